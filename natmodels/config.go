@@ -1,0 +1,313 @@
+package natmodels
+
+import (
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// Kind says what a box does with packets.
+type Kind uint8
+
+const (
+	// Translator rewrites addresses and ports (NAPT, RFC 2663 section 4.1.2).
+	Translator Kind = iota
+	// Router forwards every packet unchanged in both directions: no translation
+	// and no filtering.
+	Router
+)
+
+var kindNames = []string{Translator: "translator", Router: "router"}
+
+// String returns "translator" or "router".
+func (k Kind) String() string { return enumName(kindNames, k) }
+
+// Behavior says which fields of the remote endpoint a mapping or a filter depends
+// on. The names are those of RFC 4787 sections 4.1 and 5.
+type Behavior uint8
+
+const (
+	// EndpointIndependent ignores the remote endpoint.
+	EndpointIndependent Behavior = iota
+	// AddressDependent looks at the remote address, not at its port.
+	AddressDependent
+	// AddressAndPortDependent looks at both.
+	AddressAndPortDependent
+)
+
+var (
+	behaviorNames  = []string{"endpoint-independent", "address-dependent", "address-and-port-dependent"}
+	mappingCodes   = []string{"eim", "adm", "apdm"}
+	filteringCodes = []string{"eif", "adf", "apdf"}
+)
+
+// String returns the RFC 4787 name, such as "address-dependent".
+func (b Behavior) String() string { return enumName(behaviorNames, b) }
+
+// ParseMapping reads a mapping behavior: eim, adm, apdm or the RFC 4787 name.
+func ParseMapping(name string) (Behavior, error) {
+	return parseEnum[Behavior]("mapping", name, mappingCodes, behaviorNames)
+}
+
+// ParseFiltering reads a filtering behavior: eif, adf, apdf or the RFC 4787 name.
+func ParseFiltering(name string) (Behavior, error) {
+	return parseEnum[Behavior]("filtering", name, filteringCodes, behaviorNames)
+}
+
+// FilterScope says whose outbound packets open the filter of a mapping.
+type FilterScope uint8
+
+const (
+	// PerMapping: a mapping admits only remotes that were sent to through this very
+	// mapping, as devices do that filter by session.
+	PerMapping FilterScope = iota
+	// PerEndpoint: a mapping admits every remote that its internal endpoint has sent
+	// to, through whichever of its mappings, as RFC 4787 section 5 is worded. The two
+	// differ only when mapping is not endpoint-independent.
+	PerEndpoint
+)
+
+var filterScopeNames = []string{PerMapping: "mapping", PerEndpoint: "endpoint"}
+
+// String returns "mapping" or "endpoint".
+func (s FilterScope) String() string { return enumName(filterScopeNames, s) }
+
+// ParseFilterScope reads "mapping" or "endpoint".
+func ParseFilterScope(name string) (FilterScope, error) {
+	return parseEnum[FilterScope]("filter scope", name, filterScopeNames)
+}
+
+// PortChoice says which external port a new mapping gets. A port in use is never
+// given out a second time (RFC 4787 section 4.2.1, REQ-3).
+type PortChoice uint8
+
+const (
+	// PreserveElseRandom keeps the internal port if it is free and within PortRange,
+	// and otherwise takes a random one.
+	PreserveElseRandom PortChoice = iota
+	// Preserve keeps the internal port or makes no mapping at all: the packet is
+	// dropped with PortConflict.
+	Preserve
+	// Random takes a random free port.
+	Random
+	// Sequential takes the port Step above the one it gave out last on that external
+	// address, starting at PortRange.First and wrapping within PortRange; a port in
+	// use is stepped over.
+	Sequential
+)
+
+var portChoiceNames = []string{
+	PreserveElseRandom: "preserve-else-random",
+	Preserve:           "preserve",
+	Random:             "random",
+	Sequential:         "sequential",
+}
+
+// String returns "preserve-else-random", "preserve", "random" or "sequential".
+func (c PortChoice) String() string { return enumName(portChoiceNames, c) }
+
+// ParsePortChoice reads the names that String returns.
+func ParsePortChoice(name string) (PortChoice, error) {
+	return parseEnum[PortChoice]("port choice", name, portChoiceNames)
+}
+
+// PortRange is a range of ports, both ends included. The zero value stands for
+// DefaultPortRange.
+type PortRange struct{ First, Last uint16 }
+
+// DefaultPortRange leaves the ports below 1024 alone.
+var DefaultPortRange = PortRange{First: 1024, Last: 65535}
+
+// Size returns the number of ports in the range.
+func (r PortRange) Size() int {
+	r = r.orDefault()
+	return int(r.Last) - int(r.First) + 1
+}
+
+// Contains reports whether port lies in the range.
+func (r PortRange) Contains(port uint16) bool {
+	r = r.orDefault()
+	return r.First <= port && port <= r.Last
+}
+
+// String returns "1024-65535".
+func (r PortRange) String() string {
+	r = r.orDefault()
+	return strconv.Itoa(int(r.First)) + "-" + strconv.Itoa(int(r.Last))
+}
+
+func (r PortRange) orDefault() PortRange {
+	if r == (PortRange{}) {
+		return DefaultPortRange
+	}
+	return r
+}
+
+// Refresh says which packets restart the idle timer of a mapping (RFC 4787
+// section 4.3).
+type Refresh uint8
+
+const (
+	// RefreshOutbound: packets from the inside do (REQ-6).
+	RefreshOutbound Refresh = iota
+	// RefreshInbound: only packets from the outside do, against REQ-6.
+	RefreshInbound
+	// RefreshBoth: packets in either direction do (REQ-6a).
+	RefreshBoth
+)
+
+var refreshNames = []string{RefreshOutbound: "outbound", RefreshInbound: "inbound", RefreshBoth: "both"}
+
+// String returns "outbound", "inbound" or "both".
+func (r Refresh) String() string { return enumName(refreshNames, r) }
+
+// ParseRefresh reads "outbound", "inbound" or "both".
+func ParseRefresh(name string) (Refresh, error) {
+	return parseEnum[Refresh]("refresh", name, refreshNames)
+}
+
+// HairpinMode says what happens to a packet from the inside to an external address
+// of the same NAT (RFC 4787 section 6).
+type HairpinMode uint8
+
+const (
+	// NoHairpinning drops it.
+	NoHairpinning HairpinMode = iota
+	// ExternalSource delivers it with the sender's external endpoint as its source
+	// (REQ-9a).
+	ExternalSource
+	// InternalSource delivers it with the sender's internal endpoint as its source,
+	// against REQ-9a. Filtering still judges the sender's external endpoint.
+	InternalSource
+)
+
+var hairpinNames = []string{NoHairpinning: "off", ExternalSource: "external-source", InternalSource: "internal-source"}
+
+// String returns "off", "external-source" or "internal-source".
+func (h HairpinMode) String() string { return enumName(hairpinNames, h) }
+
+// ParseHairpin reads "off", "external-source" or "internal-source".
+func ParseHairpin(name string) (HairpinMode, error) {
+	return parseEnum[HairpinMode]("hairpin", name, hairpinNames)
+}
+
+// Pooling says which of several external addresses a new mapping gets (RFC 4787
+// section 4.1).
+type Pooling uint8
+
+const (
+	// Paired gives all mappings of one internal address the same external address
+	// (REQ-2): the one at position (sum of the bytes of the internal address) modulo
+	// (number of external addresses).
+	Paired Pooling = iota
+	// Arbitrary takes a random external address for each mapping, and another one if
+	// that has no suitable port left.
+	Arbitrary
+)
+
+var poolingNames = []string{Paired: "paired", Arbitrary: "arbitrary"}
+
+// String returns "paired" or "arbitrary".
+func (p Pooling) String() string { return enumName(poolingNames, p) }
+
+// ParsePooling reads "paired" or "arbitrary".
+func ParsePooling(name string) (Pooling, error) {
+	return parseEnum[Pooling]("pooling", name, poolingNames)
+}
+
+// StaticMapping is a port forward. It admits every remote, never expires and
+// survives Flush; outbound packets from Internal always leave from External.
+type StaticMapping struct {
+	Protocol Protocol
+	Internal netip.AddrPort
+	// External has one of Config.External as its address. Its port may lie outside
+	// PortRange.
+	External netip.AddrPort
+}
+
+// DefaultIdleTimeout is what RFC 4787 section 4.3, REQ-5c recommends at least.
+const DefaultIdleTimeout = 5 * time.Minute
+
+// Config is the behavior of a NAT. The settings are independent of each other.
+// The zero value with External filled in is a NAT with endpoint-independent
+// mapping and filtering that preserves ports where it can and does not hairpin.
+type Config struct {
+	Kind Kind
+
+	// Mapping says which destinations share a mapping (RFC 4787 section 4.1).
+	Mapping Behavior
+	// Filtering says which remotes a mapping admits (RFC 4787 section 5).
+	Filtering   Behavior
+	FilterScope FilterScope
+
+	PortChoice PortChoice
+	// Step is the distance between ports that Sequential gives out, other than 0 and
+	// smaller than the range; it may be negative. Other port choices need 0.
+	Step int
+	// PortRange is where ports are chosen from and preserved in; zero means
+	// DefaultPortRange.
+	PortRange PortRange
+
+	// IdleTimeout ends a mapping that was not refreshed for so long: it is alive one
+	// nanosecond before and dead at that instant. Zero means DefaultIdleTimeout.
+	IdleTimeout time.Duration
+	// UnrepliedTimeout takes the place of IdleTimeout until the mapping has admitted
+	// its first inbound packet. It is at most IdleTimeout; zero means the same.
+	UnrepliedTimeout time.Duration
+	Refresh          Refresh
+
+	Hairpin HairpinMode
+
+	// External lists the external addresses, all of one family.
+	External []netip.Addr
+	Pooling  Pooling
+
+	Static []StaticMapping
+
+	// Seed decides every random choice: equal seeds and equal packets give equal
+	// ports.
+	Seed uint64
+}
+
+// Code returns the code of the mapping and filtering behavior, such as "eim-apdf",
+// or "none" for a Router.
+func (c Config) Code() string {
+	if c.Kind == Router {
+		return "none"
+	}
+	return enumName(mappingCodes, c.Mapping) + "-" + enumName(filteringCodes, c.Filtering)
+}
+
+// Translates reports whether the box changes addresses at all.
+func (c Config) Translates() bool { return c.Kind != Router }
+
+// PreservesPort reports whether the first mapping of an internal endpoint on that
+// port has the same port outside, provided that no other mapping holds it. With
+// endpoint-independent mapping the first mapping is the only one. Port forwards
+// are not considered.
+func (c Config) PreservesPort(port uint16) bool {
+	if c.Kind == Router {
+		return true
+	}
+	switch c.PortChoice {
+	case Preserve, PreserveElseRandom:
+		return c.PortRange.Contains(port)
+	}
+	return false
+}
+
+// Unreplied returns the timeout of a mapping that has had no answer yet.
+func (c Config) Unreplied() time.Duration {
+	if c.UnrepliedTimeout == 0 {
+		return c.Idle()
+	}
+	return c.UnrepliedTimeout
+}
+
+// Idle returns the timeout of a mapping that has had an answer.
+func (c Config) Idle() time.Duration {
+	if c.IdleTimeout == 0 {
+		return DefaultIdleTimeout
+	}
+	return c.IdleTimeout
+}

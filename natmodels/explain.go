@@ -1,0 +1,97 @@
+package natmodels
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Explain says in one sentence what became of a packet and why, for people. It
+// belongs right after the call that returned v: for a Filtered packet it names the
+// remotes that the mapping admits by now.
+func (n *NAT) Explain(v Verdict) string {
+	switch v.Action {
+	case Forward:
+		return n.explainForward(v)
+	case Hairpin:
+		return fmt.Sprintf("hairpinned to %v through mapping %v", v.Packet.Dst, v.Mapping)
+	case Reply:
+		return "answered by the NAT itself"
+	}
+	return v.Reason.String() + ": " + n.explainDrop(v)
+}
+
+func (n *NAT) explainForward(v Verdict) string {
+	switch {
+	case v.Mapping.IsZero():
+		return "routed without translation"
+	case v.Created:
+		return "forwarded through new mapping " + v.Mapping.String()
+	}
+	return "forwarded through mapping " + v.Mapping.String()
+}
+
+func (n *NAT) explainDrop(v Verdict) string {
+	p := v.Packet
+	switch v.Reason {
+	case BadPacket:
+		return fmt.Sprintf("%v -> %v has an address or port that cannot be translated", p.Src, p.Dst)
+	case UnsupportedProtocol:
+		return fmt.Sprintf("this NAT does not translate %v", p.Protocol)
+	case FamilyMismatch:
+		return fmt.Sprintf("%v -> %v is not of the family of the external address %v", p.Src, p.Dst, n.cfg.External[0])
+	case NotExternal:
+		return fmt.Sprintf("%v is not an external address of this NAT", p.Dst.Addr())
+	case NoMapping:
+		return fmt.Sprintf("nobody behind this NAT has %v %v", p.Protocol, p.Dst)
+	case Expired:
+		return fmt.Sprintf("mapping %v expired %v ago", v.Mapping, v.Since)
+	case Flushed:
+		return fmt.Sprintf("mapping %v was flushed", v.Mapping)
+	case Renumbered:
+		return fmt.Sprintf("mapping %v was lost when the external addresses changed", v.Mapping)
+	case Filtered:
+		return n.explainFiltered(v)
+	case PortsExhausted:
+		return fmt.Sprintf("no external port in %v is free for %v", n.ports, p.Src)
+	case PortConflict:
+		return n.explainConflict(v)
+	case HairpinOff:
+		return fmt.Sprintf("%v is an external address of this NAT, which does not hairpin (RFC 4787 section 6)", p.Dst.Addr())
+	}
+	return "dropped"
+}
+
+// explainFiltered names the mapping that refused the packet and the remotes it
+// admits.
+func (n *NAT) explainFiltered(v Verdict) string {
+	const named = 3
+	remotes, _ := n.Admitted(v.Mapping, n.epoch.Add(time.Duration(n.clock)))
+	list := "nobody yet"
+	if len(remotes) > 0 {
+		names := make([]string, 0, named+1)
+		for _, r := range remotes[:min(named, len(remotes))] {
+			names = append(names, remoteString(r))
+		}
+		list = "only " + strings.Join(names, ", ")
+		if more := len(remotes) - named; more > 0 {
+			list += fmt.Sprintf(" and %d more", more)
+		}
+	}
+	scope := ""
+	if n.cfg.FilterScope == PerEndpoint {
+		scope = " per internal endpoint"
+	}
+	return fmt.Sprintf("mapping %v admits %s (%v filtering%s, RFC 4787 section 5)", v.Mapping, list, n.cfg.Filtering, scope)
+}
+
+func (n *NAT) explainConflict(v Verdict) string {
+	port := v.Packet.Src.Port()
+	switch {
+	case !v.Mapping.IsZero():
+		return fmt.Sprintf("port %d must be preserved for %v, but mapping %v has it", port, v.Packet.Src, v.Mapping)
+	case !n.ports.Contains(port):
+		return fmt.Sprintf("port %d must be preserved for %v, but lies outside %v", port, v.Packet.Src, n.ports)
+	}
+	return fmt.Sprintf("port %d must be preserved for %v, but is taken on every external address", port, v.Packet.Src)
+}

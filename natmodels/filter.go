@@ -1,0 +1,170 @@
+package natmodels
+
+import (
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// A mapping admits the remotes that were granted to it. Granted remotes are held
+// under the key of the filtering behavior: an address alone for address-dependent
+// filtering, address and port for address-and-port-dependent filtering. The first
+// one is in the mapping itself, where most lookups end; the others are grants.
+
+// grant is a further remote that a mapping admits.
+type grant struct {
+	remote endpoint
+	owner  uint32 // mapping
+	next   uint32 // grant of the same owner
+}
+
+// endpointKey names an internal endpoint.
+type endpointKey struct {
+	protocol Protocol
+	internal endpoint
+}
+
+func (m *mapping) endpointKey() endpointKey {
+	return endpointKey{m.protocol, endpoint{m.flow.internal, m.internalPort}}
+}
+
+// permit opens the filter for the remote that the internal endpoint sends to.
+func (n *NAT) permit(ref uint32, m *mapping, remote endpoint) {
+	if m.static || n.cfg.Filtering == EndpointIndependent {
+		return
+	}
+	k := n.cfg.Filtering.key(remote)
+	if m.firstAddr == k.addr && m.firstPort == k.port {
+		return
+	}
+	if m.firstAddr == (addr{}) {
+		m.firstAddr, m.firstPort = k.addr, k.port
+	} else if !n.granted(ref, m, k) {
+		n.grant(ref, m, k)
+	} else {
+		return
+	}
+	if n.endpoint != nil {
+		e := m.endpointKey()
+		if n.endpoint[e] == nil {
+			n.endpoint[e] = make(map[endpoint]int)
+		}
+		n.endpoint[e][k]++
+	}
+}
+
+// permits reports whether the mapping admits a packet from remote (RFC 4787
+// section 5).
+func (n *NAT) permits(ref uint32, m *mapping, remote endpoint, t uint64) bool {
+	if m.static || n.cfg.Filtering == EndpointIndependent {
+		return true
+	}
+	k := n.cfg.Filtering.key(remote)
+	if m.firstAddr == k.addr && m.firstPort == k.port || n.granted(ref, m, k) {
+		return true
+	}
+	if n.endpoint == nil {
+		return false
+	}
+	n.expireAll(t) // another mapping of the endpoint may have died with its grants
+	return n.endpoint[m.endpointKey()][k] > 0
+}
+
+func (n *NAT) grantHash(owner uint32, remote endpoint) uint32 {
+	return n.hashing.words(remote.addr, addr{}, uint64(owner)<<16|uint64(remote.port))
+}
+
+func (n *NAT) granted(owner uint32, m *mapping, remote endpoint) bool {
+	if m.moreGrants == 0 {
+		return false
+	}
+	p := n.byGrant.probe(n.grantHash(owner, remote))
+	for ref := p.next(); ref != 0; ref = p.next() {
+		if g := n.grants.at(ref); g.owner == owner && g.remote == remote {
+			return true
+		}
+	}
+	return false
+}
+
+func (n *NAT) grant(owner uint32, m *mapping, remote endpoint) {
+	ref := n.grants.take()
+	*n.grants.at(ref) = grant{remote: remote, owner: owner, next: m.moreGrants}
+	m.moreGrants = ref
+	n.byGrant.insert(n.grantHash(owner, remote), ref)
+}
+
+// revoke takes back everything granted to a mapping.
+func (n *NAT) revoke(owner uint32, m *mapping) {
+	if n.endpoint != nil {
+		n.revokeEndpoint(m)
+	}
+	for ref := m.moreGrants; ref != 0; {
+		g := n.grants.at(ref)
+		next := g.next
+		n.byGrant.remove(n.grantHash(owner, g.remote), ref)
+		n.grants.release(ref)
+		ref = next
+	}
+	m.firstAddr, m.firstPort, m.moreGrants = addr{}, 0, 0
+}
+
+func (n *NAT) revokeEndpoint(m *mapping) {
+	e := m.endpointKey()
+	held := n.endpoint[e]
+	for k := range n.grantsOf(m) {
+		if held[k]--; held[k] == 0 {
+			delete(held, k)
+		}
+	}
+	if len(held) == 0 {
+		delete(n.endpoint, e)
+	}
+}
+
+// grantsOf yields what was granted to the mapping itself.
+func (n *NAT) grantsOf(m *mapping) func(yield func(endpoint) bool) {
+	return func(yield func(endpoint) bool) {
+		if m.firstAddr == (addr{}) || !yield(endpoint{m.firstAddr, m.firstPort}) {
+			return
+		}
+		for ref := m.moreGrants; ref != 0; ref = n.grants.at(ref).next {
+			if !yield(n.grants.at(ref).remote) {
+				return
+			}
+		}
+	}
+}
+
+// Admitted lists the remotes that the filter of a mapping admits at now, sorted: an
+// address with port 0 stands for all ports of it. everyone is true for a mapping
+// that admits every remote. A mapping that is no more admits none.
+func (n *NAT) Admitted(m MappingInfo, now time.Time) (remotes []netip.AddrPort, everyone bool) {
+	t := n.tick(now)
+	n.expireAll(t)
+	if n.cfg.Kind == Router {
+		return nil, true
+	}
+	at, ok := n.poolAt(packAddr(m.External.Addr()))
+	if !ok {
+		return nil, false
+	}
+	held := n.holder(n.pools[at], m.External.Port(), t)
+	if held == nil || held.id != m.ID {
+		return nil, false
+	}
+	if held.static || n.cfg.Filtering == EndpointIndependent {
+		return nil, true
+	}
+	if n.endpoint != nil {
+		for k := range n.endpoint[held.endpointKey()] {
+			remotes = append(remotes, k.netip())
+		}
+	} else {
+		for k := range n.grantsOf(held) {
+			remotes = append(remotes, k.netip())
+		}
+	}
+	slices.SortFunc(remotes, netip.AddrPort.Compare)
+	return remotes, false
+}

@@ -1,0 +1,134 @@
+package natmodels
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Flush removes every mapping but the port forwards, as a reboot does. Packets to
+// the external endpoints that were in use are dropped with reason Flushed.
+func (n *NAT) Flush() {
+	n.expireAll(n.clock)
+	n.each(func(ref uint32, m *mapping) {
+		if !m.static {
+			n.end(ref, Flushed, n.clock)
+		}
+	})
+}
+
+// Renumber gives the NAT other external addresses. Mappings on an address that is
+// no longer in the list are lost; mappings on an address that stays, stay. A port
+// forward moves to the new address at the position of its old one in the list, and
+// takes the port from a mapping that holds it there.
+//
+// If the configuration with the new addresses cannot be honoured, Renumber changes
+// nothing and returns the error of Config.Validate.
+func (n *NAT) Renumber(external []netip.Addr) error {
+	cfg := n.Config()
+	cfg.External = slices.Clone(external)
+	for i, s := range cfg.Static {
+		at := slices.Index(n.cfg.External, s.External.Addr())
+		if at < len(external) {
+			cfg.Static[i].External = netip.AddrPortFrom(external[at], s.External.Port())
+		}
+	}
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	n.expireAll(n.clock)
+	n.each(func(ref uint32, m *mapping) {
+		if m.static || !slices.Contains(external, n.pools[m.pool].ip) {
+			n.end(ref, Renumbered, n.clock)
+		}
+	})
+	old := n.pools
+	n.setPools(external)
+	n.each(func(_ uint32, m *mapping) { m.pool = n.byAddr[old[m.pool].addr] })
+	n.cfg = cfg
+	for _, s := range cfg.Static {
+		p := n.pools[n.byAddr[packAddr(s.External.Addr())]]
+		if ref := p.at(s.External.Port()); ref != 0 {
+			n.end(ref, Renumbered, n.clock)
+		}
+		n.forward(s)
+	}
+	return nil
+}
+
+// SetBehavior changes the behavior of the running NAT, which RFC 4787 REQ-11
+// forbids and real devices do. From the next packet on the new settings decide, for
+// the mappings that exist too:
+//
+//   - No mapping moves or ends: each stays reachable at its external endpoint, even
+//     outside the new PortRange.
+//   - Another Mapping behavior finds no mappings that were made under the old one:
+//     the next packet from the inside makes a new mapping, beside the old one.
+//   - Another Filtering forgets which remotes were sent to, except that
+//     address-and-port-dependent turned into address-dependent filtering keeps the
+//     addresses. Another FilterScope forgets nothing.
+//   - Other timeouts count from the last refresh of each mapping.
+//   - A Seed other than 0 restarts the random choices; 0 continues them.
+//
+// Kind cannot change. External and Static must be empty or as they are: use Renumber
+// to change addresses. If cfg cannot be honoured, nothing changes.
+func (n *NAT) SetBehavior(cfg Config) error {
+	cfg, err := n.completed(cfg)
+	if err != nil {
+		return err
+	}
+	n.expireAll(n.clock)
+	sentTo := n.takeGrants(cfg.Filtering)
+	if cfg.Seed != 0 {
+		n.seed(cfg.Seed)
+	} else {
+		cfg.Seed = n.cfg.Seed
+	}
+	n.configure(cfg)
+	for _, p := range n.pools {
+		p.recount(n.ports)
+	}
+	n.each(func(ref uint32, m *mapping) {
+		if !m.static {
+			n.unschedule(m)
+			n.schedule(ref, m, n.deadline(m))
+		}
+		for _, remote := range sentTo[ref] {
+			n.permit(ref, m, remote)
+		}
+	})
+	return nil
+}
+
+// completed fills in what cfg leaves as it is, and checks it.
+func (n *NAT) completed(cfg Config) (Config, error) {
+	if cfg.Kind != n.cfg.Kind {
+		return cfg, &ConfigError{"Kind", "a " + n.cfg.Kind.String() + " cannot become a " + cfg.Kind.String() + " while it runs"}
+	}
+	if len(cfg.External) == 0 {
+		cfg.External = n.cfg.External
+	}
+	if len(cfg.Static) == 0 {
+		cfg.Static = n.cfg.Static
+	}
+	if !slices.Equal(cfg.External, n.cfg.External) {
+		return cfg, &ConfigError{"External", "the addresses of a running NAT are changed with Renumber"}
+	}
+	if !slices.Equal(cfg.Static, n.cfg.Static) {
+		return cfg, &ConfigError{"Static", "the port forwards of a running NAT cannot change"}
+	}
+	return cfg, cfg.Validate()
+}
+
+// takeGrants takes back everything granted and returns what stays granted, by
+// mapping, once filtering changes to next.
+func (n *NAT) takeGrants(next Behavior) map[uint32][]endpoint {
+	keep := next == n.cfg.Filtering || next == AddressDependent && n.cfg.Filtering == AddressAndPortDependent
+	sentTo := make(map[uint32][]endpoint)
+	n.each(func(ref uint32, m *mapping) {
+		if keep {
+			sentTo[ref] = slices.Collect(n.grantsOf(m))
+		}
+		n.revoke(ref, m)
+	})
+	return sentTo
+}

@@ -1,0 +1,191 @@
+package natmodels
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// mapping is one entry of the translation table. It holds no pointers; see addr.
+type mapping struct {
+	flow        // internal endpoint, and the remote fields that the mapping depends on
+	static      bool
+	replied     bool
+	port        uint16 // external
+	pool        uint16 // external address
+	where       uint16 // slot of the timer wheel
+	firstPort   uint16 // with firstAddr: the first remote that the filter admits
+	firstAddr   addr
+	last        uint64 // when the idle timer was restarted, ns since the epoch
+	id          uint64 // 0: free
+	prev, next  uint32 // timers in the same slot of the wheel
+	moreGrants  uint32 // further remotes that the filter admits
+}
+
+func (m *mapping) internal() netip.AddrPort {
+	return netip.AddrPortFrom(m.flow.internal.netip(), m.internalPort)
+}
+
+func (m *mapping) remote() netip.AddrPort {
+	return endpoint{m.flow.remote, m.remotePort}.netip()
+}
+
+func (n *NAT) info(m *mapping) MappingInfo {
+	return MappingInfo{
+		ID:       m.id,
+		Protocol: m.protocol,
+		Internal: m.internal(),
+		External: n.pools[m.pool].external(m.port),
+		Remote:   m.remote(),
+		Static:   m.static,
+	}
+}
+
+// deadline is the instant at which the mapping is dead: it is alive one nanosecond
+// before (RFC 4787 section 4.3, REQ-5).
+func (n *NAT) deadline(m *mapping) uint64 {
+	switch {
+	case m.static:
+		return never
+	case m.replied:
+		return m.last + n.idle
+	}
+	return m.last + n.unreplied
+}
+
+// findFlow returns the live mapping for packets from src to dst.
+func (n *NAT) findFlow(proto Protocol, src, dst endpoint, t uint64) (uint32, *mapping) {
+	if n.statics > 0 {
+		f := flowOf(proto, src, endpoint{})
+		if ref, m := n.lookup(&f); m != nil && m.static {
+			return ref, m
+		}
+	}
+	f := flowOf(proto, src, n.cfg.Mapping.key(dst))
+	ref, m := n.lookup(&f)
+	if m != nil {
+		if d := n.deadline(m); d <= t {
+			n.end(ref, Expired, d)
+			return 0, nil
+		}
+	}
+	return ref, m
+}
+
+func (n *NAT) lookup(f *flow) (uint32, *mapping) {
+	p := n.byFlow.probe(n.hashing.flow(f))
+	for ref := p.next(); ref != 0; ref = p.next() {
+		if m := n.mappings.at(ref); m.flow == *f {
+			return ref, m
+		}
+	}
+	return 0, nil
+}
+
+// holder returns the live mapping that has an external port.
+func (n *NAT) holder(pl *pool, port uint16, t uint64) *mapping {
+	ref := pl.at(port)
+	if ref == 0 {
+		return nil
+	}
+	m := n.mappings.at(ref)
+	if d := n.deadline(m); d <= t {
+		n.end(ref, Expired, d)
+		return nil
+	}
+	return m
+}
+
+// create makes the mapping for a packet from src; remote holds the fields that the
+// mapping depends on. Without a port it returns the verdict on the packet instead.
+func (n *NAT) create(p Packet, src, remote endpoint, t uint64) (uint32, *mapping, Verdict) {
+	at, port, reason := n.choosePort(src, t)
+	if reason != NotDropped {
+		v := n.drop(p, reason)
+		if m := n.conflict(src, reason, t); m != nil {
+			v.Mapping = n.info(m)
+		}
+		return 0, nil, v
+	}
+	ref, m := n.add(flowOf(p.Protocol, src, remote), at, port)
+	m.last = t
+	n.schedule(ref, m, n.deadline(m))
+	n.stats.Created++
+	return ref, m, Verdict{}
+}
+
+// forward adds a port forward.
+func (n *NAT) forward(s StaticMapping) {
+	internal := endpoint{packAddr(s.Internal.Addr()), s.Internal.Port()}
+	_, m := n.add(flowOf(s.Protocol, internal, endpoint{}), n.byAddr[packAddr(s.External.Addr())], s.External.Port())
+	m.static = true
+	n.statics++
+}
+
+func (n *NAT) add(f flow, at, port uint16) (uint32, *mapping) {
+	ref := n.mappings.take()
+	m := n.mappings.at(ref)
+	n.lastID++
+	n.live++
+	*m = mapping{flow: f, pool: at, port: port, id: n.lastID}
+	n.byFlow.insert(n.hashing.flow(&f), ref)
+	n.pools[at].hold(port, ref, n.ports)
+	return ref, m
+}
+
+// end takes a mapping out of every table. The cause is Expired, Flushed or
+// Renumbered.
+func (n *NAT) end(ref uint32, cause Reason, at uint64) {
+	m := n.mappings.at(ref)
+	n.history.add(n.info(m), cause, at)
+	if m.static {
+		n.statics--
+	} else {
+		n.countEnd(cause)
+		n.unschedule(m)
+	}
+	n.revoke(ref, m)
+	n.byFlow.remove(n.hashing.flow(&m.flow), ref)
+	n.pools[m.pool].release(m.port, n.ports)
+	n.mappings.release(ref)
+	n.live--
+}
+
+func (n *NAT) countEnd(cause Reason) {
+	switch cause {
+	case Expired:
+		n.stats.Expired++
+	case Flushed:
+		n.stats.Flushed++
+	case Renumbered:
+		n.stats.Renumbered++
+	}
+}
+
+// each calls f for every mapping, in the order of their numbers. f may end the
+// mapping it is called for.
+func (n *NAT) each(f func(ref uint32, m *mapping)) {
+	for ref := uint32(1); ref <= n.mappings.made; ref++ {
+		if m := n.mappings.at(ref); m.id != 0 {
+			f(ref, m)
+		}
+	}
+}
+
+// Mappings returns the mappings alive at now, sorted by protocol, internal endpoint,
+// remote and ID. A Router has none.
+func (n *NAT) Mappings(now time.Time) []MappingInfo {
+	n.expireAll(n.tick(now))
+	all := make([]MappingInfo, 0, n.live)
+	n.each(func(_ uint32, m *mapping) { all = append(all, n.info(m)) })
+	slices.SortFunc(all, func(a, b MappingInfo) int {
+		return cmp.Or(
+			cmp.Compare(a.Protocol, b.Protocol),
+			a.Internal.Compare(b.Internal),
+			a.Remote.Compare(b.Remote),
+			cmp.Compare(a.ID, b.ID),
+		)
+	})
+	return all
+}

@@ -1,0 +1,281 @@
+package natmodels
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// NAT is a box between an inside and an outside. It is not safe for concurrent
+// use.
+//
+// Time reaches it only as the argument of its methods and never runs backwards:
+// an earlier time than one already seen counts as that one.
+type NAT struct {
+	cfg       Config
+	ports     PortRange
+	idle      uint64 // ns
+	unreplied uint64 // ns
+
+	epoch   time.Time
+	started bool
+	clock   uint64 // ns since epoch
+
+	random  *rand.Rand
+	hashing hashKey
+
+	mappings slab[mapping]
+	byFlow   index
+	wheel    wheel
+	pools    []*pool
+	byAddr   map[addr]uint16 // position in pools
+	statics  int
+	live     int
+	lastID   uint64
+
+	grants   slab[grant]
+	byGrant  index
+	endpoint map[endpointKey]map[endpoint]int // FilterScope PerEndpoint only
+
+	history history
+	stats   Stats
+}
+
+// New returns a NAT without any mapping but the port forwards of the
+// configuration. The error of a configuration that cannot be honoured is that of
+// Config.Validate.
+func New(cfg Config) (*NAT, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	n := &NAT{}
+	n.wheel.next = never
+	n.seed(cfg.Seed)
+	n.hashing = hashKey{n.random.Uint64(), n.random.Uint64(), n.random.Uint64(), n.random.Uint64()}
+	n.configure(cfg)
+	n.setPools(cfg.External)
+	for _, s := range cfg.Static {
+		n.forward(s)
+	}
+	return n, nil
+}
+
+// Config returns the configuration in force.
+func (n *NAT) Config() Config {
+	cfg := n.cfg
+	cfg.External = slices.Clone(cfg.External)
+	cfg.Static = slices.Clone(cfg.Static)
+	return cfg
+}
+
+func (n *NAT) seed(seed uint64) {
+	n.random = rand.New(rand.NewPCG(seed, 0x6e617470726f6f66))
+}
+
+// configure takes over every setting but the external addresses and port forwards.
+func (n *NAT) configure(cfg Config) {
+	cfg.External = slices.Clone(cfg.External)
+	cfg.Static = slices.Clone(cfg.Static)
+	n.cfg = cfg
+	n.ports = cfg.PortRange.orDefault()
+	n.idle = uint64(cfg.Idle())
+	n.unreplied = uint64(cfg.Unreplied())
+	n.endpoint = nil
+	if cfg.FilterScope == PerEndpoint {
+		n.endpoint = make(map[endpointKey]map[endpoint]int)
+	}
+}
+
+// tick takes over the time of the caller.
+func (n *NAT) tick(now time.Time) uint64 {
+	if !n.started {
+		n.epoch, n.started = now, true
+	}
+	if d := now.Sub(n.epoch); d > 0 && uint64(d) > n.clock {
+		n.clock = uint64(d)
+	}
+	return n.clock
+}
+
+// Outbound handles a packet that arrives from the inside.
+func (n *NAT) Outbound(p Packet, now time.Time) Verdict {
+	n.stats.Outbound++
+	if n.cfg.Kind == Router {
+		return n.pass(p)
+	}
+	t := n.tick(now)
+	n.expireSome(t)
+	src, dst, problem := n.unpack(p)
+	if problem != NotDropped {
+		return n.drop(p, problem)
+	}
+	at, hairpin := n.poolAt(dst.addr)
+	if hairpin && n.cfg.Hairpin == NoHairpinning {
+		return n.refuseHairpin(p, n.pools[at], t)
+	}
+
+	ref, m := n.findFlow(p.Protocol, src, dst, t)
+	created := false
+	if m == nil {
+		var v Verdict
+		if ref, m, v = n.create(p, src, n.cfg.Mapping.key(dst), t); m == nil {
+			return v
+		}
+		created = true
+	} else if n.cfg.Refresh != RefreshInbound {
+		m.last = t // RFC 4787 section 4.3, REQ-6
+	}
+	n.permit(ref, m, dst)
+
+	if hairpin {
+		v := n.hairpin(p, m, n.pools[at], t)
+		v.Created = created
+		return v
+	}
+	n.stats.Forwarded++
+	external := n.pools[m.pool].external(m.port)
+	return Verdict{
+		Action:  Forward,
+		Packet:  Packet{p.Protocol, external, p.Dst},
+		Mapping: MappingInfo{m.id, p.Protocol, p.Src, external, m.remote(), m.static},
+		Created: created,
+	}
+}
+
+// Inbound handles a packet that arrives from the outside.
+func (n *NAT) Inbound(p Packet, now time.Time) Verdict {
+	n.stats.Inbound++
+	if n.cfg.Kind == Router {
+		return n.pass(p)
+	}
+	t := n.tick(now)
+	n.expireSome(t)
+	src, dst, problem := n.unpack(p)
+	if problem != NotDropped {
+		return n.drop(p, problem)
+	}
+	at, ours := n.poolAt(dst.addr)
+	if !ours {
+		return n.dropGone(p, p.Dst, NotExternal, t)
+	}
+	m, reason := n.admit(p.Protocol, n.pools[at], dst.port, src, t)
+	if reason != NotDropped {
+		return n.dropAt(p, m, reason, p.Dst, t)
+	}
+	n.stats.Forwarded++
+	internal := m.internal()
+	return Verdict{
+		Action:  Forward,
+		Packet:  Packet{p.Protocol, p.Src, internal},
+		Mapping: MappingInfo{m.id, p.Protocol, internal, p.Dst, m.remote(), m.static},
+	}
+}
+
+// admit finds the mapping behind an external port and asks its filter about src. It
+// returns the mapping also when that is Filtered.
+func (n *NAT) admit(proto Protocol, pl *pool, port uint16, src endpoint, t uint64) (*mapping, Reason) {
+	m := n.holder(pl, port, t)
+	if m == nil {
+		return nil, NoMapping
+	}
+	if !n.permits(pl.at(port), m, src, t) {
+		return m, Filtered
+	}
+	m.replied = true
+	if n.cfg.Refresh != RefreshOutbound {
+		m.last = t // RFC 4787 section 4.3, REQ-6a
+	}
+	return m, NotDropped
+}
+
+// hairpin delivers a packet from the inside to an external port of this NAT: out
+// through the sender's mapping m and in again (RFC 4787 section 6).
+func (n *NAT) hairpin(p Packet, m *mapping, pl *pool, t uint64) Verdict {
+	external := n.pools[m.pool].external(m.port)
+	target, reason := n.admit(p.Protocol, pl, p.Dst.Port(), endpoint{n.pools[m.pool].addr, m.port}, t)
+	if reason != NotDropped {
+		return n.dropAt(p, target, reason, p.Dst, t)
+	}
+	source := external // REQ-9a
+	if n.cfg.Hairpin == InternalSource {
+		source = p.Src
+	}
+	n.stats.Hairpinned++
+	return Verdict{
+		Action:  Hairpin,
+		Packet:  Packet{p.Protocol, source, target.internal()},
+		Mapping: n.info(m),
+	}
+}
+
+func (n *NAT) refuseHairpin(p Packet, pl *pool, t uint64) Verdict {
+	v := n.drop(p, HairpinOff)
+	if m := n.holder(pl, p.Dst.Port(), t); m != nil {
+		v.Mapping = n.info(m)
+	}
+	return v
+}
+
+// pass forwards a packet through a Router.
+func (n *NAT) pass(p Packet) Verdict {
+	n.stats.Forwarded++
+	return Verdict{Action: Forward, Packet: p}
+}
+
+func (n *NAT) drop(p Packet, reason Reason) Verdict {
+	n.stats.Dropped[reason]++
+	return Verdict{Action: Drop, Packet: p, Reason: reason}
+}
+
+// dropAt drops a packet to an external endpoint because of its mapping m, or because
+// there is none.
+func (n *NAT) dropAt(p Packet, m *mapping, reason Reason, external netip.AddrPort, t uint64) Verdict {
+	if m == nil {
+		return n.dropGone(p, external, reason, t)
+	}
+	v := n.drop(p, reason)
+	v.Mapping = n.info(m)
+	return v
+}
+
+// dropGone drops a packet to an external endpoint that has no mapping. If it had one
+// until recently, the reason is how that ended.
+func (n *NAT) dropGone(p Packet, external netip.AddrPort, reason Reason, t uint64) Verdict {
+	g, ok := n.history.find(p.Protocol, external)
+	if !ok {
+		return n.drop(p, reason)
+	}
+	v := n.drop(p, g.cause)
+	v.Mapping = g.info
+	if g.cause == Expired {
+		v.Since = time.Duration(t - g.at)
+	}
+	return v
+}
+
+// unpack checks that the NAT can translate the packet, and packs its endpoints.
+func (n *NAT) unpack(p Packet) (src, dst endpoint, problem Reason) {
+	if p.Protocol != UDP {
+		return src, dst, UnsupportedProtocol
+	}
+	src, okSrc := pack(p.Src)
+	dst, okDst := pack(p.Dst)
+	if !okSrc || !okDst {
+		return src, dst, BadPacket
+	}
+	if four := n.pools[0].addr.is4(); src.addr.is4() != four || dst.addr.is4() != four {
+		return src, dst, FamilyMismatch
+	}
+	return src, dst, NotDropped
+}
+
+// pack packs an endpoint that a packet may carry.
+func pack(a netip.AddrPort) (endpoint, bool) {
+	ip := a.Addr()
+	if !ip.IsValid() || ip.Is4In6() || ip.Zone() != "" || a.Port() == 0 {
+		return endpoint{}, false
+	}
+	e := endpoint{packAddr(ip), a.Port()}
+	return e, !e.addr.unspecified()
+}

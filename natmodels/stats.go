@@ -1,0 +1,41 @@
+package natmodels
+
+import "time"
+
+// Stats counts packets and mappings since the NAT was made. It is a comparable
+// value, and two sums always hold:
+//
+//	Outbound + Inbound = Forwarded + Hairpinned + all of Dropped
+//	Created = Expired + Flushed + Renumbered + Live
+type Stats struct {
+	Outbound   uint64 // packets from the inside
+	Inbound    uint64 // packets from the outside
+	Forwarded  uint64
+	Hairpinned uint64
+	Dropped    [reasonCount]uint64 // by Reason
+
+	Created    uint64 // mappings made
+	Expired    uint64 // mappings that ran out of time
+	Flushed    uint64 // mappings removed by Flush
+	Renumbered uint64 // mappings lost to Renumber
+	Live       uint64 // mappings alive, without port forwards
+	Static     uint64 // port forwards
+}
+
+// DroppedTotal returns the number of packets dropped for whatever reason.
+func (s Stats) DroppedTotal() uint64 {
+	var sum uint64
+	for _, d := range s.Dropped {
+		sum += d
+	}
+	return sum
+}
+
+// Stats returns the counters as they stand at now.
+func (n *NAT) Stats(now time.Time) Stats {
+	n.expireAll(n.tick(now))
+	s := n.stats
+	s.Live = uint64(n.live - n.statics)
+	s.Static = uint64(n.statics)
+	return s
+}

@@ -1,0 +1,210 @@
+package natmodels
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+)
+
+// ErrInvalidConfig is what errors.Is finds in every error about a configuration
+// that cannot be honoured.
+var ErrInvalidConfig = errors.New("invalid configuration")
+
+// ConfigError says which setting cannot be honoured, and why. Config.Validate may
+// return several of them joined.
+type ConfigError struct {
+	Field   string // a field of Config
+	Problem string
+}
+
+// Error returns "natmodels: config: FIELD: PROBLEM".
+func (e *ConfigError) Error() string { return "natmodels: config: " + e.Field + ": " + e.Problem }
+
+// Is reports that every ConfigError is an ErrInvalidConfig.
+func (e *ConfigError) Is(target error) bool { return target == ErrInvalidConfig }
+
+const (
+	maxTimeout  = 100 * 365 * 24 * time.Hour
+	maxExternal = 4096
+)
+
+// problems gathers what is wrong with a configuration.
+type problems []error
+
+func (p *problems) add(field, format string, args ...any) {
+	*p = append(*p, &ConfigError{Field: field, Problem: fmt.Sprintf(format, args...)})
+}
+
+// Validate reports every setting that New could not honour: each value out of
+// range, and each option that would be accepted and ignored. The error joins
+// ConfigErrors.
+func (c Config) Validate() error {
+	var p problems
+	c.checkEnums(&p)
+	if c.Kind == Router {
+		c.checkRouter(&p)
+	} else {
+		c.checkPorts(&p)
+		c.checkTimeouts(&p)
+		c.checkExternal(&p)
+		c.checkStatic(&p)
+	}
+	return errors.Join(p...)
+}
+
+func (c Config) checkEnums(p *problems) {
+	for _, e := range []struct {
+		field string
+		value int
+		names []string
+	}{
+		{"Kind", int(c.Kind), kindNames},
+		{"Mapping", int(c.Mapping), behaviorNames},
+		{"Filtering", int(c.Filtering), behaviorNames},
+		{"FilterScope", int(c.FilterScope), filterScopeNames},
+		{"PortChoice", int(c.PortChoice), portChoiceNames},
+		{"Refresh", int(c.Refresh), refreshNames},
+		{"Hairpin", int(c.Hairpin), hairpinNames},
+		{"Pooling", int(c.Pooling), poolingNames},
+	} {
+		if e.value >= len(e.names) {
+			p.add(e.field, "%d is not one of %v", e.value, e.names)
+		}
+	}
+}
+
+// checkRouter refuses every setting that plain routing would ignore. A Seed binds
+// to nothing and is welcome.
+func (c Config) checkRouter(p *problems) {
+	for _, s := range []struct {
+		field string
+		set   bool
+	}{
+		{"Mapping", c.Mapping != 0},
+		{"Filtering", c.Filtering != 0},
+		{"FilterScope", c.FilterScope != 0},
+		{"PortChoice", c.PortChoice != 0},
+		{"Step", c.Step != 0},
+		{"PortRange", c.PortRange != PortRange{}},
+		{"IdleTimeout", c.IdleTimeout != 0},
+		{"UnrepliedTimeout", c.UnrepliedTimeout != 0},
+		{"Refresh", c.Refresh != 0},
+		{"Hairpin", c.Hairpin != 0},
+		{"External", len(c.External) != 0},
+		{"Pooling", c.Pooling != 0},
+		{"Static", len(c.Static) != 0},
+	} {
+		if s.set {
+			p.add(s.field, "a router translates and filters nothing, so it cannot honour this")
+		}
+	}
+}
+
+func (c Config) checkPorts(p *problems) {
+	r := c.PortRange.orDefault()
+	if r.First == 0 {
+		p.add("PortRange", "port 0 cannot be given out")
+	}
+	if r.First > r.Last {
+		p.add("PortRange", "%d-%d is empty", r.First, r.Last)
+		return
+	}
+	switch {
+	case c.PortChoice != Sequential && c.Step != 0:
+		p.add("Step", "%d has no meaning for port choice %v, only for sequential", c.Step, c.PortChoice)
+	case c.PortChoice == Sequential && c.Step == 0:
+		p.add("Step", "sequential port choice needs a step other than 0")
+	case c.PortChoice == Sequential && (c.Step >= r.Size() || c.Step <= -r.Size()):
+		p.add("Step", "%d steps out of the %d ports of %v", c.Step, r.Size(), r)
+	}
+}
+
+func (c Config) checkTimeouts(p *problems) {
+	for _, t := range []struct {
+		field string
+		value time.Duration
+	}{{"IdleTimeout", c.IdleTimeout}, {"UnrepliedTimeout", c.UnrepliedTimeout}} {
+		if t.value < 0 {
+			p.add(t.field, "%v is negative", t.value)
+		}
+		if t.value > maxTimeout {
+			p.add(t.field, "%v is more than %v", t.value, maxTimeout)
+		}
+	}
+	if c.Unreplied() > c.Idle() {
+		p.add("UnrepliedTimeout", "%v is longer than the idle timeout of %v: an answer would shorten the life of a mapping", c.Unreplied(), c.Idle())
+	}
+}
+
+func (c Config) checkExternal(p *problems) {
+	if len(c.External) == 0 {
+		p.add("External", "a translating NAT needs an external address")
+		return
+	}
+	if len(c.External) > maxExternal {
+		p.add("External", "%d addresses are more than %d", len(c.External), maxExternal)
+	}
+	seen := make(map[netip.Addr]bool, len(c.External))
+	for _, a := range c.External {
+		if problem := addrProblem(a); problem != "" {
+			p.add("External", "%v: %s", a, problem)
+		} else if a.Is4() != c.External[0].Is4() {
+			p.add("External", "%v and %v are of different families", c.External[0], a)
+		}
+		if seen[a] {
+			p.add("External", "%v is listed twice", a)
+		}
+		seen[a] = true
+	}
+	if c.Pooling == Arbitrary && len(c.External) == 1 {
+		p.add("Pooling", "arbitrary pooling needs at least two external addresses")
+	}
+}
+
+func addrProblem(a netip.Addr) string {
+	switch {
+	case !a.IsValid():
+		return "not an address"
+	case a.Is4In6():
+		return "an IPv4-mapped IPv6 address; give the IPv4 address"
+	case a.Zone() != "":
+		return "an address with a zone"
+	case a.IsUnspecified():
+		return "the unspecified address"
+	case a.IsMulticast():
+		return "a multicast address"
+	}
+	return ""
+}
+
+func (c Config) checkStatic(p *problems) {
+	internal := make(map[StaticMapping]bool, len(c.Static))
+	external := make(map[StaticMapping]bool, len(c.Static))
+	for i, s := range c.Static {
+		if s.Protocol != UDP {
+			p.add("Static", "forward %d: protocol %v cannot be forwarded, only udp", i, s.Protocol)
+		}
+		if problem := addrProblem(s.Internal.Addr()); problem != "" {
+			p.add("Static", "forward %d: internal %v: %s", i, s.Internal.Addr(), problem)
+		} else if len(c.External) > 0 && s.Internal.Addr().Is4() != c.External[0].Is4() {
+			p.add("Static", "forward %d: internal %v is of another family than the external addresses", i, s.Internal.Addr())
+		}
+		if !slices.Contains(c.External, s.External.Addr()) {
+			p.add("Static", "forward %d: %v is not one of the external addresses", i, s.External.Addr())
+		}
+		if s.Internal.Port() == 0 || s.External.Port() == 0 {
+			p.add("Static", "forward %d: port 0 cannot be forwarded", i)
+		}
+		in := StaticMapping{Protocol: s.Protocol, Internal: s.Internal}
+		ex := StaticMapping{Protocol: s.Protocol, External: s.External}
+		if internal[in] {
+			p.add("Static", "forward %d: %v is forwarded to twice, so its outbound packets could leave from either", i, s.Internal)
+		}
+		if external[ex] {
+			p.add("Static", "forward %d: %v is forwarded twice", i, s.External)
+		}
+		internal[in], external[ex] = true, true
+	}
+}

@@ -1,0 +1,46 @@
+// Package vnet is a virtual internet: sites with hosts, NAT gateways nested to
+// any depth, links that lose and delay, all in one process.
+//
+// It is for whoever wants to run real network code (a SIP stack, a STUN client,
+// pion/ice) behind NATs of exactly known behaviour and see every packet. Hosts
+// are pion vnet hosts and each is a transport.Net; what joins them is this
+// package's own core, because pion's NAT cannot be configured in all of RFC
+// 4787's ways.
+//
+// One meets the types in this order:
+//
+//	lab, _ := vnet.New(vnet.Config{Seed: 1})
+//	defer lab.Close()
+//
+//	// A public network with a server on it.
+//	dc, _ := lab.Internet().AddSite("dc", vnet.SiteConfig{Prefix: netip.MustParsePrefix("203.0.113.0/24")})
+//	server, _ := dc.AddHost("server", netip.MustParseAddr("203.0.113.10"))
+//
+//	// A home behind a NAT.
+//	nat, _ := natmodels.Preset("port-restricted")
+//	nat.External = []netip.Addr{netip.MustParseAddr("198.51.100.1")}
+//	gw, _ := lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: nat})
+//	home, _ := gw.Inside().AddSite("home", vnet.SiteConfig{Prefix: netip.MustParsePrefix("10.0.0.0/24")})
+//	phone, _ := home.AddHost("phone")
+//
+//	conn, _ := phone.ListenPacket("udp4", ":5060") // a net.PacketConn like any other
+//
+// Every box writes typed events (sent, translated, delivered, dropped with the
+// reason and the mapping) into one trace, see Lab.Trace.
+//
+// # Determinism
+//
+// Run a lab in a bubble (package bubble): then time is virtual and the same
+// seed gives the same trace. Goroutines run in any order within one virtual
+// instant, so packets that reach the core are collected, the core waits one
+// virtual nanosecond, which passes only when every goroutine is blocked, and
+// the batch is handled sorted by site, source, destination and order within
+// the flow. Outside a bubble a lab works too, in real time and without that
+// promise.
+//
+// # What it is not
+//
+// IPv4 and UDP only. No fragments: a packet larger than a link's MTU is
+// dropped with reason "mtu". No ARP, no DHCP, no routing protocol: addresses
+// and prefixes are given.
+package vnet

@@ -1,0 +1,215 @@
+package vnet
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/natproof/natproof/natmodels"
+)
+
+// GatewayConfig describes a gateway.
+type GatewayConfig struct {
+	// NAT says how it translates and filters. Its External addresses must be
+	// free in the outer realm.
+	NAT natmodels.Config
+	// Link joins it to the outer realm.
+	Link LinkConfig
+}
+
+// Gateway is a NAT, or a plain router, between an outer realm and the realm
+// inside it. Gateways nest: attach one to another's Inside.
+type Gateway struct {
+	lab     *Lab
+	name    string
+	outside *Realm
+	inside  *Realm
+	link    *Link
+	nat     *natmodels.NAT
+	cfg     natmodels.Config
+}
+
+// AddGateway attaches a gateway to the realm and makes the realm inside it.
+func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
+	l := r.lab
+	l.core.Lock()
+	defer l.core.Unlock()
+	if err := cfg.Link.check(); err != nil {
+		return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)
+	}
+	nat, err := natmodels.New(cfg.NAT)
+	if err != nil {
+		return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)
+	}
+	if err := r.checkExternal(nil, cfg.NAT.External); err != nil {
+		return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)
+	}
+	if err := l.claim(name); err != nil {
+		return nil, err
+	}
+	g := &Gateway{lab: l, name: name, outside: r, nat: nat, cfg: cfg.NAT, link: newLink(l, name, cfg.Link)}
+	g.inside = &Realm{lab: l, name: "inside " + name, gateway: g, gatewayByAddr: map[netip.Addr]*Gateway{}}
+	for _, a := range cfg.NAT.External {
+		r.gatewayByAddr[a] = g
+	}
+	l.gateways = append(l.gateways, g)
+	return g, nil
+}
+
+// checkExternal refuses addresses that somebody else in the realm has.
+func (r *Realm) checkExternal(self *Gateway, addrs []netip.Addr) error {
+	for _, a := range addrs {
+		if other, ok := r.gatewayByAddr[a]; ok && other != self {
+			return fmt.Errorf("external address %v belongs to %q", a, other.name)
+		}
+		for _, n := range r.routes {
+			if n.site != nil && n.prefix.Contains(a) {
+				return fmt.Errorf("external address %v lies inside site %q (%v)", a, n.site.name, n.prefix)
+			}
+		}
+	}
+	return nil
+}
+
+// Name is the gateway's name in traces.
+func (g *Gateway) Name() string { return g.name }
+
+// Inside is the realm the gateway serves.
+func (g *Gateway) Inside() *Realm { return g.inside }
+
+// Link is the link to the outer realm.
+func (g *Gateway) Link() *Link { return g.link }
+
+// routed says that the gateway does not translate: what is inside keeps its
+// addresses outside too.
+func (g *Gateway) routed() bool { return !g.cfg.Translates() }
+
+// Mappings are the mappings alive now, in a fixed order.
+func (g *Gateway) Mappings() []natmodels.MappingInfo {
+	g.lab.core.Lock()
+	defer g.lab.core.Unlock()
+	return g.nat.Mappings(time.Now())
+}
+
+// Flush forgets every mapping, as a restart does.
+func (g *Gateway) Flush() {
+	g.lab.core.Lock()
+	defer g.lab.core.Unlock()
+	g.nat.Flush()
+	g.lab.changed(g.name, "all mappings flushed")
+}
+
+// SetBehavior changes how the gateway translates while it runs. Its external
+// addresses stay; see natmodels.NAT.SetBehavior for what becomes of mappings.
+func (g *Gateway) SetBehavior(cfg natmodels.Config) error {
+	g.lab.core.Lock()
+	defer g.lab.core.Unlock()
+	cfg.External = nil // as they are
+	if err := g.nat.SetBehavior(cfg); err != nil {
+		return fmt.Errorf("vnet: gateway %q: %w", g.name, err)
+	}
+	g.cfg = g.nat.Config()
+	g.lab.changed(g.name, "behaviour changed")
+	return nil
+}
+
+// Renumber gives the gateway new external addresses, as a provider does when a
+// lease ends. Every mapping is lost.
+func (g *Gateway) Renumber(external ...netip.Addr) error {
+	g.lab.core.Lock()
+	defer g.lab.core.Unlock()
+	if err := g.outside.checkExternal(g, external); err != nil {
+		return fmt.Errorf("vnet: gateway %q: %w", g.name, err)
+	}
+	if err := g.nat.Renumber(external); err != nil {
+		return fmt.Errorf("vnet: gateway %q: %w", g.name, err)
+	}
+	for _, a := range g.cfg.External {
+		delete(g.outside.gatewayByAddr, a)
+	}
+	g.cfg = g.nat.Config()
+	for _, a := range external {
+		g.outside.gatewayByAddr[a] = g
+	}
+	g.lab.changed(g.name, fmt.Sprintf("new external addresses %v", external))
+	return nil
+}
+
+// leave takes a packet from the inside.
+func (g *Gateway) leave(p *packet) {
+	v := g.nat.Outbound(p.np, time.Now())
+	switch v.Action {
+	case natmodels.Forward:
+		g.translated(p, v)
+		g.link.up.send(p, g.outside.forward)
+	case natmodels.Hairpin:
+		g.translated(p, v)
+		g.inside.forward(p)
+	default:
+		g.refused(p, v, g.inside)
+	}
+}
+
+// enter takes a packet from the outside.
+func (g *Gateway) enter(p *packet) {
+	v := g.nat.Inbound(p.np, time.Now())
+	switch v.Action {
+	case natmodels.Forward:
+		if !g.inside.owns(v.Packet.Dst.Addr()) {
+			g.lab.drop(p, p.np, g.name, NoRoute, v.Mapping, fmt.Sprintf("nobody inside owns %v", v.Packet.Dst.Addr()))
+			return
+		}
+		g.translated(p, v)
+		g.inside.forward(p)
+	case natmodels.Hairpin:
+		g.translated(p, v)
+		g.inside.forward(p)
+	default:
+		g.refused(p, v, g.outside)
+	}
+}
+
+// owns says whether the realm has a site or gateway for the address, so that a
+// packet that came in is never sent out again.
+func (r *Realm) owns(a netip.Addr) bool {
+	if _, ok := r.gatewayByAddr[a]; ok {
+		return true
+	}
+	for _, n := range r.routes {
+		if n.prefix.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *Gateway) translated(p *packet, v natmodels.Verdict) {
+	before := p.np
+	p.np = v.Packet
+	detail := ""
+	if v.Created && !g.lab.cfg.DiscardTrace {
+		detail = g.nat.Explain(v)
+	}
+	g.lab.emit(Event{
+		At: g.lab.Now(), Kind: Translated, Packet: p.id, Parent: p.parent, Box: g.name, Proto: p.np.Protocol,
+		Src: p.np.Src, Dst: p.np.Dst, FromSrc: before.Src, FromDst: before.Dst, Payload: p.payload,
+		Mapping: v.Mapping, Detail: detail,
+	})
+}
+
+// refused drops a packet and, where the gateway answers with a packet of its
+// own, sends that back into the realm the packet came from.
+func (g *Gateway) refused(p *packet, v natmodels.Verdict, back *Realm) {
+	g.lab.drop(p, p.np, g.name, Reason(v.Reason.String()), v.Mapping, g.nat.Explain(v))
+	if v.Action != natmodels.Reply {
+		return
+	}
+	g.lab.nextID++
+	g.lab.stats.Answered++
+	answer := &packet{id: g.lab.nextID, parent: p.id, np: v.Packet, hops: p.hops}
+	if back == g.outside {
+		g.link.up.send(answer, back.forward)
+	} else {
+		back.forward(answer)
+	}
+}

@@ -1,0 +1,333 @@
+package vnet
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"syscall"
+
+	"github.com/pion/transport/v3"
+	pion "github.com/pion/transport/v3/vnet"
+
+	"github.com/natproof/natproof/natmodels"
+)
+
+// The dynamic ports (RFC 6335 section 6) that a host picks from.
+const (
+	ephemeralFirst = 49152
+	ephemeralLast  = 65535
+)
+
+// Host is a machine on a site. It is a transport.Net, so whatever runs on
+// pion's network abstraction runs on it, and it hands out net.PacketConn for
+// everything else. UDP over IPv4; TCP answers transport.ErrNotSupported.
+type Host struct {
+	site  *Site
+	name  string
+	addrs []netip.Addr
+	pion  *pion.Net
+
+	mu    sync.Mutex
+	socks map[netip.AddrPort]*Conn
+	rng   *rand.Rand // ephemeral ports; made when first needed
+}
+
+var _ transport.Net = (*Host)(nil)
+
+// Name is the host's name in traces.
+func (h *Host) Name() string { return h.name }
+
+// Addr is the host's first address.
+func (h *Host) Addr() netip.Addr { return h.addrs[0] }
+
+// Addrs are all its addresses.
+func (h *Host) Addrs() []netip.Addr { return append([]netip.Addr(nil), h.addrs...) }
+
+// Site is the network the host is on.
+func (h *Host) Site() *Site { return h.site }
+
+// Listen opens a UDP socket. Port 0 picks a free port; an unspecified address
+// is the host's own if it has just one.
+func (h *Host) Listen(local netip.AddrPort) (*Conn, error) { return h.open(local, netip.AddrPort{}) }
+
+// ListenPacket opens a UDP socket, as net.ListenPacket does.
+func (h *Host) ListenPacket(network, address string) (net.PacketConn, error) {
+	local, err := h.parse(network, address)
+	if err != nil {
+		return nil, opError("listen", network, local, err)
+	}
+	c, err := h.open(local, netip.AddrPort{})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// ListenUDP opens a UDP socket, as net.ListenUDP does.
+func (h *Host) ListenUDP(network string, laddr *net.UDPAddr) (transport.UDPConn, error) {
+	if err := checkUDP(network); err != nil {
+		return nil, opError("listen", network, netip.AddrPort{}, err)
+	}
+	c, err := h.open(fromUDPAddr(laddr), netip.AddrPort{})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// DialUDP opens a UDP socket that talks to one peer, as net.DialUDP does.
+func (h *Host) DialUDP(network string, laddr, raddr *net.UDPAddr) (transport.UDPConn, error) {
+	if err := checkUDP(network); err != nil {
+		return nil, opError("dial", network, netip.AddrPort{}, err)
+	}
+	if raddr == nil {
+		return nil, opError("dial", network, netip.AddrPort{}, errors.New("missing address"))
+	}
+	c, err := h.open(fromUDPAddr(laddr), fromUDPAddr(raddr))
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Dial opens a UDP socket that talks to one peer, as net.Dial does.
+func (h *Host) Dial(network, address string) (net.Conn, error) {
+	if strings.HasPrefix(network, "tcp") {
+		return nil, opError("dial", network, netip.AddrPort{}, transport.ErrNotSupported)
+	}
+	remote, err := h.parse(network, address)
+	if err != nil {
+		return nil, opError("dial", network, remote, err)
+	}
+	c, err := h.open(netip.AddrPort{}, remote)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// DialTCP answers transport.ErrNotSupported: the network carries UDP.
+func (h *Host) DialTCP(network string, _, _ *net.TCPAddr) (transport.TCPConn, error) {
+	return nil, opError("dial", network, netip.AddrPort{}, transport.ErrNotSupported)
+}
+
+// ListenTCP answers transport.ErrNotSupported: the network carries UDP.
+func (h *Host) ListenTCP(network string, _ *net.TCPAddr) (transport.TCPListener, error) {
+	return nil, opError("listen", network, netip.AddrPort{}, transport.ErrNotSupported)
+}
+
+// ResolveIPAddr resolves a literal address or a name given to Lab.Name.
+func (h *Host) ResolveIPAddr(network, address string) (*net.IPAddr, error) {
+	return h.pion.ResolveIPAddr(network, address)
+}
+
+// ResolveUDPAddr resolves host:port.
+func (h *Host) ResolveUDPAddr(network, address string) (*net.UDPAddr, error) {
+	return h.pion.ResolveUDPAddr(network, address)
+}
+
+// ResolveTCPAddr resolves host:port.
+func (h *Host) ResolveTCPAddr(network, address string) (*net.TCPAddr, error) {
+	if !strings.HasPrefix(network, "tcp") {
+		return nil, net.UnknownNetworkError(network)
+	}
+	a, err := h.pion.ResolveUDPAddr("udp", address)
+	if err != nil {
+		return nil, err
+	}
+	return &net.TCPAddr{IP: a.IP, Port: a.Port, Zone: a.Zone}, nil
+}
+
+// Interfaces lists the host's interfaces: loopback and eth0.
+func (h *Host) Interfaces() ([]*transport.Interface, error) { return h.pion.Interfaces() }
+
+// InterfaceByIndex finds an interface.
+func (h *Host) InterfaceByIndex(index int) (*transport.Interface, error) {
+	return h.pion.InterfaceByIndex(index)
+}
+
+// InterfaceByName finds an interface.
+func (h *Host) InterfaceByName(name string) (*transport.Interface, error) {
+	return h.pion.InterfaceByName(name)
+}
+
+// CreateDialer makes a dialer that dials from this host.
+func (h *Host) CreateDialer(d *net.Dialer) transport.Dialer { return dialer{host: h, net: d} }
+
+type dialer struct {
+	host *Host
+	net  *net.Dialer
+}
+
+func (d dialer) Dial(network, address string) (net.Conn, error) {
+	laddr, ok := d.net.LocalAddr.(*net.UDPAddr)
+	if !ok || laddr == nil {
+		return d.host.Dial(network, address)
+	}
+	raddr, err := d.host.ResolveUDPAddr(network, address)
+	if err != nil {
+		return nil, err
+	}
+	return d.host.DialUDP(network, laddr, raddr)
+}
+
+// open makes a socket; remote is zero unless it is connected.
+func (h *Host) open(local, remote netip.AddrPort) (*Conn, error) {
+	op := "listen"
+	if remote.IsValid() {
+		op = "dial"
+	}
+	addr, err := h.ownAddr(local.Addr())
+	if err != nil {
+		return nil, opError(op, "udp", local, err)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.socks == nil {
+		return nil, opError(op, "udp", local, ErrClosed)
+	}
+	port := local.Port()
+	if port == 0 {
+		if port, err = h.freePort(addr); err != nil {
+			return nil, opError(op, "udp", local, err)
+		}
+	}
+	local = netip.AddrPortFrom(addr, port)
+	if h.socks[local] != nil {
+		return nil, opError(op, "udp", local, syscall.EADDRINUSE)
+	}
+	inner, err := h.pion.ListenUDP("udp4", net.UDPAddrFromAddrPort(local))
+	if err != nil {
+		return nil, err
+	}
+	c := &Conn{host: h, local: local, addr: net.UDPAddrFromAddrPort(local), remote: remote, inner: inner}
+	h.socks[local] = c
+	return c, nil
+}
+
+// ownAddr is the address to bind: one of the host's.
+func (h *Host) ownAddr(a netip.Addr) (netip.Addr, error) {
+	a = a.Unmap()
+	if !a.IsValid() || a == netip.IPv4Unspecified() || a == netip.IPv6Unspecified() {
+		if len(h.addrs) > 1 {
+			return a, fmt.Errorf("the host has several addresses %v: name one", h.addrs)
+		}
+		return h.addrs[0], nil
+	}
+	for _, own := range h.addrs {
+		if own == a {
+			return a, nil
+		}
+	}
+	if a.IsLoopback() {
+		return a, errors.New("a virtual host's loopback goes nowhere: bind the host's own address")
+	}
+	return a, syscall.EADDRNOTAVAIL
+}
+
+// freePort picks a dynamic port by the lab's seed.
+func (h *Host) freePort(addr netip.Addr) (uint16, error) {
+	if h.rng == nil {
+		h.rng = seeded(h.site.lab.cfg.Seed, h.name+"/ports")
+	}
+	const n = ephemeralLast - ephemeralFirst + 1
+	first := h.rng.IntN(n)
+	for i := range n {
+		port := uint16(ephemeralFirst + (first+i)%n)
+		if h.socks[netip.AddrPortFrom(addr, port)] == nil {
+			return port, nil
+		}
+	}
+	return 0, syscall.EADDRINUSE
+}
+
+// receive puts a packet into the socket it is for.
+func (h *Host) receive(p *packet) {
+	l := h.site.lab
+	none := natmodels.MappingInfo{}
+	h.mu.Lock()
+	c := h.socks[p.np.Dst]
+	h.mu.Unlock()
+	if c == nil {
+		l.drop(p, p.np, h.name, NoSocket, none, fmt.Sprintf("no socket is bound to %v", p.np.Dst))
+		return
+	}
+	if c.remote.IsValid() && c.remote != p.np.Src {
+		l.drop(p, p.np, h.name, WrongPeer, none, fmt.Sprintf("the socket is connected to %v", c.remote))
+		return
+	}
+	if why, ok := c.reserve(p); !ok {
+		l.drop(p, p.np, h.name, QueueFull, none, why)
+		return
+	}
+	if err := h.site.inject(p, c.addr); err != nil {
+		c.unreserve()
+		l.drop(p, p.np, h.name, NoSocket, none, err.Error())
+		return
+	}
+	l.stats.Delivered++
+	l.emit(Event{
+		At: l.Now(), Kind: Delivered, Packet: p.id, Parent: p.parent, Box: h.name, Proto: p.np.Protocol,
+		Src: p.np.Src, Dst: p.np.Dst, Payload: p.payload,
+	})
+}
+
+func (h *Host) closeAll() error {
+	h.mu.Lock()
+	open := h.socks
+	h.socks = nil
+	h.mu.Unlock()
+	var errs []error
+	for _, c := range open {
+		errs = append(errs, c.shut())
+	}
+	return errors.Join(errs...)
+}
+
+func (h *Host) parse(network, address string) (netip.AddrPort, error) {
+	if err := checkUDP(network); err != nil {
+		return netip.AddrPort{}, err
+	}
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	if host == "" {
+		address = "0.0.0.0" + address
+	}
+	a, err := h.pion.ResolveUDPAddr("udp4", address)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	return fromUDPAddr(a), nil
+}
+
+func checkUDP(network string) error {
+	if network != "udp" && network != "udp4" {
+		return net.UnknownNetworkError(network)
+	}
+	return nil
+}
+
+func fromUDPAddr(a *net.UDPAddr) netip.AddrPort {
+	if a == nil {
+		return netip.AddrPort{}
+	}
+	ip, ok := netip.AddrFromSlice(a.IP)
+	if !ok {
+		ip = netip.IPv4Unspecified()
+	}
+	return netip.AddrPortFrom(ip.Unmap(), uint16(a.Port))
+}
+
+func opError(op, network string, addr netip.AddrPort, err error) error {
+	e := &net.OpError{Op: op, Net: network, Err: err}
+	if addr.IsValid() {
+		e.Addr = net.UDPAddrFromAddrPort(addr)
+	}
+	return e
+}

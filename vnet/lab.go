@@ -1,0 +1,309 @@
+package vnet
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/natproof/natproof/natmodels"
+)
+
+// settle is how long the core waits before it handles what has arrived. Under
+// virtual time one nanosecond can only pass when every goroutine of the bubble
+// is blocked, so everything that is going to be sent at this instant is in the
+// batch when the wait ends; sorting the batch then gives one order, whatever
+// order the goroutines ran in.
+const settle = time.Nanosecond
+
+// maxHops ends a routing loop. Real paths here have a handful.
+const maxHops = 64
+
+// ErrClosed is returned by what needs a running lab.
+var ErrClosed = errors.New("vnet: lab closed")
+
+// Config says how a lab runs. The zero value is a lab that keeps its trace.
+type Config struct {
+	// Seed fixes everything random: link impairments and ephemeral ports.
+	// (A gateway's own randomness comes from its natmodels.Config.)
+	Seed uint64
+	// OnEvent, if set, sees every event in order, from the core. It must not
+	// call back into the lab.
+	OnEvent func(Event)
+	// DiscardTrace keeps no events in memory; OnEvent and Stats still see all.
+	DiscardTrace bool
+}
+
+// Lab is a virtual internet: realms joined by gateways, sites with hosts on
+// them, and one core that carries every packet between them in a fixed order.
+type Lab struct {
+	cfg   Config
+	start time.Time
+
+	inboxMu sync.Mutex
+	inbox   []arrival
+	flowSeq uint64
+	wake    chan struct{}
+
+	// core guards the topology, the clock queue and the trace. The core holds
+	// it while it handles a batch; whoever changes the lab while it runs takes it.
+	core     sync.Mutex
+	internet *Realm
+	sites    []*Site
+	gateways []*Gateway
+	names    map[string]bool
+	hosts    map[string]netip.Addr
+	queue    dueQueue
+	nextID   uint64
+	nextSeq  uint64
+	nextWait uint64
+	batch    []arrival
+	trace    []Event
+	stats    Stats
+	closed   bool
+
+	quit chan struct{}
+	done chan struct{}
+}
+
+// Stats counts packets. Sent + Duplicated + Answered is always Delivered + the
+// sum of Dropped + those in flight.
+type Stats struct {
+	Sent       uint64            // datagrams hosts handed to the network
+	Duplicated uint64            // extra copies made by links
+	Answered   uint64            // packets a gateway made itself
+	Delivered  uint64            // datagrams put into a socket's queue
+	Dropped    map[Reason]uint64 // by reason
+}
+
+// arrival is a datagram on its way from a host's socket to the core.
+type arrival struct {
+	site     *Site
+	src, dst netip.AddrPort
+	payload  []byte
+	at       time.Time
+	order    uint64
+}
+
+// packet is a datagram on its way through the core.
+type packet struct {
+	id, parent uint64
+	np         natmodels.Packet
+	payload    []byte
+	hops       int
+}
+
+// New makes a lab with an empty internet and starts its core. Close it.
+func New(cfg Config) (*Lab, error) {
+	l := &Lab{
+		cfg:   cfg,
+		start: time.Now(),
+		wake:  make(chan struct{}, 1),
+		names: map[string]bool{},
+		hosts: map[string]netip.Addr{},
+		quit:  make(chan struct{}),
+		done:  make(chan struct{}),
+	}
+	l.stats.Dropped = map[Reason]uint64{}
+	l.internet = &Realm{lab: l, name: "internet", gatewayByAddr: map[netip.Addr]*Gateway{}}
+	l.names["internet"] = true
+	go l.run()
+	return l, nil
+}
+
+// Internet is the realm where public addresses live.
+func (l *Lab) Internet() *Realm { return l.internet }
+
+// Now is the time since the lab started.
+func (l *Lab) Now() time.Duration { return time.Since(l.start) }
+
+// Close stops the core and every site and closes every socket that is still
+// open. Packets on their way are dropped as "lab-closed".
+func (l *Lab) Close() error {
+	l.core.Lock()
+	if l.closed {
+		l.core.Unlock()
+		return nil
+	}
+	l.closed = true
+	l.core.Unlock()
+	close(l.quit)
+	<-l.done
+
+	l.core.Lock()
+	for l.queue.len() > 0 {
+		w := l.queue.pop()
+		l.drop(w.p, w.p.np, "internet", HostDown, natmodels.MappingInfo{}, "the lab closed while the packet was on its way")
+	}
+	sites := l.sites
+	l.core.Unlock()
+
+	var errs []error
+	for _, s := range sites {
+		errs = append(errs, s.close())
+	}
+	return errors.Join(errs...)
+}
+
+// Trace is a copy of every event so far.
+func (l *Lab) Trace() []Event {
+	l.core.Lock()
+	defer l.core.Unlock()
+	return append([]Event(nil), l.trace...)
+}
+
+// Stats is a copy of the counters.
+func (l *Lab) Stats() Stats {
+	l.core.Lock()
+	defer l.core.Unlock()
+	s := l.stats
+	s.Dropped = make(map[Reason]uint64, len(l.stats.Dropped))
+	for r, n := range l.stats.Dropped {
+		s.Dropped[r] = n
+	}
+	return s
+}
+
+// InFlight is the number of packets that links are holding.
+func (l *Lab) InFlight() int {
+	l.core.Lock()
+	defer l.core.Unlock()
+	return l.queue.len()
+}
+
+// Name makes a host name resolvable from every host of the lab.
+func (l *Lab) Name(name string, addr netip.Addr) error {
+	l.core.Lock()
+	defer l.core.Unlock()
+	if _, ok := l.hosts[name]; ok {
+		return fmt.Errorf("vnet: name %q: already in use", name)
+	}
+	l.hosts[name] = addr
+	for _, s := range l.sites {
+		if err := s.router.AddHost(name, addr.String()); err != nil {
+			return fmt.Errorf("vnet: name %q: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// claim reserves a box name, which must be unique so that traces are readable.
+func (l *Lab) claim(name string) error {
+	if name == "" {
+		return errors.New("vnet: a box needs a name")
+	}
+	if l.closed {
+		return ErrClosed
+	}
+	if l.names[name] {
+		return fmt.Errorf("vnet: name %q: already in use", name)
+	}
+	l.names[name] = true
+	return nil
+}
+
+// run is the core: wait for something, let the instant settle, handle it all.
+func (l *Lab) run() {
+	defer close(l.done)
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	for {
+		l.core.Lock()
+		due, waiting := l.queue.next()
+		l.core.Unlock()
+		if waiting {
+			timer.Reset(due.Sub(time.Now()))
+		} else {
+			timer.Stop()
+		}
+		select {
+		case <-l.wake:
+		case <-timer.C:
+		case <-l.quit:
+			timer.Stop()
+			return
+		}
+		time.Sleep(settle)
+		l.step(time.Now())
+	}
+}
+
+// step handles what is due and what has arrived, in a fixed order.
+func (l *Lab) step(now time.Time) {
+	l.inboxMu.Lock()
+	l.batch, l.inbox = l.inbox, l.batch[:0]
+	l.inboxMu.Unlock()
+
+	l.core.Lock()
+	defer l.core.Unlock()
+	for {
+		due, ok := l.queue.next()
+		if !ok || due.After(now) {
+			break
+		}
+		w := l.queue.pop()
+		w.next(w.p)
+	}
+	sortArrivals(l.batch)
+	for i := range l.batch {
+		a := &l.batch[i]
+		l.nextID++
+		p := &packet{
+			id:      l.nextID,
+			np:      natmodels.Packet{Protocol: natmodels.UDP, Src: a.src, Dst: a.dst},
+			payload: a.payload,
+		}
+		l.stats.Sent++
+		l.emit(Event{
+			At: a.at.Sub(l.start), Kind: Sent, Packet: p.id, Box: a.site.hostName(a.src.Addr()),
+			Proto: p.np.Protocol, Src: a.src, Dst: a.dst, Payload: p.payload,
+		})
+		a.site.leave(p)
+		*a = arrival{}
+	}
+}
+
+// arrive takes a datagram that a host sends.
+func (l *Lab) arrive(a arrival) {
+	l.inboxMu.Lock()
+	l.flowSeq++
+	a.order = l.flowSeq
+	l.inbox = append(l.inbox, a)
+	l.inboxMu.Unlock()
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// hold keeps a packet until due and then hands it to next.
+func (l *Lab) hold(p *packet, due time.Time, next func(*packet)) {
+	l.nextWait++
+	l.queue.push(waiting{due: due, order: l.nextWait, p: p, next: next})
+}
+
+func (l *Lab) emit(e Event) {
+	l.nextSeq++
+	e.Seq = l.nextSeq
+	if !l.cfg.DiscardTrace {
+		l.trace = append(l.trace, e)
+	}
+	if l.cfg.OnEvent != nil {
+		l.cfg.OnEvent(e)
+	}
+}
+
+// drop ends a packet. np is the packet as the dropping box saw it.
+func (l *Lab) drop(p *packet, np natmodels.Packet, box string, why Reason, m natmodels.MappingInfo, detail string) {
+	l.stats.Dropped[why]++
+	l.emit(Event{
+		At: l.Now(), Kind: Dropped, Packet: p.id, Parent: p.parent, Box: box, Proto: np.Protocol,
+		Src: np.Src, Dst: np.Dst, Payload: p.payload, Reason: why, Mapping: m, Detail: detail,
+	})
+}
+
+// changed records that somebody changed the lab.
+func (l *Lab) changed(box, detail string) {
+	l.emit(Event{At: l.Now(), Kind: Changed, Box: box, Detail: detail})
+}

@@ -1,0 +1,112 @@
+package vnet
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/natproof/natproof/natmodels"
+)
+
+// Realm is an address realm (RFC 2663 section 2.1): the internet, or what is
+// inside a gateway. Sites and gateways attach to it; it routes between them.
+type Realm struct {
+	lab     *Lab
+	name    string
+	gateway *Gateway // the way out; nil for the internet
+
+	routes        []route // sites and routed prefixes, longest prefix first
+	gatewayByAddr map[netip.Addr]*Gateway
+}
+
+// route leads to a prefix: a site here, or behind a gateway that does not translate.
+type route struct {
+	prefix  netip.Prefix
+	site    *Site
+	gateway *Gateway
+}
+
+// Name is "internet", or "inside NAME" for a gateway's inner realm.
+func (r *Realm) Name() string { return r.name }
+
+// AddSite attaches a local network to the realm through a link.
+func (r *Realm) AddSite(name string, cfg SiteConfig) (*Site, error) {
+	l := r.lab
+	l.core.Lock()
+	defer l.core.Unlock()
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("vnet: site %q: %w", name, err)
+	}
+	if err := r.checkFree(cfg.Prefix); err != nil {
+		return nil, fmt.Errorf("vnet: site %q: %w", name, err)
+	}
+	if err := l.claim(name); err != nil {
+		return nil, err
+	}
+	s, err := newSite(l, r, name, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("vnet: site %q: %w", name, err)
+	}
+	l.sites = append(l.sites, s)
+	r.addRoute(route{prefix: cfg.Prefix, site: s})
+	return s, nil
+}
+
+// checkFree refuses a prefix that would make routing ambiguous.
+func (r *Realm) checkFree(p netip.Prefix) error {
+	for _, have := range r.routes {
+		if have.prefix.Overlaps(p) {
+			return fmt.Errorf("prefix %v overlaps %v in %s", p, have.prefix, r.name)
+		}
+	}
+	return nil
+}
+
+// addRoute makes a prefix known here and, as long as the way out does not
+// translate, further out too: a router announces what is behind it.
+func (r *Realm) addRoute(n route) {
+	at := 0
+	for at < len(r.routes) && r.routes[at].prefix.Bits() >= n.prefix.Bits() {
+		at++
+	}
+	r.routes = append(r.routes[:at], append([]route{n}, r.routes[at:]...)...)
+	if g := r.gateway; g != nil && g.routed() {
+		g.outside.addRoute(route{prefix: n.prefix, gateway: g})
+	}
+}
+
+// forward sends a packet to whoever owns its destination: a site or gateway
+// here, or the way out.
+func (r *Realm) forward(p *packet) {
+	dst := p.np.Dst.Addr()
+	if p.hops++; p.hops > maxHops {
+		r.lab.drop(p, p.np, r.name, TTLExceeded, natmodels.MappingInfo{}, fmt.Sprintf("more than %d hops: a routing loop", maxHops))
+		return
+	}
+	if g, ok := r.gatewayByAddr[dst]; ok {
+		g.link.down.send(p, g.enter)
+		return
+	}
+	for _, n := range r.routes {
+		if !n.prefix.Contains(dst) {
+			continue
+		}
+		if n.site != nil {
+			n.site.link.down.send(p, n.site.enter)
+		} else {
+			n.gateway.link.down.send(p, n.gateway.enter)
+		}
+		return
+	}
+	if r.gateway != nil {
+		r.gateway.leave(p)
+		return
+	}
+	r.lab.drop(p, p.np, r.name, NoRoute, natmodels.MappingInfo{}, noRouteDetail(dst, r.name))
+}
+
+func noRouteDetail(dst netip.Addr, where string) string {
+	if dst.IsPrivate() {
+		return fmt.Sprintf("%v is a private address (RFC 1918): nobody in %s owns it", dst, where)
+	}
+	return fmt.Sprintf("nobody in %s owns %v", where, dst)
+}
