@@ -17,6 +17,10 @@ const (
 )
 
 func packAddr(a netip.Addr) addr {
+	if a.Is4() {
+		b := a.As4()
+		return addr{0, mapped4 | uint64(binary.BigEndian.Uint32(b[:]))}
+	}
 	b := a.As16()
 	return addr{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
 }

@@ -18,8 +18,8 @@ func (n *NAT) Flush() {
 
 // Renumber gives the NAT other external addresses. Mappings on an address that is
 // no longer in the list are lost; mappings on an address that stays, stay. A port
-// forward moves to the new address at the position of its old one in the list, and
-// takes the port from a mapping that holds it there.
+// forward on an address that goes moves to the new address at the same position of
+// the list, and takes the port from a mapping that holds it there.
 //
 // If the configuration with the new addresses cannot be honoured, Renumber changes
 // nothing and returns the error of Config.Validate.
@@ -28,7 +28,7 @@ func (n *NAT) Renumber(external []netip.Addr) error {
 	cfg.External = slices.Clone(external)
 	for i, s := range cfg.Static {
 		at := slices.Index(n.cfg.External, s.External.Addr())
-		if at < len(external) {
+		if at < len(external) && !slices.Contains(external, s.External.Addr()) {
 			cfg.Static[i].External = netip.AddrPortFrom(external[at], s.External.Port())
 		}
 	}
@@ -37,15 +37,18 @@ func (n *NAT) Renumber(external []netip.Addr) error {
 	}
 	n.expireAll(n.clock)
 	n.each(func(ref uint32, m *mapping) {
-		if m.static || !slices.Contains(external, n.pools[m.pool].ip) {
+		if !slices.Contains(external, n.pools[m.pool].ip) {
 			n.end(ref, Renumbered, n.clock)
 		}
 	})
-	old := n.pools
+	old, oldPools := n.cfg, n.pools
 	n.setPools(external)
-	n.each(func(_ uint32, m *mapping) { m.pool = n.byAddr[old[m.pool].addr] })
+	n.each(func(_ uint32, m *mapping) { m.pool = n.byAddr[oldPools[m.pool].addr] })
 	n.cfg = cfg
-	for _, s := range cfg.Static {
+	for i, s := range cfg.Static {
+		if s == old.Static[i] {
+			continue
+		}
 		p := n.pools[n.byAddr[packAddr(s.External.Addr())]]
 		if ref := p.at(s.External.Port()); ref != 0 {
 			n.end(ref, Renumbered, n.clock)

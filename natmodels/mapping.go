@@ -9,18 +9,18 @@ import (
 
 // mapping is one entry of the translation table. It holds no pointers; see addr.
 type mapping struct {
-	flow        // internal endpoint, and the remote fields that the mapping depends on
-	static      bool
-	replied     bool
-	port        uint16 // external
-	pool        uint16 // external address
-	where       uint16 // slot of the timer wheel
-	firstPort   uint16 // with firstAddr: the first remote that the filter admits
-	firstAddr   addr
-	last        uint64 // when the idle timer was restarted, ns since the epoch
-	id          uint64 // 0: free
-	prev, next  uint32 // timers in the same slot of the wheel
-	moreGrants  uint32 // further remotes that the filter admits
+	flow       // internal endpoint, and the remote fields that the mapping depends on
+	static     bool
+	replied    bool
+	port       uint16 // external
+	pool       uint16 // external address
+	where      uint16 // slot of the timer wheel
+	firstPort  uint16 // with firstAddr: the first remote that the filter admits
+	firstAddr  addr
+	last       uint64 // when the idle timer was restarted, ns since the epoch
+	id         uint64 // 0: free
+	prev, next uint32 // timers in the same slot of the wheel
+	moreGrants uint32 // further remotes that the filter admits
 }
 
 func (m *mapping) internal() netip.AddrPort {

@@ -20,7 +20,8 @@ type NAT struct {
 
 	epoch   time.Time
 	started bool
-	clock   uint64 // ns since epoch
+	now     time.Time // as last given
+	clock   uint64    // ns since epoch
 
 	random  *rand.Rand
 	hashing hashKey
@@ -28,11 +29,13 @@ type NAT struct {
 	mappings slab[mapping]
 	byFlow   index
 	wheel    wheel
-	pools    []*pool
-	byAddr   map[addr]uint16 // position in pools
-	statics  int
-	live     int
-	lastID   uint64
+	// How many timers one packet may handle. It shows in nothing but the time taken.
+	timersPerPacket int
+	pools           []*pool
+	byAddr          map[addr]uint16 // position in pools
+	statics         int
+	live            int
+	lastID          uint64
 
 	grants   slab[grant]
 	byGrant  index
@@ -49,7 +52,7 @@ func New(cfg Config) (*NAT, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	n := &NAT{}
+	n := &NAT{timersPerPacket: enoughTimers}
 	n.wheel.next = never
 	n.seed(cfg.Seed)
 	n.hashing = hashKey{n.random.Uint64(), n.random.Uint64(), n.random.Uint64(), n.random.Uint64()}
@@ -89,14 +92,23 @@ func (n *NAT) configure(cfg Config) {
 
 // tick takes over the time of the caller.
 func (n *NAT) tick(now time.Time) uint64 {
+	if now == n.now && n.started {
+		return n.clock
+	}
 	if !n.started {
 		n.epoch, n.started = now, true
 	}
+	n.now = now
 	if d := now.Sub(n.epoch); d > 0 && uint64(d) > n.clock {
 		n.clock = uint64(d)
 	}
 	return n.clock
 }
+
+// Advance tells the NAT the time and ends the mappings whose time has come. Every
+// method that takes a time does that too; Advance serves those that do not: Flush,
+// Renumber and SetBehavior act at the time the NAT was told last.
+func (n *NAT) Advance(now time.Time) { n.expireAll(n.tick(now)) }
 
 // Outbound handles a packet that arrives from the inside.
 func (n *NAT) Outbound(p Packet, now time.Time) Verdict {

@@ -47,7 +47,8 @@ func (p *pool) release(port uint16, r PortRange) {
 
 // recount adapts the pool to another port range.
 func (p *pool) recount(r PortRange) {
-	p.inUse, p.begun = 0, false
+	p.inUse = 0
+	p.begun = p.begun && r.Contains(p.last)
 	for port := int(r.First); port <= int(r.Last); port++ {
 		if p.at(uint16(port)) != 0 {
 			p.inUse++

@@ -15,6 +15,9 @@ type wheel struct {
 	next uint64 // no slot in use begins before next
 	used [wheelLevels]uint64
 	head [wheelLevels * wheelSlots]uint32
+
+	current uint16 // the slot being emptied, which begins at now
+	halfway bool   // and was not empty when the budget ran out
 }
 
 const (
@@ -82,7 +85,7 @@ func (n *NAT) unschedule(m *mapping) {
 // same: every lookup compares the deadline.
 func (n *NAT) expireSome(t uint64) {
 	if n.wheel.next <= t {
-		n.runTimers(t, timersPerPacket)
+		n.runTimers(t, n.timersPerPacket)
 	}
 }
 
@@ -93,23 +96,24 @@ func (n *NAT) expireAll(t uint64) {
 	}
 }
 
-// timersPerPacket is more than the moves one timer can need from its start to its
+// enoughTimers is more than the moves one timer can need from its start to its
 // end, so the work never falls behind the packets that cause it.
-const timersPerPacket = 2 * wheelLevels
+const enoughTimers = 2 * wheelLevels
 
 func (n *NAT) runTimers(t uint64, budget int) {
 	w := &n.wheel
 	for {
-		where, begin := w.first()
-		if begin > t {
-			w.next = begin
-			w.now = t
-			return
+		if !w.halfway {
+			where, begin := w.first()
+			if begin > t {
+				w.now, w.next = t, begin
+				return
+			}
+			w.now, w.current, w.halfway = begin, where, true
 		}
-		w.now = begin
-		for ref := w.head[where]; ref != 0; ref = w.head[where] {
+		for ref := w.head[w.current]; ref != 0; ref = w.head[w.current] {
 			if budget == 0 {
-				w.next = begin
+				w.next = w.now
 				return
 			}
 			budget--
@@ -121,5 +125,6 @@ func (n *NAT) runTimers(t uint64, budget int) {
 				n.end(ref, Expired, deadline)
 			}
 		}
+		w.halfway = false
 	}
 }

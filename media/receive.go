@@ -1,0 +1,230 @@
+package media
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/pion/rtcp"
+	"github.com/pion/rtp"
+)
+
+// maxReadErrors in a row end a reader: the socket is broken.
+const maxReadErrors = 16
+
+// read is the one goroutine that reads a socket.
+func (s *Stream) read(conn net.PacketConn, carriesRTP bool) {
+	defer s.wg.Done()
+	buf := make([]byte, readBufferSize)
+	var header rtp.Header // its slices are reused
+	for failures := 0; failures < maxReadErrors; {
+		n, addr, err := conn.ReadFrom(buf)
+		if err != nil {
+			if s.readEnded(err) {
+				return
+			}
+			failures++
+			continue
+		}
+		failures = 0
+		s.datagram(conn, carriesRTP, buf[:n], addr, &header)
+	}
+}
+
+func (s *Stream) readEnded(err error) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed || errors.Is(err, net.ErrClosed) {
+		return true
+	}
+	s.stats.ReadErrors++
+	return false
+}
+
+// datagram tells STUN, RTCP and RTP apart by their first two bytes: RFC 7983
+// §7 and RFC 5761 §4. What fills the whole buffer was cut off.
+func (s *Stream) datagram(conn net.PacketConn, carriesRTP bool, b []byte, addr net.Addr, header *rtp.Header) {
+	from, ok := sourceOf(addr)
+	switch {
+	case !ok || len(b) == 0 || len(b) == readBufferSize:
+		s.malformed()
+	case b[0] <= 3 && s.cfg.OnSTUN != nil:
+		s.mu.Lock()
+		s.stats.STUN++
+		s.mu.Unlock()
+		s.cfg.OnSTUN(b, addr, conn)
+	case len(b) < 2 || b[0]>>6 != 2:
+		s.malformed()
+	case b[1] >= 192 && b[1] <= 223:
+		s.gotRTCP(b, from)
+	case !carriesRTP:
+		s.malformed()
+	default:
+		s.gotRTP(b, from, header)
+	}
+}
+
+func (s *Stream) malformed() {
+	s.mu.Lock()
+	s.stats.Malformed++
+	s.mu.Unlock()
+}
+
+func (s *Stream) gotRTP(b []byte, from netip.AddrPort, header *rtp.Header) {
+	if !validRTP(b, header) {
+		s.malformed()
+		return
+	}
+	now := time.Now()
+	s.mu.Lock()
+	bye, conn, to := s.acceptRTP(header, from, now)
+	s.mu.Unlock()
+	if to != nil {
+		s.write(conn, bye, to)
+	}
+}
+
+// validRTP is the header check of RFC 3550 A.1 that one packet allows.
+func validRTP(b []byte, header *rtp.Header) bool {
+	n, err := header.Unmarshal(b)
+	if err != nil {
+		return false
+	}
+	padding := 0
+	if header.Padding {
+		padding = int(b[len(b)-1])
+		if padding == 0 {
+			return false
+		}
+	}
+	return n+padding <= len(b)
+}
+
+// acceptRTP counts a valid packet; what it returns is to be sent.
+func (s *Stream) acceptRTP(h *rtp.Header, from netip.AddrPort, now time.Time) (bye []byte, conn net.PacketConn, to net.Addr) {
+	st := &s.stats
+	switch {
+	case h.PayloadType != s.cfg.PayloadType:
+		st.WrongPayload++
+		return nil, nil, nil
+	case s.start.IsZero():
+		st.RTPEarly++
+		return nil, nil, nil
+	case s.cfg.Strict && from != s.rtp.signalled:
+		st.RTPStrictDropped++
+		st.StrictFrom = from
+		return nil, nil, nil
+	}
+	if h.SSRC == s.out.ssrc {
+		if !s.foreign(from) {
+			st.Looped++
+			return nil, nil, nil
+		}
+		bye, conn, to = s.changeSSRC()
+	}
+	if s.cfg.Latch && s.rtp.latch(from) {
+		st.Latches++
+		if s.multiplexed() {
+			s.rtcp.latch(from)
+		}
+		s.nudge()
+	}
+	since := now.Sub(s.start)
+	s.report.remoteBye = false
+	s.in.packet(h.SSRC, h.SequenceNumber, h.Timestamp, rtpUnits(since, s.cfg.ClockRate))
+	if !s.recv {
+		st.RTPHeld++ // it did arrive: no loss to report
+		return bye, conn, to
+	}
+	if st.RTPReceived == 0 {
+		st.FirstReceived = since
+	}
+	st.RTPReceived++
+	st.LastReceived, st.LastFrom = since, from
+	return bye, conn, to
+}
+
+func (s *Stream) gotRTCP(b []byte, from netip.AddrPort) {
+	packets, ok := parseRTCP(b)
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case !ok:
+		s.stats.Malformed++
+	case s.start.IsZero():
+		s.stats.RTCPEarly++
+	case s.cfg.Strict && from != s.rtcp.signalled:
+		s.stats.RTCPStrictDropped++
+		s.stats.RTCPStrict = from
+	default:
+		s.acceptRTCP(packets, len(b), from, now)
+	}
+}
+
+// parseRTCP checks a compound packet as RFC 3550 A.2 says: it begins with SR
+// or RR without padding, every part has version 2, and the lengths add up.
+func parseRTCP(b []byte) ([]rtcp.Packet, bool) {
+	const senderReport, receiverReport = 200, 201
+	if len(b) < 8 || b[1] != senderReport && b[1] != receiverReport || b[0]&0x20 != 0 {
+		return nil, false
+	}
+	packets, err := rtcp.Unmarshal(b)
+	return packets, err == nil
+}
+
+func (s *Stream) acceptRTCP(packets []rtcp.Packet, size int, from netip.AddrPort, now time.Time) {
+	s.stats.RTCPReceived++
+	s.stats.RTCPLastFrom = from
+	s.report.sized(size)
+	if s.cfg.Latch && s.rtcp.latch(from) {
+		s.stats.RTCPLatches++
+		s.nudge()
+	}
+	for _, p := range packets {
+		switch p := p.(type) {
+		case *rtcp.SenderReport:
+			s.report.remoteSR, s.report.remoteSRAt = uint32(p.NTPTime>>16), now
+			s.aboutUs(p.Reports, now)
+		case *rtcp.ReceiverReport:
+			s.aboutUs(p.Reports, now)
+		case *rtcp.SourceDescription:
+			s.described(p)
+		case *rtcp.Goodbye:
+			s.stats.ByesReceived++
+			s.report.left(now)
+		}
+	}
+}
+
+// aboutUs takes the reception report blocks that concern our SSRC.
+func (s *Stream) aboutUs(blocks []rtcp.ReceptionReport, now time.Time) {
+	for _, b := range blocks {
+		if b.SSRC != s.out.ssrc {
+			continue
+		}
+		peer := &s.stats.Peer
+		peer.Reports++
+		peer.FractionLost = float64(b.FractionLost) / 256
+		peer.Lost = int64(int32(b.TotalLost<<8) >> 8) // 24 bits, signed
+		peer.HighestSeq = b.LastSequenceNumber
+		peer.Jitter = time.Duration(b.Jitter) * time.Second / time.Duration(s.cfg.ClockRate)
+		if b.LastSenderReport != 0 { // RFC 3550 §6.4.1: A - LSR - DLSR
+			units := uint32(ntp(now)>>16) - b.LastSenderReport - b.Delay
+			if units < 1<<31 {
+				s.stats.RoundTrip = time.Duration(units) * time.Second / 65536
+			}
+		}
+	}
+}
+
+func (s *Stream) described(d *rtcp.SourceDescription) {
+	for _, chunk := range d.Chunks {
+		for _, item := range chunk.Items {
+			if item.Type == rtcp.SDESCNAME {
+				s.stats.RemoteCNAME = item.Text
+			}
+		}
+	}
+}

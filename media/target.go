@@ -1,0 +1,62 @@
+package media
+
+import (
+	"net"
+	"net/netip"
+)
+
+// target is where one kind of packet goes: the signalled address, or the
+// observed one once latched.
+type target struct {
+	signalled netip.AddrPort
+	latched   netip.AddrPort
+	addr      net.Addr // current() as the socket wants it, made once
+}
+
+func (t *target) signal(to netip.AddrPort) {
+	to = unmap(to)
+	if to == t.signalled {
+		return
+	}
+	*t = target{signalled: to, addr: udpAddr(to)}
+}
+
+// latch moves the target to an observed source and says whether it moved
+// (RFC 7362 §4).
+func (t *target) latch(from netip.AddrPort) bool {
+	if from == t.current() {
+		return false
+	}
+	t.latched, t.addr = from, udpAddr(from)
+	return true
+}
+
+func (t *target) current() netip.AddrPort {
+	if t.latched.IsValid() {
+		return t.latched
+	}
+	return t.signalled
+}
+
+// udpAddr is nil for an address that cannot be sent to: unknown, port 0, or
+// the 0.0.0.0 of an old-style hold (RFC 3264 §8.4).
+func udpAddr(to netip.AddrPort) net.Addr {
+	if !to.IsValid() || to.Port() == 0 || to.Addr().IsUnspecified() {
+		return nil
+	}
+	return net.UDPAddrFromAddrPort(to)
+}
+
+func unmap(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+}
+
+// sourceOf is the netip form of what ReadFrom returned.
+func sourceOf(a net.Addr) (netip.AddrPort, bool) {
+	if u, ok := a.(*net.UDPAddr); ok {
+		ap := unmap(u.AddrPort())
+		return ap, ap.IsValid()
+	}
+	ap, err := netip.ParseAddrPort(a.String())
+	return unmap(ap), err == nil
+}

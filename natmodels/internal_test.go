@@ -1,0 +1,223 @@
+package natmodels
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// The index finds what is in it and nothing else, through growth and removal, also
+// when many hashes collide.
+func TestIndex(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, hashes := range []uint32{4, 64, 1 << 31} {
+		var x index
+		in := map[uint32]uint32{} // ref -> hash
+		for ref := uint32(1); ref < 3000; ref++ {
+			hash := random.Uint32N(hashes) * 0x9e3779b1
+			x.insert(hash, ref)
+			in[ref] = hash
+			if gone := 1 + random.Uint32N(ref); random.IntN(3) == 0 && in[gone] != 0 {
+				x.remove(in[gone], gone)
+				delete(in, gone)
+			}
+		}
+		if x.count != len(in) {
+			t.Fatalf("%d hashes: count %d, want %d", hashes, x.count, len(in))
+		}
+		for ref, hash := range in {
+			p := x.probe(hash)
+			found := p.next()
+			for found != 0 && found != ref {
+				found = p.next()
+			}
+			if found != ref {
+				t.Fatalf("%d hashes: %d is lost", hashes, ref)
+			}
+		}
+		for ref, hash := range in {
+			x.remove(hash, ref)
+		}
+		for _, s := range x.slots {
+			if s.ref != 0 {
+				t.Fatalf("%d hashes: %d remains", hashes, s.ref)
+			}
+		}
+	}
+}
+
+// A timer never runs early or late, whatever its length and however few are handled
+// for each packet.
+func TestTimersAreExact(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for _, budget := range []int{0, 1, 3, enoughTimers} {
+		for _, idle := range []time.Duration{1, 63, 64, 4096, time.Second, 24 * time.Hour, maxTimeout / 100} {
+			n := presetNAT(t, "full-cone", func(c *Config) { c.IdleTimeout = idle })
+			n.timersPerPacket = budget
+			type deadline struct {
+				external netip.AddrPort
+				at       time.Time
+			}
+			var pending []deadline
+			check := func() {
+				for _, d := range pending {
+					want := NotDropped
+					if !n.now.Before(d.at) {
+						want = Expired
+					}
+					if got := n.in(remoteY1, d.external); got != want {
+						t.Fatalf("idle %v: %v from its deadline: %v", idle, n.now.Sub(d.at), got)
+					}
+				}
+			}
+			for port := range 40 {
+				src := netip.AddrPortFrom(insideA.Addr(), uint16(2000+port))
+				pending = append(pending, deadline{n.out(src, remoteY1), n.now.Add(idle)})
+				n.wait(time.Duration(random.Int64N(int64(idle)/10 + 1)))
+				check()
+			}
+			for _, d := range pending {
+				if at := d.at.Add(-1); at.After(n.now) {
+					n.now = at
+					check()
+				}
+				if d.at.After(n.now) {
+					n.now = d.at
+					check()
+				}
+			}
+			if s := n.Stats(n.now); s.Expired != 40 || s.Live != 0 {
+				t.Fatalf("idle %v: %+v", idle, s)
+			}
+		}
+	}
+}
+
+// The history is bounded: the oldest mappings are forgotten, the rest remembered.
+func TestHistoryIsBounded(t *testing.T) {
+	n := presetNAT(t, "full-cone")
+	var externals []netip.AddrPort
+	for i := range 2*historySize + 10 {
+		n.wait(time.Second)
+		externals = append(externals, n.out(netip.AddrPortFrom(insideA.Addr(), uint16(2000+i)), remoteY1))
+	}
+	n.wait(time.Hour)
+	n.Advance(n.now)
+	if len(n.history.ring) != historySize || len(n.history.by) != historySize {
+		t.Fatalf("%d mappings remembered under %d names, want %d", len(n.history.ring), len(n.history.by), historySize)
+	}
+	for i, external := range externals {
+		want := NoMapping
+		if i >= len(externals)-historySize {
+			want = Expired
+		}
+		n.want("reason", n.in(remoteY1, external), want)
+	}
+}
+
+// Time never runs backwards.
+func TestEarlierTimeCountsAsLatest(t *testing.T) {
+	n := presetNAT(t, "full-cone")
+	external := n.out(insideA, remoteY1)
+	n.wait(time.Hour)
+	n.want("late", n.in(remoteY1, external), Expired)
+	n.wait(-time.Hour)
+	n.want("late, told an earlier time", n.in(remoteY1, external), Expired)
+	external = n.out(insideA, remoteY1)
+	n.wait(time.Hour + 5*time.Minute - 1)
+	n.want("new mapping", n.in(remoteY1, external), NotDropped)
+}
+
+// A packet on a mapping that is there costs no allocation, whatever its fate.
+func TestNoAllocations(t *testing.T) {
+	for _, name := range PresetNames() {
+		cfg, _ := Preset(name)
+		if cfg.Translates() {
+			cfg.External = []netip.Addr{outsideA, outsideB}
+		}
+		n, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		external := n.Outbound(Packet{UDP, insideA, remoteY1}, benchStart).Packet.Src
+		n.Outbound(Packet{UDP, insideA, remoteY2}, benchStart)
+		n.Outbound(Packet{UDP, insideB, external}, benchStart)
+		now := benchStart
+		got := testing.AllocsPerRun(100, func() {
+			now = now.Add(time.Millisecond)
+			n.Outbound(Packet{UDP, insideA, remoteY1}, now)
+			n.Outbound(Packet{UDP, insideA, remoteY2}, now)
+			n.Outbound(Packet{UDP, insideB, external}, now)
+			n.Inbound(Packet{UDP, remoteY1, external}, now)
+			n.Inbound(Packet{UDP, remoteY1p, external}, now)
+			n.Inbound(Packet{UDP, remoteY2, external}, now)
+			n.Inbound(Packet{UDP, remoteY2, netip.AddrPortFrom(outsideA, 9)}, now)
+			n.Inbound(Packet{TCP, remoteY2, external}, now)
+		})
+		if got != 0 {
+			t.Errorf("%s: %v allocations", name, got)
+		}
+	}
+}
+
+func TestPreservesPort(t *testing.T) {
+	for _, name := range PresetNames() {
+		cfg, _ := Preset(name)
+		want := cfg.Mapping == EndpointIndependent
+		if got := cfg.PreservesPort(5060); got != want {
+			t.Errorf("%s: got %v, want %v", name, got, want)
+		}
+		if !cfg.Translates() {
+			continue
+		}
+		cfg.External = []netip.Addr{outsideA}
+		n, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := n.Outbound(Packet{UDP, insideA, remoteY1}, benchStart).Packet.Src.Port() == insideA.Port(); got != want {
+			t.Errorf("%s: the engine says %v, the configuration %v", name, got, want)
+		}
+	}
+	if (Config{}).PreservesPort(80) {
+		t.Error("port 80 lies outside the default range")
+	}
+	if (Config{PortChoice: Random}).PreservesPort(5060) {
+		t.Error("random ports are not preserved")
+	}
+}
+
+// Every name that is printed can be read, and only those.
+func TestNames(t *testing.T) {
+	for _, name := range PresetNames() {
+		cfg, err := Preset(name)
+		if err != nil {
+			t.Error(err)
+		}
+		if summary, err := PresetSummary(name); err != nil || summary == "" {
+			t.Errorf("%s: summary %q, %v", name, summary, err)
+		}
+		if again, _ := Preset(cfg.Code()); again.Code() != cfg.Code() {
+			t.Errorf("%s has code %s, which means %s", name, cfg.Code(), again.Code())
+		}
+	}
+	for b := EndpointIndependent; b <= AddressAndPortDependent; b++ {
+		if got, err := ParseMapping(b.String()); got != b || err != nil {
+			t.Errorf("%v: %v, %v", b, got, err)
+		}
+		if got, err := ParseFiltering(filteringCodes[b]); got != b || err != nil {
+			t.Errorf("%v: %v, %v", b, got, err)
+		}
+	}
+	seen := map[string]bool{}
+	for _, r := range Reasons() {
+		if seen[r.String()] || r.String() == "" {
+			t.Errorf("reason %d has no name of its own", r)
+		}
+		seen[r.String()] = true
+	}
+	if got := Reason(200).String(); got != "unknown-200" {
+		t.Error(got)
+	}
+}

@@ -1,0 +1,392 @@
+package natmodels
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// One test for each requirement of RFC 4787 section 12 that a UDP engine without
+// payloads, fragments and ICMP can meet or miss. REQ-10, REQ-12, REQ-13 and REQ-14
+// concern those, and are not modelled. Where a setting or a preset departs from a
+// requirement, the test says so beside it.
+
+var (
+	insideA   = netip.MustParseAddrPort("10.0.0.2:5060")
+	insideB   = netip.MustParseAddrPort("10.0.0.3:5062")
+	outsideA  = netip.MustParseAddr("198.51.100.1")
+	outsideB  = netip.MustParseAddr("198.51.100.2")
+	remoteY1  = netip.MustParseAddrPort("203.0.113.20:3478")
+	remoteY1p = netip.MustParseAddrPort("203.0.113.20:3479")
+	remoteY2  = netip.MustParseAddrPort("203.0.113.30:3478")
+)
+
+// natTest is a NAT under test and the time.
+type natTest struct {
+	*testing.T
+	*NAT
+	now time.Time
+}
+
+// presetNAT returns the preset with changes applied.
+func presetNAT(t *testing.T, name string, changes ...func(*Config)) *natTest {
+	t.Helper()
+	cfg, err := Preset(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg.External = []netip.Addr{outsideA}
+	for _, change := range changes {
+		change(&cfg)
+	}
+	n, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &natTest{t, n, benchStart}
+}
+
+// out sends a packet from the inside and returns its translated source.
+func (n *natTest) out(src, dst netip.AddrPort) netip.AddrPort {
+	n.T.Helper()
+	v := n.Outbound(Packet{UDP, src, dst}, n.now)
+	if v.Action != Forward {
+		n.T.Fatal(n.Explain(v))
+	}
+	return v.Packet.Src
+}
+
+// in sends a packet from the outside and returns NotDropped or why it was dropped.
+func (n *natTest) in(src, dst netip.AddrPort) Reason {
+	return n.Inbound(Packet{UDP, src, dst}, n.now).Reason
+}
+
+func (n *natTest) wait(d time.Duration) { n.now = n.now.Add(d) }
+
+func (n *natTest) want(what string, got, want any) {
+	n.T.Helper()
+	if got != want {
+		n.T.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+// translators lists the presets that translate.
+func translators() []string { return PresetNames()[1:] }
+
+func forEachTranslator(t *testing.T, f func(n *natTest), changes ...func(*Config)) {
+	for _, name := range translators() {
+		t.Run(name, func(t *testing.T) { f(presetNAT(t, name, changes...)) })
+	}
+}
+
+// REQ-1: A NAT MUST have an "Endpoint-Independent Mapping" behavior.
+//
+// Deviation: the adm and apdm presets and symmetric have not, on purpose.
+func TestREQ1_EndpointIndependentMapping(t *testing.T) {
+	for _, c := range []struct {
+		preset               string
+		sameAddress, another bool // same mapping for another port, another address?
+	}{
+		{"eim-eif", true, true}, {"eim-adf", true, true}, {"eim-apdf", true, true},
+		{"full-cone", true, true}, {"address-restricted", true, true}, {"port-restricted", true, true},
+		{"adm-eif", true, false}, {"adm-adf", true, false}, {"adm-apdf", true, false},
+		{"apdm-eif", false, false}, {"apdm-adf", false, false}, {"apdm-apdf", false, false}, {"symmetric", false, false},
+	} {
+		n := presetNAT(t, c.preset)
+		first := n.out(insideA, remoteY1)
+		n.want(c.preset+": mapping reused for the same endpoint", n.out(insideA, remoteY1) == first, true)
+		n.want(c.preset+": mapping reused for another port", n.out(insideA, remoteY1p) == first, c.sameAddress)
+		n.want(c.preset+": mapping reused for another address", n.out(insideA, remoteY2) == first, c.another)
+	}
+}
+
+// REQ-2: It is RECOMMENDED that a NAT have an "IP address pooling" behavior of
+// "Paired".
+//
+// Deviation: Pooling Arbitrary.
+func TestREQ2_PairedPooling(t *testing.T) {
+	addresses := func(pooling Pooling) int {
+		n := presetNAT(t, "full-cone", func(c *Config) {
+			c.External = []netip.Addr{outsideA, outsideB}
+			c.Pooling = pooling
+		})
+		seen := map[netip.Addr]bool{}
+		for port := uint16(5000); port < 5050; port++ {
+			seen[n.out(netip.AddrPortFrom(insideA.Addr(), port), remoteY1).Addr()] = true
+		}
+		return len(seen)
+	}
+	if got := addresses(Paired); got != 1 {
+		t.Errorf("paired pooling used %d addresses for one host", got)
+	}
+	if got := addresses(Arbitrary); got != 2 {
+		t.Errorf("arbitrary pooling used %d addresses for fifty mappings", got)
+	}
+}
+
+// REQ-3: A NAT MUST NOT have a "Port assignment" behavior of "Port overloading".
+func TestREQ3_NoPortOverloading(t *testing.T) {
+	for _, choice := range []PortChoice{PreserveElseRandom, Preserve, Random, Sequential} {
+		n := presetNAT(t, "symmetric", func(c *Config) {
+			c.PortChoice = choice
+			c.PortRange = PortRange{5000, 5099}
+			if choice == Sequential {
+				c.Step = 7
+			}
+		})
+		holders := map[netip.AddrPort]netip.AddrPort{}
+		for host := byte(2); host < 42; host++ {
+			for port := uint16(5060); port < 5063; port++ {
+				src := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, host}), port)
+				v := n.Outbound(Packet{UDP, src, remoteY1}, n.now)
+				if v.Action != Forward {
+					continue
+				}
+				if other, taken := holders[v.Packet.Src]; taken {
+					t.Errorf("%v: %v and %v share %v", choice, other, src, v.Packet.Src)
+				}
+				holders[v.Packet.Src] = src
+			}
+		}
+		want := 100
+		if choice == Preserve {
+			want = 3
+		}
+		n.want(choice.String()+": mappings in 100 ports", len(holders), want)
+	}
+}
+
+// REQ-3 a): If the host's source port was in the range 0-1023, it is RECOMMENDED
+// the NAT's source port be in the same range. If the host's source port was in the
+// range 1024-65535, it is RECOMMENDED that the NAT's source port be in that range.
+//
+// The second half holds by default. Deviation: a port below 1024 leaves from
+// 1024-65535, unless PortRange includes it and it is free to be preserved.
+func TestREQ3a_PortClasses(t *testing.T) {
+	forEachTranslator(t, func(n *natTest) {
+		for port := uint16(1024); port < 1124; port++ {
+			n.want("port class kept", n.out(netip.AddrPortFrom(insideA.Addr(), port), remoteY1).Port() >= 1024, true)
+		}
+		n.want("well-known port leaves its class", n.out(netip.AddrPortFrom(insideA.Addr(), 500), remoteY1).Port() >= 1024, true)
+	})
+	n := presetNAT(t, "full-cone", func(c *Config) { c.PortRange = PortRange{1, 65535} })
+	n.want("well-known port within PortRange", n.out(netip.AddrPortFrom(insideA.Addr(), 500), remoteY1).Port(), uint16(500))
+}
+
+// REQ-4: It is RECOMMENDED that a NAT have a "Port parity preservation" behavior of
+// "Yes".
+//
+// Deviation: parity is preserved only with the port itself, or by a Sequential step
+// of 2 among hosts that all use one parity.
+func TestREQ4_PortParity(t *testing.T) {
+	n := presetNAT(t, "port-restricted")
+	n.want("even port", n.out(netip.MustParseAddrPort("10.0.0.2:4000"), remoteY1).Port(), uint16(4000))
+	n.want("odd port", n.out(netip.MustParseAddrPort("10.0.0.2:4001"), remoteY1).Port(), uint16(4001))
+}
+
+// REQ-5: A NAT UDP mapping timer MUST NOT expire in less than two minutes, unless
+// REQ-5a applies. c) A default value of five minutes or more for the NAT UDP mapping
+// timer is RECOMMENDED.
+//
+// The presets keep to it. IdleTimeout may be set lower (REQ-5b), as many devices
+// have it; REQ-5a (shorter for well-known destination ports) is not modelled.
+func TestREQ5_MappingTimer(t *testing.T) {
+	forEachTranslator(t, func(n *natTest) {
+		external := n.out(insideA, remoteY1)
+		n.wait(5*time.Minute - 1)
+		n.want("one nanosecond before five minutes", n.in(remoteY1, external), NotDropped)
+		n.wait(1)
+		n.want("after five minutes", n.in(remoteY1, external), Expired)
+	})
+	forEachTranslator(t, func(n *natTest) {
+		external := n.out(insideA, remoteY1)
+		n.wait(30*time.Second - 1)
+		n.want("one nanosecond before thirty seconds", n.in(remoteY1, external), NotDropped)
+		n.wait(1)
+		n.want("after thirty seconds", n.in(remoteY1, external), Expired)
+	}, func(c *Config) { c.IdleTimeout = 30 * time.Second })
+}
+
+// REQ-6: The NAT mapping Refresh Direction MUST have a "NAT Outbound refresh
+// behavior" of "True". a) The NAT mapping Refresh Direction MAY have a "NAT Inbound
+// refresh behavior" of "True".
+//
+// Deviation: RefreshInbound.
+func TestREQ6_RefreshDirection(t *testing.T) {
+	for _, c := range []struct {
+		refresh           Refresh
+		outbound, inbound bool
+	}{
+		{RefreshOutbound, true, false}, {RefreshInbound, false, true}, {RefreshBoth, true, true},
+	} {
+		forEachTranslator(t, func(n *natTest) {
+			alive := func(refreshed bool) Reason {
+				if refreshed {
+					return NotDropped
+				}
+				return Expired
+			}
+			external := n.out(insideA, remoteY1)
+			n.wait(4 * time.Minute)
+			n.out(insideA, remoteY1)
+			n.wait(4 * time.Minute)
+			n.want("after an outbound packet", n.in(remoteY1, external), alive(c.outbound))
+
+			external = n.out(insideB, remoteY1)
+			n.wait(4 * time.Minute)
+			n.want("before the timeout", n.in(remoteY1, external), NotDropped)
+			n.wait(4 * time.Minute)
+			n.want("after an inbound packet", n.in(remoteY1, external), alive(c.inbound))
+		}, func(cfg *Config) { cfg.Refresh = c.refresh })
+	}
+}
+
+// REQ-7: A NAT device whose external IP interface can be configured dynamically MUST
+// either (1) automatically ensure that its internal network uses IP addresses that do
+// not conflict with its external network, or (2) be able to translate and forward
+// traffic between all internal nodes and all external nodes whose IP addresses
+// numerically conflict with the internal network.
+//
+// The engine is of the second sort: inside and outside are told apart by direction,
+// never by address.
+func TestREQ7_OverlappingAddresses(t *testing.T) {
+	forEachTranslator(t, func(n *natTest) {
+		external := n.out(insideA, insideA)
+		n.want("answer from the numerically equal address", n.in(insideA, external), NotDropped)
+		external = n.out(insideA, insideB)
+		n.want("answer from an address of the inside network", n.in(insideB, external), NotDropped)
+	}, func(c *Config) { c.External = []netip.Addr{netip.MustParseAddr("10.0.0.1")} })
+}
+
+// REQ-8: If application transparency is most important, it is RECOMMENDED that a NAT
+// have an "Endpoint-Independent Filtering" behavior. If a more stringent filtering
+// behavior is most important, it is RECOMMENDED that a NAT have an
+// "Address-Dependent Filtering" behavior. a) The filtering behavior MAY be an option
+// configurable by the administrator of the NAT.
+//
+// All three behaviors are there; address-and-port-dependent filtering is neither of
+// the two recommended ones.
+func TestREQ8_Filtering(t *testing.T) {
+	for _, c := range []struct {
+		preset                 string
+		samePort, address, any Reason // from Y1 itself, its other port, another address
+	}{
+		{"eim-eif", NotDropped, NotDropped, NotDropped},
+		{"eim-adf", NotDropped, NotDropped, Filtered},
+		{"eim-apdf", NotDropped, Filtered, Filtered},
+		{"adm-eif", NotDropped, NotDropped, NotDropped},
+		{"adm-adf", NotDropped, NotDropped, Filtered},
+		{"adm-apdf", NotDropped, Filtered, Filtered},
+		{"apdm-eif", NotDropped, NotDropped, NotDropped},
+		{"apdm-adf", NotDropped, NotDropped, Filtered},
+		{"apdm-apdf", NotDropped, Filtered, Filtered},
+	} {
+		for _, scope := range []FilterScope{PerMapping, PerEndpoint} {
+			n := presetNAT(t, c.preset, func(cfg *Config) { cfg.FilterScope = scope })
+			external := n.out(insideA, remoteY1)
+			n.want(c.preset+" same endpoint", n.in(remoteY1, external), c.samePort)
+			n.want(c.preset+" same address", n.in(remoteY1p, external), c.address)
+			n.want(c.preset+" other address", n.in(remoteY2, external), c.any)
+		}
+	}
+}
+
+// Section 5 words filtering per internal endpoint: a packet from Y:y to X:x is
+// filtered out if X:x has not sent to Y (or Y:y) before, through whichever mapping.
+// FilterScope PerEndpoint takes that literally; the default does not.
+func TestSection5_FilterScope(t *testing.T) {
+	for _, c := range []struct {
+		preset    string
+		scope     FilterScope
+		want      Reason // Y2 to the mapping towards Y1
+		wantOther Reason // the same from a port of Y2 that was never sent to
+	}{
+		{"adm-adf", PerMapping, Filtered, Filtered},
+		{"adm-apdf", PerMapping, Filtered, Filtered},
+		{"apdm-adf", PerMapping, Filtered, Filtered},
+		{"apdm-apdf", PerMapping, Filtered, Filtered},
+		{"adm-adf", PerEndpoint, NotDropped, NotDropped},
+		{"adm-apdf", PerEndpoint, NotDropped, Filtered},
+		{"apdm-adf", PerEndpoint, NotDropped, NotDropped},
+		{"apdm-apdf", PerEndpoint, NotDropped, Filtered},
+	} {
+		n := presetNAT(t, c.preset, func(cfg *Config) { cfg.FilterScope = c.scope })
+		external := n.out(insideA, remoteY1)
+		n.out(insideA, remoteY2)
+		n.want(c.preset+" scope "+c.scope.String(), n.in(remoteY2, external), c.want)
+		other := netip.AddrPortFrom(remoteY2.Addr(), 9)
+		n.want(c.preset+" other port, scope "+c.scope.String(), n.in(other, external), c.wantOther)
+	}
+}
+
+// REQ-9: A NAT MUST support "Hairpinning". a) A NAT Hairpinning behavior MUST be
+// "External source IP address and port".
+//
+// Deviation: NoHairpinning and InternalSource.
+func TestREQ9_Hairpinning(t *testing.T) {
+	for _, c := range []struct {
+		mode     HairpinMode
+		action   Action
+		internal bool
+	}{
+		{ExternalSource, Hairpin, false}, {InternalSource, Hairpin, true}, {NoHairpinning, Drop, false},
+	} {
+		n := presetNAT(t, "full-cone", func(cfg *Config) { cfg.Hairpin = c.mode })
+		a, b := n.out(insideA, remoteY1), n.out(insideB, remoteY1)
+		v := n.Outbound(Packet{UDP, insideA, b}, n.now)
+		n.want(c.mode.String(), v.Action, c.action)
+		if c.action == Drop {
+			n.want(c.mode.String()+" reason", v.Reason, HairpinOff)
+			continue
+		}
+		source := a
+		if c.internal {
+			source = insideA
+		}
+		n.want(c.mode.String()+" packet", v.Packet, Packet{UDP, source, insideB})
+	}
+}
+
+// Hairpinning is subject to filtering: both sides must have sent.
+func TestREQ9_HairpinningIsFiltered(t *testing.T) {
+	n := presetNAT(t, "port-restricted")
+	a, b := n.out(insideA, remoteY1), n.out(insideB, remoteY1)
+	n.want("A to B", n.Outbound(Packet{UDP, insideA, b}, n.now).Reason, Filtered)
+	n.want("B to A", n.Outbound(Packet{UDP, insideB, a}, n.now).Action, Hairpin)
+	n.want("A to B again", n.Outbound(Packet{UDP, insideA, b}, n.now).Action, Hairpin)
+}
+
+// REQ-11: A NAT MUST have deterministic behavior, i.e., it MUST NOT change the NAT
+// translation (Section 4) or the Filtering (Section 5) Behavior at any point in time,
+// or under any particular conditions.
+//
+// Deviation: SetBehavior.
+func TestREQ11_SameBehaviorUnderConflict(t *testing.T) {
+	for _, name := range []string{"eim-eif", "eim-adf", "eim-apdf"} {
+		n := presetNAT(t, name)
+		first := n.out(insideA, remoteY1)
+		other := netip.AddrPortFrom(insideB.Addr(), insideA.Port())
+		second := n.out(other, remoteY1)
+		n.want(name+": conflicting port", second.Port() != first.Port(), true)
+		n.want(name+": first host, another destination", n.out(insideA, remoteY2), first)
+		n.want(name+": second host, another destination", n.out(other, remoteY2), second)
+	}
+}
+
+// Two NATs with one configuration and one sequence of packets answer alike.
+func TestREQ11_SameSeedSameAnswers(t *testing.T) {
+	forEachTranslator(t, func(n *natTest) {
+		other, err := New(n.Config())
+		if err != nil {
+			n.T.Fatal(err)
+		}
+		for i := range 2000 {
+			p := Packet{UDP, inside(i % 300), netip.AddrPortFrom(remoteY1.Addr(), uint16(1+i%7))}
+			n.wait(time.Second)
+			if v, w := n.Outbound(p, n.now), other.Outbound(p, n.now); v != w {
+				n.T.Fatalf("packet %d: %+v and %+v", i, v, w)
+			}
+		}
+		n.want("counters", n.Stats(n.now), other.Stats(n.now))
+	})
+}

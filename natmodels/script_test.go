@@ -1,0 +1,220 @@
+package natmodels
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/datadriven"
+)
+
+// TestScripts plays the scripts in testdata. A script builds a NAT and sends packets
+// through it:
+//
+//	nat SETTING=VALUE ...     a new NAT; time starts at 0
+//	change SETTING=VALUE ...  SetBehavior
+//	run                       steps, one a line, answered one a line
+//
+// The steps are
+//
+//	out SRC -> DST     a packet from the inside
+//	in SRC -> DST      a packet from the outside
+//	wait DURATION      let time pass
+//	mappings           list what is alive
+//	admitted EXTERNAL  list what the filter of a mapping admits
+//	stats              print the counters
+//	flush
+//	renumber ADDR ...
+//
+// Rewrite the answers with go test -run TestScripts -rewrite, and read the diff.
+func TestScripts(t *testing.T) {
+	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
+		s := &script{now: benchStart}
+		datadriven.RunTest(t, path, s.directive)
+	})
+}
+
+type script struct {
+	nat *NAT
+	now time.Time
+}
+
+func (s *script) directive(t *testing.T, d *datadriven.TestData) string {
+	switch d.Cmd {
+	case "nat":
+		cfg, err := settings(Config{}, d.CmdArgs)
+		if err == nil {
+			s.now = benchStart
+			s.nat, err = New(cfg)
+		}
+		return errorOr(err, cfg.Code()+"\n")
+	case "change":
+		cfg := s.nat.Config()
+		cfg.External, cfg.Static, cfg.Seed = nil, nil, 0
+		cfg, err := settings(cfg, d.CmdArgs)
+		if err == nil {
+			err = s.nat.SetBehavior(cfg)
+		}
+		return errorOr(err, cfg.Code()+"\n")
+	case "run":
+		var out strings.Builder
+		for line := range strings.Lines(d.Input) {
+			out.WriteString(s.step(t, strings.TrimSpace(line)))
+		}
+		return out.String()
+	}
+	t.Fatalf("%s: unknown directive %q", d.Pos, d.Cmd)
+	return ""
+}
+
+func errorOr(err error, otherwise string) string {
+	if err != nil {
+		return err.Error() + "\n"
+	}
+	return otherwise
+}
+
+func (s *script) step(t *testing.T, line string) string {
+	words := strings.Fields(line)
+	n := s.nat
+	switch words[0] {
+	case "out", "in":
+		p := Packet{UDP, netip.MustParseAddrPort(words[1]), netip.MustParseAddrPort(words[3])}
+		send := n.Outbound
+		if words[0] == "in" {
+			send = n.Inbound
+		}
+		return s.describe(send(p, s.now))
+	case "wait":
+		d, err := time.ParseDuration(words[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.now = s.now.Add(d)
+		return fmt.Sprintf("it is %v\n", s.now.Sub(benchStart))
+	case "mappings":
+		var out strings.Builder
+		for _, m := range n.Mappings(s.now) {
+			fmt.Fprintln(&out, m)
+		}
+		return orNone(out.String())
+	case "admitted":
+		return s.admitted(netip.MustParseAddrPort(words[1]))
+	case "stats":
+		return describeStats(n.Stats(s.now))
+	case "flush":
+		n.Flush()
+		return "flushed\n"
+	case "renumber":
+		var external []netip.Addr
+		for _, w := range words[1:] {
+			external = append(external, netip.MustParseAddr(w))
+		}
+		return errorOr(n.Renumber(external), "renumbered\n")
+	}
+	t.Fatalf("unknown step %q", line)
+	return ""
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none\n"
+	}
+	return s
+}
+
+// describe prints what becomes of a packet, and the sentence that explains it.
+func (s *script) describe(v Verdict) string {
+	if v.Action == Drop {
+		return "dropped, " + s.nat.Explain(v) + "\n"
+	}
+	return fmt.Sprintf("%v -> %v, %s\n", v.Packet.Src, v.Packet.Dst, s.nat.Explain(v))
+}
+
+func (s *script) admitted(external netip.AddrPort) string {
+	for _, m := range s.nat.Mappings(s.now) {
+		if m.External == external {
+			remotes, everyone := s.nat.Admitted(m, s.now)
+			if everyone {
+				return "everyone\n"
+			}
+			var out strings.Builder
+			for _, r := range remotes {
+				fmt.Fprintln(&out, remoteString(r))
+			}
+			return orNone(out.String())
+		}
+	}
+	return "no such mapping\n"
+}
+
+func describeStats(st Stats) string {
+	var out strings.Builder
+	fmt.Fprintf(&out, "outbound %d inbound %d: forwarded %d hairpinned %d", st.Outbound, st.Inbound, st.Forwarded, st.Hairpinned)
+	for _, r := range Reasons() {
+		if st.Dropped[r] > 0 {
+			fmt.Fprintf(&out, " %v %d", r, st.Dropped[r])
+		}
+	}
+	fmt.Fprintf(&out, "\ncreated %d: expired %d flushed %d renumbered %d live %d; static %d\n",
+		st.Created, st.Expired, st.Flushed, st.Renumbered, st.Live, st.Static)
+	return out.String()
+}
+
+// settings changes cfg by the arguments of a directive.
+func settings(cfg Config, args []datadriven.CmdArg) (Config, error) {
+	for _, a := range args {
+		if err := setting(&cfg, a.Key, a.Vals); err != nil {
+			return cfg, err
+		}
+	}
+	return cfg, nil
+}
+
+func setting(cfg *Config, key string, vals []string) (err error) {
+	first := vals[0]
+	switch key {
+	case "preset":
+		external := cfg.External
+		*cfg, err = Preset(first)
+		cfg.External = external
+	case "mapping":
+		cfg.Mapping, err = ParseMapping(first)
+	case "filtering":
+		cfg.Filtering, err = ParseFiltering(first)
+	case "scope":
+		cfg.FilterScope, err = ParseFilterScope(first)
+	case "ports":
+		cfg.PortChoice, err = ParsePortChoice(first)
+	case "step":
+		cfg.Step, err = strconv.Atoi(first)
+	case "range":
+		_, err = fmt.Sscanf(first, "%d-%d", &cfg.PortRange.First, &cfg.PortRange.Last)
+	case "idle":
+		cfg.IdleTimeout, err = time.ParseDuration(first)
+	case "unreplied":
+		cfg.UnrepliedTimeout, err = time.ParseDuration(first)
+	case "refresh":
+		cfg.Refresh, err = ParseRefresh(first)
+	case "hairpin":
+		cfg.Hairpin, err = ParseHairpin(first)
+	case "pooling":
+		cfg.Pooling, err = ParsePooling(first)
+	case "seed":
+		cfg.Seed, err = strconv.ParseUint(first, 10, 64)
+	case "external":
+		for _, v := range vals {
+			cfg.External = append(cfg.External, netip.MustParseAddr(v))
+		}
+	case "static":
+		for i := 0; i+1 < len(vals); i += 2 {
+			cfg.Static = append(cfg.Static, StaticMapping{UDP, netip.MustParseAddrPort(vals[i]), netip.MustParseAddrPort(vals[i+1])})
+		}
+	default:
+		return fmt.Errorf("no setting %q", key)
+	}
+	return err
+}

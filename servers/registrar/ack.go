@@ -1,0 +1,37 @@
+package registrar
+
+import "github.com/emiago/sipgo/sip"
+
+// receiveAck absorbs the ACK of a refused INVITE and passes that of a 2xx on, statelessly.
+func (s *Server) receiveAck(req *request) {
+	if tx := s.servers[req.key(string(sip.INVITE))]; tx != nil && tx.state != accepted {
+		tx.acknowledged()
+		return
+	}
+	if s.preprocess(req) != nil {
+		s.dropAck(req, "not fit to forward")
+		return
+	}
+	// An ACK outside of a dialog acknowledges a response nobody remembers.
+	if !req.dialog && !s.cfg.Relay {
+		s.dropAck(req, "no transaction and no dialog")
+		return
+	}
+	targets, f := s.route(req)
+	if f != nil || len(targets) != 1 || !targets[0].to.IsValid() {
+		s.dropAck(req, "no target")
+		return
+	}
+	t := targets[0]
+	s.emit(Event{Kind: Forwarded, Method: "ACK", CallID: req.callID, User: req.uri.User,
+		Source: req.source, Target: t.to, By: t.by, URI: t.rule})
+	o := s.outgoing(req, t, s.statelessBranch(req))
+	if s.send(o.wire, o.dest) == nil {
+		s.stats.AcksForwarded++
+	}
+}
+
+func (s *Server) dropAck(req *request, why string) {
+	s.stats.AcksUnmatched++
+	s.emit(Event{Kind: Dropped, Method: "ACK", CallID: req.callID, Source: req.source, Detail: why})
+}

@@ -1,0 +1,102 @@
+package registrar
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// The alias parameter carries the address a message came from inside the Contact URI,
+// in the form Kamailio's nathelper gives it: ip~port~protocol, protocol 1 being UDP. The
+// peer returns it in the Request-URI, this server takes it off and sends there. Unlike
+// rewriting the Contact it leaves the user agent's own URI intact.
+const aliasParam = "alias"
+
+// aliases reports whether the Contact of a request gets an alias: only that of the user
+// agent itself, not one that came through another proxy.
+func (s *Server) aliases(req *request) bool {
+	return s.cfg.Policy == PolicyReceived && len(req.via) == 1 && req.Method != sip.REGISTER
+}
+
+// aliasesResponse is aliases for responses. The topmost Record-Route being ours means
+// that no proxy after this one stays in the dialog, unless the request came by here twice;
+// then the Contact has its alias from the first time.
+func (s *Server) aliasesResponse(res *response, contact string) bool {
+	if s.cfg.Policy != PolicyReceived || res.StatusCode >= 300 || res.method == string(sip.REGISTER) ||
+		strings.Contains(contact, ";"+aliasParam+"=") {
+		return false
+	}
+	rr := headerList(res.Headers(), "record-route")
+	if len(rr) == 0 {
+		return true
+	}
+	uri, _, _, ok := splitAddress(rr[0])
+	u, valid := parseURI(uri)
+	return ok && valid && s.isSelf(&u)
+}
+
+// aliased adds the alias to a Contact value, unless its URI names the source already.
+func aliased(contact string, from netip.AddrPort) string {
+	values := splitList(nil, contact)
+	if len(values) != 1 {
+		return contact // "*" or several: not a dialog's Contact
+	}
+	contact = values[0]
+	text, _, at, ok := splitAddress(contact)
+	u, valid := parseURI(text)
+	if !ok || !valid || !isSIP(&u) {
+		return contact
+	}
+	before, after := contact[:at], contact[at+len(text):]
+	if !strings.HasSuffix(before, "<") { // an addr-spec must be bracketed to take parameters
+		before, after = before+"<", ">"+after
+	}
+	text = withoutAlias(text)
+	if host, ok := hostAddr(u.Host); !ok || host != from.Addr() || uriPort(&u) != from.Port() {
+		base, headers, asks := strings.Cut(text, "?")
+		text = base + ";" + aliasParam + "=" + from.Addr().String() + "~" + strconv.Itoa(int(from.Port())) + "~1"
+		if asks {
+			text += "?" + headers
+		}
+	}
+	return before + text + after
+}
+
+// withoutAlias removes the alias parameter from a URI.
+func withoutAlias(uri string) string {
+	host := strings.LastIndexByte(uri, '@') + 1
+	i := strings.Index(uri[host:], ";"+aliasParam+"=")
+	if i < 0 {
+		return uri
+	}
+	i += host
+	end := strings.IndexAny(uri[i+1:], ";?")
+	if end < 0 {
+		return uri[:i]
+	}
+	return uri[:i] + uri[i+1+end:]
+}
+
+// aliasOf reads the alias of a URI.
+func aliasOf(u *sip.Uri) (netip.AddrPort, bool) {
+	v, ok := uriParam(u, aliasParam)
+	parts := strings.Split(v, "~")
+	if !ok || len(parts) != 3 || parts[2] != "1" {
+		return netip.AddrPort{}, false
+	}
+	addr, err := netip.ParseAddr(parts[0])
+	port, perr := strconv.ParseUint(parts[1], 10, 16)
+	if err != nil || perr != nil || port == 0 {
+		return netip.AddrPort{}, false
+	}
+	return netip.AddrPortFrom(addr.Unmap(), uint16(port)), true
+}
+
+func uriPort(u *sip.Uri) uint16 {
+	if u.Port == 0 {
+		return defaultPort
+	}
+	return uint16(u.Port)
+}

@@ -1,0 +1,248 @@
+package registrar
+
+import (
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// still fails unless the server serves.
+func (p *phone) still() {
+	p.Helper()
+	for len(p.in) > 0 {
+		<-p.in
+	}
+	p.ask("OPTIONS", "sip:example.com")
+	p.response(200)
+}
+
+func (p *phone) raw(data string) {
+	p.Helper()
+	if _, err := p.end.WriteTo([]byte(data), net.UDPAddrFromAddrPort(ap(proxyAddr))); err != nil {
+		p.Fatal(err)
+	}
+	p.settle()
+}
+
+func TestBadDatagrams(t *testing.T) {
+	inLab(t, Config{}, func(l *lab) {
+		alice := l.phone("alice", "198.51.100.1:5060")
+		for _, ping := range []string{"", "\r\n\r\n", "\x00\x00\x00\x00", "\r\n"} {
+			alice.raw(ping)
+		}
+		alice.raw("\x00\x01\x00\x00\x21\x12\xa4\x42............")
+		if st := l.srv.Stats(); st.Keepalives != 4 || st.NotSIP != 1 || st.Malformed != 0 {
+			t.Errorf("%+v", st)
+		}
+		whole := crlf(alice.build("MESSAGE", "sip:bob@example.com", "<sip:bob@example.com>", "body=hello"))
+		for i := range whole {
+			alice.raw(whole[:i])
+		}
+		rng := rand.New(rand.NewPCG(1, 2))
+		for range 500 {
+			b := []byte(whole)
+			for range 1 + rng.IntN(8) {
+				b[rng.IntN(len(b))] = byte(rng.Uint32())
+			}
+			alice.raw(string(b))
+			for i := range b {
+				b[i] = byte(rng.Uint32())
+			}
+			alice.raw(string(b[:rng.IntN(len(b))]))
+		}
+		alice.still()
+		if st := l.srv.Stats(); st.Malformed < 600 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+func TestContentLength(t *testing.T) {
+	inLab(t, Config{}, func(l *lab) {
+		alice, bob := l.phone("alice", "198.51.100.1:5060"), l.phone("bob", "198.51.100.2:5060")
+		bob.register()
+		send := func(length string) {
+			text := crlf(alice.build("MESSAGE", "sip:bob@example.com", "<sip:bob@example.com>", "body=hello"))
+			alice.raw(strings.Replace(text, "Content-Length: 5\r\n", length, 1))
+		}
+		for _, bad := range []string{"6", "65535", "99999999999", "-1", "five", "5\r\nContent-Length: 4"} {
+			send("Content-Length: " + bad + "\r\n")
+			alice.response(400)
+			bob.quiet()
+		}
+		for length, body := range map[string]string{"Content-Length: 2\r\n": "he", "l: 5\r\n": "hello", "": "hello"} {
+			send(length)
+			if m := bob.request("MESSAGE"); !strings.HasSuffix(m.raw, "\r\n\r\n"+body) {
+				t.Errorf("with %q: %q", length, m.raw)
+			}
+		}
+		if st := l.srv.Stats(); st.Malformed != 6 || st.Rejected[400] != 6 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+func TestMissingFields(t *testing.T) {
+	inLab(t, Config{}, func(l *lab) {
+		alice, bob := l.phone("alice", "198.51.100.1:5060"), l.phone("bob", "198.51.100.2:5060")
+		bob.register()
+		for _, name := range []string{"From", "To", "Call-ID", "CSeq"} {
+			for _, method := range []string{"INVITE", "MESSAGE", "REGISTER"} {
+				alice.ask(method, "sip:bob@example.com", "-"+name)
+				if m := alice.response(400); m.res.Reason != "Missing "+name {
+					t.Error(m.short())
+				}
+			}
+			alice.ask("ACK", "sip:bob@example.com", "-"+name)
+		}
+		alice.raw("MESSAGE sip:bob@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 198.51.100.1;branch=z9hG4bKlf\r\nFrom: <sip:a@b>;tag=1\r\n" +
+			"To: <sip:bob@example.com>\r\nCall-ID: x\nRoute: <sip:198.51.100.9>\r\nCSeq: 1 MESSAGE\r\n\r\n")
+		alice.response(400)
+		alice.ask("MESSAGE", "sip:bob@example.com", "-Via")
+		alice.ask("MESSAGE", "sip:bob@example.com", "Via: nonsense")
+		alice.ask("MESSAGE", "sip:bob@example.com", "From: <sip:a@b>\nFrom: <sip:a@b>")
+		alice.response(400)
+		alice.quiet()
+		bob.quiet()
+		if st := l.srv.Stats(); st.Malformed != 20 || st.Transactions != 1 {
+			t.Errorf("%+v", st)
+		}
+		alice.still()
+	})
+}
+
+func TestStrayResponses(t *testing.T) {
+	inLab(t, Config{}, func(l *lab) {
+		alice := l.phone("alice", "198.51.100.1:5060")
+		const rest = "From: <sip:a@b>;tag=1\r\nTo: <sip:a@b>;tag=2\r\nCall-ID: x\r\nCSeq: 1 INVITE\r\n"
+		alice.raw("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 203.0.113.5:5060;branch=z9hG4bKnone\r\n" + rest + "\r\n")
+		alice.raw("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 198.51.100.9:5060;branch=z9hG4bKnone\r\n" + rest + "\r\n")
+		alice.raw("SIP/2.0 200 OK\r\n" + rest + "\r\n")
+		alice.raw("SIP/2.0 99 Odd\r\nVia: SIP/2.0/UDP 203.0.113.5:5060;branch=z9hG4bKnone\r\n" + rest + "\r\n")
+		alice.raw("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 203.0.113.5:5060;branch=z9hG4bKnone\r\n" + rest + "Content-Length: 9\r\n\r\n")
+		alice.quiet()
+		if st := l.srv.Stats(); st.ResponsesUnmatched != 2 || st.Malformed != 3 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// The torture messages of RFC 4475, by section, each with what it gets from a server that
+// has sip:user@example.com bound to a phone.
+var torture = map[string]string{
+	"3.1.1.1-wsinv":       "403 Relaying Denied", // understood, but its Route leads elsewhere
+	"3.1.1.2-intmeth":     "404 Not Found",       // understood; an unknown user
+	"3.1.1.3-esc01":       "403 Relaying Denied", // another domain
+	"3.1.1.4-escnull":     "200 OK",
+	"3.1.1.5-esc02":       "403 Relaying Denied", // not a REGISTER, and for another host
+	"3.1.1.6-lwsdisp":     "forwarded",
+	"3.1.1.7-longreq":     "forwarded",
+	"3.1.1.8-dblreq":      "200 OK",        // the second request in the datagram does not count
+	"3.1.1.9-semiuri":     "404 Not Found", // the user is "user;par=u%40example.net"
+	"3.1.1.10-transports": "forwarded",
+	"3.1.1.11-mpart01":    "403 Relaying Denied", // another domain
+	"3.1.1.12-unreason":   "dropped",             // a response nobody waits for
+	"3.1.1.13-noreason":   "dropped",             // a response nobody waits for
+	"3.1.2.1-badinv01":    "400 Bad Via",
+	"3.1.2.2-clerr":       "400 Content-Length Beyond Datagram",
+	"3.1.2.3-ncl":         "400 Not Understood",
+	"3.1.2.4-scalar02":    "400 Bad CSeq",
+	"3.1.2.5-scalarlg":    "dropped",
+	"3.1.2.6-quotbal":     "400 Bad To",
+	"3.1.2.7-ltgtruri":    "400 Not Understood",
+	"3.1.2.8-lwsruri":     "400 Not Understood",
+	"3.1.2.9-lwsstart":    "400 Not Understood",
+	"3.1.2.10-trws":       "400 Not Understood",
+	"3.1.2.11-escruri":    "400 Bad Request-URI",
+	"3.1.2.12-baddate":    "forwarded", // the Date is no business of a proxy
+	"3.1.2.13-regbadct":   "400 Bad Contact",
+	"3.1.2.14-badaspec":   "400 Bad To",
+	"3.1.2.15-baddn":      "403 Relaying Denied", // tolerated, as the section allows; another domain
+	"3.1.2.16-badvers":    "505 Version Not Supported",
+	"3.1.2.17-mismatch01": "400 CSeq Names Another Method",
+	"3.1.2.18-mismatch02": "400 CSeq Names Another Method",
+	"3.1.2.19-bigcode":    "dropped",
+	"3.2.1-badbranch":     "forwarded", // matched the way of RFC 2543
+	"3.3.1-insuf":         "400 Missing From",
+	"3.3.2-unkscm":        "416 Unsupported URI Scheme",
+	"3.3.3-novelsc":       "400 Not Understood", // known failure, should be 416: sipgo's parser refuses a scheme with a dot
+	"3.3.4-unksm2":        "404 Not Found",      // no address of record here
+	"3.3.5-bext01":        "420 Bad Extension",
+	"3.3.6-invut":         "forwarded", // the body is no business of a proxy
+	"3.3.7-regaut01":      "200 OK",    // no authentication asked for
+	"3.3.8-multi01":       "400 Repeated From",
+	"3.3.9-mcl01":         "400 Contradicting Content-Length",
+	"3.3.10-bcast":        "dropped", // a response nobody waits for
+	"3.3.11-zeromf":       "483 Too Many Hops",
+	"3.3.12-cparam01":     "200 OK", // the parameter is one of the header, and unknown
+	"3.3.13-cparam02":     "200 OK",
+	"3.3.14-regescrt":     "200 OK", // TestContactHeaders shows that the Route is not followed
+	"3.3.15-sdp01":        "forwarded",
+	"3.4.1-inv2543":       "404 Not Found", // understood; an unknown user
+}
+
+func TestTorture(t *testing.T) {
+	files, err := filepath.Glob("testdata/rfc4475/*.sip")
+	if err != nil || len(files) != len(torture) {
+		t.Fatalf("%d files for %d rows: %v", len(files), len(torture), err)
+	}
+	for _, f := range files {
+		name := strings.TrimSuffix(filepath.Base(f), ".sip")
+		t.Run(name, func(t *testing.T) {
+			data, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			inLab(t, Config{MTU: 9000}, func(l *lab) {
+				user, from := l.phone("user", "198.51.100.2:5060"), l.phone("from", "192.0.2.200:34567")
+				user.register()
+				got := "dropped"
+				l.hub.mu.Lock()
+				l.tap = func(p packet, to netip.AddrPort) {
+					if p.from != ap(proxyAddr) {
+						return
+					}
+					switch m, _ := parse(p.data); m := m.(type) {
+					case *sip.Response:
+						if m.StatusCode != 100 {
+							got = m.StartLine()[len("SIP/2.0 "):]
+						}
+						if to.Addr() != from.addr.Addr() {
+							t.Errorf("response to %v", to)
+						}
+					case *sip.Request:
+						got = "forwarded"
+						if to != user.addr {
+							t.Errorf("request to %v", to)
+						}
+					}
+				}
+				l.hub.mu.Unlock()
+				from.raw(string(data))
+				if want := torture[name]; got != want {
+					t.Errorf("got %q, want %q", got, want)
+				}
+				from.still()
+			})
+		})
+	}
+}
+
+// RFC 4475 §3.3.14: headers in a Contact URI are not obeyed, and not sent on in a Request-URI.
+func TestContactHeaders(t *testing.T) {
+	inLab(t, Config{}, func(l *lab) {
+		alice, bob := l.phone("alice", "198.51.100.1:5060"), l.phone("bob", "198.51.100.2:5060")
+		bob.contact += ";method=BYE;x=y?Route=%3Csip:sip.example.com%3E"
+		bob.register()
+		alice.ask("MESSAGE", "sip:bob@example.com")
+		if m := bob.request("MESSAGE"); m.short() != "MESSAGE sip:bob@198.51.100.2:5060;x=y SIP/2.0" || len(m.all("Route")) != 0 {
+			t.Error(m.raw)
+		}
+	})
+}

@@ -1,0 +1,209 @@
+package registrar
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// ErrConfig is wrapped by every error New returns for a configuration it cannot honour.
+var ErrConfig = errors.New("registrar: invalid configuration")
+
+// Policy says where requests for a registered user go.
+type Policy uint8
+
+const (
+	// PolicyContact sends to exactly the address the user agent wrote in its Contact (RFC 3261 §16.6 step 7).
+	PolicyContact Policy = iota
+	// PolicyReceived sends to the address the REGISTER came from, and adds an alias
+	// parameter (";alias=ip~port~1") to Contacts that name another address than the one
+	// their message came from, so that requests inside the dialog reach the agent too.
+	PolicyReceived
+)
+
+func (p Policy) String() string {
+	switch p {
+	case PolicyContact:
+		return "contact"
+	case PolicyReceived:
+		return "received"
+	}
+	return fmt.Sprintf("Policy(%d)", uint8(p))
+}
+
+// ParsePolicy is the inverse of Policy.String.
+func ParsePolicy(name string) (Policy, error) {
+	for _, p := range []Policy{PolicyContact, PolicyReceived} {
+		if p.String() == name {
+			return p, nil
+		}
+	}
+	return 0, fmt.Errorf("%w: policy %q is neither %q nor %q", ErrConfig, name, PolicyContact, PolicyReceived)
+}
+
+// Algorithm is a digest algorithm by its registered name.
+type Algorithm string
+
+// The algorithms a challenge can offer.
+const (
+	MD5    Algorithm = "MD5"     // RFC 3261 §22
+	SHA256 Algorithm = "SHA-256" // RFC 8760
+)
+
+// A Route sends matching requests to a fixed peer, for example a PSTN gateway. All
+// conditions that are set must hold.
+type Route struct {
+	Domain string         // host of the Request-URI; empty is the served domain
+	Prefix string         // the user part starts with this, visual separators ignored ("+1-555" matches "+1555")
+	Phone  bool           // only URIs with ;user=phone, and tel URIs
+	To     netip.AddrPort // where the request goes; a trusted peer like those in Config.Peers
+}
+
+// Config configures a Server. The zero value is an open registrar for the domain that is
+// the address of its socket: anyone may register, requests go where the Contact says.
+type Config struct {
+	// Domain is the host part of the addresses of record, default the host of Advertise.
+	Domain string
+	// Advertise is the address written into Via and Record-Route, default the local
+	// address of the connection; needed when that is a wildcard.
+	Advertise netip.AddrPort
+
+	// Users maps user names to passwords. Nil turns authentication off.
+	Users map[string]string
+	// Realm of the challenges, default Domain.
+	Realm string
+	// Algorithms offered, best first (RFC 8760 §2.3), default MD5.
+	Algorithms []Algorithm
+	// AuthInvite also authenticates INVITEs that start a dialog, unless they come from a peer.
+	AuthInvite bool
+	// NonceLifetime bounds the reuse of a nonce, default 5 minutes.
+	NonceLifetime time.Duration
+
+	Policy Policy
+	// IgnoreRport answers to the port in the Via even when the client asked for rport,
+	// as a proxy does that implements RFC 3261 without RFC 3581.
+	IgnoreRport bool
+
+	MinExpires     time.Duration // shorter registrations get 423; default 60 s
+	MaxExpires     time.Duration // longer ones are cut to this; default 2 hours
+	DefaultExpires time.Duration // when the client does not say; default 1 hour
+	MaxContacts    int           // bindings per address of record; default 10
+
+	// Routes are tried in order for requests that are not for a known user.
+	Routes []Route
+	// Peers may be sent to, and may call without authentication.
+	Peers []netip.AddrPort
+	// Relay forwards requests for anybody to anywhere. Leave it off on a public network.
+	Relay bool
+
+	// MTU of the paths from here in bytes, default 1500. A request larger than MTU-200
+	// may not be sent over UDP (RFC 3261 §18.1.1) and is refused with 513.
+	MTU int
+
+	// Seed makes tags, branches and nonces repeatable. Zero draws it from crypto/rand;
+	// anything else is for tests and simulations, since nonces become predictable.
+	Seed uint64
+
+	// Logger gets every Event at debug level and failed writes as warnings, default none.
+	Logger *slog.Logger
+	// OnEvent is called in order while the server works; it must not call the Server.
+	OnEvent func(Event)
+	// OnSTUN gets datagrams whose first byte is 0 to 3 (RFC 7983), for a STUN server on
+	// the SIP port (RFC 5626 §4.4.2). The bytes are only valid during the call, which
+	// must not call the Server. Nil drops and counts them.
+	OnSTUN func(b []byte, from netip.AddrPort)
+}
+
+// withDefaults returns a private copy of c with defaults filled in, or why it is impossible.
+func (c Config) withDefaults(local net.Addr) (Config, error) {
+	bad := func(format string, args ...any) (Config, error) {
+		return Config{}, fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
+	}
+	if !c.Advertise.IsValid() {
+		c.Advertise = addrPort(local)
+	}
+	c.Advertise = unmap(c.Advertise)
+	if !c.Advertise.IsValid() || c.Advertise.Addr().IsUnspecified() || c.Advertise.Port() == 0 {
+		return bad("local address %v cannot be advertised: set Advertise", local)
+	}
+	if c.Domain == "" {
+		c.Domain = hostText(c.Advertise.Addr())
+	}
+	if strings.ContainsAny(c.Domain, " \t\r\n<>@;,\"") {
+		return bad("domain %q", c.Domain)
+	}
+	if c.Realm == "" {
+		c.Realm = c.Domain
+	}
+	if strings.ContainsAny(c.Realm, "\"\\\r\n") {
+		return bad("realm %q", c.Realm)
+	}
+	if c.AuthInvite && c.Users == nil {
+		return bad("AuthInvite without Users")
+	}
+	if len(c.Algorithms) == 0 {
+		c.Algorithms = []Algorithm{MD5}
+	}
+	for _, a := range c.Algorithms {
+		if a != MD5 && a != SHA256 {
+			return bad("digest algorithm %q", a)
+		}
+	}
+	if c.Policy > PolicyReceived {
+		return bad("policy %v", c.Policy)
+	}
+	setDefault(&c.NonceLifetime, 5*time.Minute)
+	setDefault(&c.MinExpires, time.Minute)
+	setDefault(&c.MaxExpires, 2*time.Hour)
+	setDefault(&c.DefaultExpires, min(time.Hour, c.MaxExpires))
+	for _, d := range []time.Duration{c.NonceLifetime, c.MinExpires, c.MaxExpires, c.DefaultExpires} {
+		if d < time.Second {
+			return bad("duration %v is under a second", d)
+		}
+	}
+	if c.MinExpires > c.MaxExpires || c.DefaultExpires > c.MaxExpires {
+		return bad("MinExpires %v, DefaultExpires %v, MaxExpires %v", c.MinExpires, c.DefaultExpires, c.MaxExpires)
+	}
+	setDefault(&c.MaxContacts, 10)
+	setDefault(&c.MTU, 1500)
+	if c.MaxContacts < 1 || c.MTU < 576 {
+		return bad("MaxContacts %d, MTU %d", c.MaxContacts, c.MTU)
+	}
+	c.Routes, c.Peers = slices.Clone(c.Routes), slices.Clone(c.Peers)
+	for i := range c.Routes {
+		r := &c.Routes[i]
+		r.To = unmap(r.To)
+		r.Prefix = dialled(r.Prefix)
+		if !r.To.IsValid() || r.To.Port() == 0 {
+			return bad("route %d goes to %v", i, r.To)
+		}
+	}
+	for i := range c.Peers {
+		c.Peers[i] = unmap(c.Peers[i])
+	}
+	return c, nil
+}
+
+func setDefault[T time.Duration | int](v *T, def T) {
+	if *v == 0 {
+		*v = def
+	}
+}
+
+// key returns the secret everything random and every signature comes from.
+func (c Config) key() [32]byte {
+	if c.Seed != 0 {
+		return sha256.Sum256(binary.BigEndian.AppendUint64([]byte("registrar"), c.Seed))
+	}
+	var k [32]byte
+	rand.Read(k[:]) // never fails (crypto/rand)
+	return k
+}

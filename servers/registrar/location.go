@@ -1,0 +1,138 @@
+package registrar
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// A Binding ties an address of record to one Contact (RFC 3261 §10).
+type Binding struct {
+	User     string         // user part of the address of record, unescaped
+	Contact  string         // URI, as the user agent wrote it
+	Received netip.AddrPort // where the REGISTER came from
+	Expires  time.Time      // the binding is gone at this time
+	Q        float64        // preference, 1 when not given
+	CallID   string
+	CSeq     uint32
+	Instance string   // +sip.instance, without quotes (RFC 5626 §4.1)
+	RegID    int      // reg-id, 0 when not given (RFC 5626 §4.2)
+	Path     []string // RFC 3327
+}
+
+func (b *Binding) expired(now time.Time) bool { return !now.Before(b.Expires) }
+
+// location is the location service. Bindings run out by themselves: whoever looks at a
+// record takes the expired ones out of it first.
+type location struct {
+	max   int
+	users map[string]*record
+}
+
+// A record stays when its last binding goes: a user who was here is unavailable, not unknown.
+type record struct {
+	bindings []Binding // in the order they were made
+}
+
+// count returns how many bindings are alive.
+func (l *location) count(now time.Time) int {
+	n := 0
+	for _, r := range l.users {
+		for i := range r.bindings {
+			if !r.bindings[i].expired(now) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// lookup returns the live bindings of a user. The caller does not keep the slice.
+func (s *Server) lookup(user string, now time.Time) []Binding {
+	r := s.location.users[user]
+	if r == nil {
+		return nil
+	}
+	r.bindings = slices.DeleteFunc(r.bindings, func(b Binding) bool {
+		if !b.expired(now) {
+			return false
+		}
+		s.emit(Event{Kind: Expired, User: b.User, CallID: b.CallID, URI: b.Contact})
+		return true
+	})
+	return r.bindings
+}
+
+// Bindings returns the live bindings of an address of record, in the order they were
+// made. It takes "sip:bob@example.com" as well as "bob".
+func (s *Server) Bindings(aor string) []Binding {
+	user := aor
+	if u, ok := parseURI(aor); ok && isSIP(&u) {
+		if !s.isSelf(&u) {
+			return nil
+		}
+		user = u.User
+	} else {
+		user, _, _ = strings.Cut(aor, "@")
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.location.users[unescape(user)]
+	if r == nil {
+		return nil
+	}
+	now := s.now()
+	var live []Binding
+	for _, b := range r.bindings {
+		if !b.expired(now) {
+			b.Path = slices.Clone(b.Path)
+			live = append(live, b)
+		}
+	}
+	return live
+}
+
+// equalURI compares two SIP URIs (RFC 3261 §19.1.4).
+func equalURI(a, b string) bool {
+	if a == b {
+		return true
+	}
+	ua, okA := parseURI(a)
+	ub, okB := parseURI(b)
+	return okA && okB && ua.Scheme == ub.Scheme && unescape(ua.User) == unescape(ub.User) &&
+		ua.Password == ub.Password && strings.EqualFold(ua.Host, ub.Host) && ua.Port == ub.Port &&
+		agreeParams(&ua, &ub) && agreeParams(&ub, &ua) && equalHeaders(ua.Headers, ub.Headers)
+}
+
+// agreeParams reports whether no parameter of a contradicts b. Most count only where both
+// URIs have them; user, ttl, method, maddr and transport must not be in one alone.
+func agreeParams(a, b *sip.Uri) bool {
+	for _, p := range a.UriParams {
+		v, ok := uriParam(b, p.K)
+		switch strings.ToLower(p.K) {
+		case "user", "ttl", "method", "maddr", "transport":
+			if !ok {
+				return false
+			}
+		}
+		if ok && !strings.EqualFold(v, p.V) {
+			return false
+		}
+	}
+	return true
+}
+
+func equalHeaders(a, b sip.HeaderParams) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for _, p := range a {
+		if v, ok := b.Get(p.K); !ok || v != p.V {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,242 @@
+package registrar
+
+import (
+	"math"
+	"net/http"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// register handles REGISTER for the domain (RFC 3261 §10.3; the numbers are its steps).
+func (s *Server) register(tx *serverTx, req *request) {
+	if opts := unsupported(req.list("require")); len(opts) > 0 { // step 2
+		s.refuse(tx, req, fail(420, "Bad Extension", "", header{"Unsupported", strings.Join(opts, ", ")}))
+		return
+	}
+	text, _, _, _ := splitAddress(req.fields.to)
+	aor, ok := parseURI(text)
+	if !ok || aor.User == "" || !s.isSelf(&aor) { // step 5
+		s.refuse(tx, req, fail(404, "Not Found", text+" is no address of this domain"))
+		return
+	}
+	user := strings.Clone(unescape(aor.User))
+	f := s.authorizeRegister(req, user) // steps 3, 4
+	if f == nil {
+		f = s.update(req, user)
+	}
+	if f != nil {
+		s.refuse(tx, req, f)
+		return
+	}
+	s.answer(tx, req, 200, "OK", s.registered(req, user)...)
+}
+
+func unsupported(options []string) []string {
+	return slices.DeleteFunc(options, func(o string) bool { return strings.EqualFold(o, "path") })
+}
+
+// update applies the Contacts of a REGISTER, all of them or none.
+func (s *Server) update(req *request, user string) *failure {
+	contacts, f := s.contacts(req)
+	if f != nil {
+		return f
+	}
+	if len(contacts) == 0 && !req.has("contact") { // step 6: only a question
+		s.stats.Queries++
+		return nil
+	}
+	now := s.now()
+	before := s.lookup(user, now)
+	after := slices.Clone(before)
+	newer := func(b Binding) bool { return b.CallID == req.callID && b.CSeq >= req.seq }
+	if req.star() {
+		if slices.ContainsFunc(before, newer) {
+			return outOfOrder
+		}
+		after = nil
+	}
+	for _, c := range contacts { // step 7
+		same := func(b Binding) bool { return equalURI(b.Contact, c.uri) }
+		if slices.ContainsFunc(before, func(b Binding) bool { return same(b) && newer(b) }) {
+			return outOfOrder
+		}
+		i := slices.IndexFunc(after, same)
+		switch {
+		case c.expires == 0 && i >= 0:
+			after = slices.Delete(after, i, i+1)
+		case c.expires == 0:
+		case i >= 0:
+			after[i] = s.binding(req, user, c, now)
+		default:
+			after = append(after, s.binding(req, user, c, now))
+		}
+	}
+	if len(after) > s.location.max && len(after) > len(before) {
+		return fail(403, "Too Many Contacts", "")
+	}
+	s.stats.Registrations++
+	s.commit(user, before, after)
+	return nil
+}
+
+// outOfOrder answers an update older than what it would change: step 7 has it abort and fail.
+var outOfOrder = fail(500, "CSeq Out Of Order", "a newer REGISTER of this Call-ID was seen")
+
+// commit stores the new bindings and says what changed.
+func (s *Server) commit(user string, before, after []Binding) {
+	report := func(k EventKind, b *Binding) {
+		s.emit(Event{Kind: k, Method: "REGISTER", User: user, CallID: b.CallID, Source: b.Received, URI: b.Contact})
+	}
+	has := func(list []Binding, b *Binding) bool {
+		return slices.ContainsFunc(list, func(x Binding) bool {
+			return equalURI(x.Contact, b.Contact) && x.CallID == b.CallID && x.CSeq == b.CSeq
+		})
+	}
+	if s.cfg.OnEvent != nil || s.log != nil {
+		for i := range before {
+			b := &before[i]
+			if !slices.ContainsFunc(after, func(x Binding) bool { return equalURI(x.Contact, b.Contact) }) {
+				report(Unregistered, b)
+			}
+		}
+		for i := range after {
+			if !has(before, &after[i]) {
+				report(Registered, &after[i])
+			}
+		}
+	}
+	r := s.location.users[user]
+	if r == nil {
+		if len(after) == 0 {
+			return
+		}
+		r = &record{}
+		s.location.users[user] = r
+	}
+	r.bindings = after
+}
+
+// registered lists what is bound now (step 8).
+func (s *Server) registered(req *request, user string) []header {
+	now := s.now()
+	var headers []header
+	for _, b := range s.lookup(user, now) {
+		// Rounded up, so that a client that trusts it is never early by its own clock.
+		left := int(math.Ceil(b.Expires.Sub(now).Seconds()))
+		v := "<" + b.Contact + ">;expires=" + strconv.Itoa(left)
+		if b.Q != 1 {
+			v += ";q=" + strconv.FormatFloat(b.Q, 'g', 3, 64)
+		}
+		if b.Instance != "" {
+			v += `;+sip.instance="` + b.Instance + `"`
+		}
+		if b.RegID > 0 {
+			v += ";reg-id=" + strconv.Itoa(b.RegID)
+		}
+		if s.cfg.Policy == PolicyReceived && !names(b.Contact, b.Received) {
+			v += `;received="sip:` + b.Received.String() + `"`
+		}
+		headers = append(headers, header{"Contact", v})
+	}
+	if slices.Contains(req.list("supported"), "path") { // RFC 3327 §5.3
+		for _, p := range req.list("path") {
+			headers = append(headers, header{"Path", p})
+		}
+	}
+	return append(headers, header{"Date", now.UTC().Format(http.TimeFormat)})
+}
+
+// A contact is one parsed Contact value of a REGISTER.
+type contact struct {
+	uri      string
+	expires  time.Duration
+	q        float64
+	instance string
+	regID    int
+}
+
+func (r *request) has(name string) bool { _, ok := r.value(name); return ok }
+
+func (r *request) star() bool { return slices.Equal(r.list("contact"), []string{"*"}) }
+
+// contacts reads the Contact values of a REGISTER; none for "*".
+func (s *Server) contacts(req *request) ([]contact, *failure) {
+	values := req.list("contact")
+	if slices.Contains(values, "*") {
+		e, _ := req.value("expires")
+		if n, err := strconv.ParseUint(e, 10, 32); len(values) > 1 || err != nil || n != 0 { // step 6
+			return nil, fail(400, "Contact * Needs Expires 0", "")
+		}
+		return nil, nil
+	}
+	contacts := make([]contact, 0, len(values))
+	for _, v := range values {
+		uri, params, _, ok := splitAddress(v)
+		u, valid := parseURI(uri)
+		if !ok || !valid || !isSIP(&u) {
+			return nil, fail(400, "Bad Contact", v)
+		}
+		c := contact{uri: strings.Clone(uri), expires: s.expires(req, params), q: 1}
+		if c.expires > 0 && c.expires < s.cfg.MinExpires {
+			return nil, fail(423, "Interval Too Brief", c.expires.String(),
+				header{"Min-Expires", seconds(s.cfg.MinExpires)})
+		}
+		if q, ok := param(params, "q"); ok {
+			n, err := strconv.ParseFloat(q, 64)
+			if err != nil || !(n >= 0 && n <= 1) {
+				return nil, fail(400, "Bad q", v)
+			}
+			c.q = n
+		}
+		instance, _ := param(params, "+sip.instance")
+		c.instance = strings.Clone(instance)
+		if id, ok := param(params, "reg-id"); ok {
+			n, err := strconv.ParseUint(id, 10, 31) // RFC 5626 §4.2: 1 to 2^31 - 1
+			if err != nil || n == 0 {
+				return nil, fail(400, "Bad reg-id", v)
+			}
+			c.regID = int(n)
+		}
+		contacts = append(contacts, c)
+	}
+	return contacts, nil
+}
+
+// expires is the lifetime a Contact gets: its own parameter, else the Expires field, else
+// the default; what is not a number counts as an hour (RFC 3261 §20.10).
+func (s *Server) expires(req *request, params string) time.Duration {
+	text, ok := param(params, "expires")
+	if !ok {
+		text, ok = req.value("expires")
+	}
+	d := s.cfg.DefaultExpires
+	if ok {
+		d = time.Hour
+		if n, err := strconv.ParseUint(text, 10, 32); err == nil {
+			d = time.Duration(n) * time.Second
+		}
+	}
+	return min(d, s.cfg.MaxExpires)
+}
+
+func (s *Server) binding(req *request, user string, c contact, now time.Time) Binding {
+	b := Binding{
+		User: user, Contact: c.uri, Received: req.source, Expires: now.Add(c.expires), Q: c.q,
+		CallID: strings.Clone(req.callID), CSeq: req.seq, Instance: c.instance, RegID: c.regID,
+	}
+	for _, p := range req.list("path") {
+		b.Path = append(b.Path, strings.Clone(p))
+	}
+	return b
+}
+
+// names reports whether a URI is that of an address.
+func names(uri string, a netip.AddrPort) bool {
+	u, ok := parseURI(uri)
+	return ok && resolve(&u) == a
+}
+
+func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }

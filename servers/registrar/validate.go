@@ -1,0 +1,148 @@
+package registrar
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"hash/fnv"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// preprocess validates a request (RFC 3261 §16.3) and takes the routing information meant
+// for this server off it (§16.4).
+func (s *Server) preprocess(req *request) *failure {
+	if !strings.EqualFold(req.SipVersion, "SIP/2.0") {
+		return fail(505, "Version Not Supported", req.SipVersion)
+	}
+	if sch := req.uri.Scheme; sch != "sip" && sch != "tel" {
+		return fail(416, "Unsupported URI Scheme", sch) // sips would need TLS
+	}
+	s.popRoutes(req)
+	if mf, ok := req.value("max-forwards"); ok && mf == "0" && !s.endsHere(req) {
+		return fail(483, "Too Many Hops", "")
+	}
+	if s.looped(req) {
+		return fail(482, "Loop Detected", "")
+	}
+	if opts := req.list("proxy-require"); len(opts) > 0 { // §16.3 step 5
+		return fail(420, "Bad Extension", "", header{"Unsupported", strings.Join(opts, ", ")})
+	}
+	return nil
+}
+
+// endsHere reports whether a request is for this server itself.
+func (s *Server) endsHere(req *request) bool {
+	return len(req.routes) == 0 && s.isSelf(&req.uri) &&
+		(req.Method == sip.REGISTER || req.Method == sip.OPTIONS && req.uri.User == "")
+}
+
+// popRoutes removes this server from the Route.
+func (s *Server) popRoutes(req *request) {
+	req.routes = req.list("route")
+	if s.isMarked(&req.uri, req.callID) && len(req.routes) > 0 {
+		// §16.4: a strict router put our own Record-Route into the Request-URI.
+		last := len(req.routes) - 1
+		text, _, _, ok := splitAddress(req.routes[last])
+		if u, valid := parseURI(text); ok && valid {
+			req.dialog = true
+			req.uri, req.uriText = u, text
+			req.routes = req.routes[:last]
+		}
+	}
+	for len(req.routes) > 0 {
+		text, _, _, ok := splitAddress(req.routes[0])
+		u, valid := parseURI(text)
+		if !ok || !valid || !s.isSelf(&u) {
+			return
+		}
+		req.dialog = req.dialog || s.isMarked(&u, req.callID)
+		req.routes = req.routes[1:]
+	}
+}
+
+// dialogMark is the proof, in the Record-Route, that this server let a dialog through.
+// Without it anybody could relay anything anywhere by inventing a Route and a To tag.
+func (s *Server) dialogMark(callID string) string {
+	m := hmac.New(sha256.New, s.key[:])
+	m.Write([]byte("dialog\x00" + callID))
+	return hex.EncodeToString(m.Sum(nil)[:6])
+}
+
+func (s *Server) isMarked(u *sip.Uri, callID string) bool {
+	d, ok := uriParam(u, "d")
+	return ok && s.isSelf(u) && hmac.Equal([]byte(d), []byte(s.dialogMark(callID)))
+}
+
+// isSelf reports whether a URI names this server or its domain. A domain that is an
+// address only stands for other ports of that address when the URI gives none.
+func (s *Server) isSelf(u *sip.Uri) bool {
+	if !isSIP(u) {
+		return false
+	}
+	if strings.EqualFold(u.Host, s.cfg.Domain) {
+		_, literal := hostAddr(u.Host)
+		if u.Port == 0 || u.Port == defaultPort && !literal {
+			return true
+		}
+		if port := uint16(u.Port); port == s.cfg.Advertise.Port() || port == s.local.Port() {
+			return true
+		}
+	}
+	return s.isSelfAddr(u.Host, uriPort(u))
+}
+
+// isSelfAddr reports whether host and port are those of this server's socket.
+func (s *Server) isSelfAddr(host string, port uint16) bool {
+	a, ok := hostAddr(host)
+	at := netip.AddrPortFrom(a, port)
+	return ok && (at == s.cfg.Advertise || at == s.local)
+}
+
+// loopHash covers what decides the way of a request through this server. Equal hash,
+// equal way: a loop. Unlike RFC 3261 §16.6 step 8 has it, the Via is no part of it (RFC 5393 §4.2).
+func (s *Server) loopHash(req *request) string {
+	h := fnv.New64a()
+	add := func(p string) { h.Write([]byte(p)); h.Write([]byte{0}) }
+	for _, p := range []string{req.uriText, tagOf(req.from), tagOf(req.to), req.callID, strconv.Itoa(int(req.seq))} {
+		add(p)
+	}
+	for _, r := range req.routes {
+		add(r)
+	}
+	pa, _ := req.value("proxy-authorization")
+	add(pa)
+	return strconv.FormatUint(h.Sum64(), 36)
+}
+
+// newBranch has a unique part and the loop hash (RFC 3261 §16.6 step 8).
+func (s *Server) newBranch(req *request) string {
+	return magicCookie + s.token() + "." + s.loopHash(req)
+}
+
+// statelessBranch is the same for every retransmission of a request (RFC 3261 §16.11).
+func (s *Server) statelessBranch(req *request) string {
+	h := fnv.New64a()
+	h.Write([]byte(req.key(string(req.Method))))
+	return magicCookie + "s" + strconv.FormatUint(h.Sum64(), 36) + "." + s.loopHash(req)
+}
+
+func (s *Server) looped(req *request) bool {
+	hash := ""
+	for _, value := range req.via[1:] {
+		v, ok := parseVia(value)
+		if !ok || !s.isSelfAddr(v.host, v.port) {
+			continue
+		}
+		if hash == "" {
+			hash = s.loopHash(req)
+		}
+		if _, old, _ := strings.Cut(v.branch, "."); old == hash {
+			return true
+		}
+	}
+	return false
+}

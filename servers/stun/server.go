@@ -1,0 +1,172 @@
+package stun
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"sync/atomic"
+)
+
+// DefaultMTU is the MTU assumed when Config.MTU is zero: Ethernet's.
+const DefaultMTU = 1500
+
+// Bounds of Config.MTU: the least IPv4 allows (RFC 791), and what leaves room
+// for the rest of the answer in a UDP datagram.
+const (
+	minMTU = 68
+	maxMTU = 64000
+)
+
+// Config says on which sockets a server runs. Conns is all it needs.
+type Config struct {
+	// Conns are one socket, or four: two addresses times the same two ports, in
+	// any order, as Listen makes them. Each must be bound to a concrete address,
+	// because the server tells its clients. The server owns them: Close closes them.
+	Conns []net.PacketConn
+
+	// MTU is that of the outgoing interface in bytes, which is how long PADDING
+	// in an answer is; 0 is DefaultMTU.
+	MTU int
+
+	// ResponseAddress makes the server honour RESPONSE-ADDRESS of RFC 3489
+	// clients: it sends the answer to any address the request names. That is
+	// needed for the binding lifetime test of RFC 3489 and a means to attack
+	// third parties, so it is off by default and such requests get 420.
+	ResponseAddress bool
+
+	// Software, if not empty, is the SOFTWARE attribute of every answer to an
+	// RFC 8489 client: at most 127 characters (RFC 8489 section 14.14).
+	Software string
+}
+
+// ErrServing is returned by a second Serve, and by Serve after Close.
+var ErrServing = errors.New("stun: serve: already serving or closed")
+
+// maxReadErrors is how many reads in a row may fail before a socket is given
+// up. Some systems report on a read what happened to an earlier write.
+const maxReadErrors = 16
+
+// A Server answers STUN requests on its sockets.
+type Server struct {
+	cfg     Config
+	grid    grid
+	counts  [outcomes]atomic.Uint64
+	readErr atomic.Uint64
+
+	mu      sync.Mutex
+	serving bool
+	closed  bool
+	done    chan struct{} // closed by Close
+	running sync.WaitGroup
+}
+
+// New prepares a server. It starts nothing; Serve does. If it fails the sockets
+// stay open and the caller's.
+func New(cfg Config) (*Server, error) {
+	g, err := newGrid(cfg.Conns)
+	if err != nil {
+		return nil, fmt.Errorf("stun: new: %w", err)
+	}
+	if cfg.MTU == 0 {
+		cfg.MTU = DefaultMTU
+	}
+	if cfg.MTU < minMTU || cfg.MTU > maxMTU {
+		return nil, fmt.Errorf("stun: new: MTU of %d bytes: want %d to %d", cfg.MTU, minMTU, maxMTU)
+	}
+	if n := len([]rune(cfg.Software)); n > 127 {
+		return nil, fmt.Errorf("stun: new: SOFTWARE of %d characters: want at most 127", n)
+	}
+	return &Server{cfg: cfg, grid: g, done: make(chan struct{})}, nil
+}
+
+// Serve answers requests until Close and then returns nil, or until a socket
+// fails for good; then it closes the others and returns that error.
+func (s *Server) Serve() error {
+	s.mu.Lock()
+	if s.serving || s.closed {
+		s.mu.Unlock()
+		return ErrServing
+	}
+	s.serving = true
+	s.running.Add(1)
+	s.mu.Unlock()
+	defer s.running.Done()
+
+	errs := make([]error, len(s.grid.conns))
+	var readers sync.WaitGroup
+	for i := range s.grid.conns {
+		readers.Go(func() {
+			if errs[i] = s.read(i); errs[i] != nil {
+				_ = s.closeConns()
+			}
+		})
+	}
+	readers.Wait()
+	if s.isClosed() {
+		return nil
+	}
+	return errors.Join(errs...)
+}
+
+// Close closes the sockets and waits until Serve has returned. Stats stay readable.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	first := !s.closed
+	s.closed = true
+	if first {
+		close(s.done)
+	}
+	s.mu.Unlock()
+	var err error
+	if first {
+		if err = s.closeConns(); err != nil {
+			err = fmt.Errorf("stun: close: %w", err)
+		}
+	}
+	s.running.Wait()
+	return err
+}
+
+func (s *Server) isClosed() bool {
+	select {
+	case <-s.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (s *Server) closeConns() error {
+	var errs []error
+	for _, c := range s.grid.conns {
+		if err := c.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// read serves one socket. It returns nil if the socket was closed.
+func (s *Server) read(i int) error {
+	conn := s.grid.conns[i]
+	// A request is a few dozen bytes, or with PADDING about as long as the MTU;
+	// what is longer is cut off here and fails the length check.
+	buf := make([]byte, max(2048, s.cfg.MTU+512))
+	failures := 0
+	for {
+		n, from, err := conn.ReadFrom(buf)
+		switch {
+		case err == nil:
+			failures = 0
+			s.handle(i, buf[:n], from)
+		case errors.Is(err, net.ErrClosed) || s.isClosed():
+			return nil
+		default:
+			s.readErr.Add(1)
+			if failures++; failures == maxReadErrors {
+				return fmt.Errorf("stun: serve: %v: %w", s.grid.addrs[i], err)
+			}
+		}
+	}
+}
