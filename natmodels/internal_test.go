@@ -1,6 +1,7 @@
 package natmodels
 
 import (
+	"errors"
 	"math/rand/v2"
 	"net/netip"
 	"testing"
@@ -219,5 +220,73 @@ func TestNames(t *testing.T) {
 	}
 	if got := Reason(200).String(); got != "unknown-200" {
 		t.Error(got)
+	}
+}
+
+// Every value out of range is refused with the name of its field.
+func TestInvalidConfigNamesTheField(t *testing.T) {
+	valid := Config{External: []netip.Addr{outsideA}}
+	static := func(p Protocol, internal, external string) func(*Config) {
+		return func(c *Config) {
+			c.Static = []StaticMapping{{p, netip.MustParseAddrPort(internal), netip.MustParseAddrPort(external)}}
+		}
+	}
+	for field, changes := range map[string][]func(*Config){
+		"Kind":             {func(c *Config) { c.Kind = 9 }},
+		"Mapping":          {func(c *Config) { c.Mapping = 3 }},
+		"Filtering":        {func(c *Config) { c.Filtering = 3 }},
+		"FilterScope":      {func(c *Config) { c.FilterScope = 2 }},
+		"PortChoice":       {func(c *Config) { c.PortChoice = 4 }},
+		"Refresh":          {func(c *Config) { c.Refresh = 3 }},
+		"Hairpin":          {func(c *Config) { c.Hairpin = 3 }},
+		"Pooling":          {func(c *Config) { c.Pooling = 2 }, func(c *Config) { c.Pooling = Arbitrary }},
+		"Step":             {func(c *Config) { c.Step = 1 }, func(c *Config) { c.PortChoice = Sequential }},
+		"PortRange":        {func(c *Config) { c.PortRange = PortRange{2, 1} }, func(c *Config) { c.PortRange = PortRange{0, 9} }},
+		"IdleTimeout":      {func(c *Config) { c.IdleTimeout = -1 }, func(c *Config) { c.IdleTimeout = maxTimeout + 1 }},
+		"UnrepliedTimeout": {func(c *Config) { c.UnrepliedTimeout = DefaultIdleTimeout + 1 }, func(c *Config) { c.UnrepliedTimeout = -1 }},
+		"External": {
+			func(c *Config) { c.External = nil },
+			func(c *Config) { c.External = []netip.Addr{{}} },
+			func(c *Config) { c.External = []netip.Addr{netip.MustParseAddr("fe80::1%eth0")} },
+			func(c *Config) { c.External = []netip.Addr{netip.MustParseAddr("224.0.0.1")} },
+			func(c *Config) { c.External = []netip.Addr{outsideA, netip.MustParseAddr("2001:db8::1")} },
+			func(c *Config) {
+				for a := netip.MustParseAddr("198.18.0.0"); len(c.External) <= maxExternal; a = a.Next() {
+					c.External = append(c.External, a.Next())
+				}
+			},
+		},
+		"Static": {
+			static(TCP, "10.0.0.5:80", "198.51.100.1:80"),
+			static(UDP, "0.0.0.0:80", "198.51.100.1:80"),
+			static(UDP, "[2001:db8::1]:80", "198.51.100.1:80"),
+			static(UDP, "10.0.0.5:80", "198.51.100.2:80"),
+			static(UDP, "10.0.0.5:80", "198.51.100.1:0"),
+		},
+	} {
+		for i, change := range changes {
+			cfg := valid
+			change(&cfg)
+			n, err := New(cfg)
+			var problem *ConfigError
+			if n != nil || !errors.Is(err, ErrInvalidConfig) || !errors.As(err, &problem) || problem.Field != field {
+				t.Errorf("%s %d: got %v", field, i, err)
+			}
+		}
+	}
+}
+
+func TestUnknownNames(t *testing.T) {
+	for _, parse := range []func() error{
+		func() error { _, err := Preset("easy"); return err },
+		func() error { _, err := PresetSummary("hard"); return err },
+		func() error { _, err := ParseMapping("eif"); return err },
+		func() error { _, err := ParseFiltering(""); return err },
+		func() error { _, err := ParsePortChoice("prime"); return err },
+		func() error { _, err := ParseHairpin("on"); return err },
+	} {
+		if err := parse(); !errors.Is(err, ErrUnknownName) {
+			t.Errorf("got %v", err)
+		}
 	}
 }

@@ -86,9 +86,12 @@ func (n *NAT) SetBehavior(cfg Config) error {
 	} else {
 		cfg.Seed = n.cfg.Seed
 	}
+	before := n.ports
 	n.configure(cfg)
-	for _, p := range n.pools {
-		p.recount(n.ports)
+	if n.ports != before {
+		for _, p := range n.pools {
+			p.recount(n.ports)
+		}
 	}
 	n.each(func(ref uint32, m *mapping) {
 		if !m.static {

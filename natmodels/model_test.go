@@ -395,10 +395,12 @@ func (m *model) admitted(f *modelFlow) (remotes []netip.AddrPort, everyone bool)
 }
 
 func (m *model) flush() {
+	m.advance(m.now)
 	m.remove(Flushed, func(f *modelFlow) bool { return !f.info.Static })
 }
 
 func (m *model) renumber(external []netip.Addr) {
+	m.advance(m.now)
 	old := m.cfg
 	m.cfg.External = slices.Clone(external)
 	m.cfg.Static = slices.Clone(old.Static)
@@ -422,6 +424,7 @@ func (m *model) renumber(external []netip.Addr) {
 }
 
 func (m *model) setBehavior(cfg Config) {
+	m.advance(m.now)
 	old := m.cfg
 	m.cfg = cfg
 	m.cfg.External, m.cfg.Static = old.External, old.Static

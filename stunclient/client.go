@@ -102,7 +102,7 @@ func (c *Client) Legacy(ctx context.Context, server netip.AddrPort, setters ...p
 }
 
 // Indication sends a Binding indication, which keeps a mapping alive and has no
-// answer (RFC 8489 section 13 names the keepalive usage).
+// answer (RFC 8445 section 11 keeps paths alive so).
 func (c *Client) Indication(server netip.AddrPort) error {
 	err := c.indicate(server)
 	if err != nil {

@@ -70,14 +70,19 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 func (s *Server) Addr() netip.AddrPort { return s.cfg.Advertise }
 
 // ErrServing is returned by a second Serve.
-var ErrServing = errors.New("registrar: serve: already serving or closed")
+var ErrServing = errors.New("registrar: serve: already serving")
 
 // Serve handles datagrams until Close, then returns nil, or until the connection fails.
+// After Close it returns nil at once, so that "go s.Serve()" need not win a race.
 func (s *Server) Serve() error {
 	s.mu.Lock()
-	if s.closed || s.serving {
+	if s.serving {
 		s.mu.Unlock()
 		return ErrServing
+	}
+	if s.closed {
+		s.mu.Unlock()
+		return nil
 	}
 	s.serving = true
 	s.running.Add(1)

@@ -25,12 +25,13 @@ func (s *Server) handle(i int, b []byte, from net.Addr) {
 		return
 	}
 	a, outcome := s.answer(i, b, src)
-	if a.raw != nil {
-		if _, err := s.grid.conns[a.via].WriteTo(a.raw, net.UDPAddrFromAddrPort(a.dest)); err != nil {
-			outcome = WriteFailed
-		}
+	s.count(outcome) // first, so that who has the answer sees it counted
+	if a.raw == nil {
+		return
 	}
-	s.count(outcome)
+	if _, err := s.grid.conns[a.via].WriteTo(a.raw, net.UDPAddrFromAddrPort(a.dest)); err != nil {
+		s.writeErr.Add(1)
+	}
 }
 
 // answer decides what to do with a datagram. It touches no socket.

@@ -40,8 +40,8 @@ type Config struct {
 	Software string
 }
 
-// ErrServing is returned by a second Serve, and by Serve after Close.
-var ErrServing = errors.New("stun: serve: already serving or closed")
+// ErrServing is returned by a second Serve.
+var ErrServing = errors.New("stun: serve: already serving")
 
 // maxReadErrors is how many reads in a row may fail before a socket is given
 // up. Some systems report on a read what happened to an earlier write.
@@ -49,10 +49,11 @@ const maxReadErrors = 16
 
 // A Server answers STUN requests on its sockets.
 type Server struct {
-	cfg     Config
-	grid    grid
-	counts  [outcomes]atomic.Uint64
-	readErr atomic.Uint64
+	cfg      Config
+	grid     grid
+	counts   [outcomes]atomic.Uint64
+	readErr  atomic.Uint64
+	writeErr atomic.Uint64
 
 	mu      sync.Mutex
 	serving bool
@@ -80,13 +81,17 @@ func New(cfg Config) (*Server, error) {
 	return &Server{cfg: cfg, grid: g, done: make(chan struct{})}, nil
 }
 
-// Serve answers requests until Close and then returns nil, or until a socket
-// fails for good; then it closes the others and returns that error.
+// Serve answers requests until Close and then returns nil, at once if Close came
+// first, or until a socket fails for good; then it closes the others and returns
+// that error.
 func (s *Server) Serve() error {
 	s.mu.Lock()
 	if s.serving || s.closed {
-		s.mu.Unlock()
-		return ErrServing
+		defer s.mu.Unlock()
+		if s.serving {
+			return ErrServing
+		}
+		return nil
 	}
 	s.serving = true
 	s.running.Add(1)

@@ -17,7 +17,6 @@ const (
 	BadAttributes                   // dropped: an indication whose attributes cannot be read
 	BadFingerprint                  // dropped: FINGERPRINT wrong, or not the last attribute
 	BadSource                       // dropped: no source to answer to
-	WriteFailed                     // answered, but the socket refused
 	Unencodable                     // dropped: the answer cannot be encoded
 
 	outcomes
@@ -27,7 +26,7 @@ const (
 func (o Outcome) String() string {
 	names := [outcomes]string{
 		"answered", "answered-legacy", "bad-request", "unknown-attribute", "indication", "too-short", "not-stun",
-		"bad-length", "unsupported", "bad-attributes", "bad-fingerprint", "bad-source", "write-failed", "unencodable",
+		"bad-length", "unsupported", "bad-attributes", "bad-fingerprint", "bad-source", "unencodable",
 	}
 	if o >= outcomes {
 		return "unknown"
@@ -37,8 +36,9 @@ func (o Outcome) String() string {
 
 // Stats counts datagrams by outcome.
 type Stats struct {
-	ByOutcome  [outcomes]uint64 // index with an Outcome
-	ReadErrors uint64           // reads that failed while the server was open
+	ByOutcome   [outcomes]uint64 // index with an Outcome
+	ReadErrors  uint64           // reads that failed while the server was open
+	WriteErrors uint64           // answers, counted above, that a socket refused to send
 }
 
 // Count is the number of datagrams with that outcome.
@@ -65,7 +65,7 @@ func (s Stats) Dropped() uint64 {
 
 // Stats returns a snapshot.
 func (s *Server) Stats() Stats {
-	st := Stats{ReadErrors: s.readErr.Load()}
+	st := Stats{ReadErrors: s.readErr.Load(), WriteErrors: s.writeErr.Load()}
 	for o := range st.ByOutcome {
 		st.ByOutcome[o] = s.counts[o].Load()
 	}

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/natproof/natproof/scenarios"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"natproof": main})
+}
+
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}
+
+// capture runs the program with files for streams.
+func capture(t *testing.T, ctx context.Context, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var s streams
+	for _, x := range []struct {
+		name string
+		file **os.File
+	}{{"out", &s.out}, {"err", &s.err}} {
+		f, err := os.Create(filepath.Join(t.TempDir(), x.name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		*x.file = f
+	}
+	code = run(ctx, args, s)
+	read := func(f *os.File) string {
+		b, err := os.ReadFile(f.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	return code, read(s.out), read(s.err)
+}
+
+// An interrupt keeps what there is and says so, in every form of report.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	file := filepath.Join(t.TempDir(), "results.json")
+	code, out, errs := capture(t, ctx, "matrix", "--flow", "register", "--json", file)
+	if code != exitInterrupted {
+		t.Errorf("exit code %d, want %d", code, exitInterrupted)
+	}
+	if !strings.Contains(out, "0 cells") || !strings.Contains(errs, "interrupted: 0 of 5 cells were played") {
+		t.Errorf("stdout:\n%s\nstderr:\n%s", out, errs)
+	}
+	if b, err := os.ReadFile(file); err != nil || !strings.Contains(string(b), `"cells": []`) {
+		t.Errorf("no partial JSON: %v\n%s", err, b)
+	}
+}
+
+func TestVerdict(t *testing.T) {
+	same := scenarios.Result{Expected: true}
+	odd := scenarios.Result{}
+	broken := scenarios.Result{Err: errors.New("lab")}
+	for _, x := range []struct {
+		results []scenarios.Result
+		want    int
+	}{
+		{[]scenarios.Result{same, same}, exitOK},
+		{[]scenarios.Result{same, odd, same}, exitUnexpected},
+		{[]scenarios.Result{odd, broken, same}, exitCannotRun},
+	} {
+		code := exitOK
+		var exit *exitError
+		if err := verdict(x.results); errors.As(err, &exit) {
+			code = exit.code
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if code != x.want {
+			t.Errorf("%v: code %d, want %d", x.results, code, x.want)
+		}
+	}
+}
+
+// The order and the sizes of what natproof matrix shows without flags.
+func TestShow(t *testing.T) {
+	var sizes []int
+	for _, p := range show() {
+		sizes = append(sizes, len(p.cells))
+	}
+	if len(sizes) != 3 || sizes[0] != 5 || sizes[1] != 5 || sizes[2] != 50 {
+		t.Errorf("sizes of the parts: %v, want [5 5 50]", sizes)
+	}
+}

@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/natproof/natproof/report"
+	"github.com/natproof/natproof/scenarios"
+)
+
+// part is a titled piece of the report before it is played.
+type part struct {
+	title, note string
+	cells       []scenarios.Cell
+}
+
+// show is what natproof matrix plays when no axis is given.
+func show() []part {
+	return []part{
+		{
+			title: "1. \"STUN works in three of four NATs\": registration and an incoming call",
+			note:  "Plain RFC 3261: the user agent writes the address a STUN server told it into Via and Contact, without rport, and the registrar routes to the Contact.",
+			cells: scenarios.Claim(),
+		},
+		{
+			title: "2. The same with rport and a registrar that routes to where the REGISTER came from",
+			cells: scenarios.Remedied(),
+		},
+		{
+			title: "3. On that base, media between every two NATs: plain, then with both sides latching",
+			cells: scenarios.Media(),
+		},
+	}
+}
+
+// matrixFlags are those of natproof matrix beside the axes.
+type matrixFlags struct {
+	seed           uint64
+	jobs           int
+	json, markdown string
+}
+
+func newMatrix(s streams) *cobra.Command {
+	var f matrixFlags
+	cmd := &cobra.Command{
+		Use:   "matrix",
+		Short: "Play every combination of flows, NATs and remedies and show what works",
+		Long: `matrix plays the product of the given values and prints one table for each
+combination of options, with the cause of every failure below it.
+
+With none of the product's flags it shows three things: that STUN alone is
+enough for registrations and incoming calls through three classic NATs of four;
+that with rport and a registrar that routes to where the REGISTER came from it
+is enough for all; and which calls then have media, plain and with both sides
+latching.`,
+		Example: `  natproof matrix
+  natproof matrix --flow call --a rfc4787 --b rfc4787 --registrar received --rport --latch none,both
+  natproof matrix --flow register --port-manager local,static,stun --json results.json`,
+		Args: noArgs,
+	}
+	x := addAxes(cmd)
+	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "the seed of everything random; the same seed gives the same bytes")
+	cmd.Flags().IntVar(&f.jobs, "jobs", 0, "cells played at a time; 0 is one for each processor")
+	cmd.Flags().StringVar(&f.json, "json", "", "write the results as JSON to this `file`; - is stdout, and the tables then go to stderr")
+	cmd.Flags().StringVar(&f.markdown, "markdown", "", "write the tables as Markdown to this `file`, as for the summary of a CI job")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		parts := show()
+		if x.given() {
+			cells, err := x.plan()
+			if err != nil {
+				return err
+			}
+			parts = []part{{cells: cells}}
+		}
+		if f.jobs < 0 {
+			return fmt.Errorf("--jobs %d is less than nothing", f.jobs)
+		}
+		return matrix(cmd.Context(), parts, f, s)
+	}
+	return cmd
+}
+
+// matrix plays the parts and reports them.
+func matrix(ctx context.Context, parts []part, f matrixFlags, s streams) (err error) {
+	var cells []scenarios.Cell
+	for _, p := range parts {
+		cells = append(cells, p.cells...)
+	}
+	if len(cells) == 0 {
+		return &exitError{exitNothing, errors.New("no cell matches: one of the lists is empty")}
+	}
+	// Files are opened before the work, so that it is not done in vain.
+	text := s.out
+	jsonFile, closeJSON, err := create(f.json, s.out)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, closeJSON)
+	if jsonFile == s.out {
+		text = s.err
+	}
+	mdFile, closeMD, err := create(f.markdown, nil)
+	if err != nil {
+		return err
+	}
+	defer closeInto(&err, closeMD)
+
+	p := newProgress(s.err, len(cells))
+	results := scenarios.RunAll(ctx, cells, options(f.seed, false), f.jobs, p.step)
+	p.done()
+
+	sections := sectionsOf(parts, results)
+	err = report.Text(text, sections, report.Options{Color: colored(text)})
+	if jsonFile != nil {
+		err = errors.Join(err, report.JSON(jsonFile, f.seed, sections))
+	}
+	if mdFile != nil {
+		err = errors.Join(err, report.Markdown(mdFile, sections, report.Options{}))
+	}
+	if err != nil {
+		return &exitError{exitCannotRun, err}
+	}
+	if len(results) < len(cells) && ctx.Err() != nil {
+		return &exitError{exitInterrupted, fmt.Errorf("interrupted: %d of %d cells were played", len(results), len(cells))}
+	}
+	return verdict(results)
+}
+
+// sectionsOf gives every part its results. After an interrupt some are missing.
+func sectionsOf(parts []part, results []scenarios.Result) []report.Section {
+	byCell := make(map[scenarios.Cell]scenarios.Result, len(results))
+	for _, r := range results {
+		byCell[r.Cell] = r
+	}
+	var sections []report.Section
+	for _, p := range parts {
+		section := report.Section{Title: p.title, Note: p.note}
+		for _, c := range p.cells {
+			if r, ok := byCell[c]; ok {
+				section.Results = append(section.Results, r)
+			}
+		}
+		if len(section.Results) > 0 {
+			sections = append(sections, section)
+		}
+	}
+	return sections
+}
+
+// verdict is the exit code that the results call for. The report has said why.
+func verdict(results []scenarios.Result) error {
+	code := exitOK
+	for _, r := range results {
+		if r.Err != nil {
+			return &exitError{code: exitCannotRun}
+		}
+		if !r.Expected {
+			code = exitUnexpected
+		}
+	}
+	if code != exitOK {
+		return &exitError{code: code}
+	}
+	return nil
+}
+
+// create opens the file to write, or stdout for "-" if there is one to give.
+// Without a name there is no file.
+func create(name string, stdout *os.File) (*os.File, io.Closer, error) {
+	switch {
+	case name == "":
+		return nil, nil, nil
+	case name == "-" && stdout != nil:
+		return stdout, nil, nil
+	}
+	file, err := os.Create(name)
+	if err != nil {
+		return nil, nil, &exitError{exitCannotRun, err}
+	}
+	return file, file, nil
+}
+
+// closeInto closes the file and reports a failure to do so, unless there is
+// something worse to report.
+func closeInto(err *error, c io.Closer) {
+	if c == nil {
+		return
+	}
+	if e := c.Close(); e != nil && *err == nil {
+		*err = &exitError{exitCannotRun, e}
+	}
+}

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/natproof/natproof/scenarios"
+)
+
+// terminal reports whether a person may be looking at the file.
+func terminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && os.Getenv("TERM") != "dumb"
+}
+
+// colored reports whether output to the file may have colours: on a terminal,
+// unless NO_COLOR is set (no-color.org).
+func colored(f *os.File) bool { return os.Getenv("NO_COLOR") == "" && terminal(f) }
+
+// progress counts finished cells in one line of a terminal. Elsewhere it is
+// silent.
+type progress struct {
+	to          *os.File
+	count, from int
+}
+
+func newProgress(to *os.File, cells int) *progress {
+	p := &progress{from: cells}
+	if terminal(to) {
+		p.to = to
+	}
+	return p
+}
+
+func (p *progress) step(scenarios.Result) {
+	p.count++
+	if p.to != nil {
+		fmt.Fprintf(p.to, "\r%d of %d cells", p.count, p.from)
+	}
+}
+
+// done wipes the line.
+func (p *progress) done() {
+	if p.to != nil {
+		fmt.Fprint(p.to, "\r\x1b[K")
+	}
+}

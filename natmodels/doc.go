@@ -1,0 +1,108 @@
+// Package natmodels is a NAT as a pure state machine: packets and times go in,
+// verdicts come out. It has no socket, no goroutine, no clock and no global
+// randomness, so the same configuration, packets and times always give the same
+// verdicts. It is made for emulators, simulators, fuzzers and tests that need a NAT
+// whose every decision can be predicted and explained.
+//
+// # A first packet
+//
+//	cfg, _ := natmodels.Preset("port-restricted")
+//	cfg.External = []netip.Addr{netip.MustParseAddr("198.51.100.1")}
+//	nat, err := natmodels.New(cfg)
+//	...
+//	v := nat.Outbound(natmodels.Packet{Protocol: natmodels.UDP, Src: phone, Dst: server}, now)
+//	if v.Action == natmodels.Forward {
+//		send(v.Packet) // its Src is now the external endpoint
+//	}
+//	fmt.Println(nat.Explain(v))
+//
+// Outbound takes packets from the inside, Inbound packets from the outside. Both
+// return a [Verdict]: forward the rewritten packet, hairpin it back inside, or drop
+// it for a typed [Reason]. The verdict names the mapping it concerns, and
+// [NAT.Explain] says the same in a sentence:
+//
+//	filtered: mapping 10.0.0.2:5060 <-> 198.51.100.1:40001 admits only
+//	203.0.113.20:3478 (address-and-port-dependent filtering, RFC 4787 section 5)
+//
+// # Behaviors
+//
+// The words are those of RFC 4787. An internal endpoint that sends gets a mapping to
+// an external endpoint. Which destinations share that mapping is the mapping
+// behavior; which remotes may send to it is the filtering behavior. Both are one of
+// [EndpointIndependent], [AddressDependent] and [AddressAndPortDependent], which
+// makes nine kinds of NAT, all of them here as presets:
+//
+//	                             filtering
+//	mapping                      endpoint-    address-    address-and-port-
+//	                             independent  dependent   dependent
+//	endpoint-independent         eim-eif      eim-adf     eim-apdf
+//	address-dependent            adm-eif      adm-adf     adm-apdf
+//	address-and-port-dependent   apdm-eif     apdm-adf    apdm-apdf
+//
+// The older names are presets too: full-cone is eim-eif, address-restricted is
+// eim-adf, port-restricted is eim-apdf, symmetric is apdm-apdf. The preset none is a
+// [Router]: no translation and no filtering.
+//
+// Each behavior is a key function that zeroes the fields of the remote endpoint it
+// ignores. The mapping table is keyed by the internal endpoint and the mapping key of
+// the destination; a filter is a set of filtering keys.
+//
+// # Filter scope
+//
+// RFC 4787 section 5 words filtering by internal endpoint: a remote is admitted once
+// the internal endpoint has sent to it, through whichever mapping. Devices that
+// filter by session admit it only on the mapping that was used. With
+// endpoint-independent mapping that is the same thing; with the others it decides
+// whether a symmetric NAT can be reached at the port that STUN saw. [PerMapping] is
+// the default, [PerEndpoint] the literal reading.
+//
+// # Settings
+//
+// Everything else is a setting of [Config], independent of the others:
+//
+//   - PortChoice, Step and PortRange: which external port (section 4.2). A port is
+//     never shared by two mappings. [Config.PreservesPort] tells whether a port
+//     outside will equal the one inside.
+//   - IdleTimeout, UnrepliedTimeout and Refresh: how long a mapping lives (section
+//     4.3). It is alive one nanosecond before its deadline and dead at the deadline.
+//     What its filter admits lives and dies with it.
+//   - Hairpin: packets from the inside to an external address (section 6). They go
+//     out through the sender's mapping and in through the receiver's filter.
+//   - External and Pooling: one external address or several (section 4.1).
+//   - Static: port forwards.
+//   - Seed: the one source of randomness.
+//
+// The presets follow RFC 4787 in all of these and so differ only in mapping,
+// filtering and port choice: five minutes idle, refresh by outbound packets,
+// hairpinning with the external source, paired pooling; ports are preserved where
+// possible with endpoint-independent mapping and random otherwise.
+//
+// New refuses what it cannot honour, and also what it would have to ignore, with an
+// error that wraps [ErrInvalidConfig] and says why. See [ConfigError].
+//
+// # Packets that come too late
+//
+// A drop tells [NoMapping] (nobody has had this external endpoint lately) from
+// [Expired], [Flushed] and [Renumbered] (somebody had, and this is how it ended). The
+// last 1024 mappings that ended are remembered for that.
+//
+// # Changes while running
+//
+// [NAT.Flush] is a reboot, [NAT.Renumber] a new address from the provider,
+// [NAT.SetBehavior] a device that changes its behavior under way.
+//
+// # Cost
+//
+// A packet on an existing mapping costs two hash table lookups at most and no
+// allocation. Mappings live in tables without pointers, about 130 bytes each, and
+// their timers in a hierarchical wheel: expiry is amortised O(1), and no packet
+// handles more than a fixed number of timers. When that leaves dead mappings in the
+// tables, nothing shows it: every lookup compares the deadline, and whatever counts or
+// lists mappings finishes the work first.
+//
+// # What it is not
+//
+// It translates UDP (RFC 4787) over IPv4 or IPv6, one family per NAT. It does not see
+// payloads, so it has no application level gateways, and it knows no fragments, no
+// ICMP and no TCP. It is not a claim about any product.
+package natmodels

@@ -1,0 +1,188 @@
+package natmodels
+
+import (
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// input hands out the bytes of a fuzz case, and zeros when they are used up.
+type input []byte
+
+func (in *input) take(n int) []byte {
+	b := make([]byte, n)
+	*in = (*in)[copy(b, *in):]
+	return b
+}
+
+func (in *input) byte() byte { return in.take(1)[0] }
+
+func (in *input) uint16() uint16 { return binary.BigEndian.Uint16(in.take(2)) }
+
+func (in *input) duration() time.Duration {
+	return time.Duration(int32(binary.BigEndian.Uint32(in.take(4)))) * time.Millisecond
+}
+
+// addr returns one of the addresses that matter, or any other, valid or not.
+func (in *input) addr() netip.Addr {
+	known := []netip.Addr{
+		outsideA, outsideB, insideA.Addr(), insideB.Addr(), remoteY1.Addr(), remoteY2.Addr(),
+		{}, netip.IPv4Unspecified(), netip.IPv6Unspecified(), netip.MustParseAddr("2001:db8::1"),
+		netip.MustParseAddr("fe80::1%eth0"), netip.MustParseAddr("::ffff:10.0.0.2"),
+		netip.MustParseAddr("224.0.0.1"), netip.MustParseAddr("255.255.255.255"),
+	}
+	switch b := in.byte(); {
+	case int(b) < len(known):
+		return known[b]
+	case b < 128:
+		return netip.AddrFrom4([4]byte(in.take(4)))
+	}
+	return netip.AddrFrom16([16]byte(in.take(16)))
+}
+
+func (in *input) endpoint() netip.AddrPort { return netip.AddrPortFrom(in.addr(), in.uint16()) }
+
+func (in *input) config() Config {
+	cfg := Config{
+		Kind:             Kind(in.byte()),
+		Mapping:          Behavior(in.byte()),
+		Filtering:        Behavior(in.byte()),
+		FilterScope:      FilterScope(in.byte()),
+		PortChoice:       PortChoice(in.byte()),
+		Step:             int(int16(in.uint16())),
+		PortRange:        PortRange{in.uint16(), in.uint16()},
+		IdleTimeout:      in.duration(),
+		UnrepliedTimeout: in.duration(),
+		Refresh:          Refresh(in.byte()),
+		Hairpin:          HairpinMode(in.byte()),
+		Pooling:          Pooling(in.byte()),
+		Seed:             uint64(in.byte()),
+	}
+	for range in.byte() % 4 {
+		cfg.External = append(cfg.External, in.addr())
+	}
+	for range in.byte() % 3 {
+		cfg.Static = append(cfg.Static, StaticMapping{Protocol(in.byte()), in.endpoint(), in.endpoint()})
+	}
+	return cfg
+}
+
+// a configuration that is valid, for the seeds
+var fuzzConfig = []byte{
+	0, 2, 2, 1, 3, // translator, apdm, apdf, per endpoint, sequential
+	0, 1, 0x13, 0xc4, 0x13, 0xc8, // step 1, ports 5060-5064
+	0, 0, 0x75, 0x30, 0, 0, 0, 0, // idle 30 s
+	2, 1, 1, 7, // refresh both, external source, arbitrary, seed
+	2, 0, 1, // two addresses
+	1, 17, 2, 0x1f, 0x90, 0, 0, 80, // one forward
+}
+
+// FuzzConfig: New refuses exactly what Validate refuses, with an error that names the
+// field, and a NAT from any other configuration carries packets and keeps its counters.
+func FuzzConfig(f *testing.F) {
+	f.Add(fuzzConfig)
+	f.Add([]byte{1})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		in := input(data)
+		cfg := in.config()
+		invalid := cfg.Validate()
+		n, err := New(cfg)
+		if (err == nil) != (invalid == nil) {
+			t.Fatalf("Validate says %v, New says %v", invalid, err)
+		}
+		if err != nil {
+			var field *ConfigError
+			if !errors.Is(err, ErrInvalidConfig) || !errors.As(err, &field) || field.Field == "" {
+				t.Fatalf("%v is not a ConfigError", err)
+			}
+			return
+		}
+		play(t, n, &in)
+	})
+}
+
+// FuzzPackets plays any packets to a valid NAT, with changes of behavior between.
+func FuzzPackets(f *testing.F) {
+	f.Add([]byte{0, 2, 0x13, 0xc4, 4, 0x0d, 0x96, 1, 4, 0x0d, 0x96, 0, 0x13, 0xc4})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		seed := input(fuzzConfig)
+		n, err := New(seed.config())
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := input(data)
+		play(t, n, &in)
+	})
+}
+
+func play(t *testing.T, n *NAT, in *input) {
+	now := benchStart
+	for steps := 0; len(*in) > 0 && steps < 1000; steps++ {
+		switch op := in.byte(); op % 8 {
+		case 0, 1, 2:
+			p := Packet{UDP, in.endpoint(), in.endpoint()}
+			checkVerdict(t, n, p, n.Outbound(p, now))
+		case 3, 4:
+			p := Packet{UDP, in.endpoint(), in.endpoint()}
+			checkVerdict(t, n, p, n.Inbound(p, now))
+		case 5:
+			now = now.Add(in.duration())
+		case 6:
+			p := Packet{Protocol(in.byte()), in.endpoint(), in.endpoint()}
+			checkVerdict(t, n, p, n.Inbound(p, now))
+		case 7:
+			changeSomething(n, in)
+		}
+	}
+	s := n.Stats(now)
+	if s.Outbound+s.Inbound != s.Forwarded+s.Hairpinned+s.DroppedTotal() {
+		t.Fatalf("packets are not conserved: %+v", s)
+	}
+	if s.Created != s.Expired+s.Flushed+s.Renumbered+s.Live || int(s.Live+s.Static) != len(n.Mappings(now)) {
+		t.Fatalf("mappings are not conserved: %+v", s)
+	}
+	external := map[netip.AddrPort]bool{}
+	for _, m := range n.Mappings(now) {
+		if external[m.External] {
+			t.Fatalf("%v is shared", m)
+		}
+		external[m.External] = true
+	}
+}
+
+func changeSomething(n *NAT, in *input) {
+	switch in.byte() % 3 {
+	case 0:
+		n.Flush()
+	case 1:
+		var external []netip.Addr
+		for range in.byte() % 4 {
+			external = append(external, in.addr())
+		}
+		_ = n.Renumber(external) // refused or not, the NAT goes on
+	case 2:
+		cfg := in.config()
+		cfg.External, cfg.Static = nil, nil
+		_ = n.SetBehavior(cfg)
+	}
+}
+
+// checkVerdict checks what holds for every verdict.
+func checkVerdict(t *testing.T, n *NAT, p Packet, v Verdict) {
+	t.Helper()
+	if n.Explain(v) == "" {
+		t.Fatalf("%v: no explanation", p)
+	}
+	switch {
+	case v.Action == Drop && (v.Reason == NotDropped || v.Packet != p):
+		t.Fatalf("%v: dropped for no reason, or changed: %+v", p, v)
+	case v.Action != Drop && v.Reason != NotDropped:
+		t.Fatalf("%v: %v, but %v", p, v.Action, v.Reason)
+	case v.Action == Forward && n.Config().Translates() && v.Packet.Src != v.Mapping.External && v.Packet.Dst != v.Mapping.Internal:
+		t.Fatalf("%v: not translated by its mapping: %+v", p, v)
+	case v.Since < 0 || v.Since > 0 && v.Reason != Expired:
+		t.Fatalf("%v: %+v", p, v)
+	}
+}

@@ -1,0 +1,62 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/natproof/natproof/scenarios"
+)
+
+// conclusion tells what was predicted, what was observed, and why.
+func conclusion(b *strings.Builder, r scenarios.Result, o Options) {
+	fmt.Fprintf(b, "%s  %s\n", o.paint(heading, "predicted"), outcomeText(r.Cell, r.Predicted))
+	if r.Err != nil {
+		hangPainted(b, "", "ERROR", alarm, r.Err.Error(), o)
+		return
+	}
+	fmt.Fprintf(b, "%s   %s\n", o.paint(heading, "observed"), outcomeText(r.Cell, r.Observed))
+	if failures := r.Observed.Failures(); len(failures) > 0 {
+		b.WriteByte('\n')
+		for _, s := range failures {
+			failure(b, r, s, o)
+		}
+	}
+	b.WriteByte('\n')
+	odd := r.Surprises()
+	if len(odd) == 0 && r.Expected {
+		b.WriteString(o.paint(good, verdictText(r)) + "\n")
+		return
+	}
+	b.WriteString(o.paint(alarm, "NOT as predicted:") + "\n")
+	for _, s := range odd {
+		hangPainted(b, "  ", stepWord(s.Step), alarm, surpriseText(s), o)
+	}
+}
+
+func verdictText(r scenarios.Result) string {
+	if len(r.Observed.Failures()) == 0 {
+		return "As predicted: everything arrives."
+	}
+	return "As predicted, and for the predicted reason."
+}
+
+// failure tells of one step what the trace shows and what theory says.
+func failure(b *strings.Builder, r scenarios.Result, s scenarios.StepOutcome, o Options) {
+	head := stepWord(s.Step) + " " + fateWord(s.Fate)
+	hangPainted(b, "  ", head, bad, s.Cause.String(), o)
+	p, _ := r.Predicted.Step(s.Step)
+	if p.Cause.Why != "" && p.Cause.Why != s.Cause.Why {
+		hang(b, "    theory: ", p.Cause.Why, o.width())
+	}
+}
+
+func outcomeText(c scenarios.Cell, o scenarios.Outcome) string {
+	text := fmt.Sprintf("register %s, signalling %s", o.Register, o.Signalling)
+	if c.HasMedia() {
+		text += ", media " + directionWord(o.Media)
+		if o.RTCP != "" {
+			text += ", RTCP " + directionWord(o.RTCP)
+		}
+	}
+	return text
+}

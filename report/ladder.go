@@ -1,0 +1,349 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/vnet"
+)
+
+// Ladder writes what happened in one cell, message by message: an arrow for each
+// packet with its virtual time in seconds, the rewrite and the mapping at each
+// NAT, a cross with the reason where a packet was dropped; then what was
+// predicted, what was observed, and why. The result must have been made with
+// RunOptions.Trace.
+func Ladder(w io.Writer, r scenarios.Result, o Options) error {
+	var b strings.Builder
+	b.WriteString(o.paint(heading, r.Cell.ID()) + fmt.Sprintf("  seed %d\n", r.Seed))
+	hang(&b, "", story(r.Cell), o.width())
+	if len(r.Events) > 0 {
+		b.WriteByte('\n')
+		drawLadder(&b, r.Events, r.Boxes, o)
+	}
+	b.WriteByte('\n')
+	conclusion(&b, r, o)
+	return flush(w, &b)
+}
+
+// story says in a sentence what is played.
+func story(c scenarios.Cell) string {
+	a := "a is behind " + c.A
+	if c.A == scenarios.NoNAT {
+		a = "a has a public address"
+	}
+	switch c.Flow {
+	case scenarios.FlowRegister:
+		return a + ". It registers; then b, a public caller, calls it through the proxy and hangs up."
+	case scenarios.FlowPCToPhone:
+		return a + ". It registers and calls a telephone number; the gateway has a public address; a hangs up."
+	}
+	b := "b is behind " + c.B
+	if c.B == scenarios.NoNAT {
+		b = "b has a public address"
+	}
+	return a + ", " + b + ". Both register; a calls b through the proxy, they talk, a hangs up."
+}
+
+// drawLadder draws the events alone.
+func drawLadder(b *strings.Builder, events []vnet.Event, boxes []scenarios.Box, o Options) {
+	d := drawing{lanes: layLanes(boxes, events, o.width()), o: o, out: b, known: map[mappingKey]bool{}}
+	if len(d.lanes.all) == 0 {
+		return
+	}
+	d.head()
+	for _, r := range fold(journeys(events)) {
+		d.row(r)
+	}
+	d.foot()
+}
+
+type drawing struct {
+	lanes lanes
+	o     Options
+	out   *strings.Builder
+	known map[mappingKey]bool // mappings already shown
+}
+
+type mappingKey struct {
+	box string
+	id  uint64
+}
+
+func (d *drawing) head() {
+	d.names()
+	addrs := d.lanes.strip(' ')
+	for _, l := range d.lanes.all {
+		addrs.center(l.x, firstAddr(l.box))
+	}
+	d.write(faint, addrs)
+	d.write(plain, d.lanes.strip('│'))
+}
+
+func (d *drawing) foot() {
+	d.write(plain, d.lanes.strip('│'))
+	d.names()
+}
+
+func (d *drawing) names() {
+	s := d.lanes.strip(' ')
+	for _, l := range d.lanes.all {
+		s.center(l.x, l.box.Name)
+	}
+	d.write(heading, s)
+}
+
+func (d *drawing) write(t tone, s strip) { d.out.WriteString(d.o.paint(t, s.String()) + "\n") }
+
+func (d *drawing) row(r row) {
+	switch {
+	case r.change != nil:
+		d.changed(*r.change)
+	default:
+		d.packet(r)
+	}
+	if r.again != nil {
+		s := d.lanes.strip('┆')
+		what := "this"
+		if r.again.rows > 1 {
+			what = fmt.Sprintf("the last %d messages", r.again.rows)
+		}
+		times := "once more, at"
+		if r.again.turns > 1 {
+			times = fmt.Sprintf("%d more times, until", r.again.turns)
+		}
+		text := fmt.Sprintf("... %s %s %s", what, times, seconds(r.again.until))
+		blank(s, timeWidth+2, timeWidth+4+utf8.RuneCountInString(text)+1)
+		s.put(timeWidth+3, text)
+		d.write(faint, s)
+	}
+}
+
+// changed shows a change of the lab at its box.
+func (d *drawing) changed(e vnet.Event) {
+	s := d.lanes.strip('│')
+	s.put(0, stamp(e.At))
+	at := max(d.lanes.find(e.Box), 0)
+	text := e.Box + ": " + e.Detail
+	d.write(plain, s)
+	for _, s := range d.lanes.notes([]note{{at, "═ " + text}}) {
+		d.write(heading, s)
+	}
+}
+
+// leg is a part of a packet's way that runs in one direction.
+type leg struct {
+	stops []int // x of where it starts, is translated, and ends
+	lost  bool  // the last stop is a cross
+}
+
+// packet draws the arrow of a journey, one line for each direction it takes, and
+// the notes below.
+func (d *drawing) packet(r row) {
+	legs := d.legs(r.journey)
+	t := plain
+	if r.end().Kind == vnet.Dropped {
+		t = bad
+	}
+	for i, l := range legs {
+		s := d.lanes.strip('│')
+		if i == 0 {
+			s.put(0, stamp(r.at))
+		}
+		above := l.draw(s, labels(r, i))
+		if above != "" {
+			x := min(l.stops[0], l.stops[len(l.stops)-1])
+			line := d.lanes.strip('│')
+			blank(line, x+1, x+3+utf8.RuneCountInString(above))
+			line.put(x+2, above)
+			d.write(t, line)
+		}
+		d.write(t, s)
+	}
+	for _, s := range d.lanes.notes(d.rowNotes(r)) {
+		d.write(faint, s)
+	}
+}
+
+// labels are what the arrow may say, best first.
+func labels(r row, leg int) []string {
+	if leg > 0 {
+		return []string{"hairpin", ""}
+	}
+	label, short := r.label, r.short
+	if r.count > 1 {
+		label, short = fmt.Sprintf("%s × %d", label, r.count), fmt.Sprintf("%s × %d", short, r.count)
+		return []string{label + " until " + seconds(r.until), label, short}
+	}
+	if r.events[0].Parent != 0 {
+		label += " (copy)"
+	}
+	return []string{label, short}
+}
+
+// legs splits the way of a packet where it turns round.
+func (d *drawing) legs(j journey) []leg {
+	var stops []int
+	lost := false
+	for _, e := range j.events {
+		x := d.where(stops, e)
+		lost = e.Kind == vnet.Dropped
+		if n := len(stops); n == 0 || stops[n-1] != x {
+			stops = append(stops, x)
+		}
+	}
+	if len(stops) == 1 {
+		// It went nowhere: to itself, or it ended where it began.
+		return []leg{{stops: []int{stops[0], stops[0]}, lost: lost}}
+	}
+	var legs []leg
+	start := 0
+	for i := 2; i < len(stops); i++ {
+		if (stops[i] > stops[i-1]) != (stops[i-1] > stops[i-2]) {
+			legs = append(legs, leg{stops: stops[start:i]})
+			start = i - 1
+		}
+	}
+	return append(legs, leg{stops: stops[start:], lost: lost})
+}
+
+// where is the x of an event: the lane of its box or, for a link between boxes,
+// half-way to the lane of the destination.
+func (d *drawing) where(stops []int, e vnet.Event) int {
+	if i := d.lanes.find(e.Box); i >= 0 {
+		return d.lanes.all[i].x
+	}
+	from, to := timeWidth, d.lanes.width-1
+	if n := len(stops); n > 0 {
+		from = stops[n-1]
+	}
+	if i := d.lanes.owner(e); i >= 0 {
+		to = d.lanes.all[i].x
+	}
+	if to == from {
+		to = from + 8
+	}
+	return from + (to-from)/2
+}
+
+// draw puts the arrow and one of the labels into the strip. If no label fits it
+// returns the one to put above.
+func (l leg) draw(s strip, labels []string) (above string) {
+	first, last := l.stops[0], l.stops[len(l.stops)-1]
+	if first == last {
+		s.put(first+1, " ↻ "+labels[0]+" ")
+		if l.lost {
+			s[first] = '╳'
+		}
+		return ""
+	}
+	step := 1
+	if last < first {
+		step = -1
+	}
+	for x := first + step; x != last; x += step {
+		if s[x] == '│' {
+			s[x] = '┼'
+		} else {
+			s[x] = '─'
+		}
+	}
+	s[first] = map[int]rune{1: '├', -1: '┤'}[step]
+	for _, x := range l.stops[1 : len(l.stops)-1] {
+		s[x] = '◆'
+	}
+	if l.lost {
+		s[last] = '╳'
+	} else {
+		s[last-step] = map[int]rune{1: '▶', -1: '◀'}[step]
+	}
+	return l.label(s, labels)
+}
+
+// label writes the best label that fits between two stops.
+func (l leg) label(s strip, labels []string) (above string) {
+	for _, text := range labels {
+		if text == "" {
+			return ""
+		}
+		n := utf8.RuneCountInString(text) + 2
+		for i := 1; i < len(l.stops); i++ {
+			from, to := min(l.stops[i-1], l.stops[i]), max(l.stops[i-1], l.stops[i])
+			if to-from-1 >= n+4 {
+				s.put(from+(to-from-n)/2+1, " "+text+" ")
+				return ""
+			}
+		}
+	}
+	return labels[0]
+}
+
+// rowNotes are the addresses in the message, the rewrites and the drop.
+func (d *drawing) rowNotes(r row) []note {
+	var all []note
+	if r.note != "" {
+		if i := d.lanes.find(r.events[0].Box); i >= 0 {
+			all = append(all, note{i, r.note})
+		}
+	}
+	for _, e := range r.events {
+		i := d.lanes.find(e.Box)
+		switch {
+		case e.Kind == vnet.Translated && i >= 0:
+			all = append(all, note{i, d.rewrite(e)})
+		case e.Kind == vnet.Dropped:
+			all = append(all, note{max(i, 0), dropText(e, i < 0)})
+		}
+	}
+	return all
+}
+
+// rewrite says what a NAT made of the addresses, and by which mapping.
+func (d *drawing) rewrite(e vnet.Event) string {
+	var parts []string
+	for _, x := range [][2]netip.AddrPort{{e.FromSrc, e.Src}, {e.FromDst, e.Dst}} {
+		if x[0] != x[1] {
+			parts = append(parts, fmt.Sprintf("%v ⇒ %v", x[0], x[1]))
+		}
+	}
+	if len(parts) == 0 {
+		return "routed unchanged"
+	}
+	key := mappingKey{e.Box, e.Mapping.ID}
+	switch {
+	case e.Mapping.Static:
+		parts = append(parts, "port forward")
+	case d.known[key]:
+		parts = append(parts, fmt.Sprintf("mapping %d", e.Mapping.ID))
+	default:
+		text := fmt.Sprintf("new mapping %d", e.Mapping.ID)
+		if r := e.Mapping.Remote; r.Addr().IsValid() && r.Port() == 0 {
+			text += fmt.Sprintf(" for %v", r.Addr())
+		} else if r.Addr().IsValid() {
+			text += fmt.Sprintf(" for %v", r)
+		}
+		parts = append(parts, text)
+	}
+	d.known[key] = true
+	return strings.Join(parts, ", ")
+}
+
+func dropText(e vnet.Event, named bool) string {
+	why := strings.TrimPrefix(e.Detail, string(e.Reason)+": ")
+	text := fmt.Sprintf("╳ %v -> %v: %s", e.Src, e.Dst, e.Reason)
+	if named {
+		text = fmt.Sprintf("╳ %s: %v -> %v: %s", e.Box, e.Src, e.Dst, e.Reason)
+	}
+	if why != "" && why != string(e.Reason) {
+		text += ": " + why
+	}
+	return text
+}
+
+func seconds(d time.Duration) string { return fmt.Sprintf("%.3f", d.Seconds()) }
+
+func stamp(d time.Duration) string { return fmt.Sprintf("%9s", seconds(d)) }

@@ -1,0 +1,178 @@
+package scenarios
+
+import (
+	"fmt"
+	"net/netip"
+
+	"github.com/natproof/natproof/media"
+	"github.com/natproof/natproof/vnet"
+)
+
+// observation is what a played cell left behind: every packet's way, and what
+// each end counted.
+type observation struct {
+	cell    Cell
+	flights []flight
+	media   map[Side]mediaCount
+	talked  bool // the call was established
+	rtcp    bool // the call lasted long enough to judge RTCP
+}
+
+// mediaCount is what one end counted while media was in its steady state: RTP
+// in the last second, RTCP in a window longer than its longest interval.
+type mediaCount struct{ rtp, rtcp media.Stats }
+
+// observe gives every step of the cell its fate and, if it was lost, its cause.
+func observe(o observation) []StepOutcome {
+	caller := o.cell.Caller()
+	from, to := o.cell.Host(caller), o.cell.Host(caller.Other())
+	var steps []StepOutcome
+	for _, s := range o.cell.Steps() {
+		var out StepOutcome
+		switch s {
+		case RegisterRequestA:
+			out = o.message("REGISTER", BoxA, BoxProxy, o.registers(BoxA, false))
+		case RegisterResponseA:
+			out = o.message("200 to REGISTER", BoxProxy, BoxA, o.registers(BoxA, true))
+		case RegisterRequestB:
+			out = o.message("REGISTER", BoxB, BoxProxy, o.registers(BoxB, false))
+		case RegisterResponseB:
+			out = o.message("200 to REGISTER", BoxProxy, BoxB, o.registers(BoxB, true))
+		case Invite:
+			out = o.message("INVITE", from, to, func(f flight) bool { return f.request("INVITE") })
+		case FinalResponse:
+			out = o.message("200 to INVITE", to, from, func(f flight) bool { return f.success("INVITE") })
+		case Ack:
+			out = o.message("ACK", from, to, func(f flight) bool { return f.request("ACK") })
+		case Bye:
+			out = o.message("BYE", from, to, func(f flight) bool { return f.request("BYE") && o.initiated(f, from) })
+		case RTPAToB, RTPBToA, RTCPAToB, RTCPBToA:
+			var judged bool
+			if out, judged = o.stream(s); !judged {
+				continue
+			}
+		}
+		out.Step = s
+		steps = append(steps, out)
+	}
+	return steps
+}
+
+// registers selects the REGISTER requests of a host, or the 2xx to them.
+func (o observation) registers(host string, responses bool) func(flight) bool {
+	calls := map[string]bool{}
+	for _, f := range o.flights {
+		if f.from == host && f.request("REGISTER") {
+			calls[f.sip.callID] = true
+		}
+	}
+	return func(f flight) bool {
+		if !calls[f.sip.callID] {
+			return false
+		}
+		return responses && f.success("REGISTER") || !responses && f.request("REGISTER")
+	}
+}
+
+// initiated says whether the request came from the host, at once or relayed:
+// the proxy relays a BYE of the other end too, in the other direction.
+func (o observation) initiated(f flight, host string) bool {
+	if f.from == host {
+		return true
+	}
+	if f.from != BoxProxy {
+		return false
+	}
+	for _, g := range o.flights {
+		if g.from == host && g.request(f.sip.method) && g.arrived {
+			return true
+		}
+	}
+	return false
+}
+
+// message judges a message that may be relayed and repeated: it arrived if one
+// copy reached the host it was for; if not, the last drop is the cause.
+func (o observation) message(name, from, to string, is func(flight) bool) StepOutcome {
+	var last *flight
+	sent := false
+	for i := range o.flights {
+		f := &o.flights[i]
+		if !is(*f) {
+			continue
+		}
+		sent = sent || f.from == from
+		if f.arrived && f.end.Box == to {
+			return StepOutcome{Fate: Arrived}
+		}
+		if f.ended && !f.arrived {
+			last = f
+		}
+	}
+	switch {
+	case !sent:
+		return StepOutcome{Fate: NotSent, Cause: Cause{Box: from, Rule: RuleNotSent, Message: name}}
+	case last != nil:
+		return StepOutcome{Fate: Lost, Cause: DropCause(name, last.end)}
+	}
+	return StepOutcome{Fate: Lost, Cause: Cause{Box: BoxProxy, Rule: RuleUnknown, Message: name,
+		Why: fmt.Sprintf("%s sent it and no box dropped it, yet it did not reach %s", from, to)}}
+}
+
+// stream judges RTP or RTCP in one direction by what the ends counted.
+func (o observation) stream(s Step) (out StepOutcome, judged bool) {
+	x, isRTP := A, s == RTPAToB || s == RTPBToA
+	if s == RTPBToA || s == RTCPBToA {
+		x = B
+	}
+	if !isRTP && !o.rtcp && o.talked {
+		return StepOutcome{}, false
+	}
+	name := map[bool]string{true: "RTP", false: "RTCP"}[isRTP]
+	from, to := o.cell.Host(x), o.cell.Host(x.Other())
+	not := StepOutcome{Fate: NotSent, Cause: Cause{Box: from, Rule: RuleNotSent, Message: name}}
+	if !o.talked {
+		not.Cause.Why = "no call was established"
+		return not, true
+	}
+	tx, rx := o.media[x], o.media[x.Other()]
+	sent, received, strict, strictFrom := tx.rtp.RTPSent, rx.rtp.RTPReceived, rx.rtp.RTPStrictDropped, rx.rtp.StrictFrom
+	if !isRTP {
+		sent, received, strict, strictFrom = tx.rtcp.RTCPSent, rx.rtcp.RTCPReceived, rx.rtcp.RTCPStrictDropped, rx.rtcp.RTCPStrict
+	}
+	switch {
+	case received > 0:
+		return StepOutcome{Fate: Arrived}, true
+	case sent == 0:
+		return not, true
+	case strict > 0:
+		return StepOutcome{Fate: Lost, Cause: strictCause(name, to, strictFrom, rx.rtp)}, true
+	}
+	for i := len(o.flights) - 1; i >= 0; i-- {
+		f := o.flights[i]
+		if f.from == from && (isRTP && f.rtp || !isRTP && f.rtcp) && f.ended && !f.arrived {
+			return StepOutcome{Fate: Lost, Cause: DropCause(name, f.end)}, true
+		}
+	}
+	return StepOutcome{Fate: Lost, Cause: Cause{Box: to, Rule: RuleUnknown, Message: name,
+		Why: fmt.Sprintf("%s sent %d packets and no box dropped one, yet %s counted none", from, sent, to)}}, true
+}
+
+func strictCause(name, box string, from netip.AddrPort, s media.Stats) Cause {
+	signalled := s.Signalled
+	if name == "RTCP" {
+		signalled = s.RTCPSignalled
+	}
+	return Cause{Box: box, Rule: RuleStrict, Message: name, Src: from,
+		Why: fmt.Sprintf("the session description named %v", signalled)}
+}
+
+// established says whether the callee got the ACK, so that both ends talk.
+func established(events []vnet.Event, callee string) bool {
+	for _, f := range flights(events) {
+		if f.request("ACK") && f.arrived && f.end.Box == callee {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,122 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/natproof/natproof/natmodels"
+)
+
+// SIPPort is the internal port of every user agent's SIP socket. The oracle
+// needs it: a NAT that preserves ports gives it to the outside.
+const SIPPort = 5060
+
+// ErrNotCovered is returned for a NAT whose behaviour the theory of this
+// package says nothing about.
+var ErrNotCovered = errors.New("scenarios: no prediction")
+
+// minIdle is the shortest mapping lifetime under which nothing expires while a
+// flow is played: RFC 4787 §4.3, REQ-5.
+const minIdle = 2 * time.Minute
+
+// Predict says what theory expects of the cell: for every step whether it
+// arrives, and if not which box stops it by which rule. It looks at the NATs'
+// behaviours alone and never moves a packet.
+//
+// Assumed is a lab in which the STUN server, the proxy, the gateway and the two
+// ends have addresses of their own, the proxy has one socket and asks nobody for
+// a password, signalling and media are symmetric, RTCP has a mapping of its own
+// announced by a=rtcp (RFC 3605), media flows only in an established call, and
+// a silent side opens no hole by other means either.
+func Predict(c Cell) (Outcome, error) {
+	if err := c.Validate(); err != nil {
+		return Outcome{}, err
+	}
+	c = c.Canonical()
+	natA, err := c.NAT(A)
+	if err != nil {
+		return Outcome{}, err
+	}
+	natB, err := c.NAT(B)
+	if err != nil {
+		return Outcome{}, err
+	}
+	return PredictNATs(c, natA, natB)
+}
+
+// PredictNATs is Predict with the NATs given outright; the names in the cell
+// and its filter scope are not looked at.
+func PredictNATs(c Cell, natA, natB natmodels.Config) (Outcome, error) {
+	a, err := newEnd(c, A, natA)
+	if err != nil {
+		return Outcome{}, err
+	}
+	b, err := newEnd(c, B, natB)
+	if err != nil {
+		return Outcome{}, err
+	}
+	p := signalling{cell: c, a: a, b: b}
+	steps := p.registration()
+	call, established := p.call()
+	steps = append(steps, call[:len(call)-1]...)
+	if c.HasMedia() {
+		steps = append(steps, predictMedia(c, a, b, established)...)
+	}
+	return Conclude(append(steps, call[len(call)-1])), nil
+}
+
+// end is what the rest of the world sees of one side: its NAT and its port
+// manager together.
+type end struct {
+	side  Side
+	host  string // the box of the user agent, or of the gateway
+	nat   string // the box of its NAT
+	cfg   natmodels.Config
+	has   bool // there is a NAT
+	local bool // advertises an address that nobody outside can reach
+
+	mapping, filtering natmodels.Behavior
+	scope              natmodels.FilterScope
+	preserved          bool // the SIP port is the same outside
+}
+
+// newEnd derives the end from behaviours. No NAT, and a NAT with a port forward
+// for exactly the ports in use, are both an endpoint-independent mapping with an
+// endpoint-independent filter: what comes from the port always shows the
+// advertised address, and what is sent to it always arrives.
+func newEnd(c Cell, side Side, cfg natmodels.Config) (end, error) {
+	e := end{side: side, host: c.Host(side), nat: NATBox(side), cfg: cfg, has: cfg.Translates(), preserved: true}
+	if !e.has || c.PortManager == ManagerStatic {
+		return e, nil
+	}
+	if err := covered(c, cfg); err != nil {
+		return end{}, fmt.Errorf("%w: %s: %w", ErrNotCovered, e.nat, err)
+	}
+	e.local = c.PortManager == ManagerLocal
+	e.mapping, e.filtering, e.scope = cfg.Mapping, cfg.Filtering, cfg.FilterScope
+	e.preserved = cfg.PreservesPort(SIPPort)
+	return e, nil
+}
+
+// covered refuses what would need a theory of its own.
+func covered(c Cell, cfg natmodels.Config) error {
+	switch {
+	case len(cfg.Static) > 0:
+		return errors.New("port forwards, but the port manager is not the one that knows them")
+	case cfg.Idle() < minIdle || cfg.Refresh == natmodels.RefreshInbound:
+		return errors.New("mappings that can expire while the flow is played (RFC 4787 §4.3)")
+	case len(cfg.External) > 1 && cfg.Pooling == natmodels.Arbitrary:
+		return errors.New("external addresses chosen arbitrarily (RFC 4787 §4.1)")
+	case cfg.PortChoice == natmodels.Preserve && c.PortManager == ManagerSTUN && cfg.Mapping != natmodels.EndpointIndependent:
+		return errors.New("a port that must be preserved and is already held by the mapping towards the STUN server")
+	case cfg.PortChoice == natmodels.Preserve && !cfg.PortRange.Contains(SIPPort):
+		return errors.New("a port that must be preserved and is out of range")
+	}
+	return nil
+}
+
+// says names the behaviour in RFC 4787's words, for explanations.
+func (e end) says() string {
+	return fmt.Sprintf("%s mapping, %s filtering", e.cfg.Mapping, e.cfg.Filtering)
+}

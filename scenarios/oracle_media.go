@@ -1,0 +1,129 @@
+package scenarios
+
+import (
+	"fmt"
+
+	"github.com/natproof/natproof/natmodels"
+)
+
+// stream predicts one kind of packet, RTP or RTCP, between the two ends. Each
+// end uses one socket, learned its address from a STUN server that is neither
+// the peer nor the proxy, announced it, and sends all the time to what the other
+// announced. What counts is the steady state: a first packet that was dropped is
+// simply repeated, so it does not matter who begins.
+type stream struct {
+	message               string
+	latch, strict, silent Sides
+}
+
+// predictMedia gives the steps of RTP and RTCP.
+func predictMedia(c Cell, a, b end, established bool) []StepOutcome {
+	rtp := stream{message: "RTP", latch: c.Latch, strict: c.Strict, silent: c.Silent}
+	// RTCP has a socket and an announced address of its own, so it fares as RTP
+	// does, except that a side that sends no media still reports (RFC 3550 §6.4).
+	rtcp := stream{message: "RTCP", latch: c.Latch, strict: c.Strict, silent: NoSide}
+	ways := []struct {
+		step Step
+		s    stream
+		x, y end
+	}{{RTPAToB, rtp, a, b}, {RTPBToA, rtp, b, a}, {RTCPAToB, rtcp, a, b}, {RTCPBToA, rtcp, b, a}}
+
+	steps := make([]StepOutcome, 0, len(ways))
+	for _, w := range ways {
+		if !established {
+			steps = append(steps, notSent(w.step, w.x, w.s.message, "no call was established"))
+			continue
+		}
+		steps = append(steps, w.s.predict(w.step, w.x, w.y))
+	}
+	return steps
+}
+
+// predict says whether what x sends is received by y.
+func (s stream) predict(step Step, x, y end) StepOutcome {
+	if s.silent.Has(x.side) {
+		return notSent(step, x, s.message, "it is silent")
+	}
+	cause := s.announced(x, y)
+	if cause.IsZero() {
+		return arrives(step)
+	}
+	if s.latch.Has(x.side) && cause.Rule != RuleStrict {
+		if s.learned(x, y) {
+			cause = s.strictCheck(x, y)
+		} else {
+			cause.Why += "; " + s.whyNotLearned(x, y)
+		}
+	}
+	if cause.IsZero() {
+		return arrives(step)
+	}
+	return StepOutcome{Step: step, Fate: Lost, Cause: cause}
+}
+
+// announced is why y does not accept what x sends to y's announced address, or
+// zero. It is the rule "plain" with the strict check:
+//
+//	scope mapping:  fY=EI or (mY=EI and (fY=AD or mX=EI))
+//	scope endpoint: fY=EI or fY=AD or mX=EI
+//	y silent:       fY=EI
+func (s stream) announced(x, y end) Cause {
+	if y.local {
+		return Cause{Box: BoxInternet, Rule: RuleNoRoute, Message: s.message,
+			Why: fmt.Sprintf("%s announced a private address (RFC 1918 §3)", y.host)}
+	}
+	if why := s.refusal(x, y); why != "" {
+		return Cause{Box: y.nat, Rule: RuleFiltered, Message: s.message, Why: why}
+	}
+	return s.strictCheck(x, y)
+}
+
+// refusal is why y's NAT does not admit x at the announced address, or "".
+func (s stream) refusal(x, y end) string {
+	onlySTUN := fmt.Sprintf("%s: ", y.says())
+	switch {
+	case y.filtering == natmodels.EndpointIndependent:
+		return ""
+	case s.silent.Has(y.side):
+		return onlySTUN + fmt.Sprintf("%s is silent, so its mapping admits the STUN server only (RFC 4787 §5)", y.host)
+	case y.scope == natmodels.PerMapping && y.mapping != natmodels.EndpointIndependent:
+		return onlySTUN + fmt.Sprintf("%s sends to %s through another mapping than the announced one (RFC 4787 §4.1), which admits the STUN server only (§5)", y.host, x.host)
+	case y.filtering == natmodels.AddressDependent, x.mapping == natmodels.EndpointIndependent:
+		return ""
+	}
+	return onlySTUN + fmt.Sprintf("it admits the port %s announced (RFC 4787 §5), but %s's %s mapping sends to %s from a new one (§4.1)",
+		x.host, x.nat, x.cfg.Mapping, y.host)
+}
+
+// strictCheck is why a strict y drops what reaches it from x, or zero: x must
+// be seen at the address it announced.
+func (s stream) strictCheck(x, y end) Cause {
+	if !s.strict.Has(y.side) || !x.local && x.mapping == natmodels.EndpointIndependent {
+		return Cause{}
+	}
+	why := fmt.Sprintf("%s's %s mapping sends from another port than the announced one (RFC 4787 §4.1)", x.nat, x.cfg.Mapping)
+	if x.local {
+		why = fmt.Sprintf("%s announced a private address and is seen at a public one", x.host)
+	}
+	return Cause{Box: y.host, Rule: RuleStrict, Message: s.message, Why: why}
+}
+
+// learned says whether x, latching (RFC 7362 §4), hears y and then gets through
+// to where it heard y: y's mapping towards the address x announced. Its filter
+// admits that address, so x must still be seen there if ports matter.
+func (s stream) learned(x, y end) bool {
+	return s.hears(x, y) &&
+		(y.filtering != natmodels.AddressAndPortDependent || x.mapping == natmodels.EndpointIndependent)
+}
+
+// hears says whether x accepts what y sends to x's announced address.
+func (s stream) hears(x, y end) bool {
+	return !s.silent.Has(y.side) && s.announced(y, x).IsZero()
+}
+
+func (s stream) whyNotLearned(x, y end) string {
+	if !s.hears(x, y) {
+		return fmt.Sprintf("%s latches but accepts nothing from %s to latch on to (RFC 7362 §4)", x.host, y.host)
+	}
+	return fmt.Sprintf("latching (RFC 7362 §4) does not help: where %s hears %s the filter wants the announced port of %s too", x.host, y.host, x.host)
+}

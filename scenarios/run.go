@@ -1,0 +1,259 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/natproof/natproof/bubble"
+	"github.com/natproof/natproof/media"
+	"github.com/natproof/natproof/ua"
+	"github.com/natproof/natproof/vnet"
+)
+
+// DefaultMediaTime is how long an established call talks: long enough for both
+// ends to have sent RTCP a few times (RFC 3550 §6.2: every five seconds).
+const DefaultMediaTime = 12 * time.Second
+
+const (
+	// steadyRTP is the end of the call in which RTP is counted.
+	steadyRTP = time.Second
+	// steadyRTCP is the end of the call in which RTCP is counted. It is longer than
+	// the longest interval, 5 s * 1.5 / (e - 3/2) = 6.2 s (RFC 3550 §6.3.1).
+	steadyRTCP = 6500 * time.Millisecond
+	// beforeRTCP is how long a call must have lasted before that, so that the
+	// first reports of both ends have opened what they open.
+	beforeRTCP = 4 * time.Second
+)
+
+// RunOptions say how a cell is played. The zero value is fine.
+type RunOptions struct {
+	Seed      uint64
+	MediaTime time.Duration    // how long calls talk; 0 is DefaultMediaTime
+	Access    *vnet.LinkConfig // the access link of each side; nil is DefaultLink
+	Trace     bool             // keep Events and Boxes in the Result
+}
+
+// Run plays one cell under virtual time and judges it. A context that has ended
+// keeps it from starting; a cell takes milliseconds.
+func Run(ctx context.Context, cell Cell, opts RunOptions) Result {
+	cell = cell.Canonical()
+	predicted, err := Predict(cell)
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return Result{Cell: cell, Seed: opts.Seed, Predicted: predicted, Err: err}
+	}
+	p := &play{cell: cell, opts: opts.withDefaults(), media: map[Side]mediaCount{}}
+	// Nothing of the outer context goes into the bubble: a goroutine that waits for
+	// something outside of it would stop virtual time.
+	leak := bubble.Run(func() { err = p.run() })
+	if err = errors.Join(err, leak); err != nil {
+		return Result{Cell: cell, Seed: opts.Seed, Predicted: predicted, Err: fmt.Errorf("scenarios: run %s: %w", cell.ID(), err)}
+	}
+	r := Judge(cell, opts.Seed, predicted, Conclude(p.observe()))
+	if opts.Trace {
+		r.Events, r.Boxes = p.events, p.boxes
+	}
+	return r
+}
+
+func (o RunOptions) withDefaults() RunOptions {
+	if o.MediaTime == 0 {
+		o.MediaTime = DefaultMediaTime
+	}
+	if o.Access == nil {
+		o.Access = &DefaultLink
+	}
+	return o
+}
+
+// play is one cell being played.
+type play struct {
+	cell Cell
+	opts RunOptions
+
+	world  *World
+	agents map[Side]*agent
+	far    func() (media.Stats, bool) // what the called end counts
+	stops  []func() error
+
+	talked bool
+	media  map[Side]mediaCount
+	events []vnet.Event
+	boxes  []Box
+}
+
+// run is everything that happens inside the bubble.
+func (p *play) run() error {
+	lab, err := vnet.New(vnet.Config{Seed: p.opts.Seed})
+	if err != nil {
+		return err
+	}
+	p.stops = append(p.stops, lab.Close)
+	err = p.build(lab)
+	if err == nil {
+		err = p.steps()
+	}
+	p.events = lab.Trace()
+	for i := len(p.stops) - 1; i >= 0; i-- {
+		err = errors.Join(err, p.stops[i]())
+	}
+	return err
+}
+
+// build makes the world and starts everything in it.
+func (p *play) build(lab *vnet.Lab) error {
+	var err error
+	if p.world, err = NewWorld(lab, p.cell, p.opts.Seed, *p.opts.Access); err != nil {
+		return err
+	}
+	p.boxes = p.world.Boxes()
+	for _, serve := range []func() (func() error, error){
+		p.world.ServeSTUN,
+		func() (func() error, error) { return p.world.ServeProxy(p.cell, p.opts.Seed) },
+		p.serveGateway,
+	} {
+		stop, err := serve()
+		if err != nil {
+			return err
+		}
+		p.stops = append(p.stops, stop)
+	}
+	p.agents = map[Side]*agent{}
+	for side, host := range map[Side]*vnet.Host{A: p.world.A, B: p.world.B} {
+		if host == nil {
+			continue
+		}
+		if p.agents[side], err = newAgent(p.cell, side, host, p.opts.Seed); err != nil {
+			return err
+		}
+		p.stops = append(p.stops, p.agents[side].client.Close)
+	}
+	return nil
+}
+
+// serveGateway runs the PSTN gateway where there is one.
+func (p *play) serveGateway() (stop func() error, err error) {
+	if p.world.Gateway == nil {
+		return func() error { return nil }, nil
+	}
+	g, err := p.world.ServeGateway(p.cell, p.opts.Seed)
+	if err != nil {
+		return nil, err
+	}
+	p.far = g.Media
+	return g.Stop, nil
+}
+
+// steps plays the flow. What does not work is seen in the trace; an error is
+// something that should not happen at all.
+func (p *play) steps() error {
+	ctx := context.Background()
+	for _, side := range []Side{A, B} {
+		if a := p.agents[side]; a != nil && (side == A || p.cell.Flow == FlowCall) {
+			if err := p.tolerate(a.profile.Enable(ctx)); err != nil {
+				return fmt.Errorf("register %s: %w", side, err)
+			}
+		}
+	}
+	caller, target := p.agents[p.cell.Caller()], p.target()
+	session, err := caller.client.NewSession(caller.profile)
+	if err != nil {
+		return err
+	}
+	if callee := p.agents[p.cell.Caller().Other()]; callee != nil {
+		p.far = callee.media
+	}
+	if err := session.Call(ctx, target); err != nil {
+		return p.tolerate(err)
+	}
+	time.Sleep(time.Second) // for the ACK to arrive
+	if p.talked = established(p.world.Lab.Trace(), p.cell.Host(p.cell.Caller().Other())); p.talked && p.cell.HasMedia() {
+		if err := p.talk(session); err != nil {
+			return err
+		}
+	}
+	if err := p.tolerate(session.Hangup(ctx)); err != nil {
+		return fmt.Errorf("hang up: %w", err)
+	}
+	time.Sleep(time.Second) // for the last answers to arrive
+	return nil
+}
+
+// target is who is called.
+func (p *play) target() string {
+	switch p.cell.Flow {
+	case FlowRegister:
+		return "sip:a@" + Domain
+	case FlowPCToPhone:
+		return "sip:" + PhoneNumber + "@" + Domain + ";user=phone"
+	}
+	return "sip:b@" + Domain
+}
+
+// tolerate lets pass what the trace explains: no answer, or a refusal.
+func (p *play) tolerate(err error) error {
+	var refused *ua.ResponseError
+	if errors.Is(err, ua.ErrTransactionTimeout) || errors.As(err, &refused) {
+		return nil
+	}
+	return err
+}
+
+// talk lets media run and counts it once it is steady.
+func (p *play) talk(session *ua.Session) error {
+	near := session.MediaStats
+	time.Sleep(p.opts.MediaTime - p.rtcpWindow())
+	early, err := p.count(near)
+	if err != nil {
+		return err
+	}
+	time.Sleep(p.rtcpWindow() - steadyRTP)
+	late, err := p.count(near)
+	if err != nil {
+		return err
+	}
+	time.Sleep(steadyRTP)
+	end, err := p.count(near)
+	if err != nil {
+		return err
+	}
+	for side := range end {
+		p.media[side] = mediaCount{rtp: end[side].Sub(late[side]), rtcp: end[side].Sub(early[side])}
+	}
+	return nil
+}
+
+// rtcpWindow is how much of the call's end RTCP is counted in, if it is long
+// enough to be judged.
+func (p *play) rtcpWindow() time.Duration {
+	if p.judgesRTCP() {
+		return steadyRTCP
+	}
+	return min(steadyRTP, p.opts.MediaTime)
+}
+
+func (p *play) judgesRTCP() bool { return p.opts.MediaTime >= beforeRTCP+steadyRTCP }
+
+// count takes a snapshot of both ends' counters.
+func (p *play) count(near func() (media.Stats, bool)) (map[Side]media.Stats, error) {
+	caller := p.cell.Caller()
+	stats := map[Side]media.Stats{}
+	for side, get := range map[Side]func() (media.Stats, bool){caller: near, caller.Other(): p.far} {
+		s, ok := get()
+		if !ok {
+			return nil, fmt.Errorf("%s has no media in an established call", p.cell.Host(side))
+		}
+		stats[side] = s
+	}
+	return stats, nil
+}
+
+func (p *play) observe() []StepOutcome {
+	return observe(observation{
+		cell: p.cell, flights: flights(p.events), media: p.media, talked: p.talked, rtcp: p.judgesRTCP(),
+	})
+}

@@ -1,0 +1,123 @@
+package suites_test
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/onsi/ginkgo/v2"
+	"github.com/onsi/gomega"
+
+	"github.com/natproof/natproof/scenarios"
+)
+
+// seed of every spec: the same cell gives the same verdict and the same trace.
+const seed = 1
+
+var base = scenarios.Axes{Registrars: []scenarios.Registrar{scenarios.RegistrarReceived}, Rports: []bool{true}}
+
+// flows returns the base plan for one flow.
+func plan(change func(*scenarios.Axes)) []scenarios.Cell {
+	axes := base
+	change(&axes)
+	cells, err := scenarios.Plan(axes)
+	if err != nil {
+		panic(err)
+	}
+	return cells
+}
+
+var _ = ginkgo.Describe("Signalling", func() {
+	ginkgo.Describe("of every NAT behaviour, with every way to learn one's address, either routing policy, with and without rport", func() {
+		specs(plan(func(x *scenarios.Axes) {
+			x.Flows = []scenarios.Flow{scenarios.FlowRegister}
+			x.A = append(scenarios.Classic(), scenarios.RFC4787()[1:]...)
+			x.PortManagers = scenarios.PortManagers()
+			x.Registrars = scenarios.Registrars()
+			x.Rports = []bool{false, true}
+		}))
+	})
+	ginkgo.Describe("with filters that remember per internal endpoint", func() {
+		specs(plan(func(x *scenarios.Axes) {
+			x.Flows = []scenarios.Flow{scenarios.FlowRegister}
+			x.A = scenarios.RFC4787()
+			x.Registrars = []scenarios.Registrar{scenarios.RegistrarContact}
+			x.Rports = []bool{false}
+			x.FilterScopes = []scenarios.FilterScope{scenarios.ScopeEndpoint}
+		}))
+	})
+	ginkgo.Describe("of calls by plain RFC 3261", func() {
+		specs(plan(func(x *scenarios.Axes) {
+			x.Flows = []scenarios.Flow{scenarios.FlowCall, scenarios.FlowPCToPhone}
+			x.PortManagers = scenarios.PortManagers()
+			x.Registrars = []scenarios.Registrar{scenarios.RegistrarContact}
+			x.Rports = []bool{false}
+		}))
+	})
+})
+
+var _ = ginkgo.Describe("Media", func() {
+	ginkgo.Describe("between the classic NATs, whoever latches, checks or is silent", func() {
+		specs(plan(func(x *scenarios.Axes) {
+			x.Flows = []scenarios.Flow{scenarios.FlowCall}
+			x.Latches = scenarios.SideSets()
+			x.Stricts = []scenarios.Sides{scenarios.NoSide, scenarios.BothSides}
+			x.Silents = scenarios.SilentSets()
+		}))
+	})
+	ginkgo.Describe("between all behaviours of RFC 4787, in either filter scope", func() {
+		specs(plan(func(x *scenarios.Axes) {
+			x.Flows = []scenarios.Flow{scenarios.FlowCall}
+			x.A, x.B = scenarios.RFC4787(), scenarios.RFC4787()
+			x.Latches = []scenarios.Sides{scenarios.NoSide, scenarios.BothSides}
+			x.FilterScopes = scenarios.FilterScopes()
+		}))
+	})
+	ginkgo.Describe("with addresses learned otherwise", func() {
+		specs(plan(func(x *scenarios.Axes) {
+			x.Flows = []scenarios.Flow{scenarios.FlowCall}
+			x.PortManagers = []scenarios.PortManager{scenarios.ManagerLocal, scenarios.ManagerStatic}
+			x.Latches = []scenarios.Sides{scenarios.NoSide, scenarios.BothSides}
+		}))
+	})
+	ginkgo.Describe("with the PSTN gateway", func() {
+		specs(plan(func(x *scenarios.Axes) {
+			x.Flows = []scenarios.Flow{scenarios.FlowPCToPhone}
+			x.A = append(scenarios.Classic(), scenarios.RFC4787()[1:]...)
+			x.PortManagers = scenarios.PortManagers()
+			x.Latches = []scenarios.Sides{scenarios.NoSide, scenarios.SideB}
+			x.Stricts = []scenarios.Sides{scenarios.NoSide, scenarios.SideB}
+		}))
+	})
+})
+
+// specs makes one spec of each cell.
+func specs(cells []scenarios.Cell) {
+	for _, cell := range cells {
+		predicted, err := scenarios.Predict(cell)
+		if err != nil {
+			panic(fmt.Sprintf("%s: %v", cell.ID(), err))
+		}
+		ginkgo.It(cell.ID(), labels(cell, predicted), func(ctx context.Context) {
+			r := scenarios.Run(ctx, cell, scenarios.RunOptions{Seed: seed})
+			gomega.Expect(r.Err).NotTo(gomega.HaveOccurred())
+			for _, s := range r.Surprises() {
+				ginkgo.AddReportEntry("surprise", s)
+			}
+			gomega.Expect(r.Surprises()).To(gomega.BeEmpty(), "%s\nrepeat it with: natproof run '%s' --seed %d", r.Cause, cell.ID(), seed)
+			gomega.Expect(r.Expected).To(gomega.BeTrue())
+		})
+	}
+}
+
+// labels of a cell: what it plays, and what theory expects of it.
+func labels(c scenarios.Cell, predicted scenarios.Outcome) ginkgo.Labels {
+	l := ginkgo.Labels{"flow:" + string(c.Flow), "nat:" + c.A, "port-manager:" + string(c.PortManager)}
+	if c.B != c.A {
+		l = append(l, "nat:"+c.B)
+	}
+	expect := "expect:works"
+	if predicted.Register != scenarios.OK || predicted.Signalling != scenarios.OK || c.HasMedia() && predicted.Media != scenarios.TwoWay {
+		expect = "expect:fails"
+	}
+	return append(l, expect)
+}

@@ -1,0 +1,356 @@
+package ua
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/media"
+)
+
+// incoming makes a session of an INVITE outside of any dialog.
+func (c *Client) incoming(tx *serverTx) {
+	req := tx.req
+	offer, code, reason := readOffer(req)
+	switch {
+	case code != 0:
+		c.refuse(tx, code, reason)
+		return
+	case req.Contact() == nil || req.Contact().Address.Wildcard: // RFC 3261 section 8.1.1.8
+		c.refuse(tx, sip.StatusBadRequest, "Missing Contact")
+		return
+	case c.cfg.OnEvent == nil:
+		tx.reply(sip.StatusTemporarilyUnavailable, "Temporarily Unavailable", c.server()...)
+		return
+	}
+	s := c.newSession(c.profileFor(req.Recipient), Incoming)
+	s.invite, s.offer = tx, offer
+	s.establishUAS(tx)
+	if c.add(s) != nil {
+		return
+	}
+	c.emit(SessionEvent{Session: s, State: Incoming})
+}
+
+// refuse answers a request that is not as it should be.
+func (c *Client) refuse(tx *serverTx, code int, reason string) {
+	c.ctr.badRequests.Add(1)
+	extra := c.server()
+	if code == sip.StatusUnsupportedMediaType {
+		extra = append(extra, sip.NewHeader("Accept", "application/sdp"))
+	}
+	tx.reply(code, reason, extra...)
+}
+
+// readOffer reads the body of an INVITE; none is an offer to be made by us. A code other
+// than 0 is the answer to a body that cannot be used.
+func readOffer(req *sip.Request) (offer *media.Description, code int, reason string) {
+	if len(req.Body()) == 0 {
+		return nil, 0, ""
+	}
+	if !isSDP(req.ContentType()) {
+		return nil, sip.StatusUnsupportedMediaType, "Unsupported Media Type"
+	}
+	d, err := media.Parse(req.Body())
+	switch {
+	case errors.Is(err, media.ErrSyntax):
+		return nil, sip.StatusBadRequest, "Malformed SDP"
+	case err != nil:
+		return nil, sip.StatusNotAcceptableHere, "Not Acceptable Here"
+	}
+	return &d, 0, ""
+}
+
+// profileFor finds the profile that a request is for: the one with the user of its URI.
+func (c *Client) profileFor(uri sip.Uri) *Profile {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range c.profiles {
+		if p.aor().User == uri.User {
+			return p
+		}
+	}
+	return nil
+}
+
+// Ring tells the caller that the phone rings (180).
+func (s *Session) Ring(ctx context.Context) error {
+	_, leave, err := s.c.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	s.mu.Lock()
+	ok := s.state == Incoming && !s.ending && !s.answer
+	s.mu.Unlock()
+	if !ok {
+		return fmt.Errorf("%w: nothing rings", ErrState)
+	}
+	_, err = s.invite.respond(sip.StatusRinging, "Ringing", nil, append(s.c.server(), s.earlyContact())...)
+	return err
+}
+
+// earlyContact is the Contact before the session has a mapping of its own.
+func (s *Session) earlyContact() *sip.ContactHeader {
+	if s.profile != nil {
+		if p, ok := s.profile.path(); ok {
+			return p.contact(s.user())
+		}
+	}
+	return path{via: s.invite.flow.sock.local}.contact(s.user())
+}
+
+// Reject refuses an incoming call with a code from 300 to 699; an empty reason is the
+// usual one.
+func (s *Session) Reject(ctx context.Context, code int, reason string) error {
+	ctx, leave, err := s.c.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if code < 300 || code > 699 {
+		return fmt.Errorf("%w: %d refuses nothing", ErrConfig, code)
+	}
+	if reason == "" {
+		reason = reasonPhrase(code)
+	}
+	if s.State() != Incoming || !s.takeFinal() {
+		return fmt.Errorf("%w: there is nothing to reject", ErrState)
+	}
+	_, err = s.invite.respond(code, reason, nil, s.c.server()...)
+	e := ending{reason: Declined, code: code}
+	if code == sip.StatusBusyHere || code == sip.StatusGlobalBusyEverywhere {
+		e.reason = Busy
+	}
+	if endErr := s.end(ctx, e); err == nil {
+		err = endErr
+	}
+	return err
+}
+
+// takeFinal says whether the caller may send the final response: only one may.
+func (s *Session) takeFinal() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.invite == nil || s.answer || s.ending {
+		return false
+	}
+	s.answer = true
+	return true
+}
+
+// Answer accepts an incoming call: the port manager is asked for SIP, RTP and RTCP, then
+// the 200 is sent. It returns once that is done, or has failed; the session is Connected
+// when the ACK arrives, and ends with Timeout if none does within 64*T1.
+func (s *Session) Answer(ctx context.Context) error {
+	ctx, leave, err := s.c.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if s.invite == nil {
+		return fmt.Errorf("%w: the call is not an incoming one", ErrState)
+	}
+	if err := s.begin(Incoming, Answering, ErrState); err != nil {
+		return err
+	}
+	_ = s.op.lock(context.Background())
+	ctx, stop := joined(ctx, s.hang)
+	err = s.accept(ctx)
+	stop()
+	s.op.unlock()
+	if err == nil {
+		return nil
+	}
+	e := because(err)
+	if s.takeFinal() {
+		e.code = refusal(e.reason)
+		s.invite.reply(e.code, reasonPhrase(e.code), s.c.server()...)
+	}
+	e.bye = s.invite.final.Load() == sip.StatusOK
+	_ = s.end(s.c.ctx, e)
+	return err
+}
+
+// refusal is the response to an INVITE that could not be answered for a reason.
+func refusal(r TerminateReason) int {
+	switch r {
+	case NotSupported:
+		return sip.StatusNotAcceptableHere
+	case Canceled:
+		return sip.StatusGlobalDecline // hung up while answering
+	}
+	return sip.StatusTemporarilyUnavailable
+}
+
+func (s *Session) accept(ctx context.Context) error {
+	rtp, rtcp, mux := netip.AddrPort{}, netip.AddrPort{}, false
+	if s.offer != nil {
+		a, err := agree(media.Description{Mux: s.c.cfg.RTCPMux}, *s.offer)
+		if err != nil {
+			return err
+		}
+		rtp, rtcp, mux = a.RTP, a.RTCP, a.Mux
+	} else {
+		rtp = netip.AddrPortFrom(s.invite.source.Addr(), 0)
+		rtcp = rtp
+	}
+	if err := s.getMappings(ctx, s.invite.source, rtp, rtcp, !mux); err != nil {
+		return err
+	}
+	local := s.describe(false)
+	if s.offer != nil {
+		answer, err := media.Answer(*s.offer, local)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrMedia, err)
+		}
+		local = answer
+	}
+	if ctx.Err() != nil || !s.takeFinal() {
+		return giveUp(ctx)
+	}
+	if err := s.send2xx(s.invite, local); err != nil {
+		return err
+	}
+	if s.offer == nil {
+		return nil // the answer comes with the ACK
+	}
+	a, err := agree(local, *s.offer)
+	if err != nil {
+		return err
+	}
+	return s.applyMedia(local, *s.offer, a)
+}
+
+// pending2xx is a 2xx that awaits its ACK.
+type pending2xx struct {
+	cseq    uint32
+	tx      *serverTx
+	res     *sip.Response
+	local   media.Description
+	offered bool          // the 2xx had an offer: the ACK has the answer
+	acked   chan struct{} // closed when the ACK has come
+	over    chan struct{} // closed when nobody waits any more
+}
+
+// send2xx answers an INVITE and repeats the answer until its ACK comes (RFC 3261 section
+// 13.3.1.4).
+func (s *Session) send2xx(tx *serverTx, local media.Description) error {
+	extra := append(s.c.server(), s.c.sendPath(s.sip).contact(s.user()), sip.NewHeader("Allow", allowed))
+	ct := sip.ContentTypeHeader("application/sdp")
+	res, err := tx.respond(sip.StatusOK, "OK", media.Marshal(local), append(extra, &ct)...)
+	if err != nil {
+		return fmt.Errorf("ua: 200 to INVITE: %w", err)
+	}
+	w := &pending2xx{
+		cseq: tx.req.CSeq().SeqNo, tx: tx, res: res, local: local, offered: len(tx.req.Body()) == 0,
+		acked: make(chan struct{}), over: make(chan struct{}),
+	}
+	s.mu.Lock()
+	s.pending = w
+	s.mu.Unlock()
+	if !s.c.spawn(func(context.Context) { s.repeat2xx(w) }) {
+		close(w.over)
+	}
+	return nil
+}
+
+func (s *Session) repeat2xx(w *pending2xx) {
+	interval := sip.T1
+	again, giveUp := time.NewTimer(interval), time.NewTimer(64*sip.T1)
+	defer again.Stop()
+	defer giveUp.Stop()
+	for {
+		select {
+		case <-w.acked:
+			close(w.over)
+			return
+		case <-s.life.Done():
+			close(w.over)
+			return
+		case <-again.C:
+			_ = w.tx.resend(w.res)
+			interval = min(2*interval, sip.T2)
+			again.Reset(interval)
+		case <-giveUp.C:
+			close(w.over)
+			err := &TimeoutError{
+				Method: "200 to INVITE", To: w.tx.flow.peer, From: w.tx.flow.sock.local, Via: w.tx.flow.peer,
+			}
+			_ = s.end(s.c.ctx, ending{reason: Timeout, err: err, bye: true})
+			return
+		}
+	}
+}
+
+// stop2xx ends the repetition.
+func (s *Session) stop2xx() {
+	s.mu.Lock()
+	w := s.pending
+	s.mu.Unlock()
+	if w != nil {
+		<-w.over
+	}
+}
+
+// gotACK takes the ACK of a 2xx of ours.
+func (s *Session) gotACK(req *sip.Request) {
+	s.mu.Lock()
+	w := s.pending
+	if w == nil || w.cseq != req.CSeq().SeqNo {
+		s.mu.Unlock()
+		return // a repetition
+	}
+	s.pending = nil
+	s.mu.Unlock()
+	close(w.acked)
+	if !w.offered {
+		s.step(s.connectedState(), 0)
+		return
+	}
+	body := append([]byte(nil), req.Body()...)
+	s.c.spawn(func(ctx context.Context) { s.answered(ctx, w.local, body) })
+}
+
+// answered takes the answer to an offer that went out in a 2xx.
+func (s *Session) answered(ctx context.Context, local media.Description, body []byte) {
+	ctx, stop := joined(ctx, s.life)
+	defer stop()
+	if s.op.lock(ctx) != nil {
+		return
+	}
+	remote, err := parseDescription(body)
+	var a media.Agreement
+	if err == nil {
+		a, err = agree(local, remote)
+	}
+	if err == nil {
+		err = s.moveRemote(ctx, a)
+	}
+	if err == nil {
+		err = s.applyMedia(local, remote, a)
+	}
+	s.op.unlock()
+	if err != nil {
+		e := because(err)
+		e.bye = true
+		_ = s.end(s.c.ctx, e)
+		return
+	}
+	s.step(s.connectedState(), 0)
+}
+
+// gotCancel is the CANCEL of an INVITE that was not answered yet.
+func (s *Session) gotCancel() {
+	if !s.takeFinal() {
+		return // too late: RFC 3261 section 9.2
+	}
+	s.invite.reply(sip.StatusRequestTerminated, "Request Terminated", s.c.server()...)
+	s.c.spawn(func(ctx context.Context) {
+		_ = s.end(ctx, ending{reason: Canceled, code: sip.StatusRequestTerminated, err: ErrCanceled})
+	})
+}

@@ -1,0 +1,233 @@
+package ua
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/natproof/natproof/media"
+)
+
+// audio is a session's media: mappings, descriptions and stream. Session.mu guards it.
+type audio struct {
+	sip, rtp, rtcp *held
+
+	sdpID, sdpVersion uint64
+	local             media.Description // as last sent
+	remote            media.Description // as last agreed
+	codec             media.Codec
+	mux               bool
+	onHold            bool // we want no audio
+	stream            *media.Stream
+}
+
+// mappings are those the session holds, in the order in which it got them.
+func (s *Session) mappings() []*held {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []*held
+	for _, h := range []*held{s.sip, s.rtp, s.rtcp} {
+		if h != nil {
+			list = append(list, h)
+		}
+	}
+	return list
+}
+
+// Mappings are the mappings in use: SIP, RTP and RTCP, as far as there are any.
+func (s *Session) Mappings() []Mapping {
+	var list []Mapping
+	for _, h := range s.mappings() {
+		list = append(list, h.mapping())
+	}
+	return list
+}
+
+// getMappings asks the port manager for SIP, RTP and RTCP in this order.
+func (s *Session) getMappings(ctx context.Context, sipRemote, rtpRemote, rtcpRemote netip.AddrPort, rtcp bool) error {
+	pm := s.manager()
+	for _, w := range []struct {
+		typ    PortType
+		remote netip.AddrPort
+		into   **held
+	}{
+		{SIP, sipRemote, &s.sip}, {AudioRTP, rtpRemote, &s.rtp}, {AudioRTCP, rtcpRemote, &s.rtcp},
+	} {
+		if w.typ == AudioRTCP && !rtcp {
+			continue
+		}
+		q := want{typ: w.typ, remote: w.remote, changed: s.mappingChanged}
+		if s.rtp != nil {
+			q.near = s.rtp.mapping().Internal
+		}
+		h, err := s.c.getMapping(ctx, pm, q)
+		if ctx.Err() != nil && h == nil {
+			return giveUp(ctx)
+		}
+		if err != nil {
+			return err
+		}
+		s.mu.Lock()
+		*w.into = h
+		s.mu.Unlock()
+	}
+	return nil
+}
+
+func (s *Session) mappingChanged(old, now Mapping) {
+	s.c.emit(MappingEvent{Session: s, Old: old, New: now})
+}
+
+// describe is our side of an offer or answer: external addresses in c=, m= and a=rtcp.
+func (s *Session) describe(hold bool) media.Description {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	d := media.Description{
+		RTP: s.rtp.mapping().External, Mux: s.c.cfg.RTCPMux,
+		SessionID: s.sdpID, SessionVersion: s.sdpVersion,
+	}
+	if s.rtcp != nil {
+		d.RTCP = s.rtcp.mapping().External // a=rtcp unless it is RTP's port + 1 (RFC 3605)
+	}
+	if hold {
+		d.Direction = media.SendOnly // RFC 3264 section 8.4
+	}
+	if s.stream != nil { // a stream keeps its codec
+		d.Codecs = []media.Codec{s.codec}
+	}
+	s.sdpVersion++
+	return d
+}
+
+// parseDescription reads a peer's description.
+func parseDescription(body []byte) (media.Description, error) {
+	d, err := media.Parse(body)
+	if err != nil {
+		return d, fmt.Errorf("%w: %w", ErrMedia, err)
+	}
+	return d, nil
+}
+
+// differs says whether an address is another one than the one a manager was told. A port
+// that was not known then is no difference.
+func differs(known, now netip.AddrPort) bool {
+	return now.IsValid() && !now.Addr().IsUnspecified() &&
+		(known.Addr() != now.Addr() || known.Port() != 0 && known.Port() != now.Port())
+}
+
+// moveRemote tells the port manager of media addresses it does not know of yet.
+func (s *Session) moveRemote(ctx context.Context, a media.Agreement) error {
+	s.mu.Lock()
+	rtp, rtcp := s.rtp, s.rtcp
+	s.mu.Unlock()
+	if differs(rtp.mapping().Remote, a.RTP) {
+		if err := s.c.updateRemote(ctx, rtp, a.RTP); err != nil {
+			return err
+		}
+	}
+	if rtcp != nil && !a.Mux && differs(rtcp.mapping().Remote, a.RTCP) {
+		return s.c.updateRemote(ctx, rtcp, a.RTCP)
+	}
+	return nil
+}
+
+// agree joins two descriptions.
+func agree(local, remote media.Description) (media.Agreement, error) {
+	a, err := media.Agree(local, remote)
+	if err != nil {
+		return a, fmt.Errorf("%w: %w", ErrMedia, err)
+	}
+	return a, nil
+}
+
+// applyMedia begins or changes the stream.
+func (s *Session) applyMedia(local, remote media.Description, a media.Agreement) error {
+	s.mu.Lock()
+	stream, state := s.stream, MediaChanged
+	s.mu.Unlock()
+	if stream == nil {
+		var err error
+		if stream, err = s.newStream(a); err != nil {
+			return err
+		}
+		state = MediaStarted
+	}
+	s.mu.Lock()
+	s.local, s.remote, s.codec, s.mux, s.stream = local, remote, a.Codec, a.Mux, stream
+	s.mu.Unlock()
+	stream.SetDirection(a.Send, a.Recv)
+	if state == MediaStarted {
+		if err := stream.Start(a.RTP, a.RTCP); err != nil {
+			return fmt.Errorf("%w: %w", ErrMedia, err)
+		}
+	} else {
+		stream.SetRemote(a.RTP, a.RTCP)
+	}
+	s.c.emit(MediaEvent{Session: s, State: state, Remote: a.RTP, RemoteRTCP: a.RTCP, Send: a.Send, Recv: a.Recv})
+	return nil
+}
+
+// newStream gives the sockets to a media stream.
+func (s *Session) newStream(a media.Agreement) (*media.Stream, error) {
+	s.mu.Lock()
+	rtp, rtcp := s.rtp.media, s.rtcp
+	s.mu.Unlock()
+	o := s.c.cfg.Options
+	cfg := media.Config{
+		RTP: rtp.take(), PayloadType: a.Codec.PayloadType, ClockRate: a.Codec.ClockRate, PTime: a.PTime,
+		Latch: o.Latch, Strict: o.Strict, Silent: o.Silent, Seed: s.c.uint64(),
+	}
+	var rtcpPort *port
+	if rtcp != nil && !a.Mux {
+		cfg.RTCP, rtcpPort = rtcp.media.take(), rtcp.media.port
+	}
+	cfg.OnSTUN = func(b []byte, from net.Addr, on net.PacketConn) {
+		p := rtp.port
+		if rtcpPort != nil && on == cfg.RTCP {
+			p = rtcpPort
+		}
+		if looksLikeSTUN(b) {
+			p.gotSTUN(b, from)
+		}
+	}
+	stream, err := media.New(cfg)
+	if err != nil {
+		_ = cfg.RTP.Close()
+		if cfg.RTCP != nil {
+			_ = cfg.RTCP.Close()
+		}
+		return nil, fmt.Errorf("%w: %w", ErrMedia, err)
+	}
+	return stream, nil
+}
+
+func (s *Session) stopMedia() {
+	s.mu.Lock()
+	stream := s.stream
+	s.mu.Unlock()
+	if stream == nil {
+		return
+	}
+	_ = stream.Close()
+	s.c.emit(MediaEvent{Session: s, State: MediaStopped})
+}
+
+// MediaStats are the counters of the session's audio; false if it has not begun. They
+// remain after the end.
+func (s *Session) MediaStats() (media.Stats, bool) {
+	s.mu.Lock()
+	stream := s.stream
+	s.mu.Unlock()
+	if stream == nil {
+		return media.Stats{}, false
+	}
+	return stream.Stats(), true
+}
+
+// MediaRemote is where the peer wants audio, as it said itself; false before it has.
+func (s *Session) MediaRemote() (rtp, rtcp netip.AddrPort, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.remote.RTP, s.remote.RTCP, s.stream != nil
+}

@@ -1,0 +1,204 @@
+package ua
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+)
+
+// binder is MappingRequest.Bind for one request.
+type binder struct {
+	c    *Client
+	ctx  context.Context
+	want want
+
+	mu    sync.Mutex
+	over  bool
+	sips  []*port
+	bound []*mediaPort
+	sip   *port      // chosen
+	media *mediaPort // chosen
+}
+
+var errBindOver = errors.New("ua: Bind may be called until GetMapping returns")
+
+func (b *binder) bind(internal netip.AddrPort) (Socket, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.over {
+		return nil, errBindOver
+	}
+	if b.want.typ == SIP {
+		p, err := b.c.sipPort(b.ctx, internal)
+		if err != nil {
+			return nil, err
+		}
+		b.sips = append(b.sips, p)
+		return p, nil
+	}
+	m, err := b.c.openMedia(b.ctx, internal, b.want)
+	if err != nil {
+		return nil, err
+	}
+	b.bound = append(b.bound, m)
+	return m, nil
+}
+
+// choose settles on the socket with the given internal address, binding it if GetMapping
+// did not; the zero address is what was bound last.
+func (b *binder) choose(internal netip.AddrPort) error {
+	b.mu.Lock()
+	none := len(b.sips)+len(b.bound) == 0
+	b.mu.Unlock()
+	if none {
+		if _, err := b.bind(internal); err != nil {
+			return err
+		}
+		internal = netip.AddrPort{}
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
+	for _, p := range b.sips {
+		if p.local == internal || !internal.IsValid() {
+			b.sip = p
+		}
+	}
+	for _, m := range b.bound {
+		if m.local == internal || !internal.IsValid() {
+			b.media = m
+		}
+	}
+	if b.sip == nil && b.media == nil {
+		return fmt.Errorf("internal address %s is not what was bound", internal)
+	}
+	return nil
+}
+
+// discard closes the media sockets that are not kept. SIP sockets are the client's.
+func (b *binder) discard(keep *mediaPort) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.over = true
+	for _, m := range b.bound {
+		if m != keep {
+			m.close()
+		}
+	}
+	b.bound = nil
+}
+
+// internalAddr fills the client's address in.
+func (c *Client) internalAddr(a netip.AddrPort) netip.AddrPort {
+	if !a.Addr().IsValid() || a.Addr().IsUnspecified() {
+		return netip.AddrPortFrom(c.cfg.LocalAddr, a.Port())
+	}
+	return a
+}
+
+// sipPort returns the SIP socket on an address; port 0 means the client's first.
+func (c *Client) sipPort(ctx context.Context, internal netip.AddrPort) (*port, error) {
+	internal = c.internalAddr(internal)
+	c.sipMu.Lock()
+	defer c.sipMu.Unlock()
+	if len(c.sips) > 0 && internal.Port() == 0 {
+		return c.sips[0], nil
+	}
+	if i := slices.IndexFunc(c.sips, func(p *port) bool { return p.local == internal }); i >= 0 {
+		return c.sips[i], nil
+	}
+	p, err := c.openSIP(ctx, internal)
+	if err != nil {
+		return nil, err
+	}
+	c.sips = append(c.sips, p)
+	return p, nil
+}
+
+func (c *Client) openSIP(ctx context.Context, internal netip.AddrPort) (*port, error) {
+	conn, err := c.cfg.Listen(ctx, internal)
+	if err != nil {
+		return nil, fmt.Errorf("ua: listen on %s: %w", internal, err)
+	}
+	p, err := newPort(conn)
+	if err == nil {
+		err = c.stack.serve(p)
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("ua: listen on %s: %w", internal, err)
+	}
+	return p, nil
+}
+
+// dynamicPorts is IANA's range (RFC 6335 section 6).
+const firstDynamicPort, lastDynamicPort = 49152, 65535
+
+// openDynamic opens the socket of asymmetric signalling on a port of the seed's choice.
+func (c *Client) openDynamic(ctx context.Context) (*port, error) {
+	var last error
+	for range 64 {
+		n := uint16(firstDynamicPort + c.intN(lastDynamicPort-firstDynamicPort+1))
+		p, err := c.openSIP(ctx, netip.AddrPortFrom(c.cfg.LocalAddr, n))
+		if err == nil {
+			return p, nil
+		}
+		last = err
+	}
+	return nil, last
+}
+
+// openMedia binds a media port: the one asked for, or one of the configured range, even
+// for RTP and the next one up for RTCP (RFC 3550 section 11) where that is free.
+func (c *Client) openMedia(ctx context.Context, internal netip.AddrPort, w want) (*mediaPort, error) {
+	if internal = c.internalAddr(internal); internal.Port() != 0 {
+		return c.listenMedia(ctx, internal)
+	}
+	first, odd := c.firstMediaPort(), uint16(0)
+	if w.typ == AudioRTCP {
+		odd = 1
+		if w.near.IsValid() && w.near.Port() < 65535 {
+			if m, err := c.listenMedia(ctx, netip.AddrPortFrom(internal.Addr(), w.near.Port()+1)); err == nil {
+				return m, nil
+			}
+		}
+	}
+	pairs := c.mediaPairs()
+	var last error
+	for i := range pairs {
+		n := c.cfg.MediaPortMin + 2*uint16((first+i)%pairs) + odd
+		m, err := c.listenMedia(ctx, netip.AddrPortFrom(internal.Addr(), n))
+		if err == nil {
+			return m, nil
+		}
+		if last = err; errors.Is(err, net.ErrClosed) || ctx.Err() != nil {
+			break
+		}
+	}
+	return nil, fmt.Errorf("ua: no free media port in %d-%d: %w", c.cfg.MediaPortMin, c.cfg.MediaPortMax, last)
+}
+
+// mediaPairs is how many pairs of ports the range has; it begins with an even port.
+func (c *Client) mediaPairs() int {
+	return (int(c.cfg.MediaPortMax) - int(c.cfg.MediaPortMin) + 1) / 2
+}
+
+// firstMediaPort chooses where in the range to begin, from the seed.
+func (c *Client) firstMediaPort() int { return c.intN(c.mediaPairs()) }
+
+func (c *Client) listenMedia(ctx context.Context, internal netip.AddrPort) (*mediaPort, error) {
+	conn, err := c.cfg.Listen(ctx, internal)
+	if err != nil {
+		return nil, fmt.Errorf("ua: listen on %s: %w", internal, err)
+	}
+	m, err := newMediaPort(conn, &c.ctr)
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("ua: listen on %s: %w", internal, err)
+	}
+	return m, nil
+}

@@ -1,0 +1,298 @@
+package ua
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Client is a SIP user agent: one SIP port, any number of profiles and sessions. Make it
+// with New; its methods may be called from any goroutine.
+type Client struct {
+	cfg    Config
+	log    *slog.Logger
+	ctr    counters
+	stack  *stack
+	gate   *gate
+	events eventQueue
+
+	ctx    context.Context // of everything that goes on
+	cancel context.CancelFunc
+	wg     sync.WaitGroup // goroutines of profiles and sessions
+
+	sipMu   sync.Mutex
+	sips    []*port // the first is the client's own
+	dynamic *port   // Asymmetric
+
+	rngMu sync.Mutex
+	rng   *rand.Rand
+
+	mu       sync.Mutex
+	started  bool
+	closed   bool
+	profiles []*Profile
+	sessions map[string]*Session // by sessionKey
+}
+
+// New makes a client. It opens nothing; Start does.
+func New(cfg Config) (*Client, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	c := &Client{cfg: cfg, log: cfg.Logger, events: eventQueue{handler: cfg.OnEvent}, sessions: map[string]*Session{}}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	c.gate = newGate(c, cfg.PortManagerTimeout)
+	c.stack = newStack(c, slog.New(slog.DiscardHandler), &c.ctr)
+	c.rng = rand.New(rand.NewPCG(cfg.Seed, addrHash(netip.AddrPortFrom(cfg.LocalAddr, cfg.SIPPort))))
+	return c, nil
+}
+
+// addrHash tells clients that were given one seed apart.
+func addrHash(a netip.AddrPort) uint64 {
+	h := fnv.New64a()
+	b := a.Addr().As16()
+	h.Write(binary.BigEndian.AppendUint16(b[:], a.Port()))
+	return h.Sum64()
+}
+
+func (c *Client) intN(n int) int {
+	c.rngMu.Lock()
+	defer c.rngMu.Unlock()
+	return c.rng.IntN(n)
+}
+
+func (c *Client) uint64() uint64 {
+	c.rngMu.Lock()
+	defer c.rngMu.Unlock()
+	return c.rng.Uint64()
+}
+
+// Start opens the SIP port and, with Asymmetric, the port that requests are sent from.
+func (c *Client) Start(ctx context.Context) error {
+	c.mu.Lock()
+	switch {
+	case c.closed:
+		c.mu.Unlock()
+		return ErrClosed
+	case c.started:
+		c.mu.Unlock()
+		return ErrAlreadyStarted
+	}
+	c.started = true
+	c.mu.Unlock()
+	_, err := c.sipPort(ctx, netip.AddrPortFrom(c.cfg.LocalAddr, c.cfg.SIPPort))
+	if err == nil && c.cfg.Asymmetric {
+		err = c.startDynamic(ctx)
+	}
+	if err != nil {
+		_ = c.Close()
+	}
+	return err
+}
+
+func (c *Client) startDynamic(ctx context.Context) error {
+	p, err := c.openDynamic(ctx)
+	if err != nil {
+		return err
+	}
+	c.sipMu.Lock()
+	defer c.sipMu.Unlock()
+	c.dynamic = p
+	return nil
+}
+
+// Addr is the address of the SIP port; it is not valid before Start.
+func (c *Client) Addr() netip.AddrPort {
+	c.sipMu.Lock()
+	defer c.sipMu.Unlock()
+	if len(c.sips) == 0 {
+		return netip.AddrPort{}
+	}
+	return c.sips[0].local
+}
+
+// Stats returns the counters of this moment.
+func (c *Client) Stats() Stats { return c.ctr.snapshot() }
+
+// Close ends everything at once: calls without a BYE, registrations without a word to the
+// registrar. Mappings are released. It returns when nothing of the client runs any more,
+// save for a call to a port manager that does not heed its context.
+func (c *Client) Close() error {
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return nil
+	}
+	c.closed = true
+	sessions, profiles := c.listSessions(), slices.Clone(c.profiles)
+	c.mu.Unlock()
+	c.cancel()
+	for _, s := range sessions {
+		s.shutdown()
+	}
+	for _, p := range profiles {
+		p.shutdown()
+	}
+	c.wg.Wait()
+	c.stack.close()
+	c.events.wg.Wait()
+	return nil
+}
+
+// Shutdown hangs up, unregisters and closes. It takes as long as the peers take, or until
+// ctx ends.
+func (c *Client) Shutdown(ctx context.Context) error {
+	if c.gate.inside(ctx) {
+		return ErrReentrant
+	}
+	c.mu.Lock()
+	sessions, profiles := c.listSessions(), slices.Clone(c.profiles)
+	c.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, s := range sessions {
+		wg.Go(func() { _ = s.Hangup(ctx) })
+	}
+	wg.Wait()
+	for _, p := range profiles {
+		if p.Enabled() {
+			wg.Go(func() { _ = p.Disable(ctx) })
+		}
+	}
+	wg.Wait()
+	return c.Close()
+}
+
+// listSessions is in a fixed order. c.mu is held.
+func (c *Client) listSessions() []*Session {
+	list := make([]*Session, 0, len(c.sessions))
+	for _, s := range c.sessions {
+		list = append(list, s)
+	}
+	slices.SortFunc(list, func(a, b *Session) int { return strings.Compare(a.key(), b.key()) })
+	return list
+}
+
+// enter is the beginning of every operation: it refuses what cannot be, and gives a
+// context that ends with the client.
+func (c *Client) enter(ctx context.Context) (context.Context, context.CancelFunc, error) {
+	if c.gate.inside(ctx) {
+		return nil, nil, ErrReentrant
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closed:
+		return nil, nil, ErrClosed
+	case !c.started:
+		return nil, nil, ErrNotStarted
+	}
+	c.wg.Add(1)
+	ctx, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(c.ctx, func() { cancel(ErrClosed) })
+	return ctx, func() {
+		stop()
+		cancel(context.Canceled)
+		c.wg.Done()
+	}, nil
+}
+
+// spawn runs f on a goroutine that Close waits for; the context ends with the client.
+func (c *Client) spawn(f func(ctx context.Context)) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	c.wg.Go(func() { f(c.ctx) })
+	return true
+}
+
+func (c *Client) emit(e Event) { c.events.put(e) }
+
+// sendPath is how requests with the mapping's address leave.
+func (c *Client) sendPath(h *held) path {
+	p := path{sock: h.sip, via: h.mapping().External, rport: c.cfg.Rport}
+	c.sipMu.Lock()
+	defer c.sipMu.Unlock()
+	if c.dynamic != nil {
+		p.sock = c.dynamic
+	}
+	return p
+}
+
+// exchange sends a request that is not an INVITE, answers challenges and returns the
+// final response. Other than 2xx is not an error here.
+func (c *Client) exchange(ctx context.Context, p path, dst netip.AddrPort, req *sip.Request, cred *credentials) (*sip.Request, *sip.Response, error) {
+	var tries attempt
+	for {
+		if err := cred.authorize(req); err != nil {
+			return req, nil, err
+		}
+		res, err := c.transact(ctx, p, dst, req)
+		if err != nil || !isChallenge(res) || cred == nil {
+			return req, res, err
+		}
+		if err := cred.learn(&tries, req, res); err != nil {
+			return req, res, err
+		}
+		req = again(req, p)
+	}
+}
+
+// transact is one transaction that is not an INVITE's.
+func (c *Client) transact(ctx context.Context, p path, dst netip.AddrPort, req *sip.Request) (*sip.Response, error) {
+	c.stamp(req)
+	tx, err := c.stack.begin(flow{p.sock, dst}, req)
+	if err != nil {
+		return nil, err
+	}
+	defer tx.finish(nil)
+	for {
+		select {
+		case res := <-tx.tx.Responses():
+			if res.StatusCode >= 200 {
+				return res, nil
+			}
+		case <-tx.tx.Done():
+			return nil, tx.failure()
+		case <-ctx.Done():
+			return nil, fmt.Errorf("ua: %s to %s: %w", req.Method, dst, context.Cause(ctx))
+		}
+	}
+}
+
+// stamp adds User-Agent.
+func (c *Client) stamp(req *sip.Request) {
+	if c.cfg.UserAgent != "" && req.GetHeader("User-Agent") == nil {
+		req.AppendHeader(sip.NewHeader("User-Agent", c.cfg.UserAgent))
+	}
+}
+
+// failure says why a transaction ended without a final response.
+func (t *clientTx) failure() error {
+	err := t.tx.Err()
+	if isTimeout(err) {
+		via := t.req.Via()
+		adv, _ := netip.ParseAddr(unbracket(via.Host))
+		return &TimeoutError{
+			Method: string(t.req.Method), To: t.conn.peer, From: t.conn.sock.local,
+			Via: netip.AddrPortFrom(adv, uint16(portOr(via.Port))),
+		}
+	}
+	select {
+	case <-t.s.closing:
+		return ErrClosed
+	default:
+		return fmt.Errorf("ua: %s to %s: %w", t.req.Method, t.conn.peer, err)
+	}
+}

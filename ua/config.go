@@ -1,0 +1,119 @@
+package ua
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// Config says what a Client is. LocalAddr is required; the zero value of every other
+// field has a meaning, given with the field.
+type Config struct {
+	// Listen opens a UDP socket on an address and port. Nil is the operating system's.
+	Listen func(ctx context.Context, local netip.AddrPort) (net.PacketConn, error)
+	// LocalAddr is the address all sockets are bound to; it must be a concrete one.
+	LocalAddr netip.Addr
+	// SIPPort is bound for SIP; 0 is 5060.
+	SIPPort uint16
+	// MediaPortMin and MediaPortMax bound the ports for RTP (even) and RTCP (odd) where
+	// no port manager names one; both 0 is 16384 to 32767. Which is taken first depends
+	// on Seed.
+	MediaPortMin, MediaPortMax uint16
+	// Seed decides ports, SSRCs and jitter. Tags, branches and Call-IDs are always unique.
+	Seed uint64
+	// Logger gets what is of use in debugging. Nil discards it.
+	Logger *slog.Logger
+	// OnEvent is called with one event at a time, in order. It may call the client, but
+	// not Close or Shutdown, and while it runs no other event is delivered. Without it
+	// incoming calls are answered 480.
+	OnEvent func(Event)
+	// Resolve finds the address of a host name. Nil means that URIs must have IP addresses,
+	// save for those that go to a profile's proxy.
+	Resolve func(ctx context.Context, host string, port uint16) (netip.AddrPort, error)
+	// PortManagerTimeout is how long a call to a port manager may take; 0 is 5 s. It is
+	// the manager's whole budget, STUN retransmissions included: with RFC 8489's timing
+	// 5 s allow four requests, while giving up only after all seven would take 39.5 s,
+	// longer than any peer waits for an INVITE.
+	PortManagerTimeout time.Duration
+	// UserAgent is the User-Agent and Server header field; empty sends none.
+	UserAgent string
+
+	Options
+}
+
+// Options are what real phones differ in. The zero value is a phone of the plainest kind.
+type Options struct {
+	// Rport asks for responses to the source of the request (RFC 3581).
+	Rport bool
+	// Asymmetric sends SIP requests and their ACKs from a dynamic port, while Via and Contact
+	// name the port that listens. Responses leave from the port their request arrived on.
+	Asymmetric bool
+	// Latch sends media to where media comes from (RFC 7362).
+	Latch bool
+	// Strict drops media that does not come from the signalled address.
+	Strict bool
+	// Silent sends no RTP, though RTCP.
+	Silent bool
+	// RTCPMux offers and accepts RTCP on the RTP port (RFC 5761). An offer still has an
+	// RTCP port of its own, for peers that do not.
+	RTCPMux bool
+	// FailOnRedirect makes a 3xx response the end of a call. Otherwise up to five
+	// contacts are tried.
+	FailOnRedirect bool
+}
+
+const (
+	defaultMediaPortMin = 16384
+	defaultMediaPortMax = 32767
+	defaultTimeout      = 5 * time.Second
+)
+
+func (c Config) withDefaults() (Config, error) {
+	if !c.LocalAddr.IsValid() || c.LocalAddr.IsUnspecified() || c.LocalAddr.IsMulticast() {
+		return c, fmt.Errorf("%w: LocalAddr must be a concrete address, not %q", ErrConfig, c.LocalAddr)
+	}
+	c.LocalAddr = c.LocalAddr.Unmap()
+	if c.Listen == nil {
+		c.Listen = listenUDP
+	}
+	if c.SIPPort == 0 {
+		c.SIPPort = uint16(sip.DefaultUdpPort)
+	}
+	if c.MediaPortMin == 0 && c.MediaPortMax == 0 {
+		c.MediaPortMin, c.MediaPortMax = defaultMediaPortMin, defaultMediaPortMax
+	}
+	c.MediaPortMin += c.MediaPortMin % 2
+	if c.MediaPortMin < 1024 || int(c.MediaPortMax)-int(c.MediaPortMin) < 1 {
+		return c, fmt.Errorf("%w: media ports %d-%d do not hold an even port from 1024 up and the one above it",
+			ErrConfig, c.MediaPortMin, c.MediaPortMax)
+	}
+	if c.PortManagerTimeout < 0 {
+		return c, fmt.Errorf("%w: PortManagerTimeout %v", ErrConfig, c.PortManagerTimeout)
+	}
+	if c.PortManagerTimeout == 0 {
+		c.PortManagerTimeout = defaultTimeout
+	}
+	if strings.ContainsAny(c.UserAgent, "\r\n") {
+		return c, fmt.Errorf("%w: UserAgent has a line break", ErrConfig)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c, nil
+}
+
+// listenUDP opens a socket of the operating system.
+func listenUDP(ctx context.Context, local netip.AddrPort) (net.PacketConn, error) {
+	network := "udp4"
+	if local.Addr().Is6() {
+		network = "udp6"
+	}
+	var lc net.ListenConfig
+	return lc.ListenPacket(ctx, network, local.String())
+}

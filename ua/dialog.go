@@ -1,0 +1,110 @@
+package ua
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// dialog is the state of RFC 3261 section 12. Session.mu guards it.
+type dialog struct {
+	ends        ends
+	target      sip.Uri   // remote target
+	routes      []sip.Uri // route set, in the order in which requests pass it
+	localSeq    uint32
+	remoteSeq   uint32
+	established bool
+}
+
+// recordRoutes are the URIs of the Record-Route header fields, in their order.
+func recordRoutes(m sip.Message) []sip.Uri {
+	var list []sip.Uri
+	for _, h := range m.GetHeaders("record-route") {
+		if rr, ok := h.(*sip.RecordRouteHeader); ok {
+			list = append(list, *rr.Address.Clone())
+		}
+	}
+	return list
+}
+
+// establishUAC takes what a 2xx says about the dialog (RFC 3261 section 12.1.2).
+func (s *Session) establishUAC(res *sip.Response, fallback sip.Uri) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ends.remoteTag, _ = res.To().Params.Get("tag")
+	s.target = fallback
+	if c := res.Contact(); c != nil && !c.Address.Wildcard {
+		s.target = *c.Address.Clone()
+	}
+	s.routes = recordRoutes(res)
+	slices.Reverse(s.routes)
+	s.established = true
+}
+
+// establishUAS takes what an INVITE says about the dialog (RFC 3261 section 12.1.1).
+func (s *Session) establishUAS(tx *serverTx) {
+	req := tx.req
+	tag, _ := req.From().Params.Get("tag")
+	s.ends = ends{
+		callID: req.CallID().Value(),
+		local:  *req.To().Address.Clone(), localName: req.To().DisplayName, localTag: tx.localTag,
+		remote: *req.From().Address.Clone(), remoteName: req.From().DisplayName, remoteTag: tag,
+	}
+	s.target = *req.Contact().Address.Clone()
+	s.routes = recordRoutes(req)
+	s.remoteSeq = req.CSeq().SeqNo
+	s.established = true
+}
+
+// refreshTarget follows the peer to a new address (RFC 3261 section 12.2).
+func (s *Session) refreshTarget(m sip.Message) {
+	h := m.GetHeaders("contact")
+	if len(h) == 0 {
+		return
+	}
+	if c, ok := h[0].(*sip.ContactHeader); ok && !c.Address.Wildcard {
+		s.mu.Lock()
+		s.target = *c.Address.Clone()
+		s.mu.Unlock()
+	}
+}
+
+// inOrder says whether a request's CSeq is above the last one's, and notes it (RFC 3261
+// section 12.2.2).
+func (s *Session) inOrder(req *sip.Request) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	n := req.CSeq().SeqNo
+	if s.remoteSeq != 0 && n <= s.remoteSeq {
+		return false
+	}
+	s.remoteSeq = n
+	return true
+}
+
+// request builds a request within the dialog and says where it goes (RFC 3261 section
+// 12.2.1.1).
+func (s *Session) request(ctx context.Context, method sip.RequestMethod) (*sip.Request, path, netip.AddrPort, error) {
+	s.mu.Lock()
+	s.localSeq++
+	e, seq, target, routes, h := s.ends, s.localSeq, *s.target.Clone(), slices.Clone(s.routes), s.sip
+	s.mu.Unlock()
+	p := s.c.sendPath(h)
+	req, dst, err := s.route(ctx, method, e, seq, p, target, routes)
+	return req, p, dst, err
+}
+
+func (s *Session) route(ctx context.Context, method sip.RequestMethod, e ends, seq uint32, p path, target sip.Uri, routes []sip.Uri) (*sip.Request, netip.AddrPort, error) {
+	uri, next := target, target
+	if len(routes) > 0 {
+		next = routes[0]
+		if !next.UriParams.Has("lr") { // a strict router
+			uri, routes = next, append(routes[1:len(routes):len(routes)], target)
+		}
+	}
+	req := newRequest(method, uri, e, seq, p, routes)
+	dst, err := resolver{s.c.cfg.Resolve}.addr(ctx, next)
+	return req, dst, err
+}

@@ -1,0 +1,140 @@
+package ua
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Event is what a client tells its user: RegistrationEvent, SessionEvent, MediaEvent,
+// MappingEvent, KeepAliveEvent or MessageEvent.
+type Event interface{ event() }
+
+// RegistrationEvent is a change of a profile's registration.
+type RegistrationEvent struct {
+	Profile *Profile
+	State   RegistrationState
+	Code    int            // of the response that caused it, or 0
+	Err     error          // why: Rejected and Error
+	Expires time.Duration  // Registered: how long
+	Contact netip.AddrPort // Registered: the external address that was registered
+	// Seen is where the REGISTER came from as the server saw it, if it said so (RFC 3581).
+	Seen netip.AddrPort
+	// Retry is when the next attempt will be made, if there will be one.
+	Retry time.Duration
+}
+
+// SessionEvent is a change of a session's state. With Incoming, Session is new: ring,
+// answer or reject it.
+type SessionEvent struct {
+	Session *Session
+	State   SessionState
+	Reason  TerminateReason // Disconnected
+	Code    int             // of the response that caused it, or 0
+	Err     error           // Disconnected, if it was not asked for
+}
+
+// MediaEvent is a session's audio beginning, ending or changing.
+type MediaEvent struct {
+	Session    *Session
+	State      MediaState
+	Remote     netip.AddrPort // RTP as signalled
+	RemoteRTCP netip.AddrPort
+	Send, Recv bool
+}
+
+// MediaState is the kind of a MediaEvent.
+type MediaState uint8
+
+// The media states.
+const (
+	MediaStarted MediaState = iota + 1
+	MediaChanged            // the peer moved, held or resumed
+	MediaStopped
+)
+
+// String names the state.
+func (s MediaState) String() string {
+	return name(mediaStateNames[:], uint8(s))
+}
+
+var mediaStateNames = [...]string{"", "started", "changed", "stopped"}
+
+// MappingEvent is news of a mapping: it changed (Err is nil), or could not be released.
+type MappingEvent struct {
+	Old, New Mapping
+	Profile  *Profile // whose mapping it is, or nil
+	Session  *Session // whose mapping it is, or nil
+	Err      error
+}
+
+// KeepAliveEvent is a keepalive that shows the way to the registrar to be broken. The
+// profile registers again.
+type KeepAliveEvent struct {
+	Profile *Profile
+	Err     error
+}
+
+// MessageEvent is a MESSAGE (RFC 3428) that arrived and was answered 200.
+type MessageEvent struct {
+	From, To    string // URIs
+	ContentType string
+	Body        []byte
+	Source      netip.AddrPort
+}
+
+func (RegistrationEvent) event() {}
+func (SessionEvent) event()      {}
+func (MediaEvent) event()        {}
+func (MappingEvent) event()      {}
+func (KeepAliveEvent) event()    {}
+func (MessageEvent) event()      {}
+
+// name looks a state up in a list of names.
+func name(names []string, i uint8) string {
+	if int(i) < len(names) {
+		return names[i]
+	}
+	return "unknown"
+}
+
+// eventQueue calls the handler with one event at a time, in order, on a goroutine that
+// exists only while there are events.
+type eventQueue struct {
+	handler func(Event)
+	wg      sync.WaitGroup
+
+	mu      sync.Mutex
+	queue   []Event
+	running bool
+}
+
+func (q *eventQueue) put(e Event) {
+	if q.handler == nil {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.queue = append(q.queue, e)
+	if !q.running {
+		q.running = true
+		q.wg.Add(1)
+		go q.run()
+	}
+}
+
+func (q *eventQueue) run() {
+	defer q.wg.Done()
+	for {
+		q.mu.Lock()
+		if len(q.queue) == 0 {
+			q.running, q.queue = false, nil
+			q.mu.Unlock()
+			return
+		}
+		e := q.queue[0]
+		q.queue = q.queue[1:]
+		q.mu.Unlock()
+		q.handler(e)
+	}
+}

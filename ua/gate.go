@@ -1,0 +1,272 @@
+package ua
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// gate makes the calls to port managers: one at a time, with a deadline, and with a mark
+// in the context by which a call back into the client is recognised.
+type gate struct {
+	c       *Client
+	turn    chan struct{} // holds one token while a call runs
+	timeout time.Duration
+}
+
+type gateKey struct{}
+
+func newGate(c *Client, timeout time.Duration) *gate {
+	return &gate{c: c, turn: make(chan struct{}, 1), timeout: timeout}
+}
+
+// inside says whether ctx was handed to a port manager by this client.
+func (g *gate) inside(ctx context.Context) bool { return ctx.Value(gateKey{}) == g }
+
+// do calls f in its turn. A call that outlives the deadline is left alone: late is then
+// told how it ended.
+func (g *gate) do(ctx context.Context, f func(context.Context) error, late func(error)) error {
+	if g.inside(ctx) {
+		return ErrReentrant
+	}
+	if err := g.wait(ctx); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	defer cancel()
+	g.c.ctr.managerCalled.Add(1)
+	var r relay
+	r.done = make(chan error, 1)
+	go func() {
+		err := f(context.WithValue(ctx, gateKey{}, g))
+		<-g.turn
+		if r.deliver(err) {
+			return
+		}
+		if late != nil {
+			late(err)
+		}
+	}()
+	select {
+	case err := <-r.done:
+		return err
+	case <-ctx.Done():
+		if err, ok := r.abandon(); ok {
+			return err
+		}
+		return fmt.Errorf("the port manager did not answer within %v: %w", g.timeout, ctx.Err())
+	}
+}
+
+// wait takes a turn. A port manager that calls back with a context of its own gets no
+// further than this.
+func (g *gate) wait(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	defer cancel()
+	select {
+	case g.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("another call to a port manager has not returned: %w", ctx.Err())
+	}
+}
+
+// relay passes one result to whoever waits, or learns that nobody does.
+type relay struct {
+	mu        sync.Mutex
+	abandoned bool
+	done      chan error
+}
+
+func (r *relay) deliver(err error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.abandoned {
+		return false
+	}
+	r.done <- err
+	return true
+}
+
+func (r *relay) abandon() (error, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	select {
+	case err := <-r.done:
+		return err, true
+	default:
+		r.abandoned = true
+		return nil, false
+	}
+}
+
+// held is a mapping in use, with the socket it belongs to.
+type held struct {
+	c     *Client
+	pm    PortManager
+	sip   *port      // SIP
+	media *mediaPort // AudioRTP, AudioRTCP
+
+	mu       sync.Mutex
+	given    Mapping // as the manager gave it
+	m        Mapping // as it is used: nothing left open
+	changed  func(old, now Mapping)
+	released bool
+}
+
+func (h *held) mapping() Mapping {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.m
+}
+
+// want is what an operation needs a mapping for.
+type want struct {
+	typ     PortType
+	remote  netip.AddrPort
+	near    netip.AddrPort // RTCP: the RTP port, to be next to
+	changed func(old, now Mapping)
+}
+
+// getMapping asks pm for a mapping and binds what it names.
+func (c *Client) getMapping(ctx context.Context, pm PortManager, w want) (*held, error) {
+	h := &held{c: c, pm: pm, changed: w.changed}
+	b := &binder{c: c, ctx: ctx, want: w}
+	var m Mapping
+	err := c.gate.do(ctx, func(ctx context.Context) (err error) {
+		m, err = pm.GetMapping(ctx, MappingRequest{
+			Remote: w.remote, Transport: UDP, Type: w.typ, Bind: b.bind, Changed: h.update,
+		})
+		return err
+	}, func(err error) { // too late: nobody will release it
+		if err == nil {
+			_ = c.gate.do(context.Background(), func(ctx context.Context) error { return pm.ReleaseMapping(ctx, m) }, nil)
+		}
+	})
+	if err != nil {
+		b.discard(nil)
+		if ctx.Err() != nil { // not the manager's fault
+			return nil, fmt.Errorf("ua: GetMapping(%s): %w", w.typ, context.Cause(ctx))
+		}
+		return nil, mappingError(ErrPortMappingUnavailable, "GetMapping", w.typ, err)
+	}
+	h.mu.Lock()
+	h.given, h.m = m, m
+	h.mu.Unlock()
+	if err := h.settle(b, w); err != nil {
+		b.discard(nil)
+		c.release(h)
+		return nil, mappingError(ErrPortMappingFailed, "GetMapping", w.typ, err)
+	}
+	return h, nil
+}
+
+func mappingError(kind error, op string, t PortType, err error) error {
+	if errors.Is(err, ErrPortMappingFailed) || errors.Is(err, ErrPortMappingUnavailable) {
+		return fmt.Errorf("ua: %s(%s): %w", op, t, err)
+	}
+	return fmt.Errorf("%w: %s(%s): %w", kind, op, t, err)
+}
+
+// settle binds what is not bound, closes what is not needed and fills in what the
+// manager left open.
+func (h *held) settle(b *binder, w want) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := complete(&h.m, w.typ, w.remote); err != nil {
+		return err
+	}
+	if err := b.choose(h.m.Internal); err != nil {
+		return err
+	}
+	h.sip, h.media = b.sip, b.media
+	if b.media != nil {
+		h.m.Internal = b.media.local
+		b.discard(b.media)
+	} else {
+		h.m.Internal = b.sip.local
+	}
+	if !h.m.External.IsValid() {
+		h.m.External = h.m.Internal
+	}
+	return nil
+}
+
+// complete checks a mapping and fills in what follows from the request.
+func complete(m *Mapping, t PortType, remote netip.AddrPort) error {
+	if m.Type == 0 {
+		m.Type = t
+	}
+	if m.Transport == 0 {
+		m.Transport = UDP
+	}
+	if !m.Remote.IsValid() {
+		m.Remote = remote
+	}
+	switch {
+	case m.Type != t:
+		return fmt.Errorf("asked for %s, given %s", t, m.Type)
+	case m.Transport != UDP:
+		return fmt.Errorf("asked for UDP, given %s", m.Transport)
+	case m.External.IsValid() && (m.External.Port() == 0 || m.External.Addr().IsUnspecified()):
+		return fmt.Errorf("external address %s cannot be sent to", m.External)
+	}
+	return nil
+}
+
+// update is MappingRequest.Changed.
+func (h *held) update(m Mapping) {
+	h.mu.Lock()
+	now := m
+	if h.released || h.sip == nil && h.media == nil || complete(&now, h.m.Type, h.m.Remote) != nil {
+		h.mu.Unlock()
+		return
+	}
+	now.Internal = h.m.Internal // the socket stays
+	if !now.External.IsValid() {
+		now.External = now.Internal
+	}
+	old := h.m
+	h.given, h.m = m, now
+	f := h.changed
+	h.mu.Unlock()
+	if f != nil && old.External != now.External {
+		f(old, now)
+	}
+}
+
+// updateRemote tells the manager about the peer's address.
+func (c *Client) updateRemote(ctx context.Context, h *held, remote netip.AddrPort) error {
+	h.mu.Lock()
+	m := h.given
+	h.m.Remote = remote
+	h.mu.Unlock()
+	err := c.gate.do(ctx, func(ctx context.Context) error { return h.pm.UpdateRemoteAddress(ctx, m, remote) }, nil)
+	if err != nil {
+		return mappingError(ErrPortMappingFailed, "UpdateRemoteAddress", m.Type, err)
+	}
+	return nil
+}
+
+// release gives a mapping back; a media socket that nobody took is closed.
+func (c *Client) release(h *held) {
+	h.mu.Lock()
+	if h.released {
+		h.mu.Unlock()
+		return
+	}
+	h.released = true
+	m := h.given
+	h.mu.Unlock()
+	if h.media != nil {
+		h.media.close()
+	}
+	err := c.gate.do(context.Background(), func(ctx context.Context) error { return h.pm.ReleaseMapping(ctx, m) }, nil)
+	if err != nil {
+		c.log.Warn("port manager", "call", "ReleaseMapping", "mapping", m, "error", err)
+		c.emit(MappingEvent{Old: m, Err: mappingError(ErrPortMappingFailed, "ReleaseMapping", m.Type, err)})
+	}
+}

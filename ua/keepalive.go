@@ -1,0 +1,185 @@
+package ua
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/stunclient"
+)
+
+// KeepAliveKind is what is sent to hold a NAT's mapping.
+type KeepAliveKind uint8
+
+// The kinds of keepalive. The first three are sent from the SIP port itself; OPTIONS is a
+// request, so with Options.Asymmetric it leaves from the port that requests leave from.
+const (
+	KeepAliveNone    KeepAliveKind = iota
+	KeepAliveCRLF                  // two CRLF, which nobody answers over UDP
+	KeepAliveZero                  // four zero bytes, as some proxies send them
+	KeepAliveSTUN                  // a Binding request (RFC 5626 section 4.4.2); a new mapped address or no answer is noticed
+	KeepAliveOPTIONS               // a request; no answer is noticed
+)
+
+var keepAliveNames = [...]string{"none", "crlf", "zero", "stun", "options"}
+
+// String names the kind.
+func (k KeepAliveKind) String() string { return name(keepAliveNames[:], uint8(k)) }
+
+// KeepAlive says how the way from the registrar is held open. The zero value does nothing.
+type KeepAlive struct {
+	Kind KeepAliveKind
+	// Interval is the time between two; 0 is a random 24 to 29 s (RFC 5626 section 4.4.2).
+	Interval time.Duration
+	// Server is where they go; the zero value is where REGISTER goes, the one that is to
+	// get through. A STUN server elsewhere holds the mapping, but opens the filter of no
+	// NAT for the registrar.
+	Server netip.AddrPort
+}
+
+func (k KeepAlive) withDefaults() (KeepAlive, error) {
+	switch {
+	case k.Kind > KeepAliveOPTIONS:
+		return k, fmt.Errorf("%w: unknown kind of keepalive %d", ErrConfig, k.Kind)
+	case k.Kind == KeepAliveNone && k != KeepAlive{}:
+		return k, fmt.Errorf("%w: KeepAlive without a Kind", ErrConfig)
+	case k.Interval < 0:
+		return k, fmt.Errorf("%w: KeepAlive.Interval %v", ErrConfig, k.Interval)
+	case k.Server != netip.AddrPort{} && !usable(k.Server):
+		return k, fmt.Errorf("%w: KeepAlive.Server %q is no address to send to", ErrConfig, k.Server)
+	}
+	return k, nil
+}
+
+// keepAlive is a profile's keepalive at work, used by the profile's loop.
+type keepAlive struct {
+	p      *Profile
+	cfg    KeepAlive
+	timer  *time.Timer // nil while there is nothing to do
+	busy   chan struct{}
+	broken chan error
+	ctx    context.Context
+	cancel context.CancelFunc
+	mapped netip.AddrPort // as the last STUN answer had it
+}
+
+func (p *Profile) startKeepAlive() *keepAlive {
+	k := &keepAlive{p: p, cfg: p.cfg.KeepAlive, busy: make(chan struct{}, 1), broken: make(chan error, 1)}
+	k.ctx, k.cancel = context.WithCancel(p.life)
+	k.enable(p.State() == Registered)
+	return k
+}
+
+func (k *keepAlive) enable(on bool) {
+	on = on && k.cfg.Kind != KeepAliveNone
+	switch {
+	case on && k.timer == nil:
+		k.timer = time.NewTimer(k.interval())
+	case !on && k.timer != nil:
+		k.timer.Stop()
+		k.timer = nil
+	}
+}
+
+func (k *keepAlive) interval() time.Duration {
+	if k.cfg.Interval > 0 {
+		return k.cfg.Interval
+	}
+	return 24*time.Second + k.p.c.jitter(5*time.Second)
+}
+
+func (k *keepAlive) due() <-chan time.Time {
+	if k.timer == nil {
+		return nil
+	}
+	return k.timer.C
+}
+
+// stop waits for a keepalive under way.
+func (k *keepAlive) stop() {
+	k.enable(false)
+	k.cancel()
+	k.busy <- struct{}{}
+}
+
+// send sends one. Those that wait for an answer do so on a goroutine, one at a time.
+func (k *keepAlive) send() {
+	k.timer.Reset(k.interval())
+	h := k.p.held()
+	if h == nil {
+		return
+	}
+	dst := k.cfg.Server
+	if !dst.IsValid() {
+		dst = k.p.nextHop()
+	}
+	switch k.cfg.Kind {
+	case KeepAliveCRLF:
+		k.note(h.sip.send([]byte("\r\n\r\n"), dst))
+	case KeepAliveZero:
+		k.note(h.sip.send(make([]byte, 4), dst))
+	case KeepAliveSTUN:
+		k.ask(func() error { return k.stun(h.sip, dst) })
+	case KeepAliveOPTIONS:
+		k.ask(func() error { return k.options(h, dst) })
+	}
+}
+
+func (k *keepAlive) note(err error) {
+	if err != nil && k.ctx.Err() == nil {
+		select {
+		case k.broken <- err:
+		default:
+		}
+	}
+}
+
+func (k *keepAlive) ask(f func() error) {
+	select {
+	case k.busy <- struct{}{}:
+	default:
+		return // the last one still waits
+	}
+	if !k.p.c.spawn(func(context.Context) {
+		k.note(f())
+		<-k.busy
+	}) {
+		<-k.busy
+	}
+}
+
+func (k *keepAlive) stun(p *port, server netip.AddrPort) error {
+	client := stunclient.New(p, stunclient.Options{})
+	defer client.Close()
+	defer p.OnSTUN(func(b []byte, from net.Addr) { client.Handle(b, from) })()
+	r, err := client.Binding(k.ctx, server)
+	if err != nil {
+		return fmt.Errorf("ua: keepalive: %w", err)
+	}
+	was := k.mapped
+	k.mapped = r.Address()
+	if was.IsValid() && was != k.mapped {
+		return fmt.Errorf("ua: keepalive: %w from %s to %s", stunclient.ErrMappingChanged, was, k.mapped)
+	}
+	return nil
+}
+
+// options asks the server itself; any answer will do.
+func (k *keepAlive) options(h *held, dst netip.AddrPort) error {
+	path := k.p.c.sendPath(h)
+	uri := sip.Uri{Scheme: "sip", Host: dst.Addr().String(), Port: int(dst.Port())}
+	req := newRequest(sip.OPTIONS, uri, k.p.ends(token(), uri), 1, path, nil)
+	req.AppendHeader(path.contact(k.p.aor().User))
+	_, err := k.p.c.transact(k.ctx, path, dst, req)
+	return err
+}
+
+func (p *Profile) held() *held {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mapping
+}

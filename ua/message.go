@@ -1,0 +1,183 @@
+package ua
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// token is a fresh identifier for tags, branches and Call-IDs. They must be unique among
+// all user agents (RFC 3261 section 19.3), so they do not come from Config.Seed.
+func token() string { return rand.Text()[:16] }
+
+// path is how requests leave: the socket they are sent from, the address that is
+// advertised for it, and whether responses are asked for by rport.
+type path struct {
+	sock  *port
+	via   netip.AddrPort
+	rport bool
+}
+
+// newVia writes the top Via: its sent-by is the external address, so that without rport
+// the response finds the way back too.
+func (p path) newVia() *sip.ViaHeader {
+	v := &sip.ViaHeader{
+		ProtocolName: "SIP", ProtocolVersion: "2.0", Transport: "UDP",
+		Host: p.via.Addr().String(), Port: int(p.via.Port()), Params: sip.NewParams(),
+	}
+	if p.rport {
+		v.Params.Add("rport", "") // RFC 3581 section 3
+	}
+	v.Params.Add("branch", sip.RFC3261BranchMagicCookie+token())
+	return v
+}
+
+// contact is where in-dialog requests and incoming calls are to be sent.
+func (p path) contact(user string) *sip.ContactHeader {
+	return &sip.ContactHeader{Address: sip.Uri{
+		Scheme: "sip", User: user, Host: p.via.Addr().String(), Port: int(p.via.Port()),
+	}}
+}
+
+// ends are what identifies a dialog, or a request outside of one.
+type ends struct {
+	callID     string
+	local      sip.Uri
+	localName  string
+	localTag   string
+	remote     sip.Uri
+	remoteName string
+	remoteTag  string
+}
+
+// newRequest builds a request up to its CSeq. Via comes from the path; a second attempt
+// gets a new one by replaceVia.
+func newRequest(method sip.RequestMethod, uri sip.Uri, e ends, cseq uint32, p path, routes []sip.Uri) *sip.Request {
+	req := sip.NewRequest(method, uri)
+	req.SetTransport("UDP")
+	req.AppendHeader(p.newVia())
+	for _, r := range routes {
+		req.AppendHeader(&sip.RouteHeader{Address: r})
+	}
+	hops := sip.MaxForwardsHeader(70)
+	req.AppendHeader(&hops)
+	from := &sip.FromHeader{DisplayName: e.localName, Address: e.local}
+	from.Params.Add("tag", e.localTag)
+	req.AppendHeader(from)
+	to := &sip.ToHeader{DisplayName: e.remoteName, Address: e.remote}
+	if e.remoteTag != "" {
+		to.Params.Add("tag", e.remoteTag)
+	}
+	req.AppendHeader(to)
+	id := sip.CallIDHeader(e.callID)
+	req.AppendHeader(&id)
+	req.AppendHeader(&sip.CSeqHeader{SeqNo: cseq, MethodName: method})
+	req.SetBody(nil)
+	return req
+}
+
+// setBody gives req a body of a type.
+func setBody(req *sip.Request, contentType string, body []byte) {
+	ct := sip.ContentTypeHeader(contentType)
+	req.AppendHeader(&ct)
+	req.SetBody(body)
+}
+
+// again makes req a new request for another transaction: a new branch and the next CSeq
+// (RFC 3261 section 8.1.3.5).
+func again(req *sip.Request, p path) *sip.Request {
+	next := req.Clone()
+	next.RemoveHeader("Via")
+	next.PrependHeader(p.newVia())
+	next.CSeq().SeqNo++
+	return next
+}
+
+// newCancel builds the CANCEL of an INVITE (RFC 3261 section 9.1).
+func newCancel(invite *sip.Request) *sip.Request {
+	req := sip.NewRequest(sip.CANCEL, *invite.Recipient.Clone())
+	req.SetTransport("UDP")
+	req.AppendHeader(invite.Via().Clone())
+	sip.CopyHeaders("Route", invite, req)
+	hops := sip.MaxForwardsHeader(70)
+	req.AppendHeader(&hops)
+	for _, name := range []string{"From", "To", "Call-ID"} {
+		sip.CopyHeaders(name, invite, req)
+	}
+	req.AppendHeader(&sip.CSeqHeader{SeqNo: invite.CSeq().SeqNo, MethodName: sip.CANCEL})
+	req.SetBody(nil)
+	return req
+}
+
+// resolver turns a URI into the address a request for it is sent to.
+type resolver struct {
+	lookup func(ctx context.Context, host string, port uint16) (netip.AddrPort, error)
+}
+
+// addr finds the address of a URI: an IP address with the port or 5060, or what lookup says.
+func (r resolver) addr(ctx context.Context, uri sip.Uri) (netip.AddrPort, error) {
+	host := unbracket(uri.Host)
+	if m, ok := uri.UriParams.Get("maddr"); ok && m != "" {
+		host = unbracket(m)
+	}
+	if t, ok := uri.UriParams.Get("transport"); ok && !strings.EqualFold(t, "udp") {
+		return netip.AddrPort{}, fmt.Errorf("ua: %s: transport %s is not spoken here", uri.String(), t)
+	}
+	if uri.Scheme != "sip" {
+		return netip.AddrPort{}, fmt.Errorf("ua: %s: scheme %q is not spoken here", uri.String(), uri.Scheme)
+	}
+	if uri.Port < 0 || uri.Port > 65535 {
+		return netip.AddrPort{}, fmt.Errorf("ua: %s: bad port", uri.String())
+	}
+	port := uint16(portOr(uri.Port))
+	if a, err := netip.ParseAddr(host); err == nil {
+		return netip.AddrPortFrom(a.Unmap(), port), nil
+	}
+	if r.lookup == nil {
+		return netip.AddrPort{}, fmt.Errorf("%w: %s", ErrUnresolvable, host)
+	}
+	return r.lookup(ctx, host, port)
+}
+
+// parseURI reads a sip: URI.
+func parseURI(s string) (sip.Uri, error) {
+	var u sip.Uri
+	if err := sip.ParseUri(s, &u); err != nil {
+		return u, fmt.Errorf("ua: %q is not a SIP URI: %w", s, err)
+	}
+	if u.Scheme != "sip" || u.Host == "" || u.Wildcard {
+		return u, fmt.Errorf("ua: %q is not a sip: URI", s)
+	}
+	return u, nil
+}
+
+// seconds reads a header of delta-seconds such as Expires or Min-Expires.
+func seconds(m interface{ GetHeader(string) sip.Header }, name string) (uint32, bool) {
+	h := m.GetHeader(name)
+	if h == nil {
+		return 0, false
+	}
+	return deltaSeconds(h.Value())
+}
+
+// deltaSeconds reads digits up to a parameter or comment, as Retry-After may have.
+func deltaSeconds(v string) (uint32, bool) {
+	if i := strings.IndexAny(v, " ;("); i >= 0 {
+		v = v[:i]
+	}
+	n, err := strconv.ParseUint(v, 10, 32)
+	return uint32(n), err == nil
+}
+
+// reasonOf is a response's reason phrase, or the code if it has none.
+func reasonOf(res *sip.Response) string {
+	if res.Reason == "" {
+		return strconv.Itoa(res.StatusCode)
+	}
+	return res.Reason
+}

@@ -1,0 +1,154 @@
+package ua
+
+import (
+	"context"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// transactionTime is how long a request may go unanswered (RFC 3261 section 17.1.2.2).
+func transactionTime() time.Duration { return sip.Timer_F }
+
+// register sends REGISTER until it is answered other than by a challenge or by 423.
+func (p *Profile) register(ctx context.Context, h *held, expires time.Duration, was Mapping) (*sip.Response, error) {
+	for range 2 {
+		res, err := p.registerOnce(ctx, h, expires, was)
+		if err != nil || res.StatusCode != sip.StatusIntervalToBrief {
+			return res, err
+		}
+		least, ok := seconds(res, "Min-Expires") // RFC 3261 section 10.2.8
+		if !ok || time.Duration(least)*time.Second <= expires {
+			return res, nil
+		}
+		expires = time.Duration(least) * time.Second
+	}
+	return p.registerOnce(ctx, h, expires, was)
+}
+
+func (p *Profile) registerOnce(ctx context.Context, h *held, expires time.Duration, was Mapping) (*sip.Response, error) {
+	path := p.c.sendPath(h)
+	p.mu.Lock()
+	p.cseq++
+	cseq := p.cseq
+	p.mu.Unlock()
+	uri := sip.Uri{Scheme: "sip", Host: p.cfg.Account.uri.Host} // RFC 3261 section 10.2: no user
+	req := newRequest(sip.REGISTER, uri, p.ends(p.callID, p.aor()), cseq, path, nil)
+	contact := path.contact(p.aor().User)
+	contact.Params.Add("expires", strconv.Itoa(int(expires/time.Second)))
+	req.AppendHeader(contact)
+	if was.External.IsValid() && was.External != path.via {
+		gone := path.contact(p.aor().User)
+		gone.Address.Host, gone.Address.Port = was.External.Addr().String(), int(was.External.Port())
+		gone.Params.Add("expires", "0")
+		req.AppendHeader(gone)
+	}
+	last, res, err := p.c.exchange(ctx, path, p.nextHop(), req, p.cred)
+	p.mu.Lock()
+	p.cseq = max(p.cseq, last.CSeq().SeqNo)
+	p.mu.Unlock()
+	return res, err
+}
+
+// succeeded notes what the registrar granted and says when to refresh.
+func (p *Profile) succeeded(h *held, res *sip.Response) time.Duration {
+	m := h.mapping()
+	granted := p.granted(res, m.External)
+	p.mu.Lock()
+	p.expires, p.failures, p.seen = granted, 0, seenAt(res)
+	seen := p.seen
+	p.mu.Unlock()
+	p.setState(RegistrationEvent{State: Registered, Code: res.StatusCode, Expires: granted, Contact: m.External, Seen: seen})
+	return p.refreshAfter(granted)
+}
+
+// granted is the expiry of our contact: its parameter, the Expires header field, or what
+// we asked for (RFC 3261 section 10.2.4).
+func (p *Profile) granted(res *sip.Response, contact netip.AddrPort) time.Duration {
+	n, ok := seconds(res, "Expires")
+	for _, h := range res.GetHeaders("contact") {
+		c, isContact := h.(*sip.ContactHeader)
+		if !isContact || portOr(c.Address.Port) != int(contact.Port()) || unbracket(c.Address.Host) != contact.Addr().String() {
+			continue
+		}
+		if v, has := c.Params.Get("expires"); has {
+			if e, valid := deltaSeconds(v); valid {
+				n, ok = e, true
+			}
+		}
+	}
+	if !ok || n == 0 {
+		return p.cfg.Expires
+	}
+	return time.Duration(n) * time.Second
+}
+
+// seenAt is the source of our request as the server wrote it into our Via.
+func seenAt(res *sip.Response) netip.AddrPort {
+	via := res.Via()
+	host, _ := via.Params.Get("received")
+	if host == "" {
+		host = via.Host
+	}
+	rport, _ := via.Params.Get("rport")
+	n, err := strconv.ParseUint(rport, 10, 16)
+	a, aerr := netip.ParseAddr(unbracket(host))
+	if err != nil || aerr != nil {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(a, uint16(n))
+}
+
+// refreshAfter leaves time for a REGISTER to fail and be tried again before the binding
+// expires, and less than that of a short one; jitter keeps a thousand phones apart.
+func (p *Profile) refreshAfter(granted time.Duration) time.Duration {
+	margin := min(granted/2, max(granted/10, transactionTime()+8*time.Second))
+	return granted - margin - p.c.jitter(margin/4)
+}
+
+// jitter is between 0 and d.
+func (c *Client) jitter(d time.Duration) time.Duration {
+	if d < 1 {
+		return 0
+	}
+	return time.Duration(c.uint64() % uint64(d))
+}
+
+// failed sets the state and says when to try again; 0 is never.
+func (p *Profile) failed(ctx context.Context, res *sip.Response, err error) time.Duration {
+	e := RegistrationEvent{State: Error, Err: err}
+	if res != nil {
+		e.Code = res.StatusCode
+	}
+	switch {
+	case ctx.Err() != nil:
+		p.setState(e)
+		return 0
+	case permanent(res, err):
+		e.State = Rejected
+		p.setState(e)
+		return 0
+	case p.cfg.NoRetry:
+		p.setState(e)
+		return 0
+	}
+	e.Retry = p.backoff(err)
+	p.setState(e)
+	return e.Retry
+}
+
+// backoff is RFC 5626 section 4.5, or what the registrar asked for.
+func (p *Profile) backoff(err error) time.Duration {
+	p.mu.Lock()
+	p.failures++
+	n := min(p.failures-1, 16)
+	p.mu.Unlock()
+	wait := min(p.cfg.RetryMax, p.cfg.RetryBase<<n)
+	wait = wait/2 + p.c.jitter(wait-wait/2)
+	if r, ok := err.(*ResponseError); ok && r.RetryAfter > wait {
+		return r.RetryAfter
+	}
+	return max(wait, time.Millisecond)
+}

@@ -1,0 +1,201 @@
+package ua
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/media"
+)
+
+// gotReinvite is an INVITE within the dialog: the peer moves, holds or resumes (RFC 3261
+// section 14.2).
+func (s *Session) gotReinvite(tx *serverTx) {
+	offer, code, reason := readOffer(tx.req)
+	if code != 0 {
+		s.c.refuse(tx, code, reason)
+		return
+	}
+	if !s.inOrder(tx.req) {
+		tx.reply(sip.StatusInternalServerError, "CSeq Out of Order")
+		return
+	}
+	s.mu.Lock()
+	ready := !s.ending && (s.state == Connected || s.state == Hold)
+	glare, busy := s.ours, s.theirs || s.pending != nil || !ready
+	if !glare && !busy {
+		s.theirs = true
+	}
+	s.mu.Unlock()
+	switch {
+	case glare:
+		tx.reply(sip.StatusRequestPending, "Request Pending", s.c.server()...)
+	case busy:
+		tx.reply(sip.StatusInternalServerError, "Another INVITE Is Pending", append(s.c.server(), sip.NewHeader("Retry-After", "1"))...)
+	default:
+		if !s.c.spawn(func(ctx context.Context) { s.renegotiate(ctx, tx, offer) }) {
+			tx.reply(sip.StatusServiceUnavailable, "Service Unavailable")
+		}
+	}
+}
+
+func (s *Session) renegotiate(ctx context.Context, tx *serverTx, offer *media.Description) {
+	defer func() {
+		s.mu.Lock()
+		s.theirs = false
+		s.mu.Unlock()
+	}()
+	ctx, stop := joined(ctx, s.life)
+	defer stop()
+	err := s.op.lock(ctx)
+	if err == nil {
+		err = s.reanswer(ctx, tx, offer)
+		s.op.unlock()
+	}
+	switch {
+	case err == nil, tx.final.Load() >= 200:
+	case errors.Is(err, ErrMedia):
+		tx.reply(sip.StatusNotAcceptableHere, "Not Acceptable Here", s.c.server()...)
+	default: // the call goes on as it was (RFC 3261 section 14.2)
+		s.c.log.Warn("re-INVITE", "error", err)
+		tx.reply(sip.StatusInternalServerError, "Server Internal Error", s.c.server()...)
+	}
+}
+
+func (s *Session) reanswer(ctx context.Context, tx *serverTx, offer *media.Description) error {
+	s.mu.Lock()
+	hold, mux := s.onHold, s.mux
+	s.mu.Unlock()
+	local := s.describe(hold)
+	if offer == nil { // the peer asks for an offer; its answer comes with the ACK
+		s.refreshTarget(tx.req)
+		return s.send2xx(tx, local)
+	}
+	if mux && !offer.Mux && s.rtcp == nil {
+		return fmt.Errorf("%w: rtcp-mux can no longer be given up", ErrMedia)
+	}
+	answer, err := media.Answer(*offer, local)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrMedia, err)
+	}
+	a, err := agree(answer, *offer)
+	if err != nil {
+		return err
+	}
+	if err := s.moveRemote(ctx, a); err != nil {
+		return err
+	}
+	s.refreshTarget(tx.req)
+	if err := s.send2xx(tx, answer); err != nil {
+		return err
+	}
+	return s.applyMedia(answer, *offer, a)
+}
+
+// Hold asks the peer to send no audio, and sends none.
+func (s *Session) Hold(ctx context.Context) error { return s.renew(ctx, true) }
+
+// Resume ends Hold.
+func (s *Session) Resume(ctx context.Context) error { return s.renew(ctx, false) }
+
+// Refresh repeats the offer with the addresses of the present, after a MappingEvent.
+func (s *Session) Refresh(ctx context.Context) error {
+	s.mu.Lock()
+	hold := s.onHold
+	s.mu.Unlock()
+	return s.renew(ctx, hold)
+}
+
+// maxGlare is how often a re-INVITE is tried that meets one of the peer's.
+const maxGlare = 5
+
+// renew sends a re-INVITE (RFC 3261 section 14.1).
+func (s *Session) renew(ctx context.Context, hold bool) error {
+	ctx, leave, err := s.c.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	ctx, stop := joined(ctx, s.life)
+	defer stop()
+	for n := 1; ; n++ {
+		err = s.renewOnce(ctx, hold)
+		var r *ResponseError
+		if !errors.As(err, &r) {
+			return err
+		}
+		switch {
+		case r.Code == sip.StatusRequestPending && n < maxGlare:
+			if err := s.glareWait(ctx); err != nil {
+				return err
+			}
+		case r.Code == sip.StatusCallTransactionDoesNotExists, r.Code == sip.StatusRequestTimeout: // RFC 3261 section 12.2.1.2
+			_ = s.end(s.c.ctx, because(err))
+			return err
+		default:
+			return err
+		}
+	}
+}
+
+// glareWait lets the end that chose the Call-ID wait longer (RFC 3261 section 14.1).
+func (s *Session) glareWait(ctx context.Context) error {
+	wait := 10 * time.Millisecond * time.Duration(s.c.intN(201))
+	if s.outgoing {
+		wait = 2100*time.Millisecond + 10*time.Millisecond*time.Duration(s.c.intN(191))
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (s *Session) renewOnce(ctx context.Context, hold bool) error {
+	if err := s.op.lock(ctx); err != nil {
+		return err
+	}
+	defer s.op.unlock()
+	s.mu.Lock()
+	if s.ending || s.state != Connected && s.state != Hold || s.pending != nil {
+		state := s.state
+		s.mu.Unlock()
+		return fmt.Errorf("%w: session is %s", ErrState, state)
+	}
+	s.ours = true
+	s.mu.Unlock()
+	defer func() {
+		s.mu.Lock()
+		s.ours = false
+		s.mu.Unlock()
+	}()
+	local := s.describe(hold)
+	req, p, dst, err := s.request(ctx, sip.INVITE)
+	if err != nil {
+		return err
+	}
+	req.AppendHeader(p.contact(s.user()))
+	setBody(req, "application/sdp", media.Marshal(local))
+	res, req, _, err := s.invite2xx(ctx, req, p, dst)
+	if err != nil {
+		return err
+	}
+	s.refreshTarget(res)
+	s.mu.Lock()
+	was := s.onHold
+	s.onHold = hold
+	s.mu.Unlock()
+	if err := s.connect(ctx, req, res, p, local); err != nil {
+		s.mu.Lock()
+		s.onHold = was
+		s.mu.Unlock()
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,42 @@
+package ua
+
+import "sync/atomic"
+
+// Stats counts what a client's sockets saw. Every datagram that was not used for its
+// purpose is in one of these counters.
+type Stats struct {
+	Requests  uint64 // SIP requests received, retransmissions included
+	Responses uint64 // SIP responses received
+	STUN      uint64 // STUN messages received on SIP sockets
+	Pings     uint64 // CRLF and zero-byte keepalives received, ignored
+	Sent      uint64 // SIP messages sent, retransmissions included
+
+	Malformed    uint64 // not SIP at all, or so broken that no answer is possible; dropped
+	BadRequests  uint64 // requests answered 400, 415, 416 or 420
+	Oversize     uint64 // datagrams that do not fit the read buffer; dropped
+	Unmatched    uint64 // responses to nothing that is under way; dropped
+	StrayACKs    uint64 // ACKs that belong to no session; dropped
+	EarlyMedia   uint64 // datagrams on media ports before the stream began; dropped
+	ReadErrors   uint64
+	SendErrors   uint64
+	Retransmits  uint64 // requests and responses that the peer repeated
+	ManagerCalls uint64 // calls to port managers
+}
+
+// counters are the live form of Stats.
+type counters struct {
+	requests, responses, stun, pings, sent                         atomic.Uint64
+	malformed, badRequests, oversize, unmatched, strayACKs         atomic.Uint64
+	earlyMedia, readErrors, sendErrors, retransmits, managerCalled atomic.Uint64
+}
+
+func (c *counters) snapshot() Stats {
+	return Stats{
+		Requests: c.requests.Load(), Responses: c.responses.Load(), STUN: c.stun.Load(),
+		Pings: c.pings.Load(), Sent: c.sent.Load(),
+		Malformed: c.malformed.Load(), BadRequests: c.badRequests.Load(), Oversize: c.oversize.Load(),
+		Unmatched: c.unmatched.Load(), StrayACKs: c.strayACKs.Load(), EarlyMedia: c.earlyMedia.Load(),
+		ReadErrors: c.readErrors.Load(), SendErrors: c.sendErrors.Load(),
+		Retransmits: c.retransmits.Load(), ManagerCalls: c.managerCalled.Load(),
+	}
+}
