@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/scenarios"
 	"github.com/natproof/natproof/vnet"
 )
@@ -22,7 +23,7 @@ func Ladder(w io.Writer, r scenarios.Result, o Options) error {
 	b.WriteString(o.paint(heading, r.Cell.ID()) + fmt.Sprintf("  seed %d\n", r.Seed))
 	hang(&b, "", story(r.Cell), o.width())
 	if len(r.Events) > 0 {
-		b.WriteByte('\n')
+		b.WriteString(o.paint(faint, "Time in seconds. ◆n: rewritten by mapping n of that NAT. ╳: dropped. × n: n packets alike.") + "\n\n")
 		drawLadder(&b, r.Events, r.Boxes, o)
 	}
 	b.WriteByte('\n')
@@ -51,7 +52,10 @@ func story(c scenarios.Cell) string {
 
 // drawLadder draws the events alone.
 func drawLadder(b *strings.Builder, events []vnet.Event, boxes []scenarios.Box, o Options) {
-	d := drawing{lanes: layLanes(boxes, events, o.width()), o: o, out: b, known: map[mappingKey]bool{}}
+	d := drawing{
+		lanes: layLanes(boxes, events, o.width()), o: o, out: b,
+		known: map[mappingKey]bool{}, rewrites: map[rewriting]bool{}, refusals: map[refusal]bool{}, drawn: map[appearance]bool{},
+	}
 	if len(d.lanes.all) == 0 {
 		return
 	}
@@ -66,12 +70,36 @@ type drawing struct {
 	lanes lanes
 	o     Options
 	out   *strings.Builder
-	known map[mappingKey]bool // mappings already shown
+
+	known    map[mappingKey]bool // what has been shown before
+	rewrites map[rewriting]bool
+	refusals map[refusal]bool
+	drawn    map[appearance]bool
+}
+
+// appearance is what a reader sees of a packet.
+type appearance struct {
+	path path
+	note string
 }
 
 type mappingKey struct {
 	box string
 	id  uint64
+}
+
+// rewriting is a mapping at work in one direction.
+type rewriting struct {
+	box      string
+	mapping  natmodels.MappingInfo
+	outbound bool
+}
+
+// refusal is a drop that happens again and again.
+type refusal struct {
+	box      string
+	src, dst netip.AddrPort
+	reason   vnet.Reason
 }
 
 func (d *drawing) head() {
@@ -137,14 +165,33 @@ func (d *drawing) changed(e vnet.Event) {
 
 // leg is a part of a packet's way that runs in one direction.
 type leg struct {
-	stops []int // x of where it starts, is translated, and ends
-	lost  bool  // the last stop is a cross
+	stops []stop // where it starts, is translated, and ends
+	lost  bool   // the last stop is a cross
+}
+
+// stop is a place on the way of a packet.
+type stop struct {
+	x       int
+	mapping uint64 // the number of the mapping that translated it there, or 0
+}
+
+// mark is what stands at a NAT: a lozenge and the number of the mapping.
+func (s stop) mark() string {
+	if s.mapping == 0 {
+		return "◆"
+	}
+	return fmt.Sprintf("◆%d", s.mapping)
 }
 
 // packet draws the arrow of a journey, one line for each direction it takes, and
-// the notes below.
+// the notes below. A packet that looks like an earlier one, as a retransmission
+// does, is marked "again" and its notes are not repeated.
 func (d *drawing) packet(r row) {
 	legs := d.legs(r.journey)
+	look := appearance{r.path(), r.note}
+	again := d.drawn[look]
+	d.drawn[look] = true
+	notes := d.rowNotes(r, again)
 	t := plain
 	if r.end().Kind == vnet.Dropped {
 		t = bad
@@ -154,9 +201,9 @@ func (d *drawing) packet(r row) {
 		if i == 0 {
 			s.put(0, stamp(r.at))
 		}
-		above := l.draw(s, labels(r, i))
+		above := l.draw(s, labels(r, i, again))
 		if above != "" {
-			x := min(l.stops[0], l.stops[len(l.stops)-1])
+			x := min(l.stops[0].x, l.stops[len(l.stops)-1].x)
 			line := d.lanes.strip('│')
 			blank(line, x+1, x+3+utf8.RuneCountInString(above))
 			line.put(x+2, above)
@@ -164,17 +211,20 @@ func (d *drawing) packet(r row) {
 		}
 		d.write(t, s)
 	}
-	for _, s := range d.lanes.notes(d.rowNotes(r)) {
+	for _, s := range d.lanes.notes(notes) {
 		d.write(faint, s)
 	}
 }
 
 // labels are what the arrow may say, best first.
-func labels(r row, leg int) []string {
+func labels(r row, leg int, again bool) []string {
 	if leg > 0 {
 		return []string{"hairpin", ""}
 	}
 	label, short := r.label, r.short
+	if again && r.kind != rtpMessage && r.kind != rtcpMessage {
+		label, short = label+" again", short+" again"
+	}
 	if r.count > 1 {
 		label, short = fmt.Sprintf("%s × %d", label, r.count), fmt.Sprintf("%s × %d", short, r.count)
 		return []string{label + " until " + seconds(r.until), label, short}
@@ -187,23 +237,26 @@ func labels(r row, leg int) []string {
 
 // legs splits the way of a packet where it turns round.
 func (d *drawing) legs(j journey) []leg {
-	var stops []int
+	var stops []stop
 	lost := false
 	for _, e := range j.events {
 		x := d.where(stops, e)
 		lost = e.Kind == vnet.Dropped
-		if n := len(stops); n == 0 || stops[n-1] != x {
-			stops = append(stops, x)
+		if n := len(stops); n == 0 || stops[n-1].x != x {
+			stops = append(stops, stop{x: x})
+		}
+		if e.Kind == vnet.Translated {
+			stops[len(stops)-1].mapping = e.Mapping.ID
 		}
 	}
 	if len(stops) == 1 {
 		// It went nowhere: to itself, or it ended where it began.
-		return []leg{{stops: []int{stops[0], stops[0]}, lost: lost}}
+		return []leg{{stops: []stop{stops[0], stops[0]}, lost: lost}}
 	}
 	var legs []leg
 	start := 0
 	for i := 2; i < len(stops); i++ {
-		if (stops[i] > stops[i-1]) != (stops[i-1] > stops[i-2]) {
+		if (stops[i].x > stops[i-1].x) != (stops[i-1].x > stops[i-2].x) {
 			legs = append(legs, leg{stops: stops[start:i]})
 			start = i - 1
 		}
@@ -213,13 +266,13 @@ func (d *drawing) legs(j journey) []leg {
 
 // where is the x of an event: the lane of its box or, for a link between boxes,
 // half-way to the lane of the destination.
-func (d *drawing) where(stops []int, e vnet.Event) int {
+func (d *drawing) where(stops []stop, e vnet.Event) int {
 	if i := d.lanes.find(e.Box); i >= 0 {
 		return d.lanes.all[i].x
 	}
 	from, to := timeWidth, d.lanes.width-1
 	if n := len(stops); n > 0 {
-		from = stops[n-1]
+		from = stops[n-1].x
 	}
 	if i := d.lanes.owner(e); i >= 0 {
 		to = d.lanes.all[i].x
@@ -233,7 +286,7 @@ func (d *drawing) where(stops []int, e vnet.Event) int {
 // draw puts the arrow and one of the labels into the strip. If no label fits it
 // returns the one to put above.
 func (l leg) draw(s strip, labels []string) (above string) {
-	first, last := l.stops[0], l.stops[len(l.stops)-1]
+	first, last := l.stops[0].x, l.stops[len(l.stops)-1].x
 	if first == last {
 		s.put(first+1, " ↻ "+labels[0]+" ")
 		if l.lost {
@@ -253,8 +306,8 @@ func (l leg) draw(s strip, labels []string) (above string) {
 		}
 	}
 	s[first] = map[int]rune{1: '├', -1: '┤'}[step]
-	for _, x := range l.stops[1 : len(l.stops)-1] {
-		s[x] = '◆'
+	for _, at := range l.stops[1 : len(l.stops)-1] {
+		s.put(at.x, at.mark())
 	}
 	if l.lost {
 		s[last] = '╳'
@@ -272,9 +325,13 @@ func (l leg) label(s strip, labels []string) (above string) {
 		}
 		n := utf8.RuneCountInString(text) + 2
 		for i := 1; i < len(l.stops); i++ {
-			from, to := min(l.stops[i-1], l.stops[i]), max(l.stops[i-1], l.stops[i])
-			if to-from-1 >= n+4 {
-				s.put(from+(to-from-n)/2+1, " "+text+" ")
+			left, right := l.stops[i-1], l.stops[i]
+			if left.x > right.x {
+				left, right = right, left
+			}
+			from := left.x + utf8.RuneCountInString(left.mark())
+			if right.x-from >= n+3 {
+				s.put(from+(right.x-from-n)/2, " "+text+" ")
 				return ""
 			}
 		}
@@ -282,21 +339,31 @@ func (l leg) label(s strip, labels []string) (above string) {
 	return labels[0]
 }
 
-// rowNotes are the addresses in the message, the rewrites and the drop.
-func (d *drawing) rowNotes(r row) []note {
+// rowNotes are the addresses in the message, the rewrites and the drop. What a
+// mapping does is told once in each direction, then its number on the arrow is
+// enough.
+func (d *drawing) rowNotes(r row, again bool) []note {
 	var all []note
-	if r.note != "" {
-		if i := d.lanes.find(r.events[0].Box); i >= 0 {
-			all = append(all, note{i, r.note})
-		}
+	if i := d.lanes.find(r.events[0].Box); r.note != "" && i >= 0 && !again {
+		all = append(all, note{i, r.note})
 	}
 	for _, e := range r.events {
 		i := d.lanes.find(e.Box)
 		switch {
 		case e.Kind == vnet.Translated && i >= 0:
-			all = append(all, note{i, d.rewrite(e)})
+			key := rewriting{e.Box, e.Mapping, e.FromSrc != e.Src}
+			if !d.rewrites[key] {
+				d.rewrites[key] = true
+				all = append(all, note{i, d.rewrite(e)})
+			}
 		case e.Kind == vnet.Dropped:
-			all = append(all, note{max(i, 0), dropText(e, i < 0)})
+			key := refusal{e.Box, e.Src, e.Dst, e.Reason}
+			text := dropText(e, i < 0)
+			if d.refusals[key] {
+				text = fmt.Sprintf("╳ %s as before", e.Reason)
+			}
+			d.refusals[key] = true
+			all = append(all, note{max(i, 0), text})
 		}
 	}
 	return all

@@ -5,7 +5,6 @@ import (
 	"net/netip"
 
 	"github.com/natproof/natproof/media"
-	"github.com/natproof/natproof/vnet"
 )
 
 // observation is what a played cell left behind: every packet's way, and what
@@ -39,13 +38,13 @@ func observe(o observation) []StepOutcome {
 		case RegisterResponseB:
 			out = o.message("200 to REGISTER", BoxProxy, BoxB, o.registers(BoxB, true))
 		case Invite:
-			out = o.message("INVITE", from, to, func(f flight) bool { return f.request("INVITE") })
+			out = o.message("INVITE", from, to, func(f *flight) bool { return f.request("INVITE") })
 		case FinalResponse:
-			out = o.message("200 to INVITE", to, from, func(f flight) bool { return f.success("INVITE") })
+			out = o.message("200 to INVITE", to, from, func(f *flight) bool { return f.success("INVITE") })
 		case Ack:
-			out = o.message("ACK", from, to, func(f flight) bool { return f.request("ACK") })
+			out = o.message("ACK", from, to, func(f *flight) bool { return f.request("ACK") })
 		case Bye:
-			out = o.message("BYE", from, to, func(f flight) bool { return f.request("BYE") && o.initiated(f, from) })
+			out = o.message("BYE", from, to, func(f *flight) bool { return f.request("BYE") && o.initiated(f, from) })
 		case RTPAToB, RTPBToA, RTCPAToB, RTCPBToA:
 			var judged bool
 			if out, judged = o.stream(s); !judged {
@@ -59,14 +58,14 @@ func observe(o observation) []StepOutcome {
 }
 
 // registers selects the REGISTER requests of a host, or the 2xx to them.
-func (o observation) registers(host string, responses bool) func(flight) bool {
+func (o observation) registers(host string, responses bool) func(*flight) bool {
 	calls := map[string]bool{}
-	for _, f := range o.flights {
-		if f.from == host && f.request("REGISTER") {
+	for i := range o.flights {
+		if f := &o.flights[i]; f.from == host && f.request("REGISTER") {
 			calls[f.sip.callID] = true
 		}
 	}
-	return func(f flight) bool {
+	return func(f *flight) bool {
 		if !calls[f.sip.callID] {
 			return false
 		}
@@ -76,15 +75,15 @@ func (o observation) registers(host string, responses bool) func(flight) bool {
 
 // initiated says whether the request came from the host, at once or relayed:
 // the proxy relays a BYE of the other end too, in the other direction.
-func (o observation) initiated(f flight, host string) bool {
+func (o observation) initiated(f *flight, host string) bool {
 	if f.from == host {
 		return true
 	}
 	if f.from != BoxProxy {
 		return false
 	}
-	for _, g := range o.flights {
-		if g.from == host && g.request(f.sip.method) && g.arrived {
+	for i := range o.flights {
+		if g := &o.flights[i]; g.from == host && g.request(f.sip.method) && g.arrived {
 			return true
 		}
 	}
@@ -93,12 +92,12 @@ func (o observation) initiated(f flight, host string) bool {
 
 // message judges a message that may be relayed and repeated: it arrived if one
 // copy reached the host it was for; if not, the last drop is the cause.
-func (o observation) message(name, from, to string, is func(flight) bool) StepOutcome {
+func (o observation) message(name, from, to string, is func(*flight) bool) StepOutcome {
 	var last *flight
 	sent := false
 	for i := range o.flights {
 		f := &o.flights[i]
-		if !is(*f) {
+		if !is(f) {
 			continue
 		}
 		sent = sent || f.from == from
@@ -113,7 +112,7 @@ func (o observation) message(name, from, to string, is func(flight) bool) StepOu
 	case !sent:
 		return StepOutcome{Fate: NotSent, Cause: Cause{Box: from, Rule: RuleNotSent, Message: name}}
 	case last != nil:
-		return StepOutcome{Fate: Lost, Cause: DropCause(name, last.end)}
+		return StepOutcome{Fate: Lost, Cause: DropCause(name, *last.end)}
 	}
 	return StepOutcome{Fate: Lost, Cause: Cause{Box: BoxProxy, Rule: RuleUnknown, Message: name,
 		Why: fmt.Sprintf("%s sent it and no box dropped it, yet it did not reach %s", from, to)}}
@@ -149,9 +148,9 @@ func (o observation) stream(s Step) (out StepOutcome, judged bool) {
 		return StepOutcome{Fate: Lost, Cause: strictCause(name, to, strictFrom, rx.rtp)}, true
 	}
 	for i := len(o.flights) - 1; i >= 0; i-- {
-		f := o.flights[i]
+		f := &o.flights[i]
 		if f.from == from && (isRTP && f.rtp || !isRTP && f.rtcp) && f.ended && !f.arrived {
-			return StepOutcome{Fate: Lost, Cause: DropCause(name, f.end)}, true
+			return StepOutcome{Fate: Lost, Cause: DropCause(name, *f.end)}, true
 		}
 	}
 	return StepOutcome{Fate: Lost, Cause: Cause{Box: to, Rule: RuleUnknown, Message: name,
@@ -165,14 +164,4 @@ func strictCause(name, box string, from netip.AddrPort, s media.Stats) Cause {
 	}
 	return Cause{Box: box, Rule: RuleStrict, Message: name, Src: from,
 		Why: fmt.Sprintf("the session description named %v", signalled)}
-}
-
-// established says whether the callee got the ACK, so that both ends talk.
-func established(events []vnet.Event, callee string) bool {
-	for _, f := range flights(events) {
-		if f.request("ACK") && f.arrived && f.end.Box == callee {
-			return true
-		}
-	}
-	return false
 }

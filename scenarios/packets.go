@@ -9,7 +9,7 @@ import (
 // flight is one packet of a trace, from its sender to where it ended.
 type flight struct {
 	from    string // the box that sent it
-	end     vnet.Event
+	end     *vnet.Event
 	sip     sipLine
 	rtp     bool
 	rtcp    bool
@@ -20,23 +20,29 @@ type flight struct {
 // flights follows every packet of the trace, in the order they were sent. A
 // duplicate made by a link is its sender's packet too.
 func flights(events []vnet.Event) []flight {
-	var all []flight
-	index := map[uint64]int{}
-	for _, e := range events {
+	packets := uint64(0)
+	for i := range events {
+		packets = max(packets, events[i].Packet)
+	}
+	all := make([]flight, 0, packets)
+	index := make([]int32, packets+1) // by packet identity; position in all, from 1
+	for i := range events {
+		e := &events[i]
 		if e.Packet == 0 {
 			continue
 		}
-		i, ok := index[e.Packet]
-		if !ok {
-			i = len(all)
-			index[e.Packet] = i
+		at := index[e.Packet]
+		if at == 0 {
 			all = append(all, newFlight(e))
-			if p, ok := index[e.Parent]; ok && e.Parent != 0 {
-				all[i].from = all[p].from
+			at = int32(len(all))
+			index[e.Packet] = at
+			if parent := index[e.Parent]; e.Parent != 0 && parent != 0 {
+				all[at-1].from = all[parent-1].from
 			}
 		}
 		if e.Kind == vnet.Delivered || e.Kind == vnet.Dropped {
-			all[i].end, all[i].ended, all[i].arrived = e, true, e.Kind == vnet.Delivered
+			f := &all[at-1]
+			f.end, f.ended, f.arrived = e, true, e.Kind == vnet.Delivered
 		}
 	}
 	return all
@@ -44,7 +50,7 @@ func flights(events []vnet.Event) []flight {
 
 // newFlight tells protocols on one port apart by the first byte (RFC 7983 §7),
 // and RTCP from RTP by the second (RFC 5761 §4).
-func newFlight(e vnet.Event) flight {
+func newFlight(e *vnet.Event) flight {
 	f := flight{from: e.Box}
 	b := e.Payload
 	switch {
@@ -94,9 +100,9 @@ func readSIPLine(b []byte) sipLine {
 }
 
 // request says whether the flight is a request of the method.
-func (f flight) request(method string) bool { return f.sip.method == method && f.sip.status == 0 }
+func (f *flight) request(method string) bool { return f.sip.method == method && f.sip.status == 0 }
 
 // success says whether the flight is a 2xx to the method.
-func (f flight) success(method string) bool {
+func (f *flight) success(method string) bool {
 	return f.sip.method == method && f.sip.status >= 200 && f.sip.status < 300
 }

@@ -1,9 +1,11 @@
 package scenarios
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/natproof/natproof/bubble"
@@ -22,6 +24,10 @@ const (
 	// steadyRTCP is the end of the call in which RTCP is counted. It is longer than
 	// the longest interval, 5 s * 1.5 / (e - 3/2) = 6.2 s (RFC 3550 §6.3.1).
 	steadyRTCP = 6500 * time.Millisecond
+	// offBeat keeps what the flow does away from the instants at which media is
+	// sent, every 20 ms from the answer on: of two things that one host does at one
+	// instant, neither is first.
+	offBeat = 7 * time.Millisecond
 	// beforeRTCP is how long a call must have lasted before that, so that the
 	// first reports of both ends have opened what they open.
 	beforeRTCP = 4 * time.Second
@@ -46,7 +52,7 @@ func Run(ctx context.Context, cell Cell, opts RunOptions) Result {
 	if err != nil {
 		return Result{Cell: cell, Seed: opts.Seed, Predicted: predicted, Err: err}
 	}
-	p := &play{cell: cell, opts: opts.withDefaults(), media: map[Side]mediaCount{}}
+	p := &play{cell: cell, callee: cell.Host(cell.Caller().Other()), opts: opts.withDefaults(), media: map[Side]mediaCount{}}
 	// Nothing of the outer context goes into the bubble: a goroutine that waits for
 	// something outside of it would stop virtual time.
 	leak := bubble.Run(func() { err = p.run() })
@@ -72,8 +78,9 @@ func (o RunOptions) withDefaults() RunOptions {
 
 // play is one cell being played.
 type play struct {
-	cell Cell
-	opts RunOptions
+	cell   Cell
+	callee string // the box that is called
+	opts   RunOptions
 
 	world  *World
 	agents map[Side]*agent
@@ -82,13 +89,28 @@ type play struct {
 
 	talked bool
 	media  map[Side]mediaCount
-	events []vnet.Event
 	boxes  []Box
+
+	// What the core of the lab tells, in order, until the flow is over.
+	events []vnet.Event
+	acked  atomic.Bool // the callee got the ACK: both ends talk
+	done   atomic.Bool
+}
+
+// record keeps the trace. It is called by the core of the lab.
+func (p *play) record(e vnet.Event) {
+	if p.done.Load() {
+		return
+	}
+	if e.Kind == vnet.Delivered && e.Box == p.callee && bytes.HasPrefix(e.Payload, []byte("ACK ")) {
+		p.acked.Store(true)
+	}
+	p.events = append(p.events, e)
 }
 
 // run is everything that happens inside the bubble.
 func (p *play) run() error {
-	lab, err := vnet.New(vnet.Config{Seed: p.opts.Seed})
+	lab, err := vnet.New(vnet.Config{Seed: p.opts.Seed, DiscardTrace: true, OnEvent: p.record})
 	if err != nil {
 		return err
 	}
@@ -97,7 +119,8 @@ func (p *play) run() error {
 	if err == nil {
 		err = p.steps()
 	}
-	p.events = lab.Trace()
+	time.Sleep(time.Second) // what is still on its way arrives
+	p.done.Store(true)
 	for i := len(p.stops) - 1; i >= 0; i-- {
 		err = errors.Join(err, p.stops[i]())
 	}
@@ -170,8 +193,8 @@ func (p *play) steps() error {
 	if err := session.Call(ctx, target); err != nil {
 		return p.tolerate(err)
 	}
-	time.Sleep(time.Second) // for the ACK to arrive
-	if p.talked = established(p.world.Lab.Trace(), p.cell.Host(p.cell.Caller().Other())); p.talked && p.cell.HasMedia() {
+	time.Sleep(time.Second + offBeat) // for the ACK to arrive
+	if p.talked = p.acked.Load(); p.talked && p.cell.HasMedia() {
 		if err := p.talk(session); err != nil {
 			return err
 		}
@@ -179,7 +202,6 @@ func (p *play) steps() error {
 	if err := p.tolerate(session.Hangup(ctx)); err != nil {
 		return fmt.Errorf("hang up: %w", err)
 	}
-	time.Sleep(time.Second) // for the last answers to arrive
 	return nil
 }
 

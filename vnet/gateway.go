@@ -95,6 +95,7 @@ func (g *Gateway) Mappings() []natmodels.MappingInfo {
 func (g *Gateway) Flush() {
 	g.lab.core.Lock()
 	defer g.lab.core.Unlock()
+	g.nat.Advance(time.Now())
 	g.nat.Flush()
 	g.lab.changed(g.name, "all mappings flushed")
 }
@@ -105,6 +106,7 @@ func (g *Gateway) SetBehavior(cfg natmodels.Config) error {
 	g.lab.core.Lock()
 	defer g.lab.core.Unlock()
 	cfg.External = nil // as they are
+	g.nat.Advance(time.Now())
 	if err := g.nat.SetBehavior(cfg); err != nil {
 		return fmt.Errorf("vnet: gateway %q: %w", g.name, err)
 	}
@@ -114,13 +116,14 @@ func (g *Gateway) SetBehavior(cfg natmodels.Config) error {
 }
 
 // Renumber gives the gateway new external addresses, as a provider does when a
-// lease ends. Every mapping is lost.
+// lease ends. Mappings on addresses that go are lost.
 func (g *Gateway) Renumber(external ...netip.Addr) error {
 	g.lab.core.Lock()
 	defer g.lab.core.Unlock()
 	if err := g.outside.checkExternal(g, external); err != nil {
 		return fmt.Errorf("vnet: gateway %q: %w", g.name, err)
 	}
+	g.nat.Advance(time.Now())
 	if err := g.nat.Renumber(external); err != nil {
 		return fmt.Errorf("vnet: gateway %q: %w", g.name, err)
 	}

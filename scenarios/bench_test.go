@@ -1,0 +1,39 @@
+package scenarios_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/natproof/natproof/scenarios"
+)
+
+// BenchmarkCells plays whole cells one after the other, worlds, servers and
+// user agents made anew for each. The figure for two cores is twice that of one.
+func BenchmarkCells(b *testing.B) {
+	register := scenarios.DefaultCell(scenarios.FlowRegister, "port-restricted", scenarios.NoNAT)
+	call := scenarios.DefaultCell(scenarios.FlowCall, "port-restricted", "full-cone")
+	call.Registrar, call.Rport = scenarios.RegistrarReceived, true
+	for _, bench := range []struct {
+		name string
+		cell scenarios.Cell
+		opts scenarios.RunOptions
+	}{
+		{"flow=register", register, scenarios.RunOptions{}},
+		{"flow=call,media=1s", call, scenarios.RunOptions{MediaTime: time.Second}},
+		{"flow=call,media=12s", call, scenarios.RunOptions{}},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					if r := scenarios.Run(context.Background(), bench.cell, bench.opts); r.Err != nil || !r.Expected {
+						b.Errorf("%v %s", r.Err, r.Cause)
+						return
+					}
+				}
+			})
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "cells/s")
+		})
+	}
+}
