@@ -77,7 +77,9 @@ func (c *memConn) WriteTo(b []byte, to net.Addr) (int, error) {
 	if c.delay > 0 {
 		time.Sleep(c.delay)
 	}
-	p := sent{at: time.Now(), src: c.local, dst: to.(*net.UDPAddr).AddrPort(), b: append([]byte(nil), b...)}
+	dst := to.(*net.UDPAddr).AddrPort() // perhaps IPv4 in IPv6
+	dst = netip.AddrPortFrom(dst.Addr().Unmap(), dst.Port())
+	p := sent{at: time.Now(), src: c.local, dst: dst, b: append([]byte(nil), b...)}
 	c.net.mu.Lock()
 	defer c.net.mu.Unlock()
 	c.net.log = append(c.net.log, p)

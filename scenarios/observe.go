@@ -42,7 +42,7 @@ func observe(o observation) []StepOutcome {
 		case FinalResponse:
 			out = o.message("200 to INVITE", to, from, func(f *flight) bool { return f.success("INVITE") })
 		case Ack:
-			out = o.message("ACK", from, to, func(f *flight) bool { return f.request("ACK") })
+			out = o.message("ACK", from, to, func(f *flight) bool { return f.request("ACK") && o.answered(from) })
 		case Bye:
 			out = o.message("BYE", from, to, func(f *flight) bool { return f.request("BYE") && o.initiated(f, from) })
 		case RTPAToB, RTPBToA, RTCPAToB, RTCPBToA:
@@ -84,6 +84,18 @@ func (o observation) initiated(f *flight, host string) bool {
 	}
 	for i := range o.flights {
 		if g := &o.flights[i]; g.from == host && g.request(f.sip.method) && g.arrived {
+			return true
+		}
+	}
+	return false
+}
+
+// answered says whether a 2xx to an INVITE reached the host. Without one every
+// ACK is the hop-by-hop one of a failed INVITE (RFC 3261 §17.1.1.3), which is
+// nobody's step.
+func (o observation) answered(host string) bool {
+	for i := range o.flights {
+		if f := &o.flights[i]; f.success("INVITE") && f.arrived && f.end.Box == host {
 			return true
 		}
 	}

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"time"
 
 	"github.com/natproof/natproof/media"
+	"github.com/natproof/natproof/servers/gateway"
 	"github.com/natproof/natproof/servers/registrar"
 	"github.com/natproof/natproof/servers/stun"
 	"github.com/natproof/natproof/vnet"
@@ -81,13 +83,39 @@ func (w *World) ServeProxy(c Cell, seed uint64) (stop func() error, err error) {
 	return start(server), nil
 }
 
+// ringTime is how long the telephone behind the gateway rings.
+const ringTime = time.Second
+
 // GatewayService is a running PSTN gateway.
 type GatewayService struct {
-	Stop  func() error
-	Media func() (media.Stats, bool) // what its last call has counted
+	Server *gateway.Server
+	Stop   func() error
 }
 
-// ServeGateway runs the PSTN gateway until it is stopped.
+// ServeGateway runs the PSTN gateway as the cell wants it until it is stopped.
 func (w *World) ServeGateway(c Cell, seed uint64) (*GatewayService, error) {
-	return nil, errors.New("scenarios: gateway: being built")
+	conn, err := w.Gateway.Listen(netip.AddrPortFrom(gatewayAddr, gatewayPort))
+	if err != nil {
+		return nil, fmt.Errorf("scenarios: gateway: %w", err)
+	}
+	server, err := gateway.New(conn, gateway.Config{
+		RingTime: ringTime,
+		MinPort:  RTPPort, MaxPort: RTCPPort,
+		Listen: listener(w.Gateway),
+		Latch:  c.Latch.Has(B), Strict: c.Strict.Has(B), Silent: c.Silent.Has(B),
+		Seed: seed,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("scenarios: gateway: %w", err)
+	}
+	return &GatewayService{Server: server, Stop: start(server)}, nil
+}
+
+// Media is what the gateway's last call has counted; false if there was none.
+func (g *GatewayService) Media() (media.Stats, bool) {
+	calls := g.Server.Calls()
+	if len(calls) == 0 {
+		return media.Stats{}, false
+	}
+	return calls[len(calls)-1].Media, true
 }

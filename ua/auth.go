@@ -54,7 +54,7 @@ type attempt struct{ learned [2]bool }
 
 // learn takes the challenge of res. It fails if the credentials cannot answer it, or if
 // they answered one of this very operation and were refused: a second challenge is only
-// fair if the nonce was stale (RFC 3261 section 22.3).
+// fair if the nonce was stale (RFC 3261 section 22).
 func (c *credentials) learn(a *attempt, req *sip.Request, res *sip.Response) error {
 	k := 0
 	if res.StatusCode == authKinds[1].code {

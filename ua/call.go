@@ -121,12 +121,16 @@ func (s *Session) startDialog(target sip.Uri) error {
 	return s.c.add(s)
 }
 
-// anonymous is the user of a session without a profile (RFC 3323 section 4.1.1.3).
+// anonymous is the user of a session without a profile (RFC 3323).
 const anonymous = "anonymous"
 
+// user is the user of our Contact.
 func (s *Session) user() string {
-	if s.profile != nil {
+	switch {
+	case s.profile != nil:
 		return s.profile.aor().User
+	case s.invite != nil:
+		return s.invite.req.Recipient.User // whoever was called
 	}
 	return anonymous
 }
@@ -265,6 +269,8 @@ func (s *Session) inviteOnce(ctx context.Context, req *sip.Request, p path, dst 
 				return res, nil
 			}
 			w.provisional(res)
+		case <-s.life.Done(): // the session is over; nobody needs this INVITE any more
+			return nil, context.Cause(s.life)
 		case <-w.quit:
 			w.cancel()
 		case <-w.late():
@@ -274,8 +280,6 @@ func (s *Session) inviteOnce(ctx context.Context, req *sip.Request, p path, dst 
 				return nil, giveUp(ctx)
 			}
 			return nil, tx.failure()
-		case <-s.c.ctx.Done():
-			return nil, ErrClosed
 		}
 	}
 }
@@ -302,7 +306,7 @@ func (w *inviteWait) provisional(res *sip.Response) {
 
 func (w *inviteWait) cancel() {
 	w.quit = nil
-	if !w.answered || w.sent {
+	if !w.answered || w.sent || w.s.life.Err() != nil {
 		return
 	}
 	w.sent = true

@@ -26,8 +26,8 @@ type Client struct {
 	events eventQueue
 
 	ctx    context.Context // of everything that goes on
-	cancel context.CancelFunc
-	wg     sync.WaitGroup // goroutines of profiles and sessions
+	cancel func()          // with ErrClosed for its cause
+	wg     sync.WaitGroup  // goroutines of profiles and sessions
 
 	sipMu   sync.Mutex
 	sips    []*port // the first is the client's own
@@ -50,7 +50,8 @@ func New(cfg Config) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{cfg: cfg, log: cfg.Logger, events: eventQueue{handler: cfg.OnEvent}, sessions: map[string]*Session{}}
-	c.ctx, c.cancel = context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancelCause(context.Background())
+	c.ctx, c.cancel = ctx, func() { cancel(ErrClosed) }
 	c.gate = newGate(c, cfg.PortManagerTimeout)
 	c.stack = newStack(c, slog.New(slog.DiscardHandler), &c.ctr)
 	c.rng = rand.New(rand.NewPCG(cfg.Seed, addrHash(netip.AddrPortFrom(cfg.LocalAddr, cfg.SIPPort))))

@@ -57,6 +57,8 @@ func (s *Session) renegotiate(ctx context.Context, tx *serverTx, offer *media.De
 	}
 	switch {
 	case err == nil, tx.final.Load() >= 200:
+	case s.life.Err() != nil: // a BYE came first (RFC 3261 section 15.1.2)
+		tx.reply(sip.StatusRequestTerminated, "Request Terminated", s.c.server()...)
 	case errors.Is(err, ErrMedia):
 		tx.reply(sip.StatusNotAcceptableHere, "Not Acceptable Here", s.c.server()...)
 	default: // the call goes on as it was (RFC 3261 section 14.2)

@@ -163,7 +163,7 @@ func (s *STUN) refresh(e *stunEntry) {
 		e.timer.Reset(s.cfg.Refresh)
 	}
 	s.mu.Unlock()
-	if err != nil && !over && s.cfg.OnError != nil {
+	if err != nil && !over && s.cfg.OnError != nil && !errors.Is(err, net.ErrClosed) {
 		s.cfg.OnError(m, err)
 	}
 }
@@ -208,7 +208,7 @@ func (s *STUN) ReleaseMapping(_ context.Context, m Mapping) error {
 	e := s.entries[m.Internal]
 	i := -1
 	if e != nil {
-		i = slices.IndexFunc(e.users, func(u stunUser) bool { return u.m == m })
+		i = slices.IndexFunc(e.users, func(u stunUser) bool { return u.m.Type == m.Type && u.m.Remote == m.Remote })
 	}
 	if i < 0 {
 		s.mu.Unlock()

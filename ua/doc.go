@@ -1,0 +1,92 @@
+// Package ua is a SIP user agent for looking at NATs: it registers, calls, answers, sends
+// audio that can be counted, and lets its user say where its packets seem to come from.
+//
+// It is for tests and tools, in a virtual network and on real sockets alike: the only way
+// it reaches a network is Config.Listen. It follows the objects of the RTC Client API -
+// client, profile, session, port manager - in Go idiom.
+//
+// # The smallest useful program
+//
+//	client, err := ua.New(ua.Config{
+//		LocalAddr: netip.MustParseAddr("192.0.2.7"),
+//		OnEvent:   func(e ua.Event) { log.Printf("%T %+v", e, e) },
+//	})
+//	err = client.Start(ctx)
+//	defer client.Close()
+//	session, err := client.NewSession(nil)
+//	err = session.Call(ctx, "sip:bob@192.0.2.8") // returns when connected
+//	time.Sleep(time.Second)
+//	stats, _ := session.MediaStats()
+//	fmt.Println(stats.RTPReceived) // 50 when all is well
+//	err = session.Hangup(ctx)
+//
+// # Client
+//
+// A Client owns one SIP port. Everything that happens without being asked for is an
+// Event, handed to Config.OnEvent one at a time and in order. Errors can be told apart
+// with errors.Is and errors.As: *ResponseError is a refusal, *TimeoutError names the
+// request that nobody answered and where it went.
+//
+// # Profile
+//
+// A Profile is an account with a registrar. Enable registers and keeps the registration
+// fresh: it answers digest challenges (RFC 8760), asks for longer when it is told to
+// (423), refreshes in time, tries again after trouble (RFC 5626 section 4.5), and
+// registers anew when the port manager says that the mapping changed. Disable unregisters.
+//
+//	profile, err := client.NewProfile(ua.ProfileConfig{
+//		Account:   ua.Account{URI: "sip:alice@example.com", Password: "secret"},
+//		Registrar: netip.MustParseAddrPort("203.0.113.10:5060"),
+//		KeepAlive: ua.KeepAlive{Kind: ua.KeepAliveCRLF},
+//	})
+//	err = profile.SetPortManager(manager) // before Enable
+//	err = profile.Enable(ctx)
+//
+// # Session
+//
+// A Session is one call. NewSession makes one to call with; an incoming call comes as a
+// SessionEvent with the state Incoming, to Ring, Answer or Reject. The states are those
+// of RTC_SESSION_STATE. A session is Connected when the ACK was sent or has arrived, and
+// Disconnected when its sockets are closed and its mappings released. Hold, Resume and
+// Refresh send a re-INVITE; the peer's are answered. Whether audio arrives is told by
+// MediaStats, never by the state.
+//
+// # PortManager
+//
+// Behind a NAT, the address a socket is bound to is not the one others must send to. A
+// PortManager knows the other one: it is asked for each port before the port is
+// advertised, told when the peer's address turns out to be another, and told when the
+// port is no longer used. See PortManager for who is called when. Here are
+//
+//   - Local: no NAT; what is bound is advertised.
+//   - Static: a list, such as port forwards.
+//   - STUN: asks a STUN server from the very socket, keeps the mapping alive, and punches.
+//   - Recorder: wraps another and remembers every call.
+//
+// Via and Contact have the external SIP address, c= and m= the external RTP address, and
+// a=rtcp (RFC 3605) the external RTCP address unless it is the one above RTP's. What the
+// three are bound to may be named by the manager as well.
+//
+// # Options
+//
+// Options and KeepAlive are what real phones differ in: rport, signalling from another
+// port than the one advertised, latching, source checks, silence, RTCP multiplexing, and
+// five ways of keeping a NAT's mapping alive, none among them.
+//
+// # Inside
+//
+// Messages, parser and transaction state machines are sipgo's, with its timers untouched
+// (T1 = 500 ms). The sockets, the demultiplexing of STUN and keepalives on the SIP port
+// (RFC 7983), and dialogs are this package's. One goroutine reads each SIP socket and
+// handles what arrives in order. The package runs in a testing/synctest bubble: all time
+// is package time's, nobody waits while holding a mutex, and Close leaves nothing behind.
+//
+// RFC 3261, 3264, 3428 (MESSAGE), 3581 (rport), 3605, 5626 (keepalives and backoff only),
+// 5761, 6026, 7983, 8489, 8760.
+//
+// # What it is not
+//
+// No TCP, TLS or WebSocket; no SRTP, ICE or video; no DNS (RFC 3263) beyond
+// Config.Resolve; no PRACK, UPDATE, REFER or session timers; no outbound flows (RFC
+// 5626), GRUU or Path. Session descriptions in provisional responses are ignored.
+package ua
