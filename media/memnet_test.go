@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -55,7 +56,7 @@ type memConn struct {
 	queue chan sent
 	done  chan struct{}
 	once  sync.Once
-	delay time.Duration // a slow WriteTo
+	delay atomic.Int64 // of a slow WriteTo, a time.Duration
 }
 
 func (c *memConn) ReadFrom(b []byte) (int, net.Addr, error) {
@@ -74,8 +75,8 @@ func (c *memConn) WriteTo(b []byte, to net.Addr) (int, error) {
 		return 0, net.ErrClosed
 	default:
 	}
-	if c.delay > 0 {
-		time.Sleep(c.delay)
+	if d := time.Duration(c.delay.Load()); d > 0 {
+		time.Sleep(d)
 	}
 	dst := to.(*net.UDPAddr).AddrPort() // perhaps IPv4 in IPv6
 	dst = netip.AddrPortFrom(dst.Addr().Unmap(), dst.Port())

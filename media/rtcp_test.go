@@ -120,7 +120,7 @@ func TestRoundTrip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, a, b := pair(t, media.Config{}, media.Config{})
 		for _, c := range []string{aRTCP, bRTCP} {
-			n.conns[ap(c)].delay = 29 * time.Millisecond // and 1 ms of the net
+			n.conns[ap(c)].delay.Store(int64(29 * time.Millisecond)) // and 1 ms of the net
 		}
 		startBoth(t, a, b)
 		time.Sleep(30 * time.Second)

@@ -6,10 +6,12 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 	"go.uber.org/goleak"
@@ -116,7 +118,7 @@ func TestASlowSocketDoesNotMakeItDrift(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newMemNet()
 		slow := n.listen(aRTP)
-		slow.delay = 7 * time.Millisecond
+		slow.delay.Store(int64(7 * time.Millisecond))
 		a := mustNew(t, media.Config{RTP: slow})
 		n.listen(bRTP)
 		mustStart(t, a, bRTP, bRTP)
@@ -136,9 +138,9 @@ func TestAStalledSenderSkipsWhatNobodyWaitsFor(t *testing.T) {
 		mustStart(t, a, bRTP, bRTP)
 		mustStart(t, b, aRTP, aRTP)
 		time.Sleep(90 * time.Millisecond)
-		stalled.delay = time.Second // one write takes this long
+		stalled.delay.Store(int64(time.Second)) // one write takes this long
 		time.Sleep(100 * time.Millisecond)
-		stalled.delay = 0
+		stalled.delay.Store(0)
 		time.Sleep(2*time.Second - 200*time.Millisecond)
 		got := a.Stats()
 		if got.RTPSent < 50 || got.RTPSent > 60 {
@@ -171,7 +173,7 @@ func TestSeedDecides(t *testing.T) {
 	}
 	one, again, two := run(1), run(1), run(2)
 	if one != again {
-		t.Error("one seed, two different runs")
+		t.Errorf("one seed, two different runs\n%s", cmp.Diff(one, again))
 	}
 	if one == two {
 		t.Error("two seeds, one run")
@@ -415,11 +417,14 @@ func TestSTUNOnTheMediaSockets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newMemNet()
 		rtpConn, rtcpConn := n.listen(aRTP), n.listen(aRTCP)
+		var mu sync.Mutex
 		got := map[net.PacketConn]int{}
 		a := mustNew(t, media.Config{RTP: rtpConn, RTCP: rtcpConn, OnSTUN: func(b []byte, from net.Addr, on net.PacketConn) {
 			if from.String() != other || b[0] > 3 {
 				t.Errorf("%x from %v", b, from)
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			got[on]++
 		}})
 		server := n.listen(other)

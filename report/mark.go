@@ -43,11 +43,18 @@ func mediaMark(r scenarios.Result) mark {
 	}
 }
 
-func mediaWord(o scenarios.Outcome) string {
-	if ack, _ := o.Step(scenarios.Ack); ack.Fate != scenarios.Arrived {
+func mediaWord(o scenarios.Outcome) string { return streamWord(o, o.Media) }
+
+func streamWord(o scenarios.Outcome, d scenarios.Direction) string {
+	if !hasCall(o) {
 		return "no call"
 	}
-	return directionWord(o.Media)
+	return directionWord(d)
+}
+
+func hasCall(o scenarios.Outcome) bool {
+	ack, _ := o.Step(scenarios.Ack)
+	return ack.Fate == scenarios.Arrived
 }
 
 func directionWord(d scenarios.Direction) string {
@@ -74,11 +81,11 @@ func mediaTone(o scenarios.Outcome) tone {
 	return bad
 }
 
-// directionMark is RTP or RTCP alone.
-func directionMark(r scenarios.Result, predicted, observed scenarios.Direction, steps ...scenarios.Step) mark {
+// streamMark is RTP or RTCP alone.
+func streamMark(r scenarios.Result, of func(scenarios.Outcome) scenarios.Direction, steps ...scenarios.Step) mark {
 	return mark{
-		predicted: directionWord(predicted), observed: directionWord(observed), failed: r.Err != nil,
-		agrees: !surprised(r, steps...), tone: mediaTone(scenarios.Outcome{Media: observed}),
+		predicted: streamWord(r.Predicted, of(r.Predicted)), observed: streamWord(r.Observed, of(r.Observed)),
+		agrees: !surprised(r, steps...), failed: r.Err != nil, tone: mediaTone(scenarios.Outcome{Media: of(r.Observed)}),
 	}
 }
 

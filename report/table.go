@@ -73,9 +73,12 @@ func (g group) phoneCalls() table {
 			stepMark(r, scenarios.Invite),
 			stepMark(r, scenarios.FinalResponse),
 			stepMark(r, scenarios.Ack, scenarios.Bye),
-			directionMark(r, r.Predicted.Media, r.Observed.Media, scenarios.RTPAToB, scenarios.RTPBToA),
-			directionMark(r, r.Predicted.RTCP, r.Observed.RTCP, scenarios.RTCPAToB, scenarios.RTCPBToA),
+			streamMark(r, mediaOf, scenarios.RTPAToB, scenarios.RTPBToA),
+			streamMark(r, rtcpOf, scenarios.RTCPAToB, scenarios.RTCPBToA),
 		}})
 	}
 	return t
 }
+
+func mediaOf(o scenarios.Outcome) scenarios.Direction { return o.Media }
+func rtcpOf(o scenarios.Outcome) scenarios.Direction  { return o.RTCP }

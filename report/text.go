@@ -132,9 +132,13 @@ func rtcpLine(g group) string {
 		return ""
 	}
 	var differ []string
-	judged := 0
+	calls, judged := 0, 0
 	for _, r := range g.results {
-		if r.Err != nil || r.Observed.RTCP == "" {
+		if r.Err != nil || !hasCall(r.Observed) {
+			continue
+		}
+		calls++
+		if r.Observed.RTCP == "" {
 			continue
 		}
 		judged++
@@ -143,10 +147,12 @@ func rtcpLine(g group) string {
 		}
 	}
 	switch {
+	case calls == 0:
+		return ""
 	case judged == 0:
 		return "RTCP: not judged."
 	case len(differ) == 0:
-		return "RTCP: the same way as RTP in every cell."
+		return "RTCP: the same way as RTP in every call."
 	}
 	return "RTCP: the same way as RTP, but " + strings.Join(differ, ", ") + "."
 }

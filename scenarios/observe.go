@@ -10,11 +10,11 @@ import (
 // observation is what a played cell left behind: every packet's way, and what
 // each end counted.
 type observation struct {
-	cell    Cell
-	flights []flight
-	media   map[Side]mediaCount
-	talked  bool // the call was established
-	rtcp    bool // the call lasted long enough to judge RTCP
+	cell   Cell
+	tape   *tape
+	media  map[Side]mediaCount
+	talked bool // the call was established
+	rtcp   bool // the call lasted long enough to judge RTCP
 }
 
 // mediaCount is what one end counted while media was in its steady state: RTP
@@ -60,13 +60,13 @@ func observe(o observation) []StepOutcome {
 // registers selects the REGISTER requests of a host, or the 2xx to them.
 func (o observation) registers(host string, responses bool) func(*flight) bool {
 	calls := map[string]bool{}
-	for i := range o.flights {
-		if f := &o.flights[i]; f.from == host && f.request("REGISTER") {
-			calls[f.sip.callID] = true
+	for i := range o.tape.sip {
+		if f := &o.tape.sip[i]; f.from == host && f.request("REGISTER") {
+			calls[f.callID] = true
 		}
 	}
 	return func(f *flight) bool {
-		if !calls[f.sip.callID] {
+		if !calls[f.callID] {
 			return false
 		}
 		return responses && f.success("REGISTER") || !responses && f.request("REGISTER")
@@ -82,8 +82,8 @@ func (o observation) initiated(f *flight, host string) bool {
 	if f.from != BoxProxy {
 		return false
 	}
-	for i := range o.flights {
-		if g := &o.flights[i]; g.from == host && g.request(f.sip.method) && g.arrived {
+	for i := range o.tape.sip {
+		if g := &o.tape.sip[i]; g.from == host && g.request(f.method) && g.arrived {
 			return true
 		}
 	}
@@ -94,8 +94,8 @@ func (o observation) initiated(f *flight, host string) bool {
 // ACK is the hop-by-hop one of a failed INVITE (RFC 3261 §17.1.1.3), which is
 // nobody's step.
 func (o observation) answered(host string) bool {
-	for i := range o.flights {
-		if f := &o.flights[i]; f.success("INVITE") && f.arrived && f.end.Box == host {
+	for i := range o.tape.sip {
+		if f := &o.tape.sip[i]; f.success("INVITE") && f.arrived && f.end.Box == host {
 			return true
 		}
 	}
@@ -107,8 +107,8 @@ func (o observation) answered(host string) bool {
 func (o observation) message(name, from, to string, is func(*flight) bool) StepOutcome {
 	var last *flight
 	sent := false
-	for i := range o.flights {
-		f := &o.flights[i]
+	for i := range o.tape.sip {
+		f := &o.tape.sip[i]
 		if !is(f) {
 			continue
 		}
@@ -124,7 +124,7 @@ func (o observation) message(name, from, to string, is func(*flight) bool) StepO
 	case !sent:
 		return StepOutcome{Fate: NotSent, Cause: Cause{Box: from, Rule: RuleNotSent, Message: name}}
 	case last != nil:
-		return StepOutcome{Fate: Lost, Cause: DropCause(name, *last.end)}
+		return StepOutcome{Fate: Lost, Cause: DropCause(name, last.end)}
 	}
 	return StepOutcome{Fate: Lost, Cause: Cause{Box: BoxProxy, Rule: RuleUnknown, Message: name,
 		Why: fmt.Sprintf("%s sent it and no box dropped it, yet it did not reach %s", from, to)}}
@@ -159,11 +159,9 @@ func (o observation) stream(s Step) (out StepOutcome, judged bool) {
 	case strict > 0:
 		return StepOutcome{Fate: Lost, Cause: strictCause(name, to, strictFrom, rx.rtp)}, true
 	}
-	for i := len(o.flights) - 1; i >= 0; i-- {
-		f := &o.flights[i]
-		if f.from == from && (isRTP && f.rtp || !isRTP && f.rtcp) && f.ended && !f.arrived {
-			return StepOutcome{Fate: Lost, Cause: DropCause(name, *f.end)}, true
-		}
+	kind := map[bool]streamKind{true: kindRTP, false: kindRTCP}[isRTP]
+	if e, ok := o.tape.lost[stage{from, kind}]; ok {
+		return StepOutcome{Fate: Lost, Cause: DropCause(name, e)}, true
 	}
 	return StepOutcome{Fate: Lost, Cause: Cause{Box: to, Rule: RuleUnknown, Message: name,
 		Why: fmt.Sprintf("%s sent %d packets and no box dropped one, yet %s counted none", from, sent, to)}}, true

@@ -52,7 +52,7 @@ func Run(ctx context.Context, cell Cell, opts RunOptions) Result {
 	if err != nil {
 		return Result{Cell: cell, Seed: opts.Seed, Predicted: predicted, Err: err}
 	}
-	p := &play{cell: cell, callee: cell.Host(cell.Caller().Other()), opts: opts.withDefaults(), media: map[Side]mediaCount{}}
+	p := &play{cell: cell, callee: cell.Host(cell.Caller().Other()), opts: opts.withDefaults(), media: map[Side]mediaCount{}, tape: newTape()}
 	// Nothing of the outer context goes into the bubble: a goroutine that waits for
 	// something outside of it would stop virtual time.
 	leak := bubble.Run(func() { err = p.run() })
@@ -92,8 +92,9 @@ type play struct {
 	boxes  []Box
 
 	// What the core of the lab tells, in order, until the flow is over.
-	events []vnet.Event
-	acked  atomic.Bool // the callee got the ACK: both ends talk
+	tape   *tape
+	events []vnet.Event // with RunOptions.Trace
+	acked  atomic.Bool  // the callee got the ACK: both ends talk
 	done   atomic.Bool
 }
 
@@ -105,7 +106,10 @@ func (p *play) record(e vnet.Event) {
 	if e.Kind == vnet.Delivered && e.Box == p.callee && bytes.HasPrefix(e.Payload, []byte("ACK ")) {
 		p.acked.Store(true)
 	}
-	p.events = append(p.events, e)
+	p.tape.add(e)
+	if p.opts.Trace {
+		p.events = append(p.events, e)
+	}
 }
 
 // run is everything that happens inside the bubble.
@@ -146,7 +150,8 @@ func (p *play) build(lab *vnet.Lab) error {
 		p.stops = append(p.stops, stop)
 	}
 	p.agents = map[Side]*agent{}
-	for side, host := range map[Side]*vnet.Host{A: p.world.A, B: p.world.B} {
+	for _, side := range []Side{A, B} {
+		host := p.world.host(side)
 		if host == nil {
 			continue
 		}
@@ -263,19 +268,19 @@ func (p *play) judgesRTCP() bool { return p.opts.MediaTime >= beforeRTCP+steadyR
 // count takes a snapshot of both ends' counters.
 func (p *play) count(near func() (media.Stats, bool)) (map[Side]media.Stats, error) {
 	caller := p.cell.Caller()
-	stats := map[Side]media.Stats{}
-	for side, get := range map[Side]func() (media.Stats, bool){caller: near, caller.Other(): p.far} {
-		s, ok := get()
-		if !ok {
-			return nil, fmt.Errorf("%s has no media in an established call", p.cell.Host(side))
-		}
-		stats[side] = s
+	a, ok := near()
+	if !ok {
+		return nil, fmt.Errorf("%s has no media in an established call", p.cell.Host(caller))
 	}
-	return stats, nil
+	b, ok := p.far()
+	if !ok {
+		return nil, fmt.Errorf("%s has no media in an established call", p.cell.Host(caller.Other()))
+	}
+	return map[Side]media.Stats{caller: a, caller.Other(): b}, nil
 }
 
 func (p *play) observe() []StepOutcome {
 	return observe(observation{
-		cell: p.cell, flights: flights(p.events), media: p.media, talked: p.talked, rtcp: p.judgesRTCP(),
+		cell: p.cell, tape: p.tape, media: p.media, talked: p.talked, rtcp: p.judgesRTCP(),
 	})
 }

@@ -82,6 +82,14 @@ func NewWorld(lab *vnet.Lab, c Cell, seed uint64, access vnet.LinkConfig) (*Worl
 // Boxes are the boxes of the world from left to right.
 func (w *World) Boxes() []Box { return w.boxes }
 
+// host is the user agent's on the given side, or nil.
+func (w *World) host(side Side) *vnet.Host {
+	if side == A {
+		return w.A
+	}
+	return w.B
+}
+
 func (w *World) addServers(c Cell) error {
 	w.box(BoxInternet, RoleInternet)
 	site, err := w.Lab.Internet().AddSite("servers", vnet.SiteConfig{Prefix: serverNet})

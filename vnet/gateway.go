@@ -27,6 +27,7 @@ type Gateway struct {
 	link    *Link
 	nat     *natmodels.NAT
 	cfg     natmodels.Config
+	arrived func(*packet) // enter, bound once
 }
 
 // AddGateway attaches a gateway to the realm and makes the realm inside it.
@@ -48,7 +49,8 @@ func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
 		return nil, err
 	}
 	g := &Gateway{lab: l, name: name, outside: r, nat: nat, cfg: cfg.NAT, link: newLink(l, name, cfg.Link)}
-	g.inside = &Realm{lab: l, name: "inside " + name, gateway: g, gatewayByAddr: map[netip.Addr]*Gateway{}}
+	g.arrived = g.enter
+	g.inside = newRealm(l, "inside "+name, g)
 	for _, a := range cfg.NAT.External {
 		r.gatewayByAddr[a] = g
 	}
@@ -144,7 +146,7 @@ func (g *Gateway) leave(p *packet) {
 	switch v.Action {
 	case natmodels.Forward:
 		g.translated(p, v)
-		g.link.up.send(p, g.outside.forward)
+		g.link.up.send(p, g.outside.arrived)
 	case natmodels.Hairpin:
 		g.translated(p, v)
 		g.inside.forward(p)
@@ -211,7 +213,7 @@ func (g *Gateway) refused(p *packet, v natmodels.Verdict, back *Realm) {
 	g.lab.stats.Answered++
 	answer := &packet{id: g.lab.nextID, parent: p.id, np: v.Packet, hops: p.hops}
 	if back == g.outside {
-		g.link.up.send(answer, back.forward)
+		g.link.up.send(answer, back.arrived)
 	} else {
 		back.forward(answer)
 	}

@@ -106,7 +106,7 @@ func New(cfg Config) (*Lab, error) {
 		done:  make(chan struct{}),
 	}
 	l.stats.Dropped = map[Reason]uint64{}
-	l.internet = &Realm{lab: l, name: "internet", gatewayByAddr: map[netip.Addr]*Gateway{}}
+	l.internet = newRealm(l, "internet", nil)
 	l.names["internet"] = true
 	go l.run()
 	return l, nil

@@ -2,7 +2,6 @@ package vnet
 
 import (
 	"cmp"
-	"container/heap"
 	"slices"
 	"time"
 )
@@ -32,12 +31,20 @@ type waiting struct {
 	next  func(*packet)
 }
 
-// dueQueue holds packets by the time they are due.
-type dueQueue struct{ h waitHeap }
+// before orders what is due.
+func (w waiting) before(v waiting) bool {
+	if !w.due.Equal(v.due) {
+		return w.due.Before(v.due)
+	}
+	return w.order < v.order
+}
 
-func (q *dueQueue) len() int       { return len(q.h) }
-func (q *dueQueue) push(w waiting) { heap.Push(&q.h, w) }
-func (q *dueQueue) pop() waiting   { return heap.Pop(&q.h).(waiting) }
+// dueQueue holds packets by the time they are due: a binary heap.
+// (container/heap would allocate for every packet on every link.)
+type dueQueue struct{ h []waiting }
+
+func (q *dueQueue) len() int { return len(q.h) }
+
 func (q *dueQueue) next() (due time.Time, ok bool) {
 	if len(q.h) == 0 {
 		return time.Time{}, false
@@ -45,22 +52,33 @@ func (q *dueQueue) next() (due time.Time, ok bool) {
 	return q.h[0].due, true
 }
 
-type waitHeap []waiting
-
-func (h waitHeap) Len() int { return len(h) }
-func (h waitHeap) Less(i, j int) bool {
-	if !h[i].due.Equal(h[j].due) {
-		return h[i].due.Before(h[j].due)
+func (q *dueQueue) push(w waiting) {
+	q.h = append(q.h, w)
+	for i := len(q.h) - 1; i > 0; {
+		up := (i - 1) / 2
+		if !q.h[i].before(q.h[up]) {
+			break
+		}
+		q.h[i], q.h[up] = q.h[up], q.h[i]
+		i = up
 	}
-	return h[i].order < h[j].order
 }
-func (h waitHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *waitHeap) Push(x any)   { *h = append(*h, x.(waiting)) }
-func (h *waitHeap) Pop() any {
-	old := *h
-	last := len(old) - 1
-	w := old[last]
-	old[last] = waiting{}
-	*h = old[:last]
-	return w
+
+func (q *dueQueue) pop() waiting {
+	first, last := q.h[0], len(q.h)-1
+	q.h[0], q.h[last] = q.h[last], waiting{}
+	q.h = q.h[:last]
+	for i := 0; ; {
+		least := i
+		for _, down := range [2]int{2*i + 1, 2*i + 2} {
+			if down < last && q.h[down].before(q.h[least]) {
+				least = down
+			}
+		}
+		if least == i {
+			return first
+		}
+		q.h[i], q.h[least] = q.h[least], q.h[i]
+		i = least
+	}
 }

@@ -14,8 +14,15 @@ type Realm struct {
 	name    string
 	gateway *Gateway // the way out; nil for the internet
 
-	routes        []route // sites and routed prefixes, longest prefix first
+	routes        []route       // sites and routed prefixes, longest prefix first
+	arrived       func(*packet) // forward, bound once
 	gatewayByAddr map[netip.Addr]*Gateway
+}
+
+func newRealm(l *Lab, name string, gateway *Gateway) *Realm {
+	r := &Realm{lab: l, name: name, gateway: gateway, gatewayByAddr: map[netip.Addr]*Gateway{}}
+	r.arrived = r.forward
+	return r
 }
 
 // route leads to a prefix: a site here, or behind a gateway that does not translate.
@@ -83,7 +90,7 @@ func (r *Realm) forward(p *packet) {
 		return
 	}
 	if g, ok := r.gatewayByAddr[dst]; ok {
-		g.link.down.send(p, g.enter)
+		g.link.down.send(p, g.arrived)
 		return
 	}
 	for _, n := range r.routes {
@@ -91,9 +98,9 @@ func (r *Realm) forward(p *packet) {
 			continue
 		}
 		if n.site != nil {
-			n.site.link.down.send(p, n.site.enter)
+			n.site.link.down.send(p, n.site.arrived)
 		} else {
-			n.gateway.link.down.send(p, n.gateway.enter)
+			n.gateway.link.down.send(p, n.gateway.arrived)
 		}
 		return
 	}

@@ -51,6 +51,8 @@ type Site struct {
 	prefix netip.Prefix
 	link   *Link
 
+	arrived func(*packet) // enter, bound once
+
 	router   *pion.Router
 	injector *pion.Net
 	uplink   *transport.Interface // the injector's, which takes on remote addresses
@@ -86,6 +88,7 @@ func newSite(l *Lab, r *Realm, name string, cfg SiteConfig) (*Site, error) {
 		recent:  list.New(),
 		hosts:   map[netip.Addr]*Host{},
 	}
+	s.arrived = s.enter
 	own := cfg.Prefix.Addr().Next()
 	s.last = own
 
@@ -193,7 +196,7 @@ func (s *Site) leave(p *packet) {
 		s.enter(p)
 		return
 	}
-	s.link.up.send(p, s.realm.forward)
+	s.link.up.send(p, s.realm.arrived)
 }
 
 // enter hands a packet to the host it is for.

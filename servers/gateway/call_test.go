@@ -32,9 +32,9 @@ func TestACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newMemNet()
 		n.latency = time.Millisecond
-		var states []string
+		changes := make(chan string, 10)
 		s := start(t, n, gateway.Config{RingTime: 3 * time.Second, Seed: 1, OnChange: func(c gateway.Call) {
-			states = append(states, c.State.String()+c.Cause.String())
+			changes <- c.State.String() + c.Cause.String()
 		}})
 		p := newPhone(t, n, phoneAt)
 		began := time.Now()
@@ -86,8 +86,10 @@ func TestACall(t *testing.T) {
 		if stream.Stats().RTPReceived != still {
 			t.Error("media goes on after BYE")
 		}
-		if got := strings.Join(states, ","); got != "ringing,answered,talking,endedcaller hung up" {
-			t.Errorf("states: %s", got)
+		for _, want := range []string{"ringing", "answered", "talking", "endedcaller hung up"} {
+			if got := <-changes; got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
 		}
 		if st := s.Stats(); st.Invites != 1 || len(st.Refused) != 0 || st.Malformed != 0 {
 			t.Errorf("%+v", st)
@@ -657,6 +659,7 @@ func TestNoMediaPort(t *testing.T) {
 		if h := p.next(503).GetHeader("Retry-After"); h == nil {
 			t.Error("503 without Retry-After")
 		}
+		time.Sleep(time.Millisecond)
 		if c := only(t, s); c.Cause != gateway.NoPorts {
 			t.Errorf("%+v", c)
 		}

@@ -17,6 +17,7 @@ func (s *Server) filter(from sip.TransportReadProps, data []byte) ([]byte, error
 		s.count(func(st *Stats) { st.Keepalives++ })
 		return nil, nil
 	}
+	s.sources[from.RemoteAddr.String()] = struct{}{}
 	msg, err := s.parser.ParseSIP(data)
 	switch msg := msg.(type) {
 	case *sip.Response:
@@ -25,7 +26,7 @@ func (s *Server) filter(from sip.TransportReadProps, data []byte) ([]byte, error
 		}
 	case *sip.Request:
 		fault := ""
-		if err != nil {
+		if err != nil || strayLineEnd(data) {
 			fault = faultOf(err)
 			msg = salvage(msg, data)
 		} else {
@@ -88,6 +89,13 @@ func faultOf(err error) string {
 	return "Bad Request"
 }
 
+// strayLineEnd finds a CR or LF that is not part of a CRLF before the body:
+// sipgo lets a lone LF through, and a response would carry it on.
+func strayLineEnd(data []byte) bool {
+	head, _, _ := bytes.Cut(data, []byte("\r\n\r\n"))
+	return bytes.ContainsAny(bytes.ReplaceAll(head, []byte("\r\n"), nil), "\r\n")
+}
+
 // missing names what RFC 3261 §8.1.1 demands and the request lacks. A missing
 // Max-Forwards harms nobody at the last hop.
 func missing(req *sip.Request) string {
@@ -119,6 +127,9 @@ func salvage(req *sip.Request, data []byte) *sip.Request {
 			return fresh
 		}
 		rest = more
+		if bytes.ContainsAny(line, "\r\n") {
+			continue
+		}
 		headers, err := sip.HeadersParser(sip.DefaultHeadersParser()).ParseHeader(nil, line)
 		if err != nil {
 			continue

@@ -131,22 +131,12 @@ func (c *call) run(req *sip.Request, tx sip.ServerTransaction, offer *media.Desc
 		c.end(NoPorts)
 		return
 	}
-	if !alive || !c.ring(req, tx) {
-		c.giveUp(req, tx)
+	if alive && c.ring(req, tx) && c.answer(req, tx, mine, offer) {
+		c.talk()
 		return
 	}
-	if c.answer(req, tx, mine, offer) {
-		c.talk()
-	}
-}
-
-// giveUp answers an INVITE whose call ended before it was answered.
-func (c *call) giveUp(req *sip.Request, tx sip.ServerTransaction) {
-	switch c.snapshot().Cause {
-	case CallerHungUp, Expired: // RFC 3261 §15.1.2, §13.3.1
-		c.s.refuse(req, tx, sip.StatusRequestTerminated, "Request Terminated")
-	case GatewayHungUp:
-		c.s.refuse(req, tx, sip.StatusServiceUnavailable, "Service Unavailable")
+	if v := c.snapshot(); v.Cause == CallerHungUp && v.Answered.IsZero() { // a BYE in the early dialog, RFC 3261 §15.1.2
+		s.refuse(req, tx, sip.StatusRequestTerminated, "Request Terminated")
 	}
 }
 
@@ -171,10 +161,12 @@ func (c *call) ring(req *sip.Request, tx sip.ServerTransaction) bool {
 			return false
 		case <-c.ctx.Done(): // a BYE, or Close
 			return false
-		case <-expires:
+		case <-expires: // RFC 3261 §13.3.1
+			s.refuse(req, tx, sip.StatusRequestTerminated, "Request Terminated")
 			c.end(Expired)
 			return false
-		case <-c.hungUp.ch:
+		case <-c.hungUp.ch: // Shutdown
+			s.refuse(req, tx, sip.StatusServiceUnavailable, "Service Unavailable")
 			c.end(GatewayHungUp)
 			return false
 		case <-again.C:

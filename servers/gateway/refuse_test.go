@@ -213,9 +213,10 @@ func TestBadInput(t *testing.T) {
 		{"compact names", func(r string) string {
 			return strings.NewReplacer("To:", "t:", "From:", "f:", "Via:", "v:", "Call-ID:", "i:").Replace(r)
 		}, 200, ""},
+		{"a lone line feed", func(r string) string { return strings.Replace(r, "Max-Forwards: 70", "Max-Forwards: 70\nX: y", 1) }, 400, "Bad Request"},
 		{"no empty line", func(r string) string { return strings.TrimRight(r, "\r\n") }, 400, "Bad Request"},
 		{"truncated in a field", func(r string) string { return r[:strings.Index(r, "Call-ID")+3] }, 400, "Bad Request"},
-		{"a Request-URI that is none", func(r string) string { return strings.Replace(r, "sip:"+gwSIP, "::::", 1) }, 0, ""},
+		{"a Request-URI that is none", func(r string) string { return strings.Replace(r, "sip:"+gwSIP, "nonsense", 1) }, 0, ""},
 		{"start line only", func(string) string { return "OPTIONS sip:x SIP/2.0\r\n\r\n" }, 0, ""},
 		{"a response to nothing", func(r string) string { return strings.Replace(r, "OPTIONS sip:"+gwSIP+" SIP/2.0", "SIP/2.0 200 OK", 1) }, -1, ""},
 		{"a response without Via", func(r string) string {

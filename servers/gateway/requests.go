@@ -71,11 +71,6 @@ func (s *Server) onReinvite(req *sip.Request, tx sip.ServerTransaction) {
 	if c == nil {
 		return
 	}
-	if !c.claim() {
-		s.refuse(req, tx, sip.StatusInternalServerError, "Another INVITE Is In Progress", header("Retry-After", s.retryAfter()))
-		return
-	}
-	defer c.release()
 	body, ok := s.body(req, tx)
 	if !ok {
 		return
@@ -92,7 +87,7 @@ func (s *Server) onReinvite(req *sip.Request, tx sip.ServerTransaction) {
 	c.renegotiate(req, tx, offer)
 }
 
-// claim makes sure that one INVITE is answered at a time.
+// claim makes sure that one INVITE at a time waits for its ACK.
 func (c *call) claim() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -126,6 +121,11 @@ func (c *call) renegotiate(req *sip.Request, tx sip.ServerTransaction, offer *me
 		}
 		mine = answer
 	}
+	if !c.claim() {
+		s.refuse(req, tx, sip.StatusInternalServerError, "Another INVITE Is In Progress", header("Retry-After", s.retryAfter()))
+		return
+	}
+	defer c.release()
 	acked := c.expectACK(req.CSeq().SeqNo)
 	ok := s.accept(req, mine)
 	if !s.send(tx, ok) {

@@ -30,9 +30,10 @@ type Server struct {
 	sip    *sipgo.Server
 	client *sipgo.Client
 
-	done   chan struct{} // closed by Close
-	wg     sync.WaitGroup
-	change sync.Mutex // held while OnChange runs
+	done    chan struct{} // closed by Close
+	wg      sync.WaitGroup
+	change  sync.Mutex          // held while OnChange runs
+	sources map[string]struct{} // who has sent anything; the reading goroutine's
 
 	mu       sync.Mutex
 	serving  bool
@@ -76,6 +77,7 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 		cfg: cfg, conn: conn, local: local, log: cfg.Logger,
 		parser:   sip.NewParser(),
 		done:     make(chan struct{}),
+		sources:  map[string]struct{}{},
 		rng:      rand.New(rand.NewPCG(cfg.Seed, 0x6761746577617931)),
 		nextPort: cfg.firstPort(),
 		dialogs:  map[dialogID]*call{},
@@ -148,7 +150,7 @@ func (s *Server) Serve() error {
 	s.mu.Unlock()
 	defer s.wg.Done()
 
-	err := s.sip.ServeUDP(s.conn)
+	err := s.sip.ServeUDP(socket{s.conn, s.seal})
 	select {
 	case <-s.done:
 		return nil
@@ -176,7 +178,7 @@ func (s *Server) Close() error {
 		c.end(Closed)
 	}
 	s.wg.Wait()
-	s.ua.Close() // stops the transactions' timers; its error only repeats the socket's
+	s.ua.TransactionLayer().Close() // stops the timers; the transport layer is only what seal left
 	return err
 }
 
