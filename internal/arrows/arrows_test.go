@@ -28,6 +28,7 @@ var may = map[string][]string{
 	"scenarios":         {"bubble", "natmodels", "vnet", "stunclient", "media", "servers/", "ua", "github.com/emiago/sipgo"},
 	"report":            {"scenarios", "vnet", "natmodels", "github.com/emiago/sipgo", "github.com/pion/"},
 	"cmd/natproof":      {"report", "scenarios", "natmodels", "discover", "github.com/spf13/"},
+	"examples":          {"bubble", "natmodels", "vnet", "scenarios"},
 }
 
 // ginkgoOnly: suites is the only room that knows Ginkgo, and nobody knows suites.

@@ -1,0 +1,686 @@
+package discover_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	pion "github.com/pion/stun/v3"
+	"go.uber.org/goleak"
+
+	"github.com/natproof/natproof/bubble"
+	"github.com/natproof/natproof/discover"
+	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/servers/stun"
+	"github.com/natproof/natproof/stunclient"
+	"github.com/natproof/natproof/stunclient/attr"
+	"github.com/natproof/natproof/vnet"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	addr = netip.MustParseAddr
+	ap   = netip.MustParseAddrPort
+
+	primary   = ap("203.0.113.10:3478")
+	alternate = ap("203.0.113.11:3479")
+	external  = addr("198.51.100.1")
+	inside    = addr("10.0.0.2")
+)
+
+// A world is a host behind a NAT and a STUN server beyond it.
+type world struct {
+	nat     natmodels.Config
+	single  bool                                               // the server has one address
+	noSTUN  bool                                               // there is no server
+	link    vnet.LinkConfig                                    // between the NAT and the internet
+	wrap    func(net.PacketConn) net.PacketConn                // round the host's sockets
+	serving func(conns []net.PacketConn) (func() error, error) // nil: servers/stun
+}
+
+// discover runs in the world, under virtual time.
+func (w world) discover(t *testing.T, cfg discover.Config) (discover.Report, error) {
+	t.Helper()
+	var report discover.Report
+	var runErr, buildErr error
+	err := bubble.Run(func() { report, runErr, buildErr = w.run(cfg) })
+	if err := errors.Join(err, buildErr); err != nil {
+		t.Fatal(err)
+	}
+	return report, runErr
+}
+
+func (w world) run(cfg discover.Config) (_ discover.Report, runErr, buildErr error) {
+	fail := func(err error) (discover.Report, error, error) { return discover.Report{}, nil, err }
+	lab, err := vnet.New(vnet.Config{Seed: 1, DiscardTrace: true})
+	if err != nil {
+		return fail(err)
+	}
+	defer lab.Close()
+	dc, err := lab.Internet().AddSite("dc", vnet.SiteConfig{Prefix: netip.MustParsePrefix("203.0.113.0/24")})
+	if err != nil {
+		return fail(err)
+	}
+	server, err := dc.AddHost("server", primary.Addr(), alternate.Addr())
+	if err != nil {
+		return fail(err)
+	}
+	if w.nat.Translates() && w.nat.External == nil {
+		w.nat.External = []netip.Addr{external}
+	}
+	w.nat.Seed = 7
+	gw, err := lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: w.nat, Link: w.link})
+	if err != nil {
+		return fail(err)
+	}
+	home, err := gw.Inside().AddSite("home", vnet.SiteConfig{Prefix: netip.MustParsePrefix("10.0.0.0/24")})
+	if err != nil {
+		return fail(err)
+	}
+	host, err := home.AddHost("host", inside)
+	if err != nil {
+		return fail(err)
+	}
+	stop, err := w.serve(server)
+	if err != nil {
+		return fail(err)
+	}
+	cfg.Server, cfg.Local = primary, inside
+	cfg.Options.Rand = rand.NewChaCha8([32]byte{1})
+	cfg.Listen = func(a netip.AddrPort) (net.PacketConn, error) {
+		pc, err := host.ListenPacket("udp4", a.String())
+		if err == nil && w.wrap != nil {
+			pc = w.wrap(pc)
+		}
+		return pc, err
+	}
+	report, runErr := discover.Run(context.Background(), cfg)
+	return report, runErr, stop()
+}
+
+func (w world) serve(host *vnet.Host) (stop func() error, err error) {
+	if w.noSTUN {
+		return func() error { return nil }, nil
+	}
+	other := alternate
+	if w.single {
+		other = netip.AddrPort{}
+	}
+	conns, err := stun.Listen(func(a netip.AddrPort) (net.PacketConn, error) { return host.ListenPacket("udp4", a.String()) }, primary, other)
+	if err != nil {
+		return nil, err
+	}
+	if w.serving != nil {
+		return w.serving(conns)
+	}
+	return serveSTUN(conns)
+}
+
+func serveSTUN(conns []net.PacketConn) (func() error, error) {
+	s, err := stun.New(stun.Config{Conns: conns})
+	if err != nil {
+		return nil, err
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	return func() error { return errors.Join(s.Close(), <-served) }, nil
+}
+
+func preset(t *testing.T, name string) natmodels.Config {
+	t.Helper()
+	c, err := natmodels.Preset(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// All nine combinations and no NAT are told apart; the labels of RFC 3489 are
+// those it gives them.
+func TestBehaviors(t *testing.T) {
+	mappings := map[string]discover.Behavior{"eim": discover.EndpointIndependent, "adm": discover.AddressDependent, "apdm": discover.AddressAndPortDependent}
+	filterings := map[string]discover.Behavior{"eif": discover.EndpointIndependent, "adf": discover.AddressDependent, "apdf": discover.AddressAndPortDependent}
+	for code, class := range map[string]discover.Class{
+		"eim-eif": discover.FullCone, "eim-adf": discover.RestrictedCone, "eim-apdf": discover.PortRestrictedCone,
+		"adm-eif": discover.FullCone, "adm-adf": discover.Symmetric, "adm-apdf": discover.Symmetric,
+		"apdm-eif": discover.FullCone, "apdm-adf": discover.Symmetric, "apdm-apdf": discover.Symmetric,
+	} {
+		for _, scope := range []natmodels.FilterScope{natmodels.PerMapping, natmodels.PerEndpoint} {
+			t.Run(fmt.Sprintf("%s/%s", code, scope), func(t *testing.T) {
+				nat := preset(t, code)
+				nat.FilterScope = scope
+				r, err := world{nat: nat}.discover(t, discover.Config{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				m, f, _ := strings.Cut(code, "-")
+				if r.Mapping != mappings[m] || r.Filtering != filterings[f] || r.Classic != class {
+					t.Errorf("found %v mapping, %v filtering, %v", r.Mapping, r.Filtering, r.Classic)
+				}
+				if r.Reachable != discover.Yes || r.NAT != discover.Yes || r.ALG != discover.No || r.Fragments != discover.Yes {
+					t.Errorf("%+v", r)
+				}
+				if r.Mapped.Addr() != external || r.Local.Addr() != inside || r.Other != alternate || r.Server != primary {
+					t.Errorf("%+v", r)
+				}
+				if (r.SamePort == discover.Yes) != (m == "eim") {
+					t.Errorf("same port: %v", r.SamePort)
+				}
+				// Where X cannot open its filter for Y beforehand, silence says nothing.
+				hidden := m != "eim" && (f == "apdf" || f == "adf" && scope == natmodels.PerMapping)
+				if hidden != (r.Hairpinning == discover.NotKnown) || !hidden && (r.Hairpinning != discover.Yes || r.HairpinSource.Addr() != external) {
+					t.Errorf("hairpinning %v from %v", r.Hairpinning, r.HairpinSource)
+				}
+				if r.Lifetime != (discover.Lifetime{}) {
+					t.Errorf("lifetime was not asked for: %+v", r.Lifetime)
+				}
+				checkProbes(t, r)
+			})
+		}
+	}
+}
+
+// checkProbes: at most ten new transactions a second, and filtering was asked
+// before anything was sent to the alternate address.
+func checkProbes(t *testing.T, r discover.Report) {
+	t.Helper()
+	var last time.Duration = -time.Hour
+	alternateUsed := false
+	for _, p := range r.Probes {
+		if p.At-last < 100*time.Millisecond {
+			t.Errorf("%v after the one before: %+v", p.At-last, p)
+		}
+		last = p.At
+		if p.Test == discover.Filtering && alternateUsed {
+			t.Errorf("the alternate address was used before %+v", p)
+		}
+		alternateUsed = alternateUsed || p.To.Addr() == alternate.Addr()
+	}
+}
+
+func TestNoNAT(t *testing.T) {
+	// A router on the way to a network with public addresses.
+	r, err := world{nat: natmodels.Config{Kind: natmodels.Router}}.discover(t, discover.Config{Tests: discover.Tests()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.NAT != discover.No || r.Mapping != discover.EndpointIndependent || r.Filtering != discover.EndpointIndependent ||
+		r.Classic != discover.OpenInternet || r.Mapped != r.Local || r.Hairpinning != discover.NotKnown {
+		t.Errorf("%+v", r)
+	}
+	wantNotes(t, r, "hairpinning: there is no NAT", "lifetime: there is no NAT")
+}
+
+func wantNotes(t *testing.T, r discover.Report, want ...string) {
+	t.Helper()
+	var got []string
+	for _, n := range r.Notes {
+		got = append(got, string(n.Test)+": "+n.Text)
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("notes\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestHairpinning(t *testing.T) {
+	for _, tc := range []struct {
+		mode   natmodels.HairpinMode
+		want   discover.Answer
+		source netip.Addr
+	}{
+		{natmodels.NoHairpinning, discover.No, netip.Addr{}},
+		{natmodels.ExternalSource, discover.Yes, external},
+		{natmodels.InternalSource, discover.Yes, inside},
+	} {
+		for _, filtering := range []string{"eim-eif", "eim-adf", "eim-apdf"} {
+			nat := preset(t, filtering)
+			nat.Hairpin = tc.mode
+			r, err := world{nat: nat}.discover(t, discover.Config{Tests: []discover.Test{discover.Mapping, discover.Filtering, discover.Hairpinning}})
+			if err != nil || r.Hairpinning != tc.want || r.HairpinSource.Addr() != tc.source {
+				t.Errorf("%v %s: %v from %v, %v", tc.mode, filtering, r.Hairpinning, r.HairpinSource, err)
+			}
+		}
+	}
+}
+
+func TestLifetime(t *testing.T) {
+	for _, tc := range []struct {
+		code    string
+		idle    time.Duration
+		refresh natmodels.Refresh
+		longest time.Duration
+		want    discover.Answer
+	}{
+		{"eim-eif", 30 * time.Second, natmodels.RefreshOutbound, 0, discover.No},
+		{"eim-apdf", 2 * time.Minute, natmodels.RefreshBoth, 0, discover.Yes},
+		{"eim-apdf", 2 * time.Minute, natmodels.RefreshInbound, 0, discover.Yes},
+		{"apdm-apdf", 5 * time.Minute, natmodels.RefreshOutbound, 0, discover.No},
+		{"eim-adf", 90 * time.Second, natmodels.RefreshOutbound, time.Minute, discover.NotKnown},
+	} {
+		t.Run(fmt.Sprintf("%s/%v/%v", tc.code, tc.idle, tc.refresh), func(t *testing.T) {
+			nat := preset(t, tc.code)
+			nat.IdleTimeout, nat.Refresh = tc.idle, tc.refresh
+			r, err := world{nat: nat}.discover(t, discover.Config{Tests: []discover.Test{discover.BindingLifetime}, LifetimeMax: tc.longest})
+			if err != nil {
+				t.Fatal(err)
+			}
+			l := r.Lifetime
+			if l.InboundRefresh != tc.want || len(r.Notes) > 0 {
+				t.Errorf("%+v %+v", l, r.Notes)
+			}
+			if tc.longest > 0 {
+				if l.Alive != tc.longest || l.Expired != 0 {
+					t.Errorf("%+v", l)
+				}
+				return
+			}
+			// X's mapping was refreshed a pace or so before the pause began.
+			if l.Alive > tc.idle || l.Expired < tc.idle-time.Second || l.Expired-l.Alive > time.Second {
+				t.Errorf("%+v, want about %v", l, tc.idle)
+			}
+		})
+	}
+}
+
+func TestLifetimeNeedsOneExternalAddress(t *testing.T) {
+	nat := preset(t, "eim-eif")
+	nat.External = []netip.Addr{external, addr("198.51.100.2"), addr("198.51.100.3"), addr("198.51.100.4"), addr("198.51.100.5")}
+	nat.Pooling = natmodels.Arbitrary
+	r, err := world{nat: nat}.discover(t, discover.Config{Tests: []discover.Test{discover.BindingLifetime}})
+	if err != nil || r.Lifetime.Alive != 0 || len(r.Notes) != 1 || !strings.Contains(r.Notes[0].Text, "different external addresses") {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestNobodyAnswers(t *testing.T) {
+	r, err := world{nat: preset(t, "eim-eif"), noSTUN: true}.discover(t, discover.Config{Tests: discover.Tests()})
+	if err != nil || r.Reachable != discover.No || r.Classic != discover.Blocked || r.NAT != discover.NotKnown || len(r.Probes) != 2 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	r, err = world{nat: preset(t, "eim-eif"), noSTUN: true}.discover(t, discover.Config{Tests: []discover.Test{}})
+	if err != nil || r.Reachable != discover.No || r.Classic != discover.Unclassified || len(r.Probes) != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if p := r.Probes[0]; p.Failure != "no response" || p.Sends != 0 {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestSingleAddressServer(t *testing.T) {
+	r, err := world{nat: preset(t, "eim-apdf"), single: true}.discover(t, discover.Config{Tests: discover.Tests(), LifetimeMax: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Mapping != discover.Unknown || r.Filtering != discover.Unknown || r.Classic != discover.Unclassified ||
+		r.NAT != discover.Yes || r.Fragments != discover.Yes || r.Lifetime.Alive != time.Minute {
+		t.Errorf("%+v", r)
+	}
+	wantNotes(t, r, "filtering: the server has no OTHER-ADDRESS", "mapping: the server has no OTHER-ADDRESS",
+		"classic: the server has no CHANGED-ADDRESS")
+}
+
+// An alternate address that is there in name only must not pass for a strict filter.
+func TestDeadAlternateAddress(t *testing.T) {
+	w := world{nat: preset(t, "eim-eif"), serving: func(conns []net.PacketConn) (func() error, error) {
+		for i, c := range conns {
+			if i > 0 {
+				conns[i] = deaf{c}
+			}
+		}
+		return serveSTUN(conns)
+	}}
+	r, err := w.discover(t, discover.Config{})
+	if err != nil || r.Filtering != discover.Unknown || r.Mapping != discover.Unknown || r.Classic != discover.Unclassified {
+		t.Errorf("%+v, %v", r, err)
+	}
+	wantNotes(t, r, "mapping: 203.0.113.11:3478 did not answer", "classic: 203.0.113.11:3479 did not answer",
+		"filtering: 203.0.113.11 not answered at all: its silence proves nothing about filtering")
+}
+
+// deaf is a socket whose packets go nowhere.
+type deaf struct{ net.PacketConn }
+
+func (d deaf) WriteTo(b []byte, _ net.Addr) (int, error) { return len(b), nil }
+
+func TestALG(t *testing.T) {
+	w := world{nat: preset(t, "eim-eif"), wrap: func(pc net.PacketConn) net.PacketConn { return meddler{pc} }}
+	r, err := w.discover(t, discover.Config{})
+	if err != nil || r.ALG != discover.Yes || r.Mapping != discover.EndpointIndependent || r.Filtering != discover.EndpointIndependent {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+// meddler rewrites the external address in payloads, as a generic ALG does.
+type meddler struct{ net.PacketConn }
+
+func (m meddler) ReadFrom(b []byte) (int, net.Addr, error) {
+	n, from, err := m.PacketConn.ReadFrom(b)
+	out, in := external.AsSlice(), inside.AsSlice()
+	copy(b, strings.Replace(string(b[:n]), string(out), string(in), 1))
+	return n, from, err
+}
+
+func TestFragments(t *testing.T) {
+	w := world{nat: preset(t, "eim-eif"), link: vnet.LinkConfig{MTU: 1500}}
+	r, err := w.discover(t, discover.Config{Tests: []discover.Test{discover.Fragments}})
+	if err != nil || r.Fragments != discover.No {
+		t.Errorf("%v, %v", r.Fragments, err)
+	}
+	r, err = w.discover(t, discover.Config{Tests: []discover.Test{discover.Fragments}, Padding: 4})
+	if err != nil || r.Fragments != discover.No { // the answer's PADDING is as long as the MTU
+		t.Errorf("%v, %v", r.Fragments, err)
+	}
+}
+
+// Loss is no verdict.
+func TestLoss(t *testing.T) {
+	w := world{nat: preset(t, "adm-adf"), link: vnet.LinkConfig{Loss: 0.1, Latency: 20 * time.Millisecond}}
+	r, err := w.discover(t, discover.Config{})
+	if err != nil || r.Mapping != discover.AddressDependent || r.Filtering != discover.AddressDependent || r.Classic != discover.Symmetric {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
+func TestSameSeedSameReport(t *testing.T) {
+	var first string
+	for range 20 {
+		r, err := world{nat: preset(t, "apdm-apdf")}.discover(t, discover.Config{Tests: discover.Tests()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == "" {
+			first = string(b)
+		}
+		if string(b) != first {
+			t.Fatalf("%s\n%s", first, b)
+		}
+	}
+	for _, want := range []string{`"mapping":"address-and-port-dependent"`, `"classic":"symmetric"`, `"nat":"yes"`, `"alive":299`} {
+		if !strings.Contains(first, want) {
+			t.Errorf("%s lacks %s", first, want)
+		}
+	}
+}
+
+// Servers that are not quite RFC 5780.
+func TestOddServers(t *testing.T) {
+	// odd answers every request with one set of attributes.
+	odd := func(set func(request []byte, m *pion.Message, from netip.AddrPort) []byte) world {
+		return world{nat: preset(t, "eim-apdf"), single: true, serving: func(conns []net.PacketConn) (func() error, error) {
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				buf := make([]byte, 4096)
+				for {
+					n, from, err := conns[0].ReadFrom(buf)
+					if err != nil {
+						return
+					}
+					_, m, err := attr.Decode(buf[:n])
+					if err != nil {
+						continue
+					}
+					src, _ := attr.FromNet(from)
+					if b := set(buf[:n], m, src); b != nil {
+						_, _ = conns[0].WriteTo(b, from)
+					}
+				}
+			}()
+			return func() error { err := conns[0].Close(); <-done; return err }, nil
+		}}
+	}
+	success := func(b []byte, from netip.AddrPort, more ...pion.Setter) []byte {
+		h, _ := attr.ParseHeader(b)
+		set := []pion.Setter{pion.BindingSuccess, h.ID, attr.Address{Type: pion.AttrMappedAddress, AddrPort: from}}
+		return pion.MustBuild(append(set, more...)...).Raw
+	}
+	failure := func(b []byte, code pion.ErrorCode) []byte {
+		h, _ := attr.ParseHeader(b)
+		return pion.MustBuild(pion.BindingError, h.ID, code).Raw
+	}
+	other := attr.Address{Type: pion.AttrOtherAddress, AddrPort: alternate}
+	changed := attr.Address{Type: pion.AttrChangedAddress, AddrPort: alternate}
+
+	t.Run("ignores CHANGE-REQUEST, PADDING and RESPONSE-PORT", func(t *testing.T) {
+		w := odd(func(b []byte, _ *pion.Message, from netip.AddrPort) []byte { return success(b, from, other, changed) })
+		r, err := w.discover(t, discover.Config{Tests: []discover.Test{discover.Filtering, discover.Fragments, discover.BindingLifetime, discover.Classic}})
+		if err != nil || r.Filtering != discover.Unknown || r.Fragments != discover.NotKnown || r.ALG != discover.NotKnown {
+			t.Errorf("%+v, %v", r, err)
+		}
+		wantNotes(t, r, "filtering: asked to answer from 203.0.113.11:3479, the server answered from 203.0.113.10:3478",
+			"fragments: the server does not do PADDING", "lifetime: the server does not do RESPONSE-PORT", "classic: the server ignores CHANGE-REQUEST")
+	})
+	t.Run("refuses all options", func(t *testing.T) {
+		w := odd(func(b []byte, m *pion.Message, from netip.AddrPort) []byte {
+			if len(m.Attributes) > 0 {
+				return failure(b, 400)
+			}
+			return success(b, from, other, changed)
+		})
+		r, err := w.discover(t, discover.Config{Tests: []discover.Test{discover.Filtering, discover.Fragments, discover.BindingLifetime, discover.Classic}})
+		if err != nil {
+			t.Error(err)
+		}
+		wantNotes(t, r, "filtering: the server does not do CHANGE-REQUEST", "fragments: the server does not do PADDING",
+			"lifetime: the server does not do RESPONSE-PORT", "classic: the server does not do CHANGE-REQUEST")
+	})
+	t.Run("refuses everything", func(t *testing.T) {
+		r, err := odd(func(b []byte, _ *pion.Message, _ netip.AddrPort) []byte { return failure(b, 500) }).discover(t, discover.Config{})
+		if err != nil || r.Reachable != discover.No || len(r.Probes) != 2 || !strings.Contains(r.Probes[0].Failure, "500") {
+			t.Errorf("%+v, %v", r, err)
+		}
+		wantNotes(t, r, "classic: the server does not speak RFC 3489")
+	})
+	t.Run("garbles", func(t *testing.T) {
+		w := odd(func(b []byte, _ *pion.Message, _ netip.AddrPort) []byte {
+			h, _ := attr.ParseHeader(b)
+			return pion.MustBuild(pion.BindingSuccess, h.ID).Raw
+		})
+		r, err := w.discover(t, discover.Config{})
+		if err != nil || r.Reachable != discover.No {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+	t.Run("OTHER-ADDRESS that is not another", func(t *testing.T) {
+		same := attr.Address{Type: pion.AttrOtherAddress, AddrPort: netip.AddrPortFrom(primary.Addr(), 3479)}
+		w := odd(func(b []byte, _ *pion.Message, from netip.AddrPort) []byte { return success(b, from, same) })
+		r, err := w.discover(t, discover.Config{Tests: []discover.Test{discover.Mapping}})
+		if err != nil || r.Mapping != discover.Unknown {
+			t.Errorf("%+v, %v", r, err)
+		}
+		wantNotes(t, r, "connectivity: OTHER-ADDRESS 203.0.113.10:3479 shares address or port with the server 203.0.113.10:3478: not used",
+			"mapping: the server has no OTHER-ADDRESS")
+	})
+	t.Run("goes away", func(t *testing.T) {
+		n := 0
+		w := odd(func(b []byte, _ *pion.Message, from netip.AddrPort) []byte {
+			if n++; n > 1 {
+				return nil
+			}
+			return success(b, from, other)
+		})
+		r, err := w.discover(t, discover.Config{Tests: discover.Tests()})
+		if err != nil || r.Reachable != discover.Yes || r.Fragments != discover.No || r.Classic != discover.Blocked || r.Lifetime.Alive != 0 {
+			t.Errorf("%+v, %v", r, err)
+		}
+	})
+}
+
+// Wherever a run fails, it says so, returns what it has, and leaves nothing behind.
+func TestFailsAnywhere(t *testing.T) {
+	broken := errors.New("network is down")
+	nat := preset(t, "eim-apdf")
+	nat.IdleTimeout = 30 * time.Second
+	cfg := discover.Config{Tests: discover.Tests(), LifetimeMax: time.Minute, LifetimePrecision: 10 * time.Second}
+	for n := 0; ; n++ {
+		left := n
+		w := world{nat: nat, wrap: func(pc net.PacketConn) net.PacketConn { return fuse{pc, &left, broken} }}
+		r, err := w.discover(t, cfg)
+		if err == nil {
+			if left < 0 || n < 60 || r.Classic != discover.PortRestrictedCone || r.Lifetime.InboundRefresh != discover.No {
+				t.Errorf("ended well after %d datagrams: %+v", n, r)
+			}
+			return
+		}
+		if !errors.Is(err, broken) || r.Server != primary {
+			t.Fatalf("%d datagrams: %+v, %v", n, r, err)
+		}
+	}
+}
+
+// fuse is a socket that sends so many datagrams and no more.
+type fuse struct {
+	net.PacketConn
+	left *int
+	err  error
+}
+
+func (f fuse) WriteTo(b []byte, to net.Addr) (int, error) {
+	if *f.left--; *f.left < 0 {
+		return 0, f.err
+	}
+	return f.PacketConn.WriteTo(b, to)
+}
+
+func TestFirewall(t *testing.T) {
+	for strict, want := range map[bool]discover.Behavior{true: discover.AddressAndPortDependent, false: discover.AddressDependent} {
+		w := world{nat: natmodels.Config{Kind: natmodels.Router}, wrap: func(pc net.PacketConn) net.PacketConn {
+			return &firewall{PacketConn: pc, strict: strict, asked: map[string]bool{}}
+		}}
+		r, err := w.discover(t, discover.Config{})
+		if err != nil || r.NAT != discover.No || r.Mapping != discover.EndpointIndependent || r.Filtering != want || r.Classic != discover.SymmetricFirewall {
+			t.Errorf("strict %v: %+v, %v", strict, r, err)
+		}
+	}
+}
+
+// firewall is a socket that hears only those it has spoken to.
+type firewall struct {
+	net.PacketConn
+	strict bool // port and all
+	mu     sync.Mutex
+	asked  map[string]bool
+}
+
+func (f *firewall) key(a net.Addr) string {
+	ap, _ := attr.FromNet(a)
+	if f.strict {
+		return ap.String()
+	}
+	return ap.Addr().String()
+}
+
+func (f *firewall) WriteTo(b []byte, to net.Addr) (int, error) {
+	f.mu.Lock()
+	f.asked[f.key(to)] = true
+	f.mu.Unlock()
+	return f.PacketConn.WriteTo(b, to)
+}
+
+func (f *firewall) ReadFrom(b []byte) (int, net.Addr, error) {
+	for {
+		n, from, err := f.PacketConn.ReadFrom(b)
+		f.mu.Lock()
+		ok := err != nil || f.asked[f.key(from)]
+		f.mu.Unlock()
+		if ok {
+			return n, from, err
+		}
+	}
+}
+
+func TestConfig(t *testing.T) {
+	good := discover.Config{Server: primary, Local: inside, Listen: func(netip.AddrPort) (net.PacketConn, error) { return nil, errors.New("unused") }}
+	for says, change := range map[string]func(*discover.Config){
+		"server":             func(c *discover.Config) { c.Server = netip.AddrPort{} },
+		"want an address":    func(c *discover.Config) { c.Server = netip.AddrPortFrom(primary.Addr(), 0) },
+		"local address":      func(c *discover.Config) { c.Local = netip.Addr{} },
+		"concrete":           func(c *discover.Config) { c.Local = netip.IPv4Unspecified() },
+		"different families": func(c *discover.Config) { c.Local = addr("2001:db8::1") },
+		"Listen is nil":      func(c *discover.Config) { c.Listen = nil },
+		"Options.Other":      func(c *discover.Config) { c.Options.Other = func([]byte, netip.AddrPort) {} },
+		"padding":            func(c *discover.Config) { c.Padding = -1 },
+		"lifetime":           func(c *discover.Config) { c.LifetimeMax = -1 },
+		"precision":          func(c *discover.Config) { c.LifetimePrecision = -1 },
+		`test "speed"`:       func(c *discover.Config) { c.Tests = []discover.Test{"speed"} },
+	} {
+		cfg := good
+		change(&cfg)
+		if _, err := discover.Run(t.Context(), cfg); err == nil || !strings.HasPrefix(err.Error(), "discover: config: ") || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", says, err)
+		}
+	}
+}
+
+func TestRunErrors(t *testing.T) {
+	broken := errors.New("no such device")
+	cfg := discover.Config{Server: primary, Local: inside, Listen: func(netip.AddrPort) (net.PacketConn, error) { return nil, broken }}
+	if _, err := discover.Run(t.Context(), cfg); !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "discover: connectivity: ") {
+		t.Errorf("got %v", err)
+	}
+	loopback := func(netip.AddrPort) (net.PacketConn, error) {
+		return net.ListenUDP("udp4", net.UDPAddrFromAddrPort(ap("127.0.0.1:0")))
+	}
+	cfg.Listen = loopback
+	if _, err := discover.Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "instead of 10.0.0.2") {
+		t.Errorf("got %v", err)
+	}
+	cfg.Local, cfg.Server = addr("127.0.0.1"), ap("127.0.0.1:9")
+	cfg.Options = stunclient.Options{Rc: -1}
+	if _, err := discover.Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "Rc") {
+		t.Errorf("got %v", err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(broken)
+	cfg.Options = stunclient.Options{}
+	if _, err := discover.Run(ctx, cfg); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLoopback(t *testing.T) {
+	listen := func(a netip.AddrPort) (net.PacketConn, error) {
+		return net.ListenUDP("udp4", net.UDPAddrFromAddrPort(a))
+	}
+	conns, err := stun.Listen(listen, ap("127.0.0.1:0"), ap("127.0.0.2:0"))
+	if err != nil {
+		t.Skipf("no second loopback address: %v", err)
+	}
+	stop, err := serveSTUN(conns)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server, _ := attr.FromNet(conns[0].LocalAddr())
+	r, err := discover.Run(t.Context(), discover.Config{Server: server, Local: addr("127.0.0.1"), Listen: listen})
+	if err := errors.Join(err, stop()); err != nil {
+		t.Fatal(err)
+	}
+	if r.NAT != discover.No || r.Mapping != discover.EndpointIndependent || r.Filtering != discover.EndpointIndependent ||
+		r.Classic != discover.OpenInternet || r.Fragments != discover.Yes || r.ALG != discover.No {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestNames(t *testing.T) {
+	for want, s := range map[string]fmt.Stringer{
+		"unknown": discover.Behavior(99), "address-dependent": discover.AddressDependent, "yes": discover.Yes,
+		"UDP blocked": discover.Blocked, "symmetric UDP firewall": discover.SymmetricFirewall, "port restricted cone": discover.PortRestrictedCone,
+	} {
+		if s.String() != want {
+			t.Errorf("got %q, want %q", s, want)
+		}
+	}
+}

@@ -1,0 +1,131 @@
+package discover
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	pion "github.com/pion/stun/v3"
+
+	"github.com/natproof/natproof/stunclient"
+	"github.com/natproof/natproof/stunclient/attr"
+)
+
+// A socket asks.
+type socket struct {
+	*stunclient.Conn
+	local netip.AddrPort
+}
+
+// open opens a socket of its own for a test. other sees STUN that is no
+// response to one of its own requests.
+func (s *session) open(other func([]byte, netip.AddrPort)) (*socket, error) {
+	pc, err := s.cfg.Listen(netip.AddrPortFrom(s.cfg.Local, 0))
+	if err != nil {
+		return nil, err
+	}
+	local, ok := attr.FromNet(pc.LocalAddr())
+	if !ok || local.Addr() != s.cfg.Local {
+		_ = pc.Close()
+		return nil, fmt.Errorf("Listen bound %v instead of %v", pc.LocalAddr(), s.cfg.Local)
+	}
+	opts := s.cfg.Options
+	opts.Other = other
+	conn, err := stunclient.NewConn(pc, stunclient.ConnConfig{Options: opts})
+	if err != nil {
+		_ = pc.Close()
+		return nil, err
+	}
+	return &socket{conn, local}, nil
+}
+
+// A probe is a request to be made.
+type probe struct {
+	to      netip.AddrPort
+	change  attr.ChangeRequest
+	setters []pion.Setter
+	legacy  bool
+}
+
+// A result is what became of a probe.
+type result uint8
+
+const (
+	answered result = iota
+	silent          // no response at all
+	refused         // an error response
+	garbled         // a response that makes no sense
+)
+
+// ask makes a request and records it. The error is only what ends the whole run.
+func (s *session) ask(ctx context.Context, t Test, sock *socket, p probe) (stunclient.Response, result, error) {
+	if err := s.keepPace(ctx); err != nil {
+		return stunclient.Response{}, silent, err
+	}
+	rec := Probe{Test: t, At: time.Since(s.start), Local: sock.local, To: p.to, ChangeIP: p.change.IP, ChangePort: p.change.Port}
+	set := p.setters
+	if p.change != (attr.ChangeRequest{}) {
+		set = append([]pion.Setter{p.change}, set...)
+	}
+	call := sock.Client().Binding
+	if p.legacy {
+		call = sock.Client().Legacy
+	}
+	r, err := call(ctx, p.to, set...)
+	res, err, failure := judge(err)
+	rec.Sends, rec.From, rec.Mapped, rec.Failure = r.Sends, r.From, r.Address(), failure
+	s.report.Probes = append(s.report.Probes, rec)
+	if res == answered {
+		if r.Mapped.IsValid() && r.XORMapped.IsValid() {
+			// RFC 5780 section 3.6: an ALG rewrites what it can recognise.
+			s.report.ALG = max(s.report.ALG, answer(r.Mapped != r.XORMapped))
+		}
+		if r.From.Addr() != s.cfg.Server.Addr() {
+			s.alternate = true
+		}
+	}
+	return r, res, err
+}
+
+// judge tells what the network did from what ends the run.
+func judge(err error) (result, error, string) {
+	var refusal *stunclient.ErrorResponse
+	switch {
+	case err == nil:
+		return answered, nil, ""
+	case errors.Is(err, errHeard):
+		return silent, err, "arrived at the other socket"
+	case errors.Is(err, stunclient.ErrTimeout):
+		return silent, nil, "no response"
+	case errors.As(err, &refusal):
+		return refused, nil, refusal.Error()
+	case errors.Is(err, stunclient.ErrBadResponse), errors.Is(err, stunclient.ErrUnknownAttributes):
+		return garbled, nil, err.Error()
+	}
+	return silent, err, err.Error()
+}
+
+// keepPace waits until a new transaction may start.
+func (s *session) keepPace(ctx context.Context) error {
+	if err := sleep(ctx, time.Until(s.last.Add(pace))); err != nil {
+		return err
+	}
+	s.last = time.Now()
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	if d <= 0 {
+		return context.Cause(ctx)
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
