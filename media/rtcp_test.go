@@ -24,7 +24,8 @@ func TestRTCPIntervals(t *testing.T) {
 	var count int
 	for seed := range uint64(20) {
 		synctest.Test(t, func(t *testing.T) {
-			n, a, b := pair(t, media.Config{Seed: seed}, media.Config{Seed: seed})
+			slow := media.Config{Seed: seed, PTime: 200 * time.Millisecond}
+			n, a, b := pair(t, slow, slow)
 			start := time.Now()
 			startBoth(t, a, b)
 			time.Sleep(2 * time.Minute)

@@ -159,7 +159,7 @@ func TestSeedDecides(t *testing.T) {
 			n, a, b := pair(t, media.Config{Seed: seed}, media.Config{Seed: seed})
 			start := time.Now()
 			startBoth(t, a, b)
-			time.Sleep(20 * time.Second)
+			time.Sleep(20*time.Second - 10*time.Millisecond)
 			if a.Stats().SSRC == b.Stats().SSRC {
 				t.Error("two ends with one seed have one SSRC")
 			}

@@ -32,7 +32,7 @@ func (s *Session) Call(ctx context.Context, target string) error {
 		return err
 	}
 	defer leave()
-	uri, err := s.target4(target)
+	uri, err := s.parseTarget(target)
 	if err != nil {
 		return err
 	}
@@ -52,8 +52,8 @@ func (s *Session) Call(ctx context.Context, target string) error {
 	return err
 }
 
-// target4 reads what is to be called.
-func (s *Session) target4(target string) (sip.Uri, error) {
+// parseTarget reads what is to be called.
+func (s *Session) parseTarget(target string) (sip.Uri, error) {
 	number, isTel := strings.CutPrefix(target, "tel:")
 	if !isTel && strings.Trim(target, "+0123456789*#") == "" && target != "" {
 		number, isTel = target, true

@@ -120,7 +120,7 @@ func (c *Client) ack(req *sip.Request) {
 
 // response is called for each response without a transaction, on the reader's goroutine.
 func (c *Client) response(res *sip.Response) {
-	if res.CSeq().MethodName == sip.INVITE && res.IsSuccess() && res.From() != nil && res.To() != nil && res.CallID() != nil {
+	if res.CSeq().MethodName == sip.INVITE && res.IsSuccess() {
 		tag, _ := res.From().Params.Get("tag")
 		if s := c.session(sessionKey(res.CallID().Value(), tag)); s != nil {
 			s.stray2xx(res)

@@ -246,6 +246,39 @@ func TestNoise(t *testing.T) {
 	})
 }
 
+// Responses to an INVITE that is under way, with its branch in place of BRANCH.
+func FuzzResponse(f *testing.F) {
+	const head = "Via: SIP/2.0/UDP 10.0.0.1:5060;branch=BRANCH\nFrom: <sip:a@b>;tag=f\nTo: <sip:c@d>;tag=t\nCall-ID: x\nCSeq: 1 INVITE\n"
+	sdp := strings.ReplaceAll(sdpAt("203.0.113.30:4000", "rtcp:4009"), "\r\n", "\n")
+	for _, s := range []string{
+		"SIP/2.0 180 Ringing\n" + head + "\n",
+		"SIP/2.0 200 OK\n" + head + "Contact: <sip:c@203.0.113.30>\nRecord-Route: <sip:203.0.113.1;lr>\nContent-Type: application/sdp\n\n" + sdp,
+		"SIP/2.0 302 Moved\n" + head + "Contact: <sip:c@203.0.113.31>;q=0.5\n\n",
+		"SIP/2.0 407 Auth\n" + head + "Proxy-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth,auth-int\"\n\n",
+		"SIP/2.0 503 No\n" + head + "Retry-After: 5 (soon);duration=3\n\n",
+	} {
+		f.Add([]byte(strings.ReplaceAll(s, "\n", "\r\n")))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		synctest.Test(t, func(t *testing.T) {
+			n := newMemnet(t)
+			a := newAgent(t, n, "10.0.0.1:5060")
+			alice := must(a.NewProfile(ProfileConfig{Account: Account{URI: "sip:a@b", Password: "x"}, Registrar: addr("203.0.113.30:5060")}))(t)
+			s := must(a.NewSession(alice))(t)
+			go s.Call(t.Context(), "sip:c@203.0.113.30")
+			synctest.Wait()
+			m := must(parser.ParseSIP(n.packets(sipText("INVITE"))[0].data))(t)
+			b = bytes.ReplaceAll(b, []byte("BRANCH"), []byte(m.Via().Params.GetOr("branch", "")))
+			for range 2 {
+				a.stack.datagram(a.sips[0], b, netUDP("203.0.113.30:5060"))
+				synctest.Wait()
+			}
+			time.Sleep(time.Minute)
+			check(t, a.Close())
+		})
+	})
+}
+
 func FuzzDatagram(f *testing.F) {
 	p := &peer{memConn: &memConn{at: addr("203.0.113.30:5060")}}
 	for _, s := range []string{

@@ -152,7 +152,8 @@ func (s *stack) refuse(p *port, req *sip.Request, src netip.AddrPort, reason str
 
 func (s *stack) gotResponse(res *sip.Response) {
 	key, ok := clientKey(res)
-	if !ok || len(res.GetHeaders("via")) != 1 { // RFC 3261 section 8.1.3.3
+	// One Via (RFC 3261 section 8.1.3.3) and what every message has (section 8.1.1).
+	if !ok || len(res.GetHeaders("via")) != 1 || res.To() == nil || res.From() == nil || res.CallID() == nil {
 		s.ctr.malformed.Add(1)
 		return
 	}

@@ -96,11 +96,11 @@ func strayLineEnd(data []byte) bool {
 	return bytes.ContainsAny(bytes.ReplaceAll(head, []byte("\r\n"), nil), "\r\n")
 }
 
-// missing names what RFC 3261 §8.1.1 demands and the request lacks. A missing
-// Max-Forwards harms nobody at the last hop.
+// missing names what RFC 3261 §8.1.1 demands and the request lacks, or has
+// twice. A missing Max-Forwards harms nobody at the last hop.
 func missing(req *sip.Request) string {
 	switch {
-	case req.Via() == nil:
+	case req.Via() == nil || req.Via().Host == "":
 		return "Missing Via header field"
 	case req.From() == nil:
 		return "Missing From header field"
@@ -112,6 +112,13 @@ func missing(req *sip.Request) string {
 		return "Missing CSeq header field"
 	case req.CSeq().MethodName != req.Method:
 		return "CSeq method does not match"
+	case !strings.HasPrefix(req.Via().Params.GetOr("branch", ""), sip.RFC3261BranchMagicCookie) && tagOf(req.From().Params) == "":
+		return "Neither branch nor From tag" // nothing to match a transaction by, RFC 3261 §17.2.3
+	}
+	for _, name := range []string{"from", "to", "call-id", "cseq"} {
+		if len(req.GetHeaders(name)) > 1 { // RFC 3261 §7.3.1: only lists may be repeated
+			return "Repeated " + name + " header field"
+		}
 	}
 	return ""
 }
@@ -145,12 +152,13 @@ func salvage(req *sip.Request, data []byte) *sip.Request {
 func (s *Server) reject(req *sip.Request, fault string, source net.Addr) bool {
 	from, ok := source.(*net.UDPAddr)
 	via := req.Via()
-	if req.IsAck() || via == nil || !ok {
+	if req.IsAck() || via == nil || via.Host == "" || !ok {
 		return false
 	}
 	req.SetTransport("UDP")
 	req.SetSource(from.String())
 	res := sip.NewResponseFromRequest(req, sip.StatusBadRequest, fault, nil)
+	res.SipVersion = sipVersion
 	if to := res.To(); to != nil && tagOf(req.To().Params) == "" {
 		to.Params.Add("tag", s.tag(req))
 	}
@@ -160,7 +168,7 @@ func (s *Server) reject(req *sip.Request, fault string, source net.Addr) bool {
 		if via.Port > 0 {
 			to.Port = via.Port
 		}
-		if !strings.EqualFold(via.Host, from.IP.String()) {
+		if trimBrackets(via.Host) != from.IP.String() {
 			res.Via().Params.Add("received", from.IP.String())
 		}
 	}

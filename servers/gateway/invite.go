@@ -281,7 +281,7 @@ func (c *call) awaitACK(tx sip.ServerTransaction, res *sip.Response, acked <-cha
 		select {
 		case ack := <-acked:
 			return ack
-		case ack := <-tx.Acks(): // one with the branch of the INVITE; RFC 3261 §17.1.1.3 wants another
+		case ack := <-tx.Acks(): // one with the branch of the INVITE; RFC 3261 §8.1.1.7 wants another
 			c.ack(ack)
 		case <-again.C:
 			c.mu.Lock()

@@ -55,6 +55,7 @@ func TestRefusals(t *testing.T) {
 		{"CANCEL of nothing", func(p *phone) { p.write(p.request("CANCEL", number, "")) }, 481, ""},
 		{"REGISTER", func(p *phone) { p.write(p.request("REGISTER", "sip:"+gwSIP, "")) }, 405, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS"},
 		{"a method nobody knows", func(p *phone) { p.write(p.request("DANCE", "sip:"+gwSIP, "")) }, 405, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS"},
+		{"405 before 420", func(p *phone) { p.write(p.request("REGISTER", "sip:"+gwSIP, "", "Require: path")) }, 405, ""},
 		{"OPTIONS", func(p *phone) { p.write(p.request("OPTIONS", "sip:"+gwSIP, "")) }, 200, "Accept: application/sdp"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -64,6 +65,9 @@ func TestRefusals(t *testing.T) {
 				p := newPhone(t, n, phoneAt)
 				tc.send(p)
 				res := p.next(tc.status)
+				if res.SipVersion != "SIP/2.0" {
+					t.Errorf("answers in %s", res.SipVersion)
+				}
 				if tc.header != "" && !strings.Contains(res.String(), tc.header+"\r\n") {
 					t.Errorf("no %q in\n%s", tc.header, res)
 				}
@@ -201,6 +205,12 @@ func TestBadInput(t *testing.T) {
 		{"no Call-ID", func(r string) string { return without(r, "Call-ID") }, 400, "Missing Call-ID header field"},
 		{"no CSeq", func(r string) string { return without(r, "CSeq") }, 400, "Missing CSeq header field"},
 		{"CSeq of another method", func(r string) string { return strings.Replace(r, "1 OPTIONS", "1 BYE", 1) }, 400, "CSeq method does not match"},
+		{"Via without a host", func(r string) string { return strings.Replace(r, "UDP "+phoneAt, "UDP ", 1) }, 0, ""},
+		{"neither branch nor tag", func(r string) string {
+			return strings.NewReplacer(";branch=", ";x=", ";tag=a1", "").Replace(r)
+		}, 400, "Neither branch nor From tag"},
+		{"a branch of RFC 2543", func(r string) string { return strings.Replace(r, "z9hG4bK", "old", 1) }, 200, ""},
+		{"two To", func(r string) string { return strings.Replace(r, "CSeq:", "t: <sip:x@y>\r\nCSeq:", 1) }, 400, "Repeated to header field"},
 		{"CSeq is a word", func(r string) string { return strings.Replace(r, "CSeq: 1", "CSeq: one", 1) }, 400, "Bad Request"},
 		{"Content-Length too long", func(r string) string { return strings.Replace(r, "Length: 0", "Length: 10", 1) }, 400, "Body Shorter Than Content-Length"},
 		{"Content-Length too short", func(r string) string { return r + "trailing" }, 200, ""},

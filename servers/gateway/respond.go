@@ -10,6 +10,8 @@ import (
 const (
 	allow   = "INVITE, ACK, CANCEL, BYE, OPTIONS"
 	sdpType = "application/sdp"
+
+	sipVersion = "SIP/2.0"
 )
 
 func header(name, value string) sip.Header { return sip.NewHeader(name, value) }
@@ -19,7 +21,8 @@ func header(name, value string) sip.Header { return sip.NewHeader(name, value) }
 // an empty rport, so the rest of §18.2.1 is done here.
 func (s *Server) response(req *sip.Request, status int, reason string, body []byte, headers ...sip.Header) *sip.Response {
 	res := sip.NewResponseFromRequest(req, status, reason, body)
-	if via, source := res.Via(), sourceHost(req); via != nil && source != "" && via.Host != source {
+	res.SipVersion = sipVersion // not the request's, which may be another (RFC 3261 §7.2)
+	if via, source := res.Via(), sourceHost(req); via != nil && source != "" && trimBrackets(via.Host) != source {
 		via.Params.Add("received", source)
 	}
 	for _, h := range headers {
@@ -68,14 +71,20 @@ func (s *Server) handler(f func(*sip.Request, sip.ServerTransaction)) func(*sip.
 	}
 }
 
-// acceptable does the inspection of RFC 3261 §8.2.2 and §8.2.3 that does not
-// depend on the method, in that order; false means it has been answered.
+// acceptable does the inspection that is the same for every method: the
+// version, then Require (RFC 3261 §8.2.2.3), unless the method is refused
+// anyhow (§8.2.1 comes first). False means the request has been answered.
 func (s *Server) acceptable(req *sip.Request, tx sip.ServerTransaction) bool {
-	if !strings.EqualFold(req.SipVersion, "SIP/2.0") {
+	if !strings.EqualFold(req.SipVersion, sipVersion) {
 		s.refuse(req, tx, sip.StatusVersionNotSupported, "Version Not Supported")
 		return false
 	}
-	if unsupported := required(req); unsupported != "" && !req.IsCancel() {
+	switch req.Method {
+	case sip.INVITE, sip.BYE, sip.OPTIONS:
+	default:
+		return true
+	}
+	if unsupported := required(req); unsupported != "" {
 		s.refuse(req, tx, sip.StatusBadExtension, "Bad Extension", header("Unsupported", unsupported))
 		return false
 	}
