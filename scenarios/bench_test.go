@@ -2,6 +2,7 @@ package scenarios_test
 
 import (
 	"context"
+	"runtime/debug"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 // BenchmarkCells plays whole cells one after the other, worlds, servers and
 // user agents made anew for each. The figure for two cores is twice that of one.
 func BenchmarkCells(b *testing.B) {
+	defer debug.SetGCPercent(debug.SetGCPercent(800)) // as the command does
 	register := scenarios.DefaultCell(scenarios.FlowRegister, "port-restricted", scenarios.NoNAT)
 	call := scenarios.DefaultCell(scenarios.FlowCall, "port-restricted", "full-cone")
 	call.Registrar, call.Rport = scenarios.RegistrarReceived, true

@@ -28,6 +28,9 @@ const (
 	// sent, every 20 ms from the answer on: of two things that one host does at one
 	// instant, neither is first.
 	offBeat = 7 * time.Millisecond
+	// ackPoll is how often it is looked whether the ACK has arrived; a multiple of
+	// 20 ms, so that it stays off the beat.
+	ackPoll = 20 * time.Millisecond
 	// beforeRTCP is how long a call must have lasted before that, so that the
 	// first reports of both ends have opened what they open.
 	beforeRTCP = 4 * time.Second
@@ -198,8 +201,7 @@ func (p *play) steps() error {
 	if err := session.Call(ctx, target); err != nil {
 		return p.tolerate(err)
 	}
-	time.Sleep(time.Second + offBeat) // for the ACK to arrive
-	if p.talked = p.acked.Load(); p.talked && p.cell.HasMedia() {
+	if p.talked = p.awaitACK(); p.talked && p.cell.HasMedia() {
 		if err := p.talk(session); err != nil {
 			return err
 		}
@@ -208,6 +210,16 @@ func (p *play) steps() error {
 		return fmt.Errorf("hang up: %w", err)
 	}
 	return nil
+}
+
+// awaitACK waits until the callee has the ACK. If the first is lost, the callee
+// repeats its 200 after 0.5, 1.5 and 3.5 s (RFC 3261 §13.3.1.4) and gets another.
+func (p *play) awaitACK() bool {
+	time.Sleep(offBeat)
+	for waited := time.Duration(0); waited < 4*time.Second && !p.acked.Load(); waited += ackPoll {
+		time.Sleep(ackPoll)
+	}
+	return p.acked.Load()
 }
 
 // target is who is called.

@@ -508,3 +508,57 @@ func TestTopologiesThatMakeNoSense(t *testing.T) {
 		return nil
 	})
 }
+
+// Two homes behind one carrier NAT call each other by their external addresses:
+// that needs hairpinning (RFC 4787 section 6), and who hairpins decides what the
+// other one sees.
+func TestTwoSitesBehindOneGateway(t *testing.T) {
+	for mode, want := range map[natmodels.HairpinMode]string{
+		natmodels.ExternalSource: "198.51.100.1:",
+		natmodels.InternalSource: "10.0.0.2:5060",
+		natmodels.NoHairpinning:  "",
+	} {
+		t.Run(mode.String(), func(t *testing.T) {
+			inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
+				cfg, _ := natmodels.Preset("full-cone")
+				cfg.External, cfg.Hairpin = []netip.Addr{addr("198.51.100.1")}, mode
+				gw, err := lab.Internet().AddGateway("cgn", vnet.GatewayConfig{NAT: cfg})
+				if err != nil {
+					return err
+				}
+				var conns []*vnet.Conn
+				for _, net := range []string{"10.0.0.0/24", "10.0.1.0/24"} {
+					site, err := gw.Inside().AddSite("site-"+net, vnet.SiteConfig{Prefix: prefix(net)})
+					if err != nil {
+						return err
+					}
+					h, _ := site.AddHost("host-" + net)
+					c, err := h.Listen(netip.AddrPortFrom(h.Addr(), 5060))
+					if err != nil {
+						return err
+					}
+					conns = append(conns, c)
+				}
+				conns[1].WriteTo([]byte("open"), udp("192.0.2.99:9")) // its external endpoint exists now
+				time.Sleep(time.Second)
+				external := gw.Mappings()[0].External
+				conns[0].WriteTo([]byte("neighbour"), net.UDPAddrFromAddrPort(external))
+				_, from, err := recv(conns[1])
+				if want == "" {
+					if !errors.Is(err, os.ErrDeadlineExceeded) || lab.Stats().Dropped["hairpin-off"] != 1 {
+						return fmt.Errorf("%v %v", err, lab.Stats())
+					}
+					return nil
+				}
+				if err != nil || !strings.HasPrefix(from, want) {
+					return fmt.Errorf("from %q, want %q: %v", from, want, err)
+				}
+				conns[0].WriteTo([]byte("directly"), conns[1].LocalAddr()) // one realm: no NAT between them
+				if _, from, err := recv(conns[1]); err != nil || from != "10.0.0.2:5060" {
+					return fmt.Errorf("directly from %q: %v", from, err)
+				}
+				return nil
+			})
+		})
+	}
+}
