@@ -95,8 +95,8 @@ func (n *NAT) SetBehavior(cfg Config) error {
 	}
 	n.each(func(ref uint32, m *mapping) {
 		if !m.static {
-			n.unschedule(m)
-			n.schedule(ref, m, n.deadline(m))
+			n.wheel.unschedule(&m.timed)
+			n.wheel.schedule(ref, n.deadline(m))
 		}
 		for _, remote := range sentTo[ref] {
 			n.permit(ref, m, remote)

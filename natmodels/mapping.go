@@ -14,12 +14,11 @@ type mapping struct {
 	replied    bool
 	port       uint16 // external
 	pool       uint16 // external address
-	where      uint16 // slot of the timer wheel
 	firstPort  uint16 // with firstAddr: the first remote that the filter admits
 	firstAddr  addr
 	last       uint64 // when the idle timer was restarted, ns since the epoch
 	id         uint64 // 0: free
-	prev, next uint32 // timers in the same slot of the wheel
+	timed             // when it may be dead
 	moreGrants uint32 // further remotes that the filter admits
 }
 
@@ -110,7 +109,7 @@ func (n *NAT) create(p Packet, src, remote endpoint, t uint64) (uint32, *mapping
 	}
 	ref, m := n.add(flowOf(p.Protocol, src, remote), at, port)
 	m.last = t
-	n.schedule(ref, m, n.deadline(m))
+	n.wheel.schedule(ref, n.deadline(m))
 	n.stats.Created++
 	return ref, m, Verdict{}
 }
@@ -143,7 +142,7 @@ func (n *NAT) end(ref uint32, cause Reason, at uint64) {
 		n.statics--
 	} else {
 		n.countEnd(cause)
-		n.unschedule(m)
+		n.wheel.unschedule(&m.timed)
 	}
 	n.revoke(ref, m)
 	n.byFlow.remove(n.hashing.flow(&m.flow), ref)

@@ -54,6 +54,7 @@ func New(cfg Config) (*NAT, error) {
 	}
 	n := &NAT{timersPerPacket: enoughTimers}
 	n.wheel.next = never
+	n.wheel.timer = func(ref uint32) *timed { return &n.mappings.at(ref).timed }
 	n.seed(cfg.Seed)
 	n.hashing = hashKey{n.random.Uint64(), n.random.Uint64(), n.random.Uint64(), n.random.Uint64()}
 	n.configure(cfg)
@@ -149,7 +150,7 @@ func (n *NAT) Outbound(p Packet, now time.Time) Verdict {
 	external := n.pools[m.pool].external(m.port)
 	return Verdict{
 		Action:  Forward,
-		Packet:  Packet{p.Protocol, external, p.Dst},
+		Packet:  Packet{Protocol: p.Protocol, Src: external, Dst: p.Dst},
 		Mapping: MappingInfo{m.id, p.Protocol, p.Src, external, m.remote(), m.static},
 		Created: created,
 	}
@@ -179,7 +180,7 @@ func (n *NAT) Inbound(p Packet, now time.Time) Verdict {
 	internal := m.internal()
 	return Verdict{
 		Action:  Forward,
-		Packet:  Packet{p.Protocol, p.Src, internal},
+		Packet:  Packet{Protocol: p.Protocol, Src: p.Src, Dst: internal},
 		Mapping: MappingInfo{m.id, p.Protocol, internal, p.Dst, m.remote(), m.static},
 	}
 }
@@ -216,7 +217,7 @@ func (n *NAT) hairpin(p Packet, m *mapping, pl *pool, t uint64) Verdict {
 	n.stats.Hairpinned++
 	return Verdict{
 		Action:  Hairpin,
-		Packet:  Packet{p.Protocol, source, target.internal()},
+		Packet:  Packet{Protocol: p.Protocol, Src: source, Dst: target.internal()},
 		Mapping: n.info(m),
 	}
 }
