@@ -11,6 +11,9 @@ func (n *NAT) expireSome(t uint64) {
 
 // expireAll ends every mapping whose time has come.
 func (n *NAT) expireAll(t uint64) {
+	if n.tracker != nil {
+		n.tracker.expireAll(t)
+	}
 	if n.wheel.next <= t {
 		n.runTimers(t, -1)
 	}

@@ -141,7 +141,7 @@ func (n *NAT) end(ref uint32, cause Reason, at uint64) {
 	if m.static {
 		n.statics--
 	} else {
-		n.countEnd(cause)
+		n.stats.ended(cause)
 		n.wheel.unschedule(&m.timed)
 	}
 	n.revoke(ref, m)
@@ -149,17 +149,6 @@ func (n *NAT) end(ref uint32, cause Reason, at uint64) {
 	n.pools[m.pool].release(m.port, n.ports)
 	n.mappings.release(ref)
 	n.live--
-}
-
-func (n *NAT) countEnd(cause Reason) {
-	switch cause {
-	case Expired:
-		n.stats.Expired++
-	case Flushed:
-		n.stats.Flushed++
-	case Renumbered:
-		n.stats.Renumbered++
-	}
 }
 
 // each calls f for every mapping, in the order of their numbers. f may end the
@@ -173,11 +162,14 @@ func (n *NAT) each(f func(ref uint32, m *mapping)) {
 }
 
 // Mappings returns the mappings alive at now, sorted by protocol, internal endpoint,
-// remote and ID. A Router has none.
+// remote and ID. A Router has none; those of a Conntrack are its connections.
 func (n *NAT) Mappings(now time.Time) []MappingInfo {
 	n.expireAll(n.tick(now))
 	all := make([]MappingInfo, 0, n.live)
 	n.each(func(_ uint32, m *mapping) { all = append(all, n.info(m)) })
+	if k := n.tracker; k != nil {
+		k.each(func(_ uint32, c *connection) { all = append(all, k.info(c)) })
+	}
 	slices.SortFunc(all, func(a, b MappingInfo) int {
 		return cmp.Or(
 			cmp.Compare(a.Protocol, b.Protocol),

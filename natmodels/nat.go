@@ -43,6 +43,8 @@ type NAT struct {
 
 	history history
 	stats   Stats
+
+	tracker *tracker // the engine of a Conntrack, which uses none of the tables above
 }
 
 // New returns a NAT without any mapping but the port forwards of the
@@ -58,6 +60,10 @@ func New(cfg Config) (*NAT, error) {
 	n.seed(cfg.Seed)
 	n.hashing = hashKey{n.random.Uint64(), n.random.Uint64(), n.random.Uint64(), n.random.Uint64()}
 	n.configure(cfg)
+	if cfg.Kind == Conntrack {
+		n.tracker = newTracker(n.cfg, n.random, n.hashing, &n.stats)
+		return n, nil
+	}
 	n.setPools(cfg.External)
 	for _, s := range cfg.Static {
 		n.forward(s)
@@ -70,6 +76,7 @@ func (n *NAT) Config() Config {
 	cfg := n.cfg
 	cfg.External = slices.Clone(cfg.External)
 	cfg.Static = slices.Clone(cfg.Static)
+	cfg.Prefixes = slices.Clone(cfg.Prefixes)
 	return cfg
 }
 
@@ -81,6 +88,7 @@ func (n *NAT) seed(seed uint64) {
 func (n *NAT) configure(cfg Config) {
 	cfg.External = slices.Clone(cfg.External)
 	cfg.Static = slices.Clone(cfg.Static)
+	cfg.Prefixes = slices.Clone(cfg.Prefixes)
 	n.cfg = cfg
 	n.ports = cfg.PortRange.orDefault()
 	n.idle = uint64(cfg.Idle())
@@ -114,8 +122,8 @@ func (n *NAT) Advance(now time.Time) { n.expireAll(n.tick(now)) }
 // Outbound handles a packet that arrives from the inside.
 func (n *NAT) Outbound(p Packet, now time.Time) Verdict {
 	n.stats.Outbound++
-	if n.cfg.Kind == Router {
-		return n.pass(p)
+	if n.cfg.Kind != Translator {
+		return n.other(fromInside, p, now)
 	}
 	t := n.tick(now)
 	n.expireSome(t)
@@ -151,7 +159,7 @@ func (n *NAT) Outbound(p Packet, now time.Time) Verdict {
 	return Verdict{
 		Action:  Forward,
 		Packet:  Packet{Protocol: p.Protocol, Src: external, Dst: p.Dst},
-		Mapping: MappingInfo{m.id, p.Protocol, p.Src, external, m.remote(), m.static},
+		Mapping: MappingInfo{m.id, p.Protocol, p.Src, external, m.remote(), m.static, false},
 		Created: created,
 	}
 }
@@ -159,8 +167,8 @@ func (n *NAT) Outbound(p Packet, now time.Time) Verdict {
 // Inbound handles a packet that arrives from the outside.
 func (n *NAT) Inbound(p Packet, now time.Time) Verdict {
 	n.stats.Inbound++
-	if n.cfg.Kind == Router {
-		return n.pass(p)
+	if n.cfg.Kind != Translator {
+		return n.other(fromOutside, p, now)
 	}
 	t := n.tick(now)
 	n.expireSome(t)
@@ -181,8 +189,16 @@ func (n *NAT) Inbound(p Packet, now time.Time) Verdict {
 	return Verdict{
 		Action:  Forward,
 		Packet:  Packet{Protocol: p.Protocol, Src: p.Src, Dst: internal},
-		Mapping: MappingInfo{m.id, p.Protocol, internal, p.Dst, m.remote(), m.static},
+		Mapping: MappingInfo{m.id, p.Protocol, internal, p.Dst, m.remote(), m.static, false},
 	}
+}
+
+// other handles a packet through a box that is no Translator.
+func (n *NAT) other(from side, p Packet, now time.Time) Verdict {
+	if n.tracker != nil {
+		return n.tracker.send(from, p, n.tick(now))
+	}
+	return n.pass(p)
 }
 
 // admit finds the mapping behind an external port and asks its filter about src. It

@@ -93,13 +93,10 @@ const (
 
 // Codes of DestUnreachable (RFC 792, RFC 1812 section 5.2.7.1).
 const (
-	HostUnreachable      uint8 = 1
-	PortUnreachable      uint8 = 3
-	FragmentationNeeded  uint8 = 4
-	AdminProhibited      uint8 = 13
-	v6PortUnreachable    uint8 = 4 // RFC 4443 section 3.1, of type 1
-	v6AdminProhibited    uint8 = 1
-	v6AddressUnreachable uint8 = 3
+	HostUnreachable     uint8 = 1
+	PortUnreachable     uint8 = 3
+	FragmentationNeeded uint8 = 4
+	AdminProhibited     uint8 = 13
 )
 
 // Types of ICMPv6 messages (RFC 4443).

@@ -13,7 +13,6 @@ import "math/bits"
 type wheel struct {
 	timer func(ref uint32) *timed
 
-
 	now  uint64 // every slot in use begins at or after now
 	next uint64 // no slot in use begins before next
 	used [wheelLevels]uint64
