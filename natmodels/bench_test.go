@@ -33,7 +33,7 @@ func filled(tb testing.TB, preset string, mappings int) (n *NAT, internal, exter
 	internal = make([]netip.AddrPort, mappings)
 	external = make([]netip.AddrPort, mappings)
 	for i := range mappings {
-		v := n.Outbound(Packet{UDP, inside(i), remoteX}, benchStart)
+		v := n.Outbound(Packet{Protocol: UDP, Src: inside(i), Dst: remoteX}, benchStart)
 		if v.Action != Forward {
 			tb.Fatal(n.Explain(v))
 		}
@@ -59,7 +59,7 @@ func BenchmarkOutbound(b *testing.B) {
 		b.ReportAllocs()
 		i, now := 0, benchStart
 		for b.Loop() {
-			p := Packet{UDP, internal[i], remoteX}
+			p := Packet{Protocol: UDP, Src: internal[i], Dst: remoteX}
 			if v := n.Outbound(p, now); v.Action != Forward {
 				b.Fatal(n.Explain(v))
 			}
@@ -76,7 +76,7 @@ func BenchmarkInbound(b *testing.B) {
 		b.ReportAllocs()
 		i, now := 0, benchStart
 		for b.Loop() {
-			p := Packet{UDP, remoteX, external[i]}
+			p := Packet{Protocol: UDP, Src: remoteX, Dst: external[i]}
 			if v := n.Inbound(p, now); v.Action != Forward {
 				b.Fatal(n.Explain(v))
 			}
@@ -106,7 +106,7 @@ func BenchmarkExpiry(b *testing.B) {
 			i := 1
 			send := func() {
 				now = now.Add(step)
-				if v := n.Outbound(Packet{UDP, inside(i % (2 * mappings)), remoteX}, now); !v.Created {
+				if v := n.Outbound(Packet{Protocol: UDP, Src: inside(i % (2 * mappings)), Dst: remoteX}, now); !v.Created {
 					b.Fatal(n.Explain(v))
 				}
 				i++

@@ -15,11 +15,18 @@ const (
 	// Router forwards every packet unchanged in both directions: no translation
 	// and no filtering.
 	Router
+	// Conntrack translates each connection by itself, as Linux does: there are no
+	// mappings that several destinations share, but a new connection takes the external
+	// port of the newest one from the same internal endpoint if no other connection has
+	// that port towards the same remote endpoint. So one external port may serve several
+	// inside hosts, and a host may change its port for later destinations once a
+	// collision forced another on it.
+	Conntrack
 )
 
-var kindNames = []string{Translator: "translator", Router: "router"}
+var kindNames = []string{Translator: "translator", Router: "router", Conntrack: "conntrack"}
 
-// String returns "translator" or "router".
+// String returns "translator", "router" or "conntrack".
 func (k Kind) String() string { return enumName(kindNames, k) }
 
 // Behavior says which fields of the remote endpoint a mapping or a filter depends
@@ -199,21 +206,58 @@ const (
 	// Paired gives all mappings of one internal address the same external address
 	// (REQ-2): the one at position (sum of the bytes of the internal address) modulo
 	// (number of external addresses).
+	//
+	// A Conntrack of several addresses pairs by the hash that Linux uses (the flag
+	// "persistent" of nftables).
 	Paired Pooling = iota
 	// Arbitrary takes a random external address for each mapping, and another one if
 	// that has no suitable port left.
 	Arbitrary
+	// PerDestination takes the external address by a hash of the internal and the
+	// remote address, as Linux does without "persistent". Only a Conntrack does.
+	PerDestination
 )
 
-var poolingNames = []string{Paired: "paired", Arbitrary: "arbitrary"}
+var poolingNames = []string{Paired: "paired", Arbitrary: "arbitrary", PerDestination: "per-destination"}
 
-// String returns "paired" or "arbitrary".
+// String returns "paired", "arbitrary" or "per-destination".
 func (p Pooling) String() string { return enumName(poolingNames, p) }
 
-// ParsePooling reads "paired" or "arbitrary".
+// ParsePooling reads the names that String returns.
 func ParsePooling(name string) (Pooling, error) {
 	return parseEnum[Pooling]("pooling", name, poolingNames)
 }
+
+// Unsolicited says what becomes of a packet from the outside to an external address
+// that nothing inside is waiting for.
+type Unsolicited uint8
+
+const (
+	// SilentDrop drops it and says nothing.
+	SilentDrop Unsolicited = iota
+	// Reject drops it and says so to its sender: ICMP port unreachable, or RST to TCP.
+	Reject
+	// LocalEntry takes it for the box itself, which has no such port open: it answers
+	// as Reject does, and remembers the connection. While it is remembered the external
+	// port is taken towards that remote endpoint, so that an inside host that sends
+	// there later gets another one: the race that a peer which sends first wins against
+	// hole punching. Linux without an input filter does that.
+	LocalEntry
+)
+
+var unsolicitedNames = []string{SilentDrop: "drop", Reject: "reject", LocalEntry: "local-entry"}
+
+// String returns "drop", "reject" or "local-entry".
+func (u Unsolicited) String() string { return enumName(unsolicitedNames, u) }
+
+// ParseUnsolicited reads "drop", "reject" or "local-entry".
+func ParseUnsolicited(name string) (Unsolicited, error) {
+	return parseEnum[Unsolicited]("unsolicited", name, unsolicitedNames)
+}
+
+// PrefixMapping gives each address of Internal the address at the same place in
+// External. Both are of the same family and length.
+type PrefixMapping struct{ Internal, External netip.Prefix }
 
 // StaticMapping is a port forward. It admits every remote, never expires and
 // survives Flush; outbound packets from Internal always leave from External.
@@ -256,7 +300,27 @@ type Config struct {
 	UnrepliedTimeout time.Duration
 	Refresh          Refresh
 
+	// StreamAfter is how old a flow must be before IdleTimeout takes the place of
+	// UnrepliedTimeout; until then even packets of a flow that was answered give it
+	// UnrepliedTimeout. Only a Conntrack has it, and zero means 2 s there.
+	StreamAfter time.Duration
+
 	Hairpin HairpinMode
+
+	// Unsolicited says what becomes of packets from the outside that nothing is waiting
+	// for.
+	Unsolicited Unsolicited
+
+	// Tracking holds the other timers of a Conntrack.
+	Tracking TrackingTimers
+	// PassInvalid lets a Conntrack forward, untranslated, the packets that it makes no
+	// sense of, as Linux does unless a rule drops what is invalid.
+	PassInvalid bool
+	// SIPHelper keeps the connections to UDP port 5060 for an hour, as the SIP helper of
+	// Linux does. What that does to payloads is the business of package sipalg.
+	SIPHelper bool
+	// Prefixes are translated 1:1, in both directions and whoever begins.
+	Prefixes []PrefixMapping
 
 	// External lists the external addresses, all of one family.
 	External []netip.Addr
@@ -286,7 +350,10 @@ func (c Config) Translates() bool { return c.Kind != Router }
 // endpoint-independent mapping the first mapping is the only one. Port forwards
 // are not considered.
 func (c Config) PreservesPort(port uint16) bool {
-	if c.Kind == Router {
+	switch {
+	case c.Kind == Router:
+		return true
+	case c.Kind == Conntrack && c.PortChoice == PreserveElseRandom && c.PortRange == PortRange{}:
 		return true
 	}
 	switch c.PortChoice {
@@ -298,16 +365,22 @@ func (c Config) PreservesPort(port uint16) bool {
 
 // Unreplied returns the timeout of a mapping that has had no answer yet.
 func (c Config) Unreplied() time.Duration {
-	if c.UnrepliedTimeout == 0 {
-		return c.Idle()
+	switch {
+	case c.UnrepliedTimeout != 0:
+		return c.UnrepliedTimeout
+	case c.Kind == Conntrack:
+		return min(trackUnreplied, c.Idle())
 	}
-	return c.UnrepliedTimeout
+	return c.Idle()
 }
 
 // Idle returns the timeout of a mapping that has had an answer.
 func (c Config) Idle() time.Duration {
-	if c.IdleTimeout == 0 {
-		return DefaultIdleTimeout
+	switch {
+	case c.IdleTimeout != 0:
+		return c.IdleTimeout
+	case c.Kind == Conntrack:
+		return trackStream
 	}
-	return c.IdleTimeout
+	return DefaultIdleTimeout
 }

@@ -16,7 +16,7 @@ func (n *NAT) Explain(v Verdict) string {
 	case Hairpin:
 		return fmt.Sprintf("hairpinned to %v through mapping %v", v.Packet.Dst, v.Mapping)
 	case Reply:
-		return "answered by the NAT itself"
+		return fmt.Sprintf("answered by %v: %s", v.Packet, n.explainReply(v))
 	}
 	return v.Reason.String() + ": " + n.explainDrop(v)
 }
@@ -31,6 +31,19 @@ func (n *NAT) explainForward(v Verdict) string {
 	return "forwarded through mapping " + v.Mapping.String()
 }
 
+// explainReply says why the NAT answers instead of forwarding. The packet that came is
+// gone; the answer says who sent it, and to what.
+func (n *NAT) explainReply(v Verdict) string {
+	p := v.Packet
+	if p.Quoted != nil {
+		p = *p.Quoted
+	} else {
+		p.Src, p.Dst = p.Dst, p.Src
+	}
+	v.Packet = p
+	return v.Reason.String() + ": " + n.explainDrop(v)
+}
+
 func (n *NAT) explainDrop(v Verdict) string {
 	p := v.Packet
 	switch v.Reason {
@@ -39,10 +52,13 @@ func (n *NAT) explainDrop(v Verdict) string {
 	case UnsupportedProtocol:
 		return fmt.Sprintf("this NAT does not translate %v", p.Protocol)
 	case FamilyMismatch:
-		return fmt.Sprintf("%v -> %v is not of the family of the external address %v", p.Src, p.Dst, n.cfg.External[0])
+		return fmt.Sprintf("%v -> %v is not of the family that this NAT serves", p.Src, p.Dst)
 	case NotExternal:
 		return fmt.Sprintf("%v is not an external address of this NAT", p.Dst.Addr())
 	case NoMapping:
+		if v.Mapping.Local {
+			return fmt.Sprintf("%v is a port of the box itself, which has it not open", p.Dst)
+		}
 		return fmt.Sprintf("nobody behind this NAT has %v %v", p.Protocol, p.Dst)
 	case Expired:
 		return fmt.Sprintf("mapping %v expired %v ago", v.Mapping, v.Since)
@@ -58,6 +74,14 @@ func (n *NAT) explainDrop(v Verdict) string {
 		return n.explainConflict(v)
 	case HairpinOff:
 		return fmt.Sprintf("%v is an external address of this NAT, which does not hairpin (RFC 4787 section 6)", p.Dst.Addr())
+	}
+	switch v.Reason {
+	case Closed:
+		return fmt.Sprintf("connection %v is over", v.Mapping)
+	case Evicted:
+		return fmt.Sprintf("mapping %v made room for another one", v.Mapping)
+	case Invalid:
+		return fmt.Sprintf("%v makes no sense where its connection stands", p)
 	}
 	return "dropped"
 }

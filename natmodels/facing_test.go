@@ -50,11 +50,11 @@ func newPhone(t *testing.T, code string, scope FilterScope, site byte) *phone {
 // discover asks the STUN server and returns what it answers.
 func (p *phone) discover(t *testing.T, now time.Time) netip.AddrPort {
 	t.Helper()
-	v := p.nat.Outbound(Packet{UDP, p.socket, stunServer}, now)
+	v := p.nat.Outbound(Packet{Protocol: UDP, Src: p.socket, Dst: stunServer}, now)
 	if v.Action != Forward {
 		t.Fatal(p.nat.Explain(v))
 	}
-	if back := p.nat.Inbound(Packet{UDP, stunServer, v.Packet.Src}, now); back.Packet.Dst != p.socket {
+	if back := p.nat.Inbound(Packet{Protocol: UDP, Src: stunServer, Dst: v.Packet.Src}, now); back.Packet.Dst != p.socket {
 		t.Fatal(p.nat.Explain(back))
 	}
 	return v.Packet.Src
@@ -65,7 +65,7 @@ func (p *phone) send(other *phone, now time.Time) {
 	if p.silent {
 		return
 	}
-	out := p.nat.Outbound(Packet{UDP, p.socket, p.target}, now)
+	out := p.nat.Outbound(Packet{Protocol: UDP, Src: p.socket, Dst: p.target}, now)
 	if out.Action != Forward {
 		return
 	}

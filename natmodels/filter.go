@@ -145,6 +145,9 @@ func (n *NAT) Admitted(m MappingInfo, now time.Time) (remotes []netip.AddrPort, 
 	if n.cfg.Kind == Router {
 		return nil, true
 	}
+	if n.tracker != nil {
+		return n.tracker.admitted(m), false
+	}
 	at, ok := n.poolAt(packAddr(m.External.Addr()))
 	if !ok {
 		return nil, false

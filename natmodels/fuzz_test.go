@@ -122,15 +122,15 @@ func play(t *testing.T, n *NAT, in *input) {
 	for steps := 0; len(*in) > 0 && steps < 1000; steps++ {
 		switch op := in.byte(); op % 8 {
 		case 0, 1, 2:
-			p := Packet{UDP, in.endpoint(), in.endpoint()}
+			p := Packet{Protocol: UDP, Src: in.endpoint(), Dst: in.endpoint()}
 			checkVerdict(t, n, p, n.Outbound(p, now))
 		case 3, 4:
-			p := Packet{UDP, in.endpoint(), in.endpoint()}
+			p := Packet{Protocol: UDP, Src: in.endpoint(), Dst: in.endpoint()}
 			checkVerdict(t, n, p, n.Inbound(p, now))
 		case 5:
 			now = now.Add(in.duration())
 		case 6:
-			p := Packet{Protocol(in.byte()), in.endpoint(), in.endpoint()}
+			p := Packet{Protocol: Protocol(in.byte()), Src: in.endpoint(), Dst: in.endpoint()}
 			checkVerdict(t, n, p, n.Inbound(p, now))
 		case 7:
 			changeSomething(n, in)

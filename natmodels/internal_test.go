@@ -141,20 +141,20 @@ func TestNoAllocations(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		external := n.Outbound(Packet{UDP, insideA, remoteY1}, benchStart).Packet.Src
-		n.Outbound(Packet{UDP, insideA, remoteY2}, benchStart)
-		n.Outbound(Packet{UDP, insideB, external}, benchStart)
+		external := n.Outbound(Packet{Protocol: UDP, Src: insideA, Dst: remoteY1}, benchStart).Packet.Src
+		n.Outbound(Packet{Protocol: UDP, Src: insideA, Dst: remoteY2}, benchStart)
+		n.Outbound(Packet{Protocol: UDP, Src: insideB, Dst: external}, benchStart)
 		now := benchStart
 		got := testing.AllocsPerRun(100, func() {
 			now = now.Add(time.Millisecond)
-			n.Outbound(Packet{UDP, insideA, remoteY1}, now)
-			n.Outbound(Packet{UDP, insideA, remoteY2}, now)
-			n.Outbound(Packet{UDP, insideB, external}, now)
-			n.Inbound(Packet{UDP, remoteY1, external}, now)
-			n.Inbound(Packet{UDP, remoteY1p, external}, now)
-			n.Inbound(Packet{UDP, remoteY2, external}, now)
-			n.Inbound(Packet{UDP, remoteY2, netip.AddrPortFrom(outsideA, 9)}, now)
-			n.Inbound(Packet{TCP, remoteY2, external}, now)
+			n.Outbound(Packet{Protocol: UDP, Src: insideA, Dst: remoteY1}, now)
+			n.Outbound(Packet{Protocol: UDP, Src: insideA, Dst: remoteY2}, now)
+			n.Outbound(Packet{Protocol: UDP, Src: insideB, Dst: external}, now)
+			n.Inbound(Packet{Protocol: UDP, Src: remoteY1, Dst: external}, now)
+			n.Inbound(Packet{Protocol: UDP, Src: remoteY1p, Dst: external}, now)
+			n.Inbound(Packet{Protocol: UDP, Src: remoteY2, Dst: external}, now)
+			n.Inbound(Packet{Protocol: UDP, Src: remoteY2, Dst: netip.AddrPortFrom(outsideA, 9)}, now)
+			n.Inbound(Packet{Protocol: 47, Src: remoteY2, Dst: external}, now)
 		})
 		if got != 0 {
 			t.Errorf("%s: %v allocations", name, got)
@@ -177,7 +177,7 @@ func TestPreservesPort(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := n.Outbound(Packet{UDP, insideA, remoteY1}, benchStart).Packet.Src.Port() == insideA.Port(); got != want {
+		if got := n.Outbound(Packet{Protocol: UDP, Src: insideA, Dst: remoteY1}, benchStart).Packet.Src.Port() == insideA.Port(); got != want {
 			t.Errorf("%s: the engine says %v, the configuration %v", name, got, want)
 		}
 	}

@@ -8,6 +8,10 @@ import (
 // Flush removes every mapping but the port forwards, as a reboot does. Packets to
 // the external endpoints that were in use are dropped with reason Flushed.
 func (n *NAT) Flush() {
+	if n.tracker != nil {
+		n.tracker.flush(n.clock)
+		return
+	}
 	n.expireAll(n.clock)
 	n.each(func(ref uint32, m *mapping) {
 		if !m.static {
@@ -34,6 +38,11 @@ func (n *NAT) Renumber(external []netip.Addr) error {
 	}
 	if err := cfg.Validate(); err != nil {
 		return err
+	}
+	if n.tracker != nil {
+		n.cfg = cfg
+		n.tracker.renumber(n.Config(), n.clock)
+		return nil
 	}
 	n.expireAll(n.clock)
 	n.each(func(ref uint32, m *mapping) {
@@ -72,8 +81,11 @@ func (n *NAT) Renumber(external []netip.Addr) error {
 //   - Other timeouts count from the last refresh of each mapping.
 //   - A Seed other than 0 restarts the random choices; 0 continues them.
 //
-// Kind cannot change. External and Static must be empty or as they are: use Renumber
-// to change addresses. If cfg cannot be honoured, nothing changes.
+// With a Conntrack every connection stays as it is, and its timer restarts by the new
+// settings with its next packet.
+//
+// Kind cannot change. External, Static and Prefixes must be empty or as they are: use
+// Renumber to change addresses. If cfg cannot be honoured, nothing changes.
 func (n *NAT) SetBehavior(cfg Config) error {
 	cfg, err := n.completed(cfg)
 	if err != nil {
@@ -88,6 +100,10 @@ func (n *NAT) SetBehavior(cfg Config) error {
 	}
 	before := n.ports
 	n.configure(cfg)
+	if n.tracker != nil {
+		n.tracker.random = n.random
+		n.tracker.configure(n.cfg)
+	}
 	if n.ports != before {
 		for _, p := range n.pools {
 			p.recount(n.ports)
@@ -95,8 +111,8 @@ func (n *NAT) SetBehavior(cfg Config) error {
 	}
 	n.each(func(ref uint32, m *mapping) {
 		if !m.static {
-			n.unschedule(m)
-			n.schedule(ref, m, n.deadline(m))
+			n.wheel.unschedule(&m.timed)
+			n.wheel.schedule(ref, n.deadline(m))
 		}
 		for _, remote := range sentTo[ref] {
 			n.permit(ref, m, remote)
@@ -115,6 +131,12 @@ func (n *NAT) completed(cfg Config) (Config, error) {
 	}
 	if len(cfg.Static) == 0 {
 		cfg.Static = n.cfg.Static
+	}
+	if len(cfg.Prefixes) == 0 {
+		cfg.Prefixes = n.cfg.Prefixes
+	}
+	if !slices.Equal(cfg.Prefixes, n.cfg.Prefixes) {
+		return cfg, &ConfigError{"Prefixes", "the prefixes of a running NAT cannot change"}
 	}
 	if !slices.Equal(cfg.External, n.cfg.External) {
 		return cfg, &ConfigError{"External", "the addresses of a running NAT are changed with Renumber"}

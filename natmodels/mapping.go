@@ -14,12 +14,11 @@ type mapping struct {
 	replied    bool
 	port       uint16 // external
 	pool       uint16 // external address
-	where      uint16 // slot of the timer wheel
 	firstPort  uint16 // with firstAddr: the first remote that the filter admits
 	firstAddr  addr
 	last       uint64 // when the idle timer was restarted, ns since the epoch
 	id         uint64 // 0: free
-	prev, next uint32 // timers in the same slot of the wheel
+	timed             // when it may be dead
 	moreGrants uint32 // further remotes that the filter admits
 }
 
@@ -110,7 +109,7 @@ func (n *NAT) create(p Packet, src, remote endpoint, t uint64) (uint32, *mapping
 	}
 	ref, m := n.add(flowOf(p.Protocol, src, remote), at, port)
 	m.last = t
-	n.schedule(ref, m, n.deadline(m))
+	n.wheel.schedule(ref, n.deadline(m))
 	n.stats.Created++
 	return ref, m, Verdict{}
 }
@@ -142,25 +141,14 @@ func (n *NAT) end(ref uint32, cause Reason, at uint64) {
 	if m.static {
 		n.statics--
 	} else {
-		n.countEnd(cause)
-		n.unschedule(m)
+		n.stats.ended(cause)
+		n.wheel.unschedule(&m.timed)
 	}
 	n.revoke(ref, m)
 	n.byFlow.remove(n.hashing.flow(&m.flow), ref)
 	n.pools[m.pool].release(m.port, n.ports)
 	n.mappings.release(ref)
 	n.live--
-}
-
-func (n *NAT) countEnd(cause Reason) {
-	switch cause {
-	case Expired:
-		n.stats.Expired++
-	case Flushed:
-		n.stats.Flushed++
-	case Renumbered:
-		n.stats.Renumbered++
-	}
 }
 
 // each calls f for every mapping, in the order of their numbers. f may end the
@@ -174,11 +162,14 @@ func (n *NAT) each(f func(ref uint32, m *mapping)) {
 }
 
 // Mappings returns the mappings alive at now, sorted by protocol, internal endpoint,
-// remote and ID. A Router has none.
+// remote and ID. A Router has none; those of a Conntrack are its connections.
 func (n *NAT) Mappings(now time.Time) []MappingInfo {
 	n.expireAll(n.tick(now))
 	all := make([]MappingInfo, 0, n.live)
 	n.each(func(_ uint32, m *mapping) { all = append(all, n.info(m)) })
+	if k := n.tracker; k != nil {
+		k.each(func(_ uint32, c *connection) { all = append(all, k.info(c)) })
+	}
 	slices.SortFunc(all, func(a, b MappingInfo) int {
 		return cmp.Or(
 			cmp.Compare(a.Protocol, b.Protocol),

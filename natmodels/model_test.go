@@ -186,7 +186,7 @@ func (m *model) inbound(p Packet, now time.Time, got Verdict) {
 		want = drop
 	} else {
 		m.stats.Forwarded++
-		want.Packet = Packet{p.Protocol, p.Src, f.info.Internal}
+		want.Packet = Packet{Protocol: p.Protocol, Src: p.Src, Dst: f.info.Internal}
 		want.Mapping = f.info
 	}
 	m.compare(p, want, got)
@@ -235,7 +235,7 @@ func (m *model) expectOutbound(p Packet, got Verdict) Verdict {
 	if k := masked(m.cfg.Filtering, p.Dst); k.IsValid() && !f.info.Static && !slices.Contains(f.admits, k) {
 		f.admits = append(f.admits, k)
 	}
-	want := Verdict{Action: Forward, Packet: Packet{p.Protocol, f.info.External, p.Dst}, Mapping: f.info}
+	want := Verdict{Action: Forward, Packet: Packet{Protocol: p.Protocol, Src: f.info.External, Dst: p.Dst}, Mapping: f.info}
 	if hairpin {
 		target, drop := m.enter(p, f.info.External)
 		if target == nil {

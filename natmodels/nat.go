@@ -43,6 +43,8 @@ type NAT struct {
 
 	history history
 	stats   Stats
+
+	tracker *tracker // the engine of a Conntrack, which uses none of the tables above
 }
 
 // New returns a NAT without any mapping but the port forwards of the
@@ -54,9 +56,14 @@ func New(cfg Config) (*NAT, error) {
 	}
 	n := &NAT{timersPerPacket: enoughTimers}
 	n.wheel.next = never
+	n.wheel.timer = func(ref uint32) *timed { return &n.mappings.at(ref).timed }
 	n.seed(cfg.Seed)
 	n.hashing = hashKey{n.random.Uint64(), n.random.Uint64(), n.random.Uint64(), n.random.Uint64()}
 	n.configure(cfg)
+	if cfg.Kind == Conntrack {
+		n.tracker = newTracker(n.cfg, n.random, n.hashing, &n.stats)
+		return n, nil
+	}
 	n.setPools(cfg.External)
 	for _, s := range cfg.Static {
 		n.forward(s)
@@ -69,6 +76,7 @@ func (n *NAT) Config() Config {
 	cfg := n.cfg
 	cfg.External = slices.Clone(cfg.External)
 	cfg.Static = slices.Clone(cfg.Static)
+	cfg.Prefixes = slices.Clone(cfg.Prefixes)
 	return cfg
 }
 
@@ -80,6 +88,7 @@ func (n *NAT) seed(seed uint64) {
 func (n *NAT) configure(cfg Config) {
 	cfg.External = slices.Clone(cfg.External)
 	cfg.Static = slices.Clone(cfg.Static)
+	cfg.Prefixes = slices.Clone(cfg.Prefixes)
 	n.cfg = cfg
 	n.ports = cfg.PortRange.orDefault()
 	n.idle = uint64(cfg.Idle())
@@ -113,8 +122,8 @@ func (n *NAT) Advance(now time.Time) { n.expireAll(n.tick(now)) }
 // Outbound handles a packet that arrives from the inside.
 func (n *NAT) Outbound(p Packet, now time.Time) Verdict {
 	n.stats.Outbound++
-	if n.cfg.Kind == Router {
-		return n.pass(p)
+	if n.cfg.Kind != Translator {
+		return n.other(fromInside, p, now)
 	}
 	t := n.tick(now)
 	n.expireSome(t)
@@ -149,8 +158,8 @@ func (n *NAT) Outbound(p Packet, now time.Time) Verdict {
 	external := n.pools[m.pool].external(m.port)
 	return Verdict{
 		Action:  Forward,
-		Packet:  Packet{p.Protocol, external, p.Dst},
-		Mapping: MappingInfo{m.id, p.Protocol, p.Src, external, m.remote(), m.static},
+		Packet:  Packet{Protocol: p.Protocol, Src: external, Dst: p.Dst},
+		Mapping: MappingInfo{m.id, p.Protocol, p.Src, external, m.remote(), m.static, false},
 		Created: created,
 	}
 }
@@ -158,8 +167,8 @@ func (n *NAT) Outbound(p Packet, now time.Time) Verdict {
 // Inbound handles a packet that arrives from the outside.
 func (n *NAT) Inbound(p Packet, now time.Time) Verdict {
 	n.stats.Inbound++
-	if n.cfg.Kind == Router {
-		return n.pass(p)
+	if n.cfg.Kind != Translator {
+		return n.other(fromOutside, p, now)
 	}
 	t := n.tick(now)
 	n.expireSome(t)
@@ -179,9 +188,17 @@ func (n *NAT) Inbound(p Packet, now time.Time) Verdict {
 	internal := m.internal()
 	return Verdict{
 		Action:  Forward,
-		Packet:  Packet{p.Protocol, p.Src, internal},
-		Mapping: MappingInfo{m.id, p.Protocol, internal, p.Dst, m.remote(), m.static},
+		Packet:  Packet{Protocol: p.Protocol, Src: p.Src, Dst: internal},
+		Mapping: MappingInfo{m.id, p.Protocol, internal, p.Dst, m.remote(), m.static, false},
 	}
+}
+
+// other handles a packet through a box that is no Translator.
+func (n *NAT) other(from side, p Packet, now time.Time) Verdict {
+	if n.tracker != nil {
+		return n.tracker.send(from, p, n.tick(now))
+	}
+	return n.pass(p)
 }
 
 // admit finds the mapping behind an external port and asks its filter about src. It
@@ -216,7 +233,7 @@ func (n *NAT) hairpin(p Packet, m *mapping, pl *pool, t uint64) Verdict {
 	n.stats.Hairpinned++
 	return Verdict{
 		Action:  Hairpin,
-		Packet:  Packet{p.Protocol, source, target.internal()},
+		Packet:  Packet{Protocol: p.Protocol, Src: source, Dst: target.internal()},
 		Mapping: n.info(m),
 	}
 }

@@ -96,7 +96,7 @@ func newWorld(t *rapid.T) *world {
 }
 
 func (w *world) outbound(t *rapid.T) {
-	p := Packet{UDP, drawInside(t), drawRemote(t)}
+	p := Packet{Protocol: UDP, Src: drawInside(t), Dst: drawRemote(t)}
 	if rapid.IntRange(0, 3).Draw(t, "hairpin?") == 0 {
 		p.Dst = drawExternal(t)
 	}
@@ -105,7 +105,7 @@ func (w *world) outbound(t *rapid.T) {
 }
 
 func (w *world) inbound(t *rapid.T) {
-	p := Packet{UDP, drawRemote(t), drawExternal(t)}
+	p := Packet{Protocol: UDP, Src: drawRemote(t), Dst: drawExternal(t)}
 	w.model.inbound(p, w.now, w.nat.Inbound(p, w.now))
 	w.judge(t)
 }
@@ -248,11 +248,11 @@ func TestNoSideEffectOfLooking(t *testing.T) {
 			w.wait(t)
 			other.Mappings(w.now)
 			var v, u Verdict
-			if p := (Packet{UDP, drawInside(t), drawRemote(t)}); rapid.Bool().Draw(t, "outbound") {
+			if p := (Packet{Protocol: UDP, Src: drawInside(t), Dst: drawRemote(t)}); rapid.Bool().Draw(t, "outbound") {
 				v, u = w.nat.Outbound(p, w.now), other.Outbound(p, w.now)
 				w.model.outbound(p, w.now, v)
 			} else {
-				p = Packet{UDP, p.Dst, drawExternal(t)}
+				p = Packet{Protocol: UDP, Src: p.Dst, Dst: drawExternal(t)}
 				v, u = w.nat.Inbound(p, w.now), other.Inbound(p, w.now)
 				w.model.inbound(p, w.now, v)
 			}

@@ -49,7 +49,7 @@ func presetNAT(t *testing.T, name string, changes ...func(*Config)) *natTest {
 // out sends a packet from the inside and returns its translated source.
 func (n *natTest) out(src, dst netip.AddrPort) netip.AddrPort {
 	n.T.Helper()
-	v := n.Outbound(Packet{UDP, src, dst}, n.now)
+	v := n.Outbound(Packet{Protocol: UDP, Src: src, Dst: dst}, n.now)
 	if v.Action != Forward {
 		n.T.Fatal(n.Explain(v))
 	}
@@ -58,7 +58,7 @@ func (n *natTest) out(src, dst netip.AddrPort) netip.AddrPort {
 
 // in sends a packet from the outside and returns NotDropped or why it was dropped.
 func (n *natTest) in(src, dst netip.AddrPort) Reason {
-	return n.Inbound(Packet{UDP, src, dst}, n.now).Reason
+	return n.Inbound(Packet{Protocol: UDP, Src: src, Dst: dst}, n.now).Reason
 }
 
 func (n *natTest) wait(d time.Duration) { n.now = n.now.Add(d) }
@@ -138,7 +138,7 @@ func TestREQ3_NoPortOverloading(t *testing.T) {
 		for host := byte(2); host < 42; host++ {
 			for port := uint16(5060); port < 5063; port++ {
 				src := netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, host}), port)
-				v := n.Outbound(Packet{UDP, src, remoteY1}, n.now)
+				v := n.Outbound(Packet{Protocol: UDP, Src: src, Dst: remoteY1}, n.now)
 				if v.Action != Forward {
 					continue
 				}
@@ -333,7 +333,7 @@ func TestREQ9_Hairpinning(t *testing.T) {
 	} {
 		n := presetNAT(t, "full-cone", func(cfg *Config) { cfg.Hairpin = c.mode })
 		a, b := n.out(insideA, remoteY1), n.out(insideB, remoteY1)
-		v := n.Outbound(Packet{UDP, insideA, b}, n.now)
+		v := n.Outbound(Packet{Protocol: UDP, Src: insideA, Dst: b}, n.now)
 		n.want(c.mode.String(), v.Action, c.action)
 		if c.action == Drop {
 			n.want(c.mode.String()+" reason", v.Reason, HairpinOff)
@@ -343,7 +343,7 @@ func TestREQ9_Hairpinning(t *testing.T) {
 		if c.internal {
 			source = insideA
 		}
-		n.want(c.mode.String()+" packet", v.Packet, Packet{UDP, source, insideB})
+		n.want(c.mode.String()+" packet", v.Packet, Packet{Protocol: UDP, Src: source, Dst: insideB})
 	}
 }
 
@@ -351,9 +351,9 @@ func TestREQ9_Hairpinning(t *testing.T) {
 func TestREQ9_HairpinningIsFiltered(t *testing.T) {
 	n := presetNAT(t, "port-restricted")
 	a, b := n.out(insideA, remoteY1), n.out(insideB, remoteY1)
-	n.want("A to B", n.Outbound(Packet{UDP, insideA, b}, n.now).Reason, Filtered)
-	n.want("B to A", n.Outbound(Packet{UDP, insideB, a}, n.now).Action, Hairpin)
-	n.want("A to B again", n.Outbound(Packet{UDP, insideA, b}, n.now).Action, Hairpin)
+	n.want("A to B", n.Outbound(Packet{Protocol: UDP, Src: insideA, Dst: b}, n.now).Reason, Filtered)
+	n.want("B to A", n.Outbound(Packet{Protocol: UDP, Src: insideB, Dst: a}, n.now).Action, Hairpin)
+	n.want("A to B again", n.Outbound(Packet{Protocol: UDP, Src: insideA, Dst: b}, n.now).Action, Hairpin)
 }
 
 // REQ-11: A NAT MUST have deterministic behavior, i.e., it MUST NOT change the NAT
@@ -381,7 +381,7 @@ func TestREQ11_SameSeedSameAnswers(t *testing.T) {
 			n.T.Fatal(err)
 		}
 		for i := range 2000 {
-			p := Packet{UDP, inside(i % 300), netip.AddrPortFrom(remoteY1.Addr(), uint16(1+i%7))}
+			p := Packet{Protocol: UDP, Src: inside(i % 300), Dst: netip.AddrPortFrom(remoteY1.Addr(), uint16(1+i%7))}
 			n.wait(time.Second)
 			if v, w := n.Outbound(p, n.now), other.Outbound(p, n.now); v != w {
 				n.T.Fatalf("packet %d: %+v and %+v", i, v, w)

@@ -82,7 +82,7 @@ func (s *script) step(t *testing.T, line string) string {
 	n := s.nat
 	switch words[0] {
 	case "out", "in":
-		p := Packet{UDP, netip.MustParseAddrPort(words[1]), netip.MustParseAddrPort(words[3])}
+		p := Packet{Protocol: UDP, Src: netip.MustParseAddrPort(words[1]), Dst: netip.MustParseAddrPort(words[3])}
 		send := n.Outbound
 		if words[0] == "in" {
 			send = n.Inbound

@@ -43,9 +43,16 @@ func (p *problems) add(field, format string, args ...any) {
 func (c Config) Validate() error {
 	var p problems
 	c.checkEnums(&p)
-	if c.Kind == Router {
-		c.checkRouter(&p)
-	} else {
+	switch c.Kind {
+	case Router:
+		c.checkUnused(&p, "a router translates and filters nothing", c.unusedBy())
+	case Conntrack:
+		c.checkConntrack(&p)
+	default:
+		c.checkUnused(&p, "a translator of mappings has no such thing", c.trackingOnly())
+		if c.Pooling == PerDestination {
+			p.add("Pooling", "only a conntrack pools per destination")
+		}
 		c.checkPorts(&p)
 		c.checkTimeouts(&p)
 		c.checkExternal(&p)
@@ -68,6 +75,7 @@ func (c Config) checkEnums(p *problems) {
 		{"Refresh", int(c.Refresh), refreshNames},
 		{"Hairpin", int(c.Hairpin), hairpinNames},
 		{"Pooling", int(c.Pooling), poolingNames},
+		{"Unsolicited", int(c.Unsolicited), unsolicitedNames},
 	} {
 		if e.value >= len(e.names) {
 			p.add(e.field, "%d is not one of %v", e.value, e.names)
@@ -75,13 +83,24 @@ func (c Config) checkEnums(p *problems) {
 	}
 }
 
-// checkRouter refuses every setting that plain routing would ignore. A Seed binds
-// to nothing and is welcome.
-func (c Config) checkRouter(p *problems) {
-	for _, s := range []struct {
-		field string
-		set   bool
-	}{
+// use says whether a setting was given.
+type use struct {
+	field string
+	set   bool
+}
+
+// checkUnused refuses settings that would be ignored, and says why.
+func (c Config) checkUnused(p *problems, why string, uses []use) {
+	for _, s := range uses {
+		if s.set {
+			p.add(s.field, "%s, so it cannot honour this", why)
+		}
+	}
+}
+
+// unusedBy lists every setting. A Seed binds to nothing and is welcome anywhere.
+func (c Config) unusedBy() []use {
+	return append([]use{
 		{"Mapping", c.Mapping != 0},
 		{"Filtering", c.Filtering != 0},
 		{"FilterScope", c.FilterScope != 0},
@@ -92,25 +111,125 @@ func (c Config) checkRouter(p *problems) {
 		{"UnrepliedTimeout", c.UnrepliedTimeout != 0},
 		{"Refresh", c.Refresh != 0},
 		{"Hairpin", c.Hairpin != 0},
+		{"Unsolicited", c.Unsolicited != 0},
 		{"External", len(c.External) != 0},
 		{"Pooling", c.Pooling != 0},
 		{"Static", len(c.Static) != 0},
+	}, c.trackingOnly()...)
+}
+
+// trackingOnly lists the settings that only a Conntrack has.
+func (c Config) trackingOnly() []use {
+	return []use{
+		{"StreamAfter", c.StreamAfter != 0},
+		{"Tracking", c.Tracking != TrackingTimers{}},
+		{"PassInvalid", c.PassInvalid},
+		{"SIPHelper", c.SIPHelper},
+		{"Prefixes", len(c.Prefixes) != 0},
+	}
+}
+
+// checkConntrack wants the settings that describe a Conntrack to say what it does.
+func (c Config) checkConntrack(p *problems) {
+	mapping := EndpointIndependent
+	if c.PortChoice == Random {
+		mapping = AddressAndPortDependent
+	}
+	for _, s := range []struct {
+		field     string
+		got, want fmt.Stringer
+	}{
+		{"Mapping", c.Mapping, mapping},
+		{"Filtering", c.Filtering, AddressAndPortDependent},
+		{"FilterScope", c.FilterScope, PerMapping},
+		{"Refresh", c.Refresh, RefreshBoth},
+		{"Hairpin", c.Hairpin, NoHairpinning},
 	} {
-		if s.set {
-			p.add(s.field, "a router translates and filters nothing, so it cannot honour this")
+		if s.got != s.want {
+			p.add(s.field, "a conntrack with port choice %v is %v, not %v", c.PortChoice, s.want, s.got)
+		}
+	}
+	if c.PortChoice != PreserveElseRandom && c.PortChoice != Random {
+		p.add("PortChoice", "a conntrack preserves ports or takes random ones; it cannot do %v", c.PortChoice)
+	}
+	c.checkUnused(p, "a conntrack has no such thing", []use{
+		{"Step", c.Step != 0},
+		{"Static", len(c.Static) != 0},
+	})
+	if c.PortRange != (PortRange{}) {
+		c.checkRange(p)
+	}
+	c.checkTimeouts(p)
+	c.checkTracking(p)
+	c.checkPrefixes(p)
+	if len(c.External) == 0 && len(c.Prefixes) > 0 {
+		return
+	}
+	c.checkExternal(p)
+	if c.Pooling == Arbitrary {
+		p.add("Pooling", "a conntrack pools by a hash: paired or per-destination")
+	}
+	if len(c.External) > 1 && c.External[0].Is6() {
+		p.add("External", "the hash over a pool of IPv6 addresses is not modelled; give one")
+	}
+}
+
+func (c Config) checkTracking(p *problems) {
+	t := c.Tracking
+	for _, n := range t.named() {
+		if *n.value < 0 || *n.value > maxTimeout {
+			p.add("Tracking", "%s: %v is not between 0 and %v", n.name, *n.value, maxTimeout)
+		}
+	}
+	if c.StreamAfter < 0 || c.StreamAfter > maxTimeout {
+		p.add("StreamAfter", "%v is not between 0 and %v", c.StreamAfter, maxTimeout)
+	}
+}
+
+func (c Config) checkPrefixes(p *problems) {
+	for i, m := range c.Prefixes {
+		in, ex := m.Internal, m.External
+		switch {
+		case !in.IsValid() || !ex.IsValid() || in != in.Masked() || ex != ex.Masked():
+			p.add("Prefixes", "%v and %v are not both prefixes", in, ex)
+		case in.Addr().Is4() != ex.Addr().Is4() || in.Bits() != ex.Bits():
+			p.add("Prefixes", "%v and %v are not of the same family and length", in, ex)
+		case len(c.External) > 0 && in.Addr().Is4() != c.External[0].Is4(), in.Addr().Is4() != c.Prefixes[0].Internal.Addr().Is4():
+			p.add("Prefixes", "%v is of another family than the external addresses", in)
+		case in.Overlaps(ex):
+			p.add("Prefixes", "%v and %v overlap", in, ex)
+		}
+		for _, o := range c.Prefixes[:i] {
+			if o.Internal.Overlaps(in) || o.External.Overlaps(ex) || o.Internal.Overlaps(ex) || o.External.Overlaps(in) {
+				p.add("Prefixes", "%v and %v overlap with those before", in, ex)
+			}
+		}
+		for _, a := range c.External {
+			if ex.Contains(a) {
+				p.add("Prefixes", "%v contains the external address %v", ex, a)
+			}
 		}
 	}
 }
 
-func (c Config) checkPorts(p *problems) {
+// checkRange reports whether the range has a port.
+func (c Config) checkRange(p *problems) bool {
 	r := c.PortRange.orDefault()
 	if r.First == 0 {
 		p.add("PortRange", "port 0 cannot be given out")
 	}
 	if r.First > r.Last {
 		p.add("PortRange", "%d-%d is empty", r.First, r.Last)
+		return false
+	}
+	return true
+}
+
+func (c Config) checkPorts(p *problems) {
+	if !c.checkRange(p) {
 		return
 	}
+	r := c.PortRange.orDefault()
 	switch {
 	case c.PortChoice != Sequential && c.Step != 0:
 		p.add("Step", "%d has no meaning for port choice %v, only for sequential", c.Step, c.PortChoice)

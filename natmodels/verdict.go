@@ -17,7 +17,9 @@ const (
 	// (RFC 4787 section 6).
 	Hairpin
 	// Reply: Verdict.Packet goes back to the side the packet came from, as an
-	// answer by the NAT itself. No UDP setting makes the NAT answer.
+	// answer by the NAT itself, an ICMP message or RST; the packet that came ends here,
+	// and Verdict.Reason says why. Only a packet that is [Invalid], to an address of
+	// Config.Prefixes, is itself sent back as it came.
 	Reply
 )
 
@@ -26,11 +28,11 @@ var actionNames = [...]string{Drop: "drop", Forward: "forward", Hairpin: "hairpi
 // String returns "drop", "forward", "hairpin" or "reply".
 func (a Action) String() string { return enumName(actionNames[:], a) }
 
-// Reason says why a packet was dropped.
+// Reason says why a packet was dropped, or answered instead of being forwarded.
 type Reason uint8
 
 const (
-	// NotDropped is the Reason of every verdict that is not a Drop.
+	// NotDropped is the Reason of every packet that is forwarded or hairpinned.
 	NotDropped Reason = iota
 	// BadPacket: an address or port that no NAT can translate; see [Packet].
 	BadPacket
@@ -62,6 +64,14 @@ const (
 	// HairpinOff: an inside host sent to an external address of this NAT, which
 	// does not hairpin.
 	HairpinOff
+	// Closed: the connection that had this external endpoint is over.
+	Closed
+	// Evicted: the mapping that had this external endpoint made room for another one
+	// when a limit was reached.
+	Evicted
+	// Invalid: a TCP segment or ICMP message that makes no sense where the connection
+	// stands, or that cannot begin one.
+	Invalid
 
 	reasonCount
 )
@@ -80,6 +90,9 @@ var reasonNames = [reasonCount]string{
 	PortsExhausted:      "ports-exhausted",
 	PortConflict:        "port-conflict",
 	HairpinOff:          "hairpin-off",
+	Closed:              "closed",
+	Evicted:             "evicted",
+	Invalid:             "invalid",
 }
 
 // String returns the reason in lower case with hyphens, such as "no-mapping".
@@ -99,7 +112,7 @@ type Verdict struct {
 	Action Action
 	// Packet is the packet to send on; for a Drop, the packet as it came.
 	Packet Packet
-	// Reason is NotDropped unless Action is Drop.
+	// Reason is NotDropped unless Action is Drop or Reply.
 	Reason Reason
 	// Mapping is the mapping the verdict concerns: the one that translated the
 	// packet (for a Hairpin, the sender's), the one that refused it, or the one
@@ -123,8 +136,11 @@ type MappingInfo struct {
 	// mapping, the address with port 0 for address-dependent mapping, both for
 	// address-and-port-dependent mapping.
 	Remote netip.AddrPort
-	// Static marks a port forward from Config.Static.
+	// Static marks a port forward from Config.Static, and a connection to an address of
+	// Config.Prefixes that was not begun from there.
 	Static bool
+	// Local marks a connection to the box itself: it has no internal endpoint.
+	Local bool
 }
 
 // IsZero reports whether m names no mapping.
@@ -136,7 +152,11 @@ func (m MappingInfo) String() string {
 	if m.IsZero() {
 		return "no mapping"
 	}
-	s := m.Internal.String() + " <-> " + m.External.String()
+	internal := m.Internal.String()
+	if m.Local {
+		internal = "the box itself"
+	}
+	s := internal + " <-> " + m.External.String()
 	if m.Remote.Addr().IsValid() {
 		s += " for " + remoteString(m.Remote)
 	}

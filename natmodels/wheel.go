@@ -4,13 +4,15 @@ import "math/bits"
 
 // wheel is a hierarchical timer wheel with a resolution of one nanosecond: level l
 // has 64 slots of 64^l ns each. Setting and taking out a timer is O(1), and a timer
-// moves at most once per level before it is due. The wheel keeps lists of mapping
-// numbers; the links are in the mappings.
+// moves at most once per level before it is due. The wheel keeps lists of record
+// numbers; the links are in the records.
 //
-// The wheel may hold a mapping under an earlier time than its deadline, since a
-// refreshed mapping is not moved: whoever takes a slot out looks at the deadline and
-// puts the mapping back if it is still alive.
+// The wheel may hold a record under an earlier time than its deadline, since a
+// refreshed record is not moved: whoever takes a slot out looks at the deadline and
+// puts the record back if it is still alive.
 type wheel struct {
+	timer func(ref uint32) *timed
+
 	now  uint64 // every slot in use begins at or after now
 	next uint64 // no slot in use begins before next
 	used [wheelLevels]uint64
@@ -52,47 +54,38 @@ func (w *wheel) first() (where uint16, begin uint64) {
 	return 0, never
 }
 
-func (n *NAT) schedule(ref uint32, m *mapping, at uint64) {
-	w := &n.wheel
+// timed is what the wheel keeps in each record that has a timer.
+type timed struct {
+	prev, next uint32 // in the same slot
+	where      uint16 // slot
+}
+
+// schedule sets the timer of a record that has none.
+func (w *wheel) schedule(ref uint32, at uint64) {
 	where, begin := w.place(max(at, w.now))
-	m.where = where
-	m.prev, m.next = 0, w.head[where]
-	if m.next != 0 {
-		n.mappings.at(m.next).prev = ref
+	r := w.timer(ref)
+	r.where = where
+	r.prev, r.next = 0, w.head[where]
+	if r.next != 0 {
+		w.timer(r.next).prev = ref
 	}
 	w.head[where] = ref
 	w.used[where/wheelSlots] |= 1 << (where % wheelSlots)
 	w.next = min(w.next, begin)
 }
 
-func (n *NAT) unschedule(m *mapping) {
-	w := &n.wheel
-	if m.next != 0 {
-		n.mappings.at(m.next).prev = m.prev
+// unschedule takes a timer out.
+func (w *wheel) unschedule(r *timed) {
+	if r.next != 0 {
+		w.timer(r.next).prev = r.prev
 	}
-	if m.prev != 0 {
-		n.mappings.at(m.prev).next = m.next
+	if r.prev != 0 {
+		w.timer(r.prev).next = r.next
 		return
 	}
-	w.head[m.where] = m.next
-	if m.next == 0 {
-		w.used[m.where/wheelSlots] &^= 1 << (m.where % wheelSlots)
-	}
-}
-
-// expireSome ends mappings whose time has come, but handles only a bounded number
-// of timers, so that no packet pays for a crowd. What is left over is dead all the
-// same: every lookup compares the deadline.
-func (n *NAT) expireSome(t uint64) {
-	if n.wheel.next <= t {
-		n.runTimers(t, n.timersPerPacket)
-	}
-}
-
-// expireAll ends every mapping whose time has come.
-func (n *NAT) expireAll(t uint64) {
-	if n.wheel.next <= t {
-		n.runTimers(t, -1)
+	w.head[r.where] = r.next
+	if r.next == 0 {
+		w.used[r.where/wheelSlots] &^= 1 << (r.where % wheelSlots)
 	}
 }
 
@@ -100,8 +93,13 @@ func (n *NAT) expireAll(t uint64) {
 // end, so the work never falls behind the packets that cause it.
 const enoughTimers = 2 * wheelLevels
 
-func (n *NAT) runTimers(t uint64, budget int) {
-	w := &n.wheel
+// run hands out the records whose time may have come by t, but no more of them than
+// the budget, so that no packet pays for a crowd; a negative budget has no end. What
+// is left over is dead all the same: every lookup compares the deadline.
+//
+// due unschedules the record, and then either ends it or schedules it anew for later
+// than t.
+func (w *wheel) run(t uint64, budget int, due func(ref uint32)) {
 	for {
 		if !w.halfway {
 			where, begin := w.first()
@@ -117,13 +115,7 @@ func (n *NAT) runTimers(t uint64, budget int) {
 				return
 			}
 			budget--
-			m := n.mappings.at(ref)
-			if deadline := n.deadline(m); deadline > t {
-				n.unschedule(m)
-				n.schedule(ref, m, deadline)
-			} else {
-				n.end(ref, Expired, deadline)
-			}
+			due(ref)
 		}
 		w.halfway = false
 	}

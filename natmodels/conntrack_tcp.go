@@ -1,0 +1,178 @@
+package natmodels
+
+// tcpState is a state in which connection tracking sees a TCP connection; see
+// net/netfilter/nf_conntrack_proto_tcp.c of Linux.
+type tcpState uint8
+
+const (
+	noState tcpState = iota
+	synSent
+	synReceived
+	established
+	finWait
+	closeWait
+	lastACK
+	timeWait
+	closed
+	synSent2 // both ends have sent a SYN
+	tcpStates
+
+	passes  // no state: the segment passes and changes nothing
+	invalid // no state: the segment makes no sense
+)
+
+// segment is what a TCP segment says by its flags.
+type segment uint8
+
+const (
+	segSYN segment = iota
+	segSYNACK
+	segFIN
+	segACK
+	segRST
+	segNone
+)
+
+func segmentOf(f TCPFlags) segment {
+	switch {
+	case f&RST != 0:
+		return segRST
+	case f&SYN != 0 && f&ACK != 0:
+		return segSYNACK
+	case f&SYN != 0:
+		return segSYN
+	case f&FIN != 0:
+		return segFIN
+	case f&ACK != 0:
+		return segACK
+	}
+	return segNone
+}
+
+// direction of a packet within its connection.
+type direction uint8
+
+const (
+	forward direction = iota // as the packet that made the connection
+	backward
+)
+
+// transitions gives the state that a segment leads to, by direction, segment and the
+// state before, in the order of the states: none, SYN sent, SYN received,
+// established, FIN wait, close wait, last ACK, time wait, closed, SYN sent 2.
+var transitions = [2][segNone + 1][tcpStates]tcpState{
+	forward: {
+		segSYN:    {synSent, synSent, passes, passes, passes, passes, passes, synSent, synSent, synSent2},
+		segSYNACK: {invalid, invalid, synReceived, invalid, invalid, invalid, invalid, invalid, invalid, synReceived},
+		segFIN:    {invalid, invalid, finWait, finWait, lastACK, lastACK, lastACK, timeWait, closed, invalid},
+		// The first ACK picks a connection up in the middle.
+		segACK:  {established, invalid, established, established, closeWait, closeWait, timeWait, timeWait, closed, invalid},
+		segRST:  {invalid, closed, closed, closed, closed, closed, closed, closed, closed, closed},
+		segNone: {invalid, invalid, invalid, invalid, invalid, invalid, invalid, invalid, invalid, invalid},
+	},
+	backward: {
+		segSYN:    {invalid, synSent2, invalid, invalid, invalid, invalid, invalid, synSent, invalid, synSent2},
+		segSYNACK: {invalid, synReceived, passes, passes, passes, passes, passes, passes, passes, synReceived},
+		segFIN:    {invalid, invalid, finWait, finWait, lastACK, lastACK, lastACK, timeWait, closed, invalid},
+		segACK:    {invalid, passes, synReceived, established, closeWait, closeWait, timeWait, timeWait, closed, passes},
+		segRST:    {invalid, closed, closed, closed, closed, closed, closed, closed, closed, closed},
+		segNone:   {invalid, invalid, invalid, invalid, invalid, invalid, invalid, invalid, invalid, invalid},
+	},
+}
+
+// tcpTrack is what is remembered of a TCP connection. The windows are not.
+type tcpTrack struct {
+	state        tcpState
+	closing      bool // has been in FIN wait
+	simultaneous bool // a SYN came from either side
+	challenged   bool // a SYN came in last ACK: the next ACK may be about that
+	lastDir      direction
+	lastSeg      segment // the last segment that was not invalid
+	lastEnd      uint32  // of a segment that passed without effect: the sequence number after it
+}
+
+// note is what connection tracking makes of a packet.
+type note uint8
+
+const (
+	noteValid note = iota
+	noteInvalid
+	noteReopens // the connection is over, and the packet begins another
+	noteEnds    // the packet passes, and nothing more
+)
+
+// step takes note of a segment; changed is false if it passes and restarts no timer.
+func (c *tcpTrack) step(d direction, p *Packet) (n note, changed bool) {
+	seg, old := segmentOf(p.Flags), c.state
+	next := transitions[d][seg][old]
+	switch next {
+	case invalid:
+		return noteInvalid, false
+	case passes:
+		if !c.catchesUp(d, seg, p.Ack) {
+			c.pass(d, seg, p.Seq+1)
+			return noteValid, false
+		}
+		next = synReceived
+		c.closing, c.challenged = false, false
+	case synSent:
+		if old != timeWait && old != closed {
+			break
+		}
+		if c.closing || c.lastDir == d && c.lastSeg == segRST {
+			return noteReopens, false
+		}
+		c.pass(d, seg, p.Seq+1)
+		return noteValid, false
+	case timeWait:
+		if old == lastACK && c.challenged && c.lastSeg == segSYN && c.lastDir != d {
+			c.challenged = false
+			return noteValid, false
+		}
+	case synSent2:
+		c.simultaneous = true
+	case synReceived:
+		if d == backward && seg == segACK && c.simultaneous {
+			next = established
+		}
+	}
+	c.state, c.lastDir, c.lastSeg = next, d, seg
+	c.closing = c.closing || next == finWait
+	return noteValid, true
+}
+
+// pass takes note of a segment that passes without effect.
+func (c *tcpTrack) pass(d direction, seg segment, end uint32) {
+	c.lastDir, c.lastSeg, c.lastEnd = d, seg, end
+	if seg == segSYN && d == forward {
+		c.challenged, c.simultaneous = c.state == lastACK, false
+	}
+}
+
+// catchesUp recognises the SYN+ACK to a SYN that had no effect: the hosts have a new
+// connection where the box still sees the old one.
+func (c *tcpTrack) catchesUp(d direction, seg segment, ack uint32) bool {
+	return seg == segSYNACK && c.lastSeg == segSYN && c.lastDir != d && c.lastEnd == ack
+}
+
+// trackTCP takes note of a segment of a connection, and restarts its timer.
+func (k *tracker) trackTCP(c *connection, d direction, p *Packet, t uint64) note {
+	old := c.tcp.state
+	n, changed := c.tcp.step(d, p)
+	if !changed {
+		return n
+	}
+	timeout := k.timeouts.tcp[c.tcp.state]
+	if !c.replied {
+		switch seg := segmentOf(p.Flags); {
+		case seg == segRST: // nothing came back but a reset, if that
+			return noteEnds
+		case seg == segSYN && old == synSent: // a SYN sent again does not prolong
+			return noteValid
+		case c.tcp.state == established:
+			timeout = min(timeout, k.timeouts.unacknowledged)
+		}
+	}
+	c.deadline = t + timeout
+	return noteValid
+}

@@ -1,0 +1,32 @@
+package natmodels
+
+// expireSome ends mappings whose time has come, but handles only a bounded number
+// of timers. What is left over is dead all the same: every lookup compares the
+// deadline.
+func (n *NAT) expireSome(t uint64) {
+	if n.wheel.next <= t {
+		n.runTimers(t, n.timersPerPacket)
+	}
+}
+
+// expireAll ends every mapping whose time has come.
+func (n *NAT) expireAll(t uint64) {
+	if n.tracker != nil {
+		n.tracker.expireAll(t)
+	}
+	if n.wheel.next <= t {
+		n.runTimers(t, -1)
+	}
+}
+
+func (n *NAT) runTimers(t uint64, budget int) {
+	n.wheel.run(t, budget, func(ref uint32) {
+		m := n.mappings.at(ref)
+		if deadline := n.deadline(m); deadline > t {
+			n.wheel.unschedule(&m.timed)
+			n.wheel.schedule(ref, deadline)
+		} else {
+			n.end(ref, Expired, deadline)
+		}
+	})
+}
