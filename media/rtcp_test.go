@@ -9,6 +9,7 @@ import (
 
 	"github.com/pion/rtcp"
 
+	"github.com/natproof/natproof/internal/memnet"
 	"github.com/natproof/natproof/media"
 )
 
@@ -29,15 +30,15 @@ func TestRTCPIntervals(t *testing.T) {
 			start := time.Now()
 			startBoth(t, a, b)
 			time.Sleep(2 * time.Minute)
-			sent := n.from(aRTCP)
-			if at := sent[0].at.Sub(start); at != 0 {
+			sent := n.From(aRTCP)
+			if at := sent[0].At.Sub(start); at != 0 {
 				t.Errorf("the early packet left after %v", at)
 			}
-			if at := sent[1].at.Sub(start).Seconds(); at < leastFirst || at > mostFirst {
+			if at := sent[1].At.Sub(start).Seconds(); at < leastFirst || at > mostFirst {
 				t.Errorf("seed %d: the first scheduled packet left after %.3f s, want %.3f..%.3f", seed, at, leastFirst, mostFirst)
 			}
 			for i := 2; i < len(sent); i++ {
-				d := sent[i].at.Sub(sent[i-1].at).Seconds()
+				d := sent[i].At.Sub(sent[i-1].At).Seconds()
 				if d < least || d > most {
 					t.Errorf("seed %d: interval %d is %.3f s, want %.3f..%.3f", seed, i, d, least, most)
 				}
@@ -59,8 +60,8 @@ func TestReportContents(t *testing.T) {
 		start := time.Now()
 		time.Sleep(30 * time.Second)
 		firstSR := uint32(0)
-		for i, p := range n.from(aRTCP) {
-			packets, err := rtcp.Unmarshal(p.b)
+		for i, p := range n.From(aRTCP) {
+			packets, err := rtcp.Unmarshal(p.B)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -74,15 +75,15 @@ func TestReportContents(t *testing.T) {
 			if firstSR == 0 {
 				firstSR = sr.RTPTime
 			}
-			elapsed := p.at.Sub(start)
+			elapsed := p.At.Sub(start)
 			if want := uint32(elapsed/(20*time.Millisecond)) + 1; sr.PacketCount != want || sr.OctetCount != want*160 {
 				t.Errorf("at %v: %d packets, %d octets, want %d packets", elapsed, sr.PacketCount, sr.OctetCount, want)
 			}
 			if got, want := float64(sr.RTPTime-firstSR), elapsed.Seconds()*8000; got < want-1 || got > want+1 {
 				t.Errorf("at %v: RTP time %v, want %v", elapsed, got, want)
 			}
-			if got := time.Unix(int64(sr.NTPTime>>32)-2208988800, 0).UTC(); got.Sub(p.at.UTC()).Abs() > time.Second {
-				t.Errorf("NTP time %v at %v", got, p.at)
+			if got := time.Unix(int64(sr.NTPTime>>32)-2208988800, 0).UTC(); got.Sub(p.At.UTC()).Abs() > time.Second {
+				t.Errorf("NTP time %v at %v", got, p.At)
 			}
 			if name, _ := rtcp.CompoundPacket(packets).CNAME(); name != "a@example.org" {
 				t.Errorf("CNAME %q", name)
@@ -98,7 +99,7 @@ func TestAReportSaysWhatWasLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, a, b := pair(t, media.Config{Seed: 1}, media.Config{Seed: 2})
 		count := 0
-		n.route = func(src, _ netip.AddrPort, _ []byte) (netip.AddrPort, bool) {
+		n.Route = func(src, _ netip.AddrPort, _ []byte) (netip.AddrPort, bool) {
 			if src != ap(aRTP) {
 				return src, true
 			}
@@ -121,7 +122,7 @@ func TestRoundTrip(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, a, b := pair(t, media.Config{}, media.Config{})
 		for _, c := range []string{aRTCP, bRTCP} {
-			n.conns[ap(c)].delay.Store(int64(29 * time.Millisecond)) // and 1 ms of the net
+			n.Socket(c).Delay.Store(int64(29 * time.Millisecond)) // and 1 ms of the net
 		}
 		startBoth(t, a, b)
 		time.Sleep(30 * time.Second)
@@ -133,10 +134,10 @@ func TestRoundTrip(t *testing.T) {
 
 func TestMux(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
-		a := mustNew(t, media.Config{RTP: n.listen(aRTP)})
-		bHasBoth := mustNew(t, media.Config{RTP: n.listen(bRTP), RTCP: n.listen(bRTCP), Latch: true})
-		n.route = resource(aRTP, other)
+		n := memnet.New()
+		a := mustNew(t, media.Config{RTP: n.Listen(aRTP)})
+		bHasBoth := mustNew(t, media.Config{RTP: n.Listen(bRTP), RTCP: n.Listen(bRTCP), Latch: true})
+		n.Route = resource(aRTP, other)
 		mustStart(t, a, bRTP, bRTP)
 		mustStart(t, bHasBoth, aRTP, aRTP) // a multiplexes
 		time.Sleep(20 * time.Second)
@@ -146,12 +147,12 @@ func TestMux(t *testing.T) {
 		if s := bHasBoth.Stats(); s.SendTo != ap(other) || s.RTCPSendTo != ap(other) {
 			t.Errorf("multiplexed RTCP did not move with RTP: %+v", s)
 		}
-		if len(n.from(bRTCP)) != 0 {
+		if len(n.From(bRTCP)) != 0 {
 			t.Error("RTCP to a multiplexing peer must leave from the RTP port (RFC 5761 §5.1.1)")
 		}
-		n.mu.Lock()
-		n.route = nil
-		n.mu.Unlock()
+		n.Lock()
+		n.Route = nil
+		n.Unlock()
 		time.Sleep(20 * time.Second)
 		if s := a.Stats(); s.RTCPReceived == 0 || s.Malformed != 0 {
 			t.Errorf("%+v", s)
@@ -195,7 +196,7 @@ func TestMalformedRTCP(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				n, a, _ := pair(t, media.Config{Latch: true}, media.Config{})
 				mustStart(t, a, bRTP, bRTCP)
-				n.listen(other).WriteTo(b, net.UDPAddrFromAddrPort(ap(aRTCP)))
+				n.Listen(other).WriteTo(b, net.UDPAddrFromAddrPort(ap(aRTCP)))
 				time.Sleep(2 * time.Millisecond)
 				if s := a.Stats(); s.Malformed != 1 || s.RTCPReceived != 0 || s.RTCPLatches != 0 {
 					t.Errorf("%+v", s)

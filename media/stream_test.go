@@ -16,6 +16,7 @@ import (
 	"github.com/pion/rtp"
 	"go.uber.org/goleak"
 
+	"github.com/natproof/natproof/internal/memnet"
 	"github.com/natproof/natproof/media"
 )
 
@@ -54,12 +55,12 @@ func mustStart(t *testing.T, s *media.Stream, rtp, rtcp string) {
 }
 
 // pair is two streams on one memNet, each with its own RTCP socket.
-func pair(t *testing.T, a, b media.Config) (*memNet, *media.Stream, *media.Stream) {
+func pair(t *testing.T, a, b media.Config) (*memnet.Net, *media.Stream, *media.Stream) {
 	t.Helper()
-	n := newMemNet()
-	n.latency = time.Millisecond
-	a.RTP, a.RTCP = n.listen(aRTP), n.listen(aRTCP)
-	b.RTP, b.RTCP = n.listen(bRTP), n.listen(bRTCP)
+	n := memnet.New()
+	n.Latency = time.Millisecond
+	a.RTP, a.RTCP = n.Listen(aRTP), n.Listen(aRTCP)
+	b.RTP, b.RTCP = n.Listen(bRTP), n.Listen(bRTCP)
 	return n, mustNew(t, a), mustNew(t, b)
 }
 
@@ -95,12 +96,12 @@ func TestFiftyPacketsASecond(t *testing.T) {
 			t.Errorf("in the next minute: a %+v b %+v", da, db)
 		}
 		var first rtp.Packet
-		for i, p := range n.from(aRTP) {
-			if want := start.Add(time.Duration(i) * 20 * time.Millisecond); !p.at.Equal(want) {
-				t.Fatalf("packet %d left at %v, want %v", i, p.at, want)
+		for i, p := range n.From(aRTP) {
+			if want := start.Add(time.Duration(i) * 20 * time.Millisecond); !p.At.Equal(want) {
+				t.Fatalf("packet %d left at %v, want %v", i, p.At, want)
 			}
 			var q rtp.Packet
-			if err := q.Unmarshal(p.b); err != nil {
+			if err := q.Unmarshal(p.B); err != nil {
 				t.Fatal(err)
 			}
 			if i == 0 {
@@ -116,11 +117,11 @@ func TestFiftyPacketsASecond(t *testing.T) {
 
 func TestASlowSocketDoesNotMakeItDrift(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
-		slow := n.listen(aRTP)
-		slow.delay.Store(int64(7 * time.Millisecond))
+		n := memnet.New()
+		slow := n.Listen(aRTP)
+		slow.Delay.Store(int64(7 * time.Millisecond))
 		a := mustNew(t, media.Config{RTP: slow})
-		n.listen(bRTP)
+		n.Listen(bRTP)
 		mustStart(t, a, bRTP, bRTP)
 		time.Sleep(100*time.Second - time.Millisecond)
 		if got := a.Stats().RTPSent; got != 5000 {
@@ -131,16 +132,16 @@ func TestASlowSocketDoesNotMakeItDrift(t *testing.T) {
 
 func TestAStalledSenderSkipsWhatNobodyWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
-		stalled := n.listen(aRTP)
+		n := memnet.New()
+		stalled := n.Listen(aRTP)
 		a := mustNew(t, media.Config{RTP: stalled})
-		b := mustNew(t, media.Config{RTP: n.listen(bRTP)})
+		b := mustNew(t, media.Config{RTP: n.Listen(bRTP)})
 		mustStart(t, a, bRTP, bRTP)
 		mustStart(t, b, aRTP, aRTP)
 		time.Sleep(90 * time.Millisecond)
-		stalled.delay.Store(int64(time.Second)) // one write takes this long
+		stalled.Delay.Store(int64(time.Second)) // one write takes this long
 		time.Sleep(100 * time.Millisecond)
-		stalled.delay.Store(0)
+		stalled.Delay.Store(0)
 		time.Sleep(2*time.Second - 200*time.Millisecond)
 		got := a.Stats()
 		if got.RTPSent < 50 || got.RTPSent > 60 {
@@ -164,8 +165,8 @@ func TestSeedDecides(t *testing.T) {
 				t.Error("two ends with one seed have one SSRC")
 			}
 			for _, from := range []string{aRTP, aRTCP} {
-				for _, p := range n.from(from) {
-					trace += fmt.Sprintf("%v %x\n", p.at.Sub(start), p.b)
+				for _, p := range n.From(from) {
+					trace += fmt.Sprintf("%v %x\n", p.At.Sub(start), p.B)
 				}
 			}
 		})
@@ -194,7 +195,7 @@ func resource(from, as string) func(src, dst netip.AddrPort, b []byte) (netip.Ad
 func TestPlainIgnoresTheObservedSource(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, a, b := pair(t, media.Config{}, media.Config{})
-		n.route = resource(bRTP, other)
+		n.Route = resource(bRTP, other)
 		startBoth(t, a, b)
 		time.Sleep(990 * time.Millisecond)
 		da, db := over(time.Second, a, b)
@@ -210,7 +211,7 @@ func TestPlainIgnoresTheObservedSource(t *testing.T) {
 func TestLatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, a, b := pair(t, media.Config{Latch: true}, media.Config{})
-		n.route = resource(bRTP, other)
+		n.Route = resource(bRTP, other)
 		startBoth(t, a, b)
 		time.Sleep(time.Second)
 		da, db := over(time.Second, a, b)
@@ -228,9 +229,9 @@ func TestLatch(t *testing.T) {
 		if got := a.Stats().SendTo; got != ap(other) {
 			t.Errorf("a refresh undid the latch: %v", got)
 		}
-		n.mu.Lock()
-		n.route = nil
-		n.mu.Unlock()
+		n.Lock()
+		n.Route = nil
+		n.Unlock()
 		time.Sleep(100 * time.Millisecond)
 		if s := a.Stats(); s.SendTo != ap(bRTP) || s.Latches != 2 {
 			t.Errorf("did not follow back: %+v", s)
@@ -245,7 +246,7 @@ func TestLatch(t *testing.T) {
 func TestRTCPLatchesApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, a, b := pair(t, media.Config{Latch: true}, media.Config{})
-		n.route = resource(bRTCP, other)
+		n.Route = resource(bRTCP, other)
 		startBoth(t, a, b)
 		time.Sleep(time.Second)
 		s := a.Stats()
@@ -260,10 +261,10 @@ func TestRTCPLatchesApart(t *testing.T) {
 
 func TestLatchTakesOnlyValidRTP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
-		a := mustNew(t, media.Config{RTP: n.listen(aRTP), Latch: true})
+		n := memnet.New()
+		a := mustNew(t, media.Config{RTP: n.Listen(aRTP), Latch: true})
 		mustStart(t, a, bRTP, bRTP)
-		stranger := n.listen(other)
+		stranger := n.Listen(other)
 		to := net.UDPAddrFromAddrPort(ap(aRTP))
 		wrongType := rtpPacket(t, 3, 1, 1)
 		for _, b := range [][]byte{{}, {0x80}, make([]byte, 172), []byte("not RTP at all"), wrongType, {0x80, 0, 1}} {
@@ -297,7 +298,7 @@ func rtpPacket(t testing.TB, payloadType uint8, ssrc uint32, seq uint16) []byte 
 func TestStrict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n, a, b := pair(t, media.Config{Strict: true, Latch: true}, media.Config{})
-		n.route = func(src, dst netip.AddrPort, _ []byte) (netip.AddrPort, bool) {
+		n.Route = func(src, dst netip.AddrPort, _ []byte) (netip.AddrPort, bool) {
 			if src == ap(bRTP) || src == ap(bRTCP) {
 				src = netip.AddrPortFrom(src.Addr(), src.Port()+1000)
 			}
@@ -326,9 +327,9 @@ func TestSilentStillReports(t *testing.T) {
 		if s := a.Stats(); s.RTPSent != 0 || s.RTPReceived != 1000 || s.RTCPSent < 4 {
 			t.Errorf("%+v", s)
 		}
-		for _, p := range n.from(aRTCP) {
-			if p.b[1] != 201 {
-				t.Errorf("a silent stream sent RTCP type %d, want a receiver report", p.b[1])
+		for _, p := range n.From(aRTCP) {
+			if p.B[1] != 201 {
+				t.Errorf("a silent stream sent RTCP type %d, want a receiver report", p.B[1])
 			}
 		}
 		if s := b.Stats(); s.Peer.Reports == 0 || s.Peer.FractionLost != 0 || s.Peer.HighestSeq == 0 || s.RTPReceived != 0 {
@@ -360,10 +361,10 @@ func TestHoldAndResume(t *testing.T) {
 		if lost := b.Stats().Lost; lost != 0 {
 			t.Errorf("a hold looks like a loss of %d", lost)
 		}
-		all := n.from(aRTP)
+		all := n.From(aRTP)
 		var before, after rtp.Header
-		before.Unmarshal(all[49].b)
-		after.Unmarshal(all[50].b)
+		before.Unmarshal(all[49].B)
+		after.Unmarshal(all[50].B)
 		if after.SequenceNumber != before.SequenceNumber+1 || after.Timestamp != before.Timestamp+501*160 || !after.Marker {
 			t.Errorf("after the hold %+v, before %+v", after, before)
 		}
@@ -386,9 +387,9 @@ func TestNowhereToSend(t *testing.T) {
 			t.Errorf("the peer named itself: %+v", s)
 		}
 		a.SetRemote(ap("0.0.0.0:5000"), ap("0.0.0.0:5001")) // old-style hold
-		n.mu.Lock()
-		n.route = func(netip.AddrPort, netip.AddrPort, []byte) (netip.AddrPort, bool) { return netip.AddrPort{}, false }
-		n.mu.Unlock()
+		n.Lock()
+		n.Route = func(netip.AddrPort, netip.AddrPort, []byte) (netip.AddrPort, bool) { return netip.AddrPort{}, false }
+		n.Unlock()
 		da, _ := over(time.Second, a, b)
 		if da.RTPSent != 0 || da.SendErrors != 0 {
 			t.Errorf("sent to 0.0.0.0: %+v", da)
@@ -401,7 +402,7 @@ func TestBeforeStart(t *testing.T) {
 		n, a, b := pair(t, media.Config{Strict: true}, media.Config{})
 		mustStart(t, b, aRTP, aRTCP)
 		time.Sleep(990 * time.Millisecond)
-		if s := a.Stats(); s.RTPEarly != 50 || s.RTPReceived != 0 || s.RTCPEarly != 1 || s.Started || len(n.from(aRTP)) != 0 {
+		if s := a.Stats(); s.RTPEarly != 50 || s.RTPReceived != 0 || s.RTCPEarly != 1 || s.Started || len(n.From(aRTP)) != 0 {
 			t.Errorf("%+v", s)
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -415,8 +416,8 @@ func TestBeforeStart(t *testing.T) {
 
 func TestSTUNOnTheMediaSockets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
-		rtpConn, rtcpConn := n.listen(aRTP), n.listen(aRTCP)
+		n := memnet.New()
+		rtpConn, rtcpConn := n.Listen(aRTP), n.Listen(aRTCP)
 		var mu sync.Mutex
 		got := map[net.PacketConn]int{}
 		a := mustNew(t, media.Config{RTP: rtpConn, RTCP: rtcpConn, OnSTUN: func(b []byte, from net.Addr, on net.PacketConn) {
@@ -427,7 +428,7 @@ func TestSTUNOnTheMediaSockets(t *testing.T) {
 			defer mu.Unlock()
 			got[on]++
 		}})
-		server := n.listen(other)
+		server := n.Listen(other)
 		server.WriteTo([]byte{1, 1, 0, 0}, net.UDPAddrFromAddrPort(ap(aRTP)))
 		server.WriteTo([]byte{1, 1, 0, 0}, net.UDPAddrFromAddrPort(ap(aRTCP)))
 		server.WriteTo([]byte{20, 1, 0, 0}, net.UDPAddrFromAddrPort(ap(aRTP)))
@@ -440,10 +441,10 @@ func TestSTUNOnTheMediaSockets(t *testing.T) {
 
 func TestAnSSRCCollisionEndsItselfAndALoopIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
-		a := mustNew(t, media.Config{RTP: n.listen(aRTP)})
+		n := memnet.New()
+		a := mustNew(t, media.Config{RTP: n.Listen(aRTP)})
 		mustStart(t, a, bRTP, bRTP)
-		stranger := n.listen(other)
+		stranger := n.Listen(other)
 		to := net.UDPAddrFromAddrPort(ap(aRTP))
 		synctest.Wait()
 		old := a.Stats().SSRC
@@ -453,8 +454,8 @@ func TestAnSSRCCollisionEndsItselfAndALoopIsCounted(t *testing.T) {
 		if s.SSRC == old || s.RTPReceived != 1 || s.RemoteSSRC != old || s.Looped != 0 {
 			t.Errorf("collision: %+v", s)
 		}
-		last := n.from(aRTP)
-		packets, err := rtcp.Unmarshal(last[len(last)-1].b)
+		last := n.From(aRTP)
+		packets, err := rtcp.Unmarshal(last[len(last)-1].B)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -471,10 +472,10 @@ func TestAnSSRCCollisionEndsItselfAndALoopIsCounted(t *testing.T) {
 
 func TestLossReorderingDuplicates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
-		a := mustNew(t, media.Config{RTP: n.listen(aRTP)})
+		n := memnet.New()
+		a := mustNew(t, media.Config{RTP: n.Listen(aRTP)})
 		mustStart(t, a, bRTP, bRTP)
-		b := n.listen(bRTP)
+		b := n.Listen(bRTP)
 		for _, seq := range []uint16{65530, 65531, 65533, 65532, 65533, 65535, 0, 3} {
 			b.WriteTo(rtpPacket(t, 0, 1, seq), net.UDPAddrFromAddrPort(ap(aRTP)))
 		}
@@ -489,7 +490,7 @@ func TestLossReorderingDuplicates(t *testing.T) {
 
 func TestConfigRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newMemNet().listen(aRTP)
+		c := memnet.New().Listen(aRTP)
 		for name, cfg := range map[string]media.Config{
 			"no socket":       {},
 			"one socket":      {RTP: c, RTCP: c},
@@ -526,9 +527,9 @@ func TestLife(t *testing.T) {
 		if err := a.Start(ap(bRTP), ap(bRTCP)); !errors.Is(err, media.ErrClosed) {
 			t.Errorf("Start after Close: %v", err)
 		}
-		sent := len(n.from(aRTP))
+		sent := len(n.From(aRTP))
 		time.Sleep(10 * time.Second)
-		if len(n.from(aRTP)) != sent {
+		if len(n.From(aRTP)) != sent {
 			t.Error("it sends after Close")
 		}
 		s := b.Stats()
@@ -536,26 +537,26 @@ func TestLife(t *testing.T) {
 			t.Errorf("%+v", s)
 		}
 		for _, c := range []string{aRTP, aRTCP} {
-			if _, err := n.conns[ap(c)].WriteTo(nil, net.UDPAddrFromAddrPort(ap(bRTP))); !errors.Is(err, net.ErrClosed) {
+			if _, err := n.Socket(c).WriteTo(nil, net.UDPAddrFromAddrPort(ap(bRTP))); !errors.Is(err, net.ErrClosed) {
 				t.Errorf("%s is still open: %v", c, err)
 			}
 		}
-		idle := mustNew(t, media.Config{RTP: n.listen(other)})
-		if err := idle.Close(); err != nil || len(n.from(other)) != 0 {
-			t.Errorf("a stream never started: %v, sent %d", err, len(n.from(other)))
+		idle := mustNew(t, media.Config{RTP: n.Listen(other)})
+		if err := idle.Close(); err != nil || len(n.From(other)) != 0 {
+			t.Errorf("a stream never started: %v, sent %d", err, len(n.From(other)))
 		}
 	})
 }
 
 // broken is a socket that only fails.
-type broken struct{ *memConn }
+type broken struct{ *memnet.Conn }
 
 func (broken) ReadFrom([]byte) (int, net.Addr, error) { return 0, nil, errors.New("broken") }
 func (broken) WriteTo([]byte, net.Addr) (int, error)  { return 0, errors.New("broken") }
 
 func TestABrokenSocketIsCountedAndLetGo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a := mustNew(t, media.Config{RTP: broken{newMemNet().listen(aRTP)}})
+		a := mustNew(t, media.Config{RTP: broken{memnet.New().Listen(aRTP)}})
 		mustStart(t, a, bRTP, bRTP)
 		time.Sleep(990 * time.Millisecond)
 		if s := a.Stats(); s.ReadErrors != 16 || s.SendErrors != 51 {

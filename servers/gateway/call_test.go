@@ -13,6 +13,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 	"go.uber.org/goleak"
 
+	"github.com/natproof/natproof/internal/memnet"
 	"github.com/natproof/natproof/media"
 	"github.com/natproof/natproof/servers/gateway"
 )
@@ -30,8 +31,8 @@ const phoneRTP = phoneIP + ":4000"
 
 func TestACall(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
-		n.latency = time.Millisecond
+		n := memnet.New()
+		n.Latency = time.Millisecond
 		changes := make(chan string, 10)
 		s := start(t, n, gateway.Config{RingTime: 3 * time.Second, Seed: 1, OnChange: func(c gateway.Call) {
 			changes <- c.State.String() + c.Cause.String()
@@ -99,7 +100,7 @@ func TestACall(t *testing.T) {
 
 func TestTheGatewayHangsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
+		n := memnet.New()
 		s := start(t, n, gateway.Config{TalkTime: 10 * time.Second})
 		p := newPhone(t, n, phoneAt)
 		p.call(offer(phoneRTP))
@@ -134,7 +135,7 @@ func TestRequestsGoByTheRouteSet(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n := newMemNet()
+				n := memnet.New()
 				s := start(t, n, gateway.Config{})
 				p := newPhone(t, n, phoneAt)
 				proxy := newPhone(t, n, tc.hop)
@@ -167,7 +168,7 @@ func TestRequestsGoByTheRouteSet(t *testing.T) {
 // RFC 3261 §13.3.1.4: T1 = 0.5 s, doubled up to T2 = 4 s, for 64*T1 = 32 s.
 func TestTheOKIsRepeatedUntilItsACK(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
+		n := memnet.New()
 		s := start(t, n, gateway.Config{})
 		p := newPhone(t, n, phoneAt)
 		p.invite(offer(phoneRTP))
@@ -198,7 +199,7 @@ func TestTheOKIsRepeatedUntilItsACK(t *testing.T) {
 
 func TestALateACKStopsTheRepeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
+		n := memnet.New()
 		s := start(t, n, gateway.Config{})
 		p := newPhone(t, n, phoneAt)
 		p.invite(offer(phoneRTP))
@@ -217,7 +218,7 @@ func TestALateACKStopsTheRepeats(t *testing.T) {
 
 func TestAnACKInTheINVITEsTransaction(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
+		n := memnet.New()
 		s := start(t, n, gateway.Config{})
 		p := newPhone(t, n, phoneAt)
 		p.invite(offer(phoneRTP))
@@ -234,7 +235,7 @@ func TestAnACKInTheINVITEsTransaction(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
+		n := memnet.New()
 		s := start(t, n, gateway.Config{RingTime: 30 * time.Second})
 		p := newPhone(t, n, phoneAt)
 		to := p.to
@@ -262,7 +263,7 @@ func TestCancel(t *testing.T) {
 
 func TestEndedWhileRinging(t *testing.T) {
 	ring := func(t *testing.T, lines ...string) (*gateway.Server, *phone) {
-		n := newMemNet()
+		n := memnet.New()
 		s := start(t, n, gateway.Config{RingTime: 150 * time.Second})
 		p := newPhone(t, n, phoneAt)
 		p.invite(offer(phoneRTP), lines...)
@@ -327,7 +328,7 @@ func TestEndedWhileRinging(t *testing.T) {
 
 func TestReinvite(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
+		n := memnet.New()
 		s := start(t, n, gateway.Config{})
 		p := newPhone(t, n, phoneAt)
 		p.call(offer(phoneRTP))
@@ -403,7 +404,7 @@ func TestReinvite(t *testing.T) {
 
 func TestReinviteOutOfTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
+		n := memnet.New()
 		s := start(t, n, gateway.Config{})
 		p := newPhone(t, n, phoneAt)
 		p.cseq = 10
@@ -451,7 +452,7 @@ func TestReinviteOutOfTurn(t *testing.T) {
 
 func TestAnINVITEWithoutAnOffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
+		n := memnet.New()
 		s := start(t, n, gateway.Config{})
 		p := newPhone(t, n, phoneAt)
 		p.invite("")
@@ -474,9 +475,9 @@ func TestMediaOptions(t *testing.T) {
 	// The phone's media leaves from another port than it advertises, as behind
 	// a NAT with address-and-port-dependent mapping.
 	call := func(t *testing.T, cfg gateway.Config) (gateway.Call, media.Stats) {
-		n := newMemNet()
-		n.latency = time.Millisecond
-		n.route = func(src, dst netip.AddrPort, _ []byte) (netip.AddrPort, bool) {
+		n := memnet.New()
+		n.Latency = time.Millisecond
+		n.Route = func(src, dst netip.AddrPort, _ []byte) (netip.AddrPort, bool) {
 			if src == ap(phoneRTP) {
 				src = ap(phoneIP + ":60000")
 			}
@@ -534,14 +535,14 @@ func TestMediaOptions(t *testing.T) {
 func TestMux(t *testing.T) {
 	for _, takes := range []bool{true, false} {
 		synctest.Test(t, func(t *testing.T) {
-			n := newMemNet()
+			n := memnet.New()
 			s := start(t, n, gateway.Config{Mux: takes})
 			p := newPhone(t, n, phoneAt)
 			answer := p.call(offer(phoneRTP, "a=rtcp-mux"))
 			if answer.Mux != takes {
 				t.Errorf("gateway that takes it (%v) answered %v", takes, answer.Mux)
 			}
-			stream, err := media.New(media.Config{RTP: n.listen(phoneRTP)})
+			stream, err := media.New(media.Config{RTP: n.Listen(phoneRTP)})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -575,7 +576,7 @@ func TestMux(t *testing.T) {
 
 func TestShutdown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
+		n := memnet.New()
 		s := start(t, n, gateway.Config{})
 		p := newPhone(t, n, phoneAt)
 		p.call(offer(phoneRTP))
@@ -601,7 +602,7 @@ func TestShutdown(t *testing.T) {
 
 func TestClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
+		n := memnet.New()
 		s := start(t, n, gateway.Config{RingTime: time.Second})
 		p, q, r := newPhone(t, n, phoneAt), newPhone(t, n, "198.51.100.8:5060"), newPhone(t, n, "198.51.100.9:5060")
 		p.call(offer(phoneRTP))
@@ -617,9 +618,9 @@ func TestClose(t *testing.T) {
 				t.Errorf("call %d: %v %v", i, c.State, c.Cause)
 			}
 		}
-		sent := len(n.from(gwSIP))
+		sent := len(n.From(gwSIP))
 		time.Sleep(time.Minute)
-		if len(n.from(gwSIP)) != sent {
+		if len(n.From(gwSIP)) != sent {
 			t.Error("it sends after Close")
 		}
 	})
@@ -627,7 +628,7 @@ func TestClose(t *testing.T) {
 
 func TestABrokenSocketEndsServe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := newMemNet().listen(gwSIP)
+		c := memnet.New().Listen(gwSIP)
 		s, err := gateway.New(c, gateway.Config{})
 		if err != nil {
 			t.Fatal(err)
@@ -645,8 +646,8 @@ func TestABrokenSocketEndsServe(t *testing.T) {
 
 func TestNoMediaPort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
-		conn := n.listen(gwSIP)
+		n := memnet.New()
+		conn := n.Listen(gwSIP)
 		s, err := gateway.New(conn, gateway.Config{}) // real sockets at 203.0.113.5: there are none
 		if err != nil {
 			t.Fatal(err)
@@ -668,7 +669,7 @@ func TestNoMediaPort(t *testing.T) {
 
 func TestManyCallsInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
+		n := memnet.New()
 		s := start(t, n, gateway.Config{History: 5, MaxCalls: 10})
 		for i := range 20 {
 			p := newPhone(t, n, fmt.Sprintf("198.51.100.%d:5060", i+10))

@@ -11,6 +11,7 @@ import (
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/natproof/natproof/internal/memnet"
 	"github.com/natproof/natproof/media"
 	"github.com/natproof/natproof/servers/gateway"
 )
@@ -84,10 +85,10 @@ func (p *sipgoPhone) call(to netip.AddrPort, offer media.Description) (*sipgo.Di
 
 func TestAForeignCallerInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
-		n.latency = time.Millisecond
+		n := memnet.New()
+		n.Latency = time.Millisecond
 		s := start(t, n, gateway.Config{RingTime: 2 * time.Second})
-		p := newSipgoPhone(t, n.listen(phoneAt))
+		p := newSipgoPhone(t, n.Listen(phoneAt))
 		synctest.Wait() // sipgo's client finds its socket only once the server reads it
 		d, answer := p.call(ap(gwSIP), media.Description{RTP: ap(phoneRTP)})
 		stream := voice(t, n, phoneRTP, answer)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/natproof/natproof/internal/memnet"
 	"github.com/natproof/natproof/media"
 	"github.com/natproof/natproof/servers/gateway"
 )
@@ -26,10 +27,10 @@ func ap(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 func udp(s string) net.Addr { return net.UDPAddrFromAddrPort(ap(s)) }
 
 // start runs a gateway on n until the test ends.
-func start(t *testing.T, n *memNet, cfg gateway.Config) *gateway.Server {
+func start(t *testing.T, n *memnet.Net, cfg gateway.Config) *gateway.Server {
 	t.Helper()
-	cfg.Listen = func(at netip.AddrPort) (net.PacketConn, error) { return n.listen(at.String()), nil }
-	s, err := gateway.New(n.listen(gwSIP), cfg)
+	cfg.Listen = func(at netip.AddrPort) (net.PacketConn, error) { return n.Listen(at.String()), nil }
+	s, err := gateway.New(n.Listen(gwSIP), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +51,7 @@ func start(t *testing.T, n *memNet, cfg gateway.Config) *gateway.Server {
 // header field and every moment.
 type phone struct {
 	t     *testing.T
-	conn  *memConn
+	conn  *memnet.Conn
 	inbox chan got
 	// Of the dialog:
 	callID, to, from string
@@ -65,9 +66,9 @@ type got struct {
 	msg sip.Message
 }
 
-func newPhone(t *testing.T, n *memNet, at string) *phone {
+func newPhone(t *testing.T, n *memnet.Net, at string) *phone {
 	p := &phone{
-		t: t, conn: n.listen(at), inbox: make(chan got, 64),
+		t: t, conn: n.Listen(at), inbox: make(chan got, 64),
 		callID: "call-1@" + at, from: "<sip:alice@example.com>;tag=a1", to: "<sip:1234567@example.com;user=phone>",
 		contact: "<sip:alice@" + at + ">", cseq: 1, via: ";rport",
 	}
@@ -117,7 +118,7 @@ func (p *phone) request(method, uri, body string, lines ...string) string {
 	return fmt.Sprintf("%s %s SIP/2.0\r\n"+
 		"Via: SIP/2.0/UDP %s;branch=z9hG4bK-%s-%d%s\r\n"+
 		"Max-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\nContact: %s\r\n%s%s%sContent-Length: %d\r\n\r\n%s",
-		method, uri, p.conn.local, p.callID, p.branch, p.via, p.from, p.to, p.callID, p.cseq, cseqMethod, p.contact,
+		method, uri, p.conn.LocalAddr(), p.callID, p.branch, p.via, p.from, p.to, p.callID, p.cseq, cseqMethod, p.contact,
 		p.extra, joined(lines), kind, len(body), body)
 }
 
@@ -231,11 +232,11 @@ func sdp(c string, lines ...string) []byte {
 }
 
 // voice is the phone's own media stream.
-func voice(t *testing.T, n *memNet, rtp string, to media.Description) *media.Stream {
+func voice(t *testing.T, n *memnet.Net, rtp string, to media.Description) *media.Stream {
 	t.Helper()
 	at := ap(rtp)
 	s, err := media.New(media.Config{
-		RTP: n.listen(rtp), RTCP: n.listen(netip.AddrPortFrom(at.Addr(), at.Port()+1).String()), Seed: 9,
+		RTP: n.Listen(rtp), RTCP: n.Listen(netip.AddrPortFrom(at.Addr(), at.Port()+1).String()), Seed: 9,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/natproof/natproof/internal/memnet"
 	"github.com/natproof/natproof/media"
 	"github.com/natproof/natproof/servers/gateway"
 )
@@ -60,7 +61,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n := newMemNet()
+				n := memnet.New()
 				s := start(t, n, gateway.Config{})
 				p := newPhone(t, n, phoneAt)
 				tc.send(p)
@@ -87,7 +88,7 @@ func TestRefusals(t *testing.T) {
 
 func TestTheSameINVITETwice(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
+		n := memnet.New()
 		s := start(t, n, gateway.Config{RingTime: time.Minute})
 		p := newPhone(t, n, phoneAt)
 		to := p.to
@@ -116,7 +117,7 @@ func TestNumbers(t *testing.T) {
 		}
 	}
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
+		n := memnet.New()
 		start(t, n, gateway.Config{Numbers: func(user string) bool { return user == "bob" }, RingTime: time.Hour})
 		p := newPhone(t, n, phoneAt)
 		p.write(p.request("INVITE", "tel:+14255550123", offer(phoneRTP)))
@@ -126,7 +127,7 @@ func TestNumbers(t *testing.T) {
 		q.next(100)
 	})
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
+		n := memnet.New()
 		s := start(t, n, gateway.Config{})
 		p := newPhone(t, n, phoneAt)
 		p.write(p.request("INVITE", "tel:+14255550123", offer(phoneRTP)))
@@ -155,8 +156,8 @@ func TestResponsesGoByTheVia(t *testing.T) {
 		} {
 			t.Run(tc.name+", "+kind, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					n := newMemNet()
-					n.route = func(src, _ netip.AddrPort, _ []byte) (netip.AddrPort, bool) {
+					n := memnet.New()
+					n.Route = func(src, _ netip.AddrPort, _ []byte) (netip.AddrPort, bool) {
 						if src.Addr() == netip.MustParseAddr("10.0.0.2") {
 							src = ap(natAt)
 						}
@@ -242,7 +243,7 @@ func TestBadInput(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n := newMemNet()
+				n := memnet.New()
 				s := start(t, n, gateway.Config{})
 				p := newPhone(t, n, phoneAt)
 				p.write(tc.edit(p.request("OPTIONS", "sip:"+gwSIP, "")))
@@ -271,7 +272,7 @@ func TestBadInput(t *testing.T) {
 	}
 }
 
-func stillServes(t *testing.T, n *memNet) {
+func stillServes(t *testing.T, n *memnet.Net) {
 	t.Helper()
 	p := newPhone(t, n, "198.51.100.200:5060")
 	if d := p.call(offer("198.51.100.200:4000")); !d.RTP.IsValid() {
@@ -283,7 +284,7 @@ func stillServes(t *testing.T, n *memNet) {
 
 func TestRandomBytes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
+		n := memnet.New()
 		s := start(t, n, gateway.Config{})
 		p := newPhone(t, n, phoneAt)
 		rng := rand.New(rand.NewPCG(1, 2))
@@ -318,14 +319,14 @@ func TestRandomBytes(t *testing.T) {
 
 func TestConfigRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n := newMemNet()
-		good := n.listen(gwSIP)
+		n := memnet.New()
+		good := n.Listen(gwSIP)
 		for name, try := range map[string]struct {
 			conn net.PacketConn
 			cfg  gateway.Config
 		}{
 			"no socket":       {nil, gateway.Config{}},
-			"no address":      {n.listen("0.0.0.0:5060"), gateway.Config{}},
+			"no address":      {n.Listen("0.0.0.0:5060"), gateway.Config{}},
 			"no media":        {good, gateway.Config{MediaAddr: netip.IPv4Unspecified()}},
 			"MaxCalls":        {good, gateway.Config{MaxCalls: -1}},
 			"RingTime":        {good, gateway.Config{RingTime: -1}},
