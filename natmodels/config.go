@@ -143,6 +143,16 @@ func (r PortRange) String() string {
 	return strconv.Itoa(int(r.First)) + "-" + strconv.Itoa(int(r.Last))
 }
 
+// size, holds and wrap take the range as it is: PortRange{} is port 0.
+func (r PortRange) size() int { return int(r.Last) - int(r.First) + 1 }
+
+func (r PortRange) holds(port uint16) bool { return r.First <= port && port <= r.Last }
+
+func (r PortRange) wrap(offset int) int {
+	size := r.size()
+	return (offset%size + size) % size
+}
+
 func (r PortRange) orDefault() PortRange {
 	if r == (PortRange{}) {
 		return DefaultPortRange
@@ -311,6 +321,12 @@ type Config struct {
 	// for.
 	Unsolicited Unsolicited
 
+	// TCP is how TCP is handled.
+	TCP TCPConfig
+	// ICMPTimeout ends the mapping of an ICMP query that was not refreshed for so long;
+	// zero means DefaultICMPTimeout.
+	ICMPTimeout time.Duration
+
 	// Tracking holds the other timers of a Conntrack.
 	Tracking TrackingTimers
 	// PassInvalid lets a Conntrack forward, untranslated, the packets that it makes no
@@ -383,4 +399,20 @@ func (c Config) Idle() time.Duration {
 		return trackStream
 	}
 	return DefaultIdleTimeout
+}
+
+// QueryTimeout returns the timeout of a mapping for ICMP queries.
+func (c Config) QueryTimeout() time.Duration {
+	if c.ICMPTimeout == 0 {
+		return DefaultICMPTimeout
+	}
+	return c.ICMPTimeout
+}
+
+// filtering returns the filtering behavior for a protocol.
+func (c Config) filtering(p Protocol) Behavior {
+	if p == TCP && c.TCP.Own {
+		return c.TCP.Filtering
+	}
+	return c.Filtering
 }

@@ -30,10 +30,11 @@ func (m *mapping) endpointKey() endpointKey {
 
 // permit opens the filter for the remote that the internal endpoint sends to.
 func (n *NAT) permit(ref uint32, m *mapping, remote endpoint) {
-	if m.static || n.cfg.Filtering == EndpointIndependent {
+	filtering := n.filtering[spaceOf(m.protocol)]
+	if m.static || filtering == EndpointIndependent {
 		return
 	}
-	k := n.cfg.Filtering.key(remote)
+	k := filtering.key(remote)
 	if m.firstAddr == k.addr && m.firstPort == k.port {
 		return
 	}
@@ -56,10 +57,11 @@ func (n *NAT) permit(ref uint32, m *mapping, remote endpoint) {
 // permits reports whether the mapping admits a packet from remote (RFC 4787
 // section 5).
 func (n *NAT) permits(ref uint32, m *mapping, remote endpoint, t uint64) bool {
-	if m.static || n.cfg.Filtering == EndpointIndependent {
+	filtering := n.filtering[spaceOf(m.protocol)]
+	if m.static || filtering == EndpointIndependent {
 		return true
 	}
-	k := n.cfg.Filtering.key(remote)
+	k := filtering.key(remote)
 	if m.firstAddr == k.addr && m.firstPort == k.port || n.granted(ref, m, k) {
 		return true
 	}
@@ -152,11 +154,11 @@ func (n *NAT) Admitted(m MappingInfo, now time.Time) (remotes []netip.AddrPort, 
 	if !ok {
 		return nil, false
 	}
-	held := n.holder(n.pools[at], m.External.Port(), t)
+	held := n.holder(&n.pools[at].ports[spaceOf(m.Protocol)], m.External.Port(), t)
 	if held == nil || held.id != m.ID {
 		return nil, false
 	}
-	if held.static || n.cfg.Filtering == EndpointIndependent {
+	if held.static || n.filtering[spaceOf(held.protocol)] == EndpointIndependent {
 		return nil, true
 	}
 	if n.endpoint != nil {

@@ -16,10 +16,11 @@ type mapping struct {
 	pool       uint16 // external address
 	firstPort  uint16 // with firstAddr: the first remote that the filter admits
 	firstAddr  addr
-	last       uint64 // when the idle timer was restarted, ns since the epoch
+	last       uint64 // when the idle timer was restarted, ns since the epoch; of TCP, the deadline
 	id         uint64 // 0: free
 	timed             // when it may be dead
 	moreGrants uint32 // further remotes that the filter admits
+	sessions   uint32 // TCP connections, one of a ring
 }
 
 func (m *mapping) internal() netip.AddrPort {
@@ -47,21 +48,30 @@ func (n *NAT) deadline(m *mapping) uint64 {
 	switch {
 	case m.static:
 		return never
+	case m.protocol != UDP:
+		return n.otherDeadline(m)
 	case m.replied:
 		return m.last + n.idle
 	}
 	return m.last + n.unreplied
 }
 
+func (n *NAT) otherDeadline(m *mapping) uint64 {
+	if m.protocol == TCP {
+		return m.last
+	}
+	return m.last + n.icmp // RFC 5508 REQ-2
+}
+
 // findFlow returns the live mapping for packets from src to dst.
-func (n *NAT) findFlow(proto Protocol, src, dst endpoint, t uint64) (uint32, *mapping) {
+func (n *NAT) findFlow(sp space, proto Protocol, src, dst endpoint, t uint64) (uint32, *mapping) {
 	if n.statics > 0 {
 		f := flowOf(proto, src, endpoint{})
 		if ref, m := n.lookup(&f); m != nil && m.static {
 			return ref, m
 		}
 	}
-	f := flowOf(proto, src, n.cfg.Mapping.key(dst))
+	f := flowOf(proto, src, n.mapping[sp].key(dst))
 	ref, m := n.lookup(&f)
 	if m != nil {
 		if d := n.deadline(m); d <= t {
@@ -83,8 +93,8 @@ func (n *NAT) lookup(f *flow) (uint32, *mapping) {
 }
 
 // holder returns the live mapping that has an external port.
-func (n *NAT) holder(pl *pool, port uint16, t uint64) *mapping {
-	ref := pl.at(port)
+func (n *NAT) holder(p *portSpace, port uint16, t uint64) *mapping {
+	ref := p.at(port)
 	if ref == 0 {
 		return nil
 	}
@@ -99,17 +109,20 @@ func (n *NAT) holder(pl *pool, port uint16, t uint64) *mapping {
 // create makes the mapping for a packet from src; remote holds the fields that the
 // mapping depends on. Without a port it returns the verdict on the packet instead.
 func (n *NAT) create(p Packet, src, remote endpoint, t uint64) (uint32, *mapping, Verdict) {
-	at, port, reason := n.choosePort(src, t)
+	sp := spaceOf(p.Protocol)
+	at, port, reason := n.choosePort(sp, src, t)
 	if reason != NotDropped {
 		v := n.drop(p, reason)
-		if m := n.conflict(src, reason, t); m != nil {
+		if m := n.conflict(sp, src, reason, t); m != nil {
 			v.Mapping = n.info(m)
 		}
 		return 0, nil, v
 	}
 	ref, m := n.add(flowOf(p.Protocol, src, remote), at, port)
 	m.last = t
-	n.wheel.schedule(ref, n.deadline(m))
+	if sp != tcpSpace { // its first session has not begun
+		n.wheel.schedule(ref, n.deadline(m))
+	}
 	n.stats.Created++
 	return ref, m, Verdict{}
 }
@@ -129,7 +142,8 @@ func (n *NAT) add(f flow, at, port uint16) (uint32, *mapping) {
 	n.live++
 	*m = mapping{flow: f, pool: at, port: port, id: n.lastID}
 	n.byFlow.insert(n.hashing.flow(&f), ref)
-	n.pools[at].hold(port, ref, n.ports)
+	sp := spaceOf(f.protocol)
+	n.pools[at].ports[sp].hold(port, ref, n.ranges[sp])
 	return ref, m
 }
 
@@ -145,8 +159,10 @@ func (n *NAT) end(ref uint32, cause Reason, at uint64) {
 		n.wheel.unschedule(&m.timed)
 	}
 	n.revoke(ref, m)
+	n.endSessions(m)
 	n.byFlow.remove(n.hashing.flow(&m.flow), ref)
-	n.pools[m.pool].release(m.port, n.ports)
+	sp := spaceOf(m.protocol)
+	n.pools[m.pool].ports[sp].release(m.port, n.ranges[sp])
 	n.mappings.release(ref)
 	n.live--
 }

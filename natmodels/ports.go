@@ -5,12 +5,38 @@ import (
 	"slices"
 )
 
-// pool is one external address with its ports.
+// pool is one external address with its ports, which each protocol has for itself.
 type pool struct {
 	ip    netip.Addr
 	addr  addr
+	ports [spaces]portSpace
+}
+
+// space numbers the protocols: ports of one are not those of another.
+type space uint8
+
+const (
+	udpSpace space = iota
+	tcpSpace
+	icmpSpace // query identifiers
+	spaces
+)
+
+// spaceOf returns the space of a protocol that is translated.
+func spaceOf(p Protocol) space {
+	switch p {
+	case UDP:
+		return udpSpace
+	case TCP:
+		return tcpSpace
+	}
+	return icmpSpace
+}
+
+// portSpace is the ports of one protocol on one address.
+type portSpace struct {
 	pages [256]*[256]uint32 // port -> mapping
-	inUse int               // ports in use that lie within PortRange
+	inUse int               // ports in use that lie within the range
 	last  uint16            // the port that Sequential gave out last
 	begun bool              // Sequential has given out a port
 }
@@ -18,7 +44,7 @@ type pool struct {
 func (p *pool) external(port uint16) netip.AddrPort { return netip.AddrPortFrom(p.ip, port) }
 
 // at returns the mapping that holds the port, or 0.
-func (p *pool) at(port uint16) uint32 {
+func (p *portSpace) at(port uint16) uint32 {
 	page := p.pages[port>>8]
 	if page == nil {
 		return 0
@@ -26,29 +52,29 @@ func (p *pool) at(port uint16) uint32 {
 	return page[port&0xff]
 }
 
-func (p *pool) hold(port uint16, ref uint32, r PortRange) {
+func (p *portSpace) hold(port uint16, ref uint32, r PortRange) {
 	page := p.pages[port>>8]
 	if page == nil {
 		page = new([256]uint32)
 		p.pages[port>>8] = page
 	}
 	page[port&0xff] = ref
-	if r.Contains(port) {
+	if r.holds(port) {
 		p.inUse++
 	}
 }
 
-func (p *pool) release(port uint16, r PortRange) {
+func (p *portSpace) release(port uint16, r PortRange) {
 	p.pages[port>>8][port&0xff] = 0
-	if r.Contains(port) {
+	if r.holds(port) {
 		p.inUse--
 	}
 }
 
 // recount adapts the pool to another port range.
-func (p *pool) recount(r PortRange) {
+func (p *portSpace) recount(r PortRange) {
 	p.inUse = 0
-	p.begun = p.begun && r.Contains(p.last)
+	p.begun = p.begun && r.holds(p.last)
 	for port := int(r.First); port <= int(r.Last); port++ {
 		if p.at(uint16(port)) != 0 {
 			p.inUse++
@@ -108,15 +134,15 @@ func pairing(internal addr) int {
 
 // choosePort picks the external address and port for a new mapping of an internal
 // endpoint.
-func (n *NAT) choosePort(internal endpoint, t uint64) (at, port uint16, reason Reason) {
+func (n *NAT) choosePort(sp space, internal endpoint, t uint64) (at, port uint16, reason Reason) {
 	first, candidates := int(n.firstPool(internal.addr)), 1
 	if n.cfg.Pooling == Arbitrary {
 		candidates = len(n.pools)
 	}
-	if n.cfg.PreservesPort(internal.port) {
+	if n.preserves(sp, internal.port) {
 		for i := range candidates {
 			at := uint16((first + i) % len(n.pools))
-			if n.holder(n.pools[at], internal.port, t) == nil {
+			if n.holder(&n.pools[at].ports[sp], internal.port, t) == nil {
 				return at, internal.port, NotDropped
 			}
 		}
@@ -126,81 +152,97 @@ func (n *NAT) choosePort(internal endpoint, t uint64) (at, port uint16, reason R
 	}
 	for i := range candidates {
 		at := uint16((first + i) % len(n.pools))
-		if n.hasFree(n.pools[at], t) {
-			return at, n.freePort(n.pools[at], t), NotDropped
+		if c := n.choice(&n.pools[at].ports[sp], sp, t); n.hasFree(c) {
+			return at, n.freePort(c), NotDropped
 		}
 	}
 	return 0, 0, PortsExhausted
 }
 
+// preserves reports whether the port choice keeps an internal port that is free.
+func (n *NAT) preserves(sp space, port uint16) bool {
+	switch n.cfg.PortChoice {
+	case Preserve, PreserveElseRandom:
+		return n.ranges[sp].holds(port)
+	}
+	return false
+}
+
 // conflict returns the mapping that stood in the way of a preserved port on the
 // address paired with the internal one.
-func (n *NAT) conflict(internal endpoint, reason Reason, t uint64) *mapping {
+func (n *NAT) conflict(sp space, internal endpoint, reason Reason, t uint64) *mapping {
 	if reason != PortConflict || n.cfg.Pooling == Arbitrary {
 		return nil
 	}
-	return n.holder(n.pools[n.firstPool(internal.addr)], internal.port, t)
+	return n.holder(&n.pools[n.firstPool(internal.addr)].ports[sp], internal.port, t)
 }
 
-func (n *NAT) hasFree(p *pool, t uint64) bool {
-	if p.inUse == n.ports.Size() {
-		n.expireAll(t)
+// choice is the search for a free port on one address.
+type choice struct {
+	ports *portSpace
+	among PortRange
+	t     uint64
+}
+
+func (n *NAT) choice(p *portSpace, sp space, t uint64) choice {
+	return choice{ports: p, among: n.ranges[sp], t: t}
+}
+
+func (n *NAT) hasFree(c choice) bool {
+	if c.ports.inUse == c.among.size() {
+		n.expireAll(c.t)
 	}
-	return p.inUse < n.ports.Size()
+	return c.ports.inUse < c.among.size()
 }
 
-// freePort picks a port from a pool that has one.
-func (n *NAT) freePort(p *pool, t uint64) uint16 {
+// freePort picks a port where there is one.
+func (n *NAT) freePort(c choice) uint16 {
 	if n.cfg.PortChoice == Sequential {
-		return n.sequentialPort(p, t)
+		return n.sequentialPort(c)
 	}
 	const tries = 16
-	size := n.ports.Size()
+	size := c.among.size()
 	var port uint16
 	for range tries {
-		port = n.ports.First + uint16(n.random.IntN(size))
-		if n.holder(p, port, t) == nil {
+		port = c.among.First + uint16(n.random.IntN(size)) // RFC 6056 section 3.3.2
+		if n.holder(c.ports, port, c.t) == nil {
 			return port
 		}
 	}
-	return n.nextFree(p, port, t)
+	return n.nextFree(c, port)
 }
 
 // sequentialPort steps on from the port given out last. If the steps come round to
 // where they began without meeting a free port, the next free one upward is taken.
-func (n *NAT) sequentialPort(p *pool, t uint64) uint16 {
-	size := n.ports.Size()
+func (n *NAT) sequentialPort(c choice) uint16 {
+	p, r := c.ports, c.among
+	size := r.size()
 	offset := 0
 	if p.begun {
-		offset = n.wrap(int(p.last-n.ports.First) + n.cfg.Step)
+		offset = r.wrap(int(p.last-r.First) + n.cfg.Step)
 	}
 	p.begun = true
 	begin := offset
 	for {
-		p.last = n.ports.First + uint16(offset)
-		if n.holder(p, p.last, t) == nil {
+		p.last = r.First + uint16(offset)
+		if n.holder(p, p.last, c.t) == nil {
 			return p.last
 		}
-		offset = n.wrap(offset + n.cfg.Step)
+		offset = r.wrap(offset + n.cfg.Step)
 		if offset == begin {
-			p.last = n.nextFree(p, n.ports.First+uint16((begin+1)%size), t)
+			p.last = n.nextFree(c, r.First+uint16((begin+1)%size))
 			return p.last
 		}
 	}
-}
-
-func (n *NAT) wrap(offset int) int {
-	size := n.ports.Size()
-	return (offset%size + size) % size
 }
 
 // nextFree returns the first free port from begin upward, wrapping in the range.
-func (n *NAT) nextFree(p *pool, begin uint16, t uint64) uint16 {
-	n.expireAll(t)
-	size := n.ports.Size()
-	offset := int(begin - n.ports.First)
-	for p.at(n.ports.First+uint16(offset)) != 0 {
+func (n *NAT) nextFree(c choice, begin uint16) uint16 {
+	n.expireAll(c.t)
+	size := c.among.size()
+	offset := int(begin - c.among.First)
+	for c.ports.at(c.among.First+uint16(offset)) != 0 {
 		offset = (offset + 1) % size
 	}
-	return n.ports.First + uint16(offset)
+	return c.among.First + uint16(offset)
 }

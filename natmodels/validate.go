@@ -53,8 +53,12 @@ func (c Config) Validate() error {
 		if c.Pooling == PerDestination {
 			p.add("Pooling", "only a conntrack pools per destination")
 		}
+		if c.Unsolicited == LocalEntry {
+			p.add("Unsolicited", "only a conntrack has entries for itself")
+		}
 		c.checkPorts(&p)
 		c.checkTimeouts(&p)
+		c.checkTCP(&p)
 		c.checkExternal(&p)
 		c.checkStatic(&p)
 	}
@@ -76,6 +80,9 @@ func (c Config) checkEnums(p *problems) {
 		{"Hairpin", int(c.Hairpin), hairpinNames},
 		{"Pooling", int(c.Pooling), poolingNames},
 		{"Unsolicited", int(c.Unsolicited), unsolicitedNames},
+		{"TCP.Mapping", int(c.TCP.Mapping), behaviorNames},
+		{"TCP.Filtering", int(c.TCP.Filtering), behaviorNames},
+		{"TCP.SYN", int(c.TCP.SYN), synNames},
 	} {
 		if e.value >= len(e.names) {
 			p.add(e.field, "%d is not one of %v", e.value, e.names)
@@ -112,6 +119,8 @@ func (c Config) unusedBy() []use {
 		{"Refresh", c.Refresh != 0},
 		{"Hairpin", c.Hairpin != 0},
 		{"Unsolicited", c.Unsolicited != 0},
+		{"TCP", c.TCP != TCPConfig{}},
+		{"ICMPTimeout", c.ICMPTimeout != 0},
 		{"External", len(c.External) != 0},
 		{"Pooling", c.Pooling != 0},
 		{"Static", len(c.Static) != 0},
@@ -155,6 +164,8 @@ func (c Config) checkConntrack(p *problems) {
 	c.checkUnused(p, "a conntrack has no such thing", []use{
 		{"Step", c.Step != 0},
 		{"Static", len(c.Static) != 0},
+		{"TCP", c.TCP != TCPConfig{}},
+		{"ICMPTimeout", c.ICMPTimeout != 0},
 	})
 	if c.PortRange != (PortRange{}) {
 		c.checkRange(p)
@@ -171,6 +182,17 @@ func (c Config) checkConntrack(p *problems) {
 	}
 	if len(c.External) > 1 && c.External[0].Is6() {
 		p.add("External", "the hash over a pool of IPv6 addresses is not modelled; give one")
+	}
+}
+
+func (c Config) checkTCP(p *problems) {
+	for _, t := range append(c.TCP.named(), namedTimer{"ICMPTimeout", &c.ICMPTimeout, 0}) {
+		if *t.value < 0 || *t.value > maxTimeout {
+			p.add(t.name, "%v is not between 0 and %v", *t.value, maxTimeout)
+		}
+	}
+	if !c.TCP.Own && (c.TCP.Mapping != 0 || c.TCP.Filtering != 0) {
+		p.add("TCP.Own", "Mapping and Filtering of TCP count only if this is set")
 	}
 }
 
@@ -302,8 +324,8 @@ func (c Config) checkStatic(p *problems) {
 	internal := make(map[StaticMapping]bool, len(c.Static))
 	external := make(map[StaticMapping]bool, len(c.Static))
 	for i, s := range c.Static {
-		if s.Protocol != UDP {
-			p.add("Static", "forward %d: protocol %v cannot be forwarded, only udp", i, s.Protocol)
+		if s.Protocol != UDP && s.Protocol != TCP {
+			p.add("Static", "forward %d: protocol %v cannot be forwarded, only udp and tcp", i, s.Protocol)
 		}
 		if problem := addrProblem(s.Internal.Addr()); problem != "" {
 			p.add("Static", "forward %d: internal %v: %s", i, s.Internal.Addr(), problem)
