@@ -137,7 +137,7 @@ func (n *NAT) tick(now time.Time) uint64 {
 func (n *NAT) Advance(now time.Time) { n.expireAll(n.tick(now)) }
 
 // Outbound handles a packet that arrives from the inside.
-func (n *NAT) Outbound(p Packet, now time.Time) Verdict {
+func (n *NAT) Outbound(p Packet, now time.Time) (v Verdict) {
 	n.stats.Outbound++
 	if n.cfg.Kind != Translator {
 		return n.other(fromInside, p, now)
@@ -168,7 +168,6 @@ func (n *NAT) Outbound(p Packet, now time.Time) Verdict {
 		if sp == tcpSpace && segmentOf(p.Flags) != segSYN {
 			return n.drop(p, Invalid)
 		}
-		var v Verdict
 		if ref, m, v = n.create(p, src, n.mapping[sp].key(dst), t); m == nil {
 			return v
 		}
@@ -184,19 +183,15 @@ func (n *NAT) Outbound(p Packet, now time.Time) Verdict {
 	n.permit(ref, m, dst)
 
 	if hairpin {
-		v := n.hairpin(p, m, n.pools[at], t)
+		v = n.hairpin(p, m, n.pools[at], t)
 		v.Created = created
 		return v
 	}
 	n.stats.Forwarded++
 	external := n.pools[m.pool].external(m.port)
-	v := Verdict{
-		Action:  Forward,
-		Packet:  p,
-		Mapping: MappingInfo{m.id, p.Protocol, p.Src, external, m.remote(), m.static, false},
-		Created: created,
-	}
+	v.Action, v.Packet, v.Created = Forward, p, created
 	v.Packet.Src = external
+	v.Mapping = MappingInfo{m.id, p.Protocol, p.Src, external, m.remote(), m.static, false}
 	if sp == icmpSpace {
 		v.Packet = withSource(p, external)
 	}
@@ -238,7 +233,7 @@ func (n *NAT) outboundTCP(p Packet, ref uint32, m *mapping, dst endpoint, create
 }
 
 // Inbound handles a packet that arrives from the outside.
-func (n *NAT) Inbound(p Packet, now time.Time) Verdict {
+func (n *NAT) Inbound(p Packet, now time.Time) (v Verdict) {
 	n.stats.Inbound++
 	if n.cfg.Kind != Translator {
 		return n.other(fromOutside, p, now)
@@ -262,12 +257,9 @@ func (n *NAT) Inbound(p Packet, now time.Time) Verdict {
 	}
 	n.stats.Forwarded++
 	internal := m.internal()
-	v := Verdict{
-		Action:  Forward,
-		Packet:  p,
-		Mapping: MappingInfo{m.id, p.Protocol, internal, p.Dst, m.remote(), m.static, false},
-	}
+	v.Action, v.Packet = Forward, p
 	v.Packet.Dst = internal
+	v.Mapping = MappingInfo{m.id, p.Protocol, internal, p.Dst, m.remote(), m.static, false}
 	if p.Protocol != UDP {
 		v.Packet = withDestination(p, internal)
 	}
