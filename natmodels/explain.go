@@ -14,6 +14,9 @@ func (n *NAT) Explain(v Verdict) string {
 	case Forward:
 		return n.explainForward(v)
 	case Hairpin:
+		if v.Mapping.IsZero() {
+			return fmt.Sprintf("hairpinned to %v by its prefix", v.Packet.Dst)
+		}
 		return fmt.Sprintf("hairpinned to %v through mapping %v", v.Packet.Dst, v.Mapping)
 	case Reply:
 		return fmt.Sprintf("answered by %v: %s", v.Packet, n.explainReply(v))
@@ -23,6 +26,8 @@ func (n *NAT) Explain(v Verdict) string {
 
 func (n *NAT) explainForward(v Verdict) string {
 	switch {
+	case v.Mapping.IsZero() && n.prefix != nil:
+		return "forwarded with its prefix translated"
 	case v.Mapping.IsZero():
 		return "routed without translation"
 	case v.Created:
@@ -81,6 +86,8 @@ func (n *NAT) explainDrop(v Verdict) string {
 	switch v.Reason {
 	case Closed:
 		return fmt.Sprintf("connection %v is over", v.Mapping)
+	case LimitReached:
+		return fmt.Sprintf("%v can have no further mapping: %v", p.Src.Addr(), n.cfg.Limits)
 	case Evicted:
 		return fmt.Sprintf("mapping %v made room for another one", v.Mapping)
 	case Invalid:
@@ -120,5 +127,5 @@ func (n *NAT) explainConflict(v Verdict) string {
 	case !n.ranges[spaceOf(v.Packet.Protocol)].holds(port):
 		return fmt.Sprintf("port %d must be preserved for %v, but lies outside %v", port, v.Packet.Src, n.ranges[spaceOf(v.Packet.Protocol)])
 	}
-	return fmt.Sprintf("port %d must be preserved for %v, but is taken on every external address", port, v.Packet.Src)
+	return fmt.Sprintf("port %d must be preserved for %v, but is free on no external address", port, v.Packet.Src)
 }

@@ -78,7 +78,10 @@ func (n *NAT) Renumber(external []netip.Addr) error {
 //   - Another Filtering forgets which remotes were sent to, except that
 //     address-and-port-dependent turned into address-dependent filtering keeps the
 //     addresses. Another FilterScope forgets nothing.
-//   - Other timeouts count from the last refresh of each mapping.
+//   - Other timeouts count from the last refresh of each mapping. WellKnownTimeout is
+//     for new mappings only. TCP connections keep their deadlines until their next
+//     packet.
+//   - Limits end nothing.
 //   - A Seed other than 0 restarts the random choices; 0 continues them.
 //
 // With a Conntrack every connection stays as it is, and its timer restarts by the new
@@ -111,13 +114,16 @@ func (n *NAT) SetBehavior(cfg Config) error {
 			}
 		}
 	}
+	n.regroup()
+	n.measure()
 	n.each(func(ref uint32, m *mapping) {
+		m.short = false
 		if !m.static {
 			n.wheel.unschedule(&m.timed)
 			n.wheel.schedule(ref, n.deadline(m))
 		}
 		for _, remote := range sentTo[ref] {
-			n.permit(ref, m, remote)
+			n.permit(ref, m, remote, m.last)
 		}
 	})
 	return nil

@@ -12,15 +12,20 @@ type mapping struct {
 	flow       // internal endpoint, and the remote fields that the mapping depends on
 	static     bool
 	replied    bool
+	stream     bool   // with StreamAfter: the flow is old enough
+	short      bool   // nothing but well-known ports were sent to
 	port       uint16 // external
 	pool       uint16 // external address
 	firstPort  uint16 // with firstAddr: the first remote that the filter admits
 	firstAddr  addr
 	last       uint64 // when the idle timer was restarted, ns since the epoch; of TCP, the deadline
+	created    uint64 // ns since the epoch
 	id         uint64 // 0: free
 	timed             // when it may be dead
 	moreGrants uint32 // further remotes that the filter admits
 	sessions   uint32 // TCP connections, one of a ring
+	elder      uint32 // with a limit: made before and after it
+	younger    uint32
 }
 
 func (m *mapping) internal() netip.AddrPort {
@@ -50,7 +55,9 @@ func (n *NAT) deadline(m *mapping) uint64 {
 		return never
 	case m.protocol != UDP:
 		return n.otherDeadline(m)
-	case m.replied:
+	case m.short:
+		return m.last + n.wellKnown
+	case m.replied && (m.stream || n.streamAfter == 0):
 		return m.last + n.idle
 	}
 	return m.last + n.unreplied
@@ -110,16 +117,28 @@ func (n *NAT) holder(p *portSpace, port uint16, t uint64) *mapping {
 // mapping depends on. Without a port it returns the verdict on the packet instead.
 func (n *NAT) create(p Packet, src, remote endpoint, t uint64) (uint32, *mapping, Verdict) {
 	sp := spaceOf(p.Protocol)
-	at, port, reason := n.choosePort(sp, src, t)
+	reason := NotDropped
+	if n.limited() {
+		reason = n.makeRoom(src.addr, t)
+	}
+	var at, port uint16
+	if reason == NotDropped {
+		at, port, reason = n.choosePort(sp, src, t)
+	}
 	if reason != NotDropped {
 		v := n.drop(p, reason)
 		if m := n.conflict(sp, src, reason, t); m != nil {
 			v.Mapping = n.info(m)
 		}
-		return 0, nil, v
+		return 0, nil, n.refuseFull(v)
 	}
 	ref, m := n.add(flowOf(p.Protocol, src, remote), at, port)
-	m.last = t
+	m.last, m.created = t, t
+	m.short = sp == udpSpace && n.wellKnown > 0
+	if n.limited() {
+		n.join(ref, m)
+	}
+	n.measure()
 	if sp != tcpSpace { // its first session has not begun
 		n.wheel.schedule(ref, n.deadline(m))
 	}
@@ -162,9 +181,29 @@ func (n *NAT) end(ref uint32, cause Reason, at uint64) {
 	n.endSessions(m)
 	n.byFlow.remove(n.hashing.flow(&m.flow), ref)
 	sp := spaceOf(m.protocol)
-	n.pools[m.pool].ports[sp].release(m.port, n.ranges[sp])
+	until := uint64(0)
+	if n.cfg.ReuseDelay > 0 && !m.static {
+		until = at + uint64(n.cfg.ReuseDelay)
+	}
+	n.pools[m.pool].ports[sp].release(m.port, n.ranges[sp], until)
+	if n.limited() && !m.static {
+		n.leave(m)
+	}
 	n.mappings.release(ref)
 	n.live--
+	n.measure()
+}
+
+// byAge lists the mappings that are no port forwards, the oldest first.
+func (n *NAT) byAge() []uint32 {
+	var refs []uint32
+	n.each(func(ref uint32, m *mapping) {
+		if !m.static {
+			refs = append(refs, ref)
+		}
+	})
+	slices.SortFunc(refs, func(a, b uint32) int { return cmp.Compare(n.mappings.at(a).id, n.mappings.at(b).id) })
+	return refs
 }
 
 // each calls f for every mapping, in the order of their numbers. f may end the

@@ -21,6 +21,14 @@ type NAT struct {
 	unreplied uint64 // ns
 	icmp      uint64 // ns
 
+	// UDP timers that few configurations have, in ns
+	streamAfter, wellKnown, permission uint64
+
+	portChoice PortChoice
+	picky      bool // not every free port of the range will do
+	agesFlows  bool // packets change more of a mapping than its idle timer
+	groups     map[addr]*group
+
 	sessionTimeouts [sessionStates]uint64
 
 	epoch   time.Time
@@ -53,7 +61,9 @@ type NAT struct {
 	history history
 	stats   Stats
 
-	tracker *tracker // the engine of a Conntrack, which uses none of the tables above
+	// The engines of the other kinds, which use none of the tables above.
+	tracker *tracker
+	prefix  *prefixTranslator
 }
 
 // New returns a NAT without any mapping but the port forwards of the
@@ -69,14 +79,19 @@ func New(cfg Config) (*NAT, error) {
 	n.seed(cfg.Seed)
 	n.hashing = hashKey{n.random.Uint64(), n.random.Uint64(), n.random.Uint64(), n.random.Uint64()}
 	n.configure(cfg)
-	if cfg.Kind == Conntrack {
+	switch cfg.Kind {
+	case Conntrack, Firewall:
 		n.tracker = newTracker(n.cfg, n.random, n.hashing, &n.stats)
+		return n, nil
+	case PrefixTranslator:
+		n.prefix = &prefixTranslator{packPrefixes(cfg.Prefixes), &n.stats}
 		return n, nil
 	}
 	n.setPools(cfg.External)
 	for _, s := range cfg.Static {
 		n.forward(s)
 	}
+	n.regroup()
 	return n, nil
 }
 
@@ -105,10 +120,15 @@ func (n *NAT) configure(cfg Config) {
 	n.unreplied = uint64(cfg.Unreplied())
 	n.icmp = uint64(cfg.QueryTimeout())
 	n.sessionTimeouts = cfg.TCP.sessionTimeouts()
-	n.mapping = [spaces]Behavior{cfg.Mapping, cfg.Mapping, cfg.Mapping}
+	n.streamAfter, n.wellKnown = uint64(cfg.StreamAfter), uint64(cfg.WellKnownTimeout)
+	n.permission = uint64(cfg.PermissionTimeout)
+	n.agesFlows = n.streamAfter > 0 || n.wellKnown > 0
+	n.picky = cfg.Parity || cfg.Contiguous || cfg.PortClasses || cfg.ReuseDelay > 0 || cfg.Blocks.Size > 0
+	n.portChoice = cfg.PortChoice
+	n.mapping = n.behaviors(cfg.Mapping)
 	n.filtering = [spaces]Behavior{cfg.Filtering, cfg.Filtering, cfg.Filtering}
 	if cfg.TCP.Own {
-		n.mapping[tcpSpace], n.filtering[tcpSpace] = cfg.TCP.Mapping, cfg.TCP.Filtering
+		n.filtering[tcpSpace] = cfg.TCP.Filtering
 	}
 	n.endpoint = nil
 	if cfg.FilterScope == PerEndpoint {
@@ -180,7 +200,10 @@ func (n *NAT) Outbound(p Packet, now time.Time) (v Verdict) {
 			return v
 		}
 	}
-	n.permit(ref, m, dst)
+	if n.agesFlows {
+		n.age(m, dst.port, t)
+	}
+	n.permit(ref, m, dst, t)
 
 	if hairpin {
 		v = n.hairpin(p, m, n.pools[at], t)
@@ -296,6 +319,9 @@ func (n *NAT) other(from side, p Packet, now time.Time) Verdict {
 	if n.tracker != nil {
 		return n.tracker.send(from, p, n.tick(now))
 	}
+	if n.prefix != nil {
+		return n.prefix.send(from, p)
+	}
 	return n.pass(p)
 }
 
@@ -322,10 +348,22 @@ func (n *NAT) admit(p *Packet, pl *pool, src endpoint, t uint64) (*mapping, Reas
 		return m, Filtered
 	}
 	m.replied = true
+	if n.agesFlows {
+		n.age(m, 0, t)
+	}
 	if n.cfg.Refresh != RefreshOutbound {
 		m.last = t // RFC 4787 section 4.3, REQ-6a
 	}
 	return m, NotDropped
+}
+
+// age takes note of what a flow is used for: port is where a packet goes, or 0 for one
+// that came in.
+func (n *NAT) age(m *mapping, port uint16, t uint64) {
+	m.stream = m.stream || m.replied && t-m.created > n.streamAfter
+	if m.short && port >= 1024 {
+		m.short = false
+	}
 }
 
 // admitTCP admits the segments of a connection, and a SYN that the filter lets in.

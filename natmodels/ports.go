@@ -39,6 +39,8 @@ type portSpace struct {
 	inUse int               // ports in use that lie within the range
 	last  uint16            // the port that Sequential gave out last
 	begun bool              // Sequential has given out a port
+	// until holds, with a reuse delay, when a port may be given out again.
+	until map[uint16]uint64
 }
 
 func (p *pool) external(port uint16) netip.AddrPort { return netip.AddrPortFrom(p.ip, port) }
@@ -64,7 +66,13 @@ func (p *portSpace) hold(port uint16, ref uint32, r PortRange) {
 	}
 }
 
-func (p *portSpace) release(port uint16, r PortRange) {
+func (p *portSpace) release(port uint16, r PortRange, until uint64) {
+	if until > 0 {
+		if p.until == nil {
+			p.until = make(map[uint16]uint64)
+		}
+		p.until[port] = until
+	}
 	p.pages[port>>8][port&0xff] = 0
 	if r.holds(port) {
 		p.inUse--
@@ -139,20 +147,32 @@ func (n *NAT) choosePort(sp space, internal endpoint, t uint64) (at, port uint16
 	if n.cfg.Pooling == Arbitrary {
 		candidates = len(n.pools)
 	}
-	if n.preserves(sp, internal.port) {
+	c := choice{sp: sp, among: n.ranges[sp], t: t}
+	if n.picky {
+		var ok bool
+		if first, c, ok = n.narrow(first, c, internal); !ok {
+			return 0, 0, PortsExhausted
+		}
+		if n.cfg.Contiguous {
+			if at, port, ok := n.beside(c, internal); ok {
+				return at, port, NotDropped
+			}
+		}
+	}
+	if n.preserves(c, internal.port) {
 		for i := range candidates {
 			at := uint16((first + i) % len(n.pools))
-			if n.holder(&n.pools[at].ports[sp], internal.port, t) == nil {
+			if c.ports = &n.pools[at].ports[sp]; n.free(c, internal.port) {
 				return at, internal.port, NotDropped
 			}
 		}
 	}
-	if n.cfg.PortChoice == Preserve {
+	if n.portChoice == Preserve {
 		return 0, 0, PortConflict
 	}
 	for i := range candidates {
 		at := uint16((first + i) % len(n.pools))
-		if c := n.choice(&n.pools[at].ports[sp], sp, t); n.hasFree(c) {
+		if c.ports = &n.pools[at].ports[sp]; n.hasFree(c) {
 			return at, n.freePort(c), NotDropped
 		}
 	}
@@ -160,10 +180,10 @@ func (n *NAT) choosePort(sp space, internal endpoint, t uint64) (at, port uint16
 }
 
 // preserves reports whether the port choice keeps an internal port that is free.
-func (n *NAT) preserves(sp space, port uint16) bool {
-	switch n.cfg.PortChoice {
+func (n *NAT) preserves(c choice, port uint16) bool {
+	switch n.portChoice {
 	case Preserve, PreserveElseRandom:
-		return n.ranges[sp].holds(port)
+		return c.among.holds(port)
 	}
 	return false
 }
@@ -179,16 +199,33 @@ func (n *NAT) conflict(sp space, internal endpoint, reason Reason, t uint64) *ma
 
 // choice is the search for a free port on one address.
 type choice struct {
-	ports *portSpace
-	among PortRange
-	t     uint64
+	sp     space
+	ports  *portSpace
+	among  PortRange
+	parity bool   // only ports of the parity of odd
+	odd    uint16 // 0 or 1
+	t      uint64
 }
 
-func (n *NAT) choice(p *portSpace, sp space, t uint64) choice {
-	return choice{ports: p, among: n.ranges[sp], t: t}
+// suits reports whether the port is one of those looked for.
+func (c *choice) suits(port uint16) bool { return !c.parity || port&1 == c.odd }
+
+// free reports whether a port may be given out.
+func (n *NAT) free(c choice, port uint16) bool {
+	if n.holder(c.ports, port, c.t) != nil {
+		return false
+	}
+	return c.ports.until == nil || c.ports.until[port] <= c.t
 }
 
+// hasFree reports whether there is a port to give out. Where any port of the range
+// will do they are counted, otherwise somebody must look.
 func (n *NAT) hasFree(c choice) bool {
+	if n.picky {
+		n.expireAll(c.t)
+		_, ok := n.nextFree(c, c.among.First)
+		return ok
+	}
 	if c.ports.inUse == c.among.size() {
 		n.expireAll(c.t)
 	}
@@ -197,7 +234,7 @@ func (n *NAT) hasFree(c choice) bool {
 
 // freePort picks a port where there is one.
 func (n *NAT) freePort(c choice) uint16 {
-	if n.cfg.PortChoice == Sequential {
+	if n.portChoice == Sequential {
 		return n.sequentialPort(c)
 	}
 	const tries = 16
@@ -205,11 +242,12 @@ func (n *NAT) freePort(c choice) uint16 {
 	var port uint16
 	for range tries {
 		port = c.among.First + uint16(n.random.IntN(size)) // RFC 6056 section 3.3.2
-		if n.holder(c.ports, port, c.t) == nil {
+		if c.suits(port) && n.free(c, port) {
 			return port
 		}
 	}
-	return n.nextFree(c, port)
+	port, _ = n.nextFree(c, port)
+	return port
 }
 
 // sequentialPort steps on from the port given out last. If the steps come round to
@@ -225,24 +263,59 @@ func (n *NAT) sequentialPort(c choice) uint16 {
 	begin := offset
 	for {
 		p.last = r.First + uint16(offset)
-		if n.holder(p, p.last, c.t) == nil {
+		if n.free(c, p.last) {
 			return p.last
 		}
 		offset = r.wrap(offset + n.cfg.Step)
 		if offset == begin {
-			p.last = n.nextFree(c, r.First+uint16((begin+1)%size))
+			p.last, _ = n.nextFree(c, r.First+uint16((begin+1)%size))
 			return p.last
 		}
 	}
 }
 
 // nextFree returns the first free port from begin upward, wrapping in the range.
-func (n *NAT) nextFree(c choice, begin uint16) uint16 {
+func (n *NAT) nextFree(c choice, begin uint16) (uint16, bool) {
 	n.expireAll(c.t)
 	size := c.among.size()
 	offset := int(begin - c.among.First)
-	for c.ports.at(c.among.First+uint16(offset)) != 0 {
+	for range size {
+		if port := c.among.First + uint16(offset); c.suits(port) && n.free(c, port) {
+			return port, true
+		}
 		offset = (offset + 1) % size
 	}
-	return c.among.First + uint16(offset)
+	return 0, false
+}
+
+// narrow limits a choice to the ports that an internal endpoint may get: its block,
+// its class (RFC 4787 REQ-3a), its parity (REQ-4).
+func (n *NAT) narrow(first int, c choice, internal endpoint) (int, choice, bool) {
+	if n.cfg.Blocks.Size > 0 {
+		external, ports, ok := n.cfg.Block(internal.addr.netip())
+		if !ok {
+			return 0, c, false
+		}
+		first, c.among = int(n.byAddr[packAddr(external)]), ports
+	}
+	if n.cfg.PortClasses && c.sp != icmpSpace && internal.port < 1024 {
+		c.among = PortRange{1, 1023}
+	}
+	c.parity, c.odd = n.cfg.Parity && c.sp != icmpSpace, internal.port&1
+	return first, c, true
+}
+
+// beside returns the port next to that of the neighbour: RTCP beside RTP (RFC 4787
+// section 4.2.3 asks for no such thing; some devices do it).
+func (n *NAT) beside(c choice, internal endpoint) (at, port uint16, ok bool) {
+	if c.sp != udpSpace || internal.port&1 == 0 {
+		return 0, 0, false
+	}
+	f := flowOf(UDP, endpoint{internal.addr, internal.port - 1}, endpoint{})
+	_, rtp := n.lookup(&f)
+	if rtp == nil || n.deadline(rtp) <= c.t || rtp.port&1 == 1 {
+		return 0, 0, false
+	}
+	c.ports = &n.pools[rtp.pool].ports[udpSpace]
+	return rtp.pool, rtp.port + 1, c.among.holds(rtp.port+1) && n.free(c, rtp.port+1)
 }

@@ -278,6 +278,33 @@ func setting(cfg *Config, key string, vals []string) (err error) {
 		cfg.Prefixes = append(cfg.Prefixes, PrefixMapping{netip.MustParsePrefix(vals[0]), netip.MustParsePrefix(vals[1])})
 	case "syn":
 		cfg.TCP.SYN, err = ParseSYNPolicy(first)
+	case "parity":
+		cfg.Parity = true
+	case "contiguous":
+		cfg.Contiguous = true
+	case "classes":
+		cfg.PortClasses = true
+	case "reuse-delay":
+		cfg.ReuseDelay, err = time.ParseDuration(first)
+	case "blocks":
+		cfg.Blocks.Subscribers = netip.MustParsePrefix(vals[0])
+		cfg.Blocks.Size, err = strconv.Atoi(vals[1])
+	case "stream-after":
+		cfg.StreamAfter, err = time.ParseDuration(first)
+	case "well-known":
+		cfg.WellKnownTimeout, err = time.ParseDuration(first)
+	case "permission":
+		cfg.PermissionTimeout, err = time.ParseDuration(first)
+	case "limit":
+		cfg.Limits.PerSubscriber, err = strconv.Atoi(first)
+	case "limit-total":
+		cfg.Limits.Total, err = strconv.Atoi(first)
+	case "when-full":
+		cfg.WhenFull, err = ParseWhenFull(first)
+	case "under-load":
+		cfg.UnderLoad.Mapping, err = ParseMapping(vals[1])
+		cfg.UnderLoad.PortChoice = Random
+		cfg.UnderLoad.Mappings, _ = strconv.Atoi(first)
 	case "seed":
 		cfg.Seed, err = strconv.ParseUint(first, 10, 64)
 	case "external":
