@@ -22,11 +22,24 @@ const (
 	// inside hosts, and a host may change its port for later destinations once a
 	// collision forced another on it.
 	Conntrack
+	// Firewall filters by connection and changes nothing: a packet from the inside makes a
+	// connection, and Filtering says who may send to its internal endpoint while it lives
+	// (RFC 6092 for IPv6). Timers are those of a Conntrack.
+	Firewall
+	// PrefixTranslator rewrites the addresses of Prefixes and nothing else, both ways,
+	// without state or filter: IPv6 as RFC 6296 has it, with the checksum left neutral
+	// where that is possible, IPv4 as Basic NAT with a static address for each host (RFC
+	// 2663 section 4.1.1).
+	PrefixTranslator
 )
 
-var kindNames = []string{Translator: "translator", Router: "router", Conntrack: "conntrack"}
+var kindNames = []string{
+	Translator: "translator", Router: "router", Conntrack: "conntrack",
+	Firewall: "firewall", PrefixTranslator: "prefix-translator",
+}
 
-// String returns "translator", "router" or "conntrack".
+// String returns "translator", "router", "conntrack", "firewall" or
+// "prefix-translator".
 func (k Kind) String() string { return enumName(kindNames, k) }
 
 // Behavior says which fields of the remote endpoint a mapping or a filter depends
@@ -141,6 +154,16 @@ func (r PortRange) Contains(port uint16) bool {
 func (r PortRange) String() string {
 	r = r.orDefault()
 	return strconv.Itoa(int(r.First)) + "-" + strconv.Itoa(int(r.Last))
+}
+
+// size, holds and wrap take the range as it is: PortRange{} is port 0.
+func (r PortRange) size() int { return int(r.Last) - int(r.First) + 1 }
+
+func (r PortRange) holds(port uint16) bool { return r.First <= port && port <= r.Last }
+
+func (r PortRange) wrap(offset int) int {
+	size := r.size()
+	return (offset%size + size) % size
 }
 
 func (r PortRange) orDefault() PortRange {
@@ -292,6 +315,22 @@ type Config struct {
 	// DefaultPortRange.
 	PortRange PortRange
 
+	// Parity gives a port that is not preserved the parity of the internal one (RFC 4787
+	// section 4.2.2, REQ-4). Not with Sequential.
+	Parity bool
+	// Contiguous gives an odd internal port, where it can, the external port above that
+	// of the even one below it: RTCP beside RTP. UDP with endpoint-independent mapping
+	// only.
+	Contiguous bool
+	// PortClasses keeps internal ports below 1024 below 1024 (RFC 4787 section 4.2.1,
+	// REQ-3a); PortRange is for the others, and must not reach below 1024.
+	PortClasses bool
+	// ReuseDelay keeps a port that was freed from everybody for so long (RFC 6888 REQ-8
+	// asks for DefaultReuseDelay).
+	ReuseDelay time.Duration
+	// Blocks, if its Size is not 0, gives each subscriber ports of its own.
+	Blocks Blocks
+
 	// IdleTimeout ends a mapping that was not refreshed for so long: it is alive one
 	// nanosecond before and dead at that instant. Zero means DefaultIdleTimeout.
 	IdleTimeout time.Duration
@@ -300,16 +339,34 @@ type Config struct {
 	UnrepliedTimeout time.Duration
 	Refresh          Refresh
 
-	// StreamAfter is how old a flow must be before IdleTimeout takes the place of
+	// StreamAfter is how old a UDP flow must be before IdleTimeout takes the place of
 	// UnrepliedTimeout; until then even packets of a flow that was answered give it
-	// UnrepliedTimeout. Only a Conntrack has it, and zero means 2 s there.
+	// UnrepliedTimeout. A Conntrack has 2 s if it is zero.
 	StreamAfter time.Duration
+	// WellKnownTimeout, if not zero, takes the place of both for a UDP mapping that was
+	// used for nothing but destination ports below 1024 (RFC 4787 REQ-5a).
+	WellKnownTimeout time.Duration
+	// PermissionTimeout ends the permission of a UDP or ICMP filter for a remote that was
+	// not sent to for so long, though the mapping may live on. Zero means that permissions
+	// live and die with their mapping. Not with FilterScope PerEndpoint.
+	PermissionTimeout time.Duration
 
 	Hairpin HairpinMode
 
 	// Unsolicited says what becomes of packets from the outside that nothing is waiting
 	// for.
 	Unsolicited Unsolicited
+
+	// TCP is how TCP is handled.
+	TCP TCPConfig
+	// ICMPTimeout ends the mapping of an ICMP query that was not refreshed for so long;
+	// zero means DefaultICMPTimeout.
+	ICMPTimeout time.Duration
+
+	Limits   Limits
+	WhenFull WhenFull
+
+	UnderLoad UnderLoad
 
 	// Tracking holds the other timers of a Conntrack.
 	Tracking TrackingTimers
@@ -334,7 +391,7 @@ type Config struct {
 }
 
 // Code returns the code of the mapping and filtering behavior, such as "eim-apdf",
-// or "none" for a Router.
+// or "none" for a Router. A box that keeps ports has endpoint-independent mapping.
 func (c Config) Code() string {
 	if c.Kind == Router {
 		return "none"
@@ -343,22 +400,22 @@ func (c Config) Code() string {
 }
 
 // Translates reports whether the box changes addresses at all.
-func (c Config) Translates() bool { return c.Kind != Router }
+func (c Config) Translates() bool { return c.Kind != Router && c.Kind != Firewall }
 
 // PreservesPort reports whether the first mapping of an internal endpoint on that
 // port has the same port outside, provided that no other mapping holds it. With
 // endpoint-independent mapping the first mapping is the only one. Port forwards
-// are not considered.
+// are not considered, and of Blocks is said that they preserve nothing.
 func (c Config) PreservesPort(port uint16) bool {
 	switch {
-	case c.Kind == Router:
+	case c.Kind == Router, c.Kind == Firewall, c.Kind == PrefixTranslator:
 		return true
 	case c.Kind == Conntrack && c.PortChoice == PreserveElseRandom && c.PortRange == PortRange{}:
 		return true
 	}
 	switch c.PortChoice {
 	case Preserve, PreserveElseRandom:
-		return c.PortRange.Contains(port)
+		return c.Blocks.Size == 0 && (c.PortRange.Contains(port) || c.PortClasses && port < 1024)
 	}
 	return false
 }
@@ -368,7 +425,7 @@ func (c Config) Unreplied() time.Duration {
 	switch {
 	case c.UnrepliedTimeout != 0:
 		return c.UnrepliedTimeout
-	case c.Kind == Conntrack:
+	case c.tracks():
 		return min(trackUnreplied, c.Idle())
 	}
 	return c.Idle()
@@ -379,8 +436,27 @@ func (c Config) Idle() time.Duration {
 	switch {
 	case c.IdleTimeout != 0:
 		return c.IdleTimeout
-	case c.Kind == Conntrack:
+	case c.tracks():
 		return trackStream
 	}
 	return DefaultIdleTimeout
 }
+
+// QueryTimeout returns the timeout of a mapping for ICMP queries.
+func (c Config) QueryTimeout() time.Duration {
+	if c.ICMPTimeout == 0 {
+		return DefaultICMPTimeout
+	}
+	return c.ICMPTimeout
+}
+
+// filtering returns the filtering behavior for a protocol.
+func (c Config) filtering(p Protocol) Behavior {
+	if p == TCP && c.TCP.Own {
+		return c.TCP.Filtering
+	}
+	return c.Filtering
+}
+
+// tracks reports whether the box has connections instead of mappings.
+func (c Config) tracks() bool { return c.Kind == Conntrack || c.Kind == Firewall }

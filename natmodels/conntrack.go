@@ -154,6 +154,9 @@ func (k *tracker) first(from side, p Packet, src, dst endpoint, t uint64) Verdic
 	if p.icmp() && !request || k.track(&c, forward, &p, t) != noteValid {
 		return k.invalid(from, p, dst, t)
 	}
+	if k.cfg.Kind == Firewall {
+		return k.firstThrough(from, p, c, t)
+	}
 	toward := original
 	toward.dst = k.unstatic(dst.addr)
 	c.reply = toward.inverse()
@@ -271,6 +274,9 @@ func (k *tracker) info(c *connection) MappingInfo {
 		m.Remote = c.original.destination().netip()
 	case k.local(c.original.dst) && c.original == c.reply.inverse():
 		m.External, m.Remote, m.Local = c.original.destination().netip(), c.original.source().netip(), true
+	case k.cfg.Kind == Firewall:
+		m.Internal, m.External = c.original.destination().netip(), c.original.destination().netip()
+		m.Remote = c.original.source().netip()
 	default: // from the outside, or another inside host, to a static address
 		m.Internal, m.External = c.reply.source().netip(), c.original.destination().netip()
 		m.Remote = c.original.source().netip()
@@ -285,11 +291,11 @@ func (k *tracker) admitted(m MappingInfo) (remotes []netip.AddrPort) {
 	e, _ := packAny(m.External)
 	for ref := k.byHolder.newest(k, kinKey{m.Protocol, e}); ref != 0; ref = k.table.at(ref).kin[sameHolder].older {
 		if c := k.info(k.table.at(ref)); c.Internal == m.Internal {
-			remotes = append(remotes, c.Remote)
+			remotes = append(remotes, k.cfg.Filtering.key(endpoint{packAddr(c.Remote.Addr()), c.Remote.Port()}).netip())
 		}
 	}
 	slices.SortFunc(remotes, netip.AddrPort.Compare)
-	return remotes
+	return slices.Compact(remotes)
 }
 
 func (k *tracker) flush(t uint64) {
@@ -309,7 +315,11 @@ func (k *tracker) renumber(cfg Config, t uint64) {
 }
 
 func (k *tracker) unpack(p *Packet) (src, dst endpoint, problem Reason) {
-	return unpackFor(p, k.family())
+	family := k.family()
+	if !family.IsValid() { // a firewall serves both
+		family = p.Src.Addr()
+	}
+	return unpackFor(p, family)
 }
 
 // family returns an address of the family that is served.
@@ -317,5 +327,8 @@ func (k *tracker) family() netip.Addr {
 	if len(k.cfg.External) > 0 {
 		return k.cfg.External[0]
 	}
-	return k.cfg.Prefixes[0].External.Addr()
+	if len(k.cfg.Prefixes) > 0 {
+		return k.cfg.Prefixes[0].External.Addr()
+	}
+	return netip.Addr{}
 }

@@ -14,6 +14,9 @@ func (n *NAT) Explain(v Verdict) string {
 	case Forward:
 		return n.explainForward(v)
 	case Hairpin:
+		if v.Mapping.IsZero() {
+			return fmt.Sprintf("hairpinned to %v by its prefix", v.Packet.Dst)
+		}
 		return fmt.Sprintf("hairpinned to %v through mapping %v", v.Packet.Dst, v.Mapping)
 	case Reply:
 		return fmt.Sprintf("answered by %v: %s", v.Packet, n.explainReply(v))
@@ -23,6 +26,8 @@ func (n *NAT) Explain(v Verdict) string {
 
 func (n *NAT) explainForward(v Verdict) string {
 	switch {
+	case v.Mapping.IsZero() && n.prefix != nil:
+		return "forwarded with its prefix translated"
 	case v.Mapping.IsZero():
 		return "routed without translation"
 	case v.Created:
@@ -56,6 +61,9 @@ func (n *NAT) explainDrop(v Verdict) string {
 	case NotExternal:
 		return fmt.Sprintf("%v is not an external address of this NAT", p.Dst.Addr())
 	case NoMapping:
+		if p.Quoted != nil {
+			return fmt.Sprintf("%v is about a packet of no mapping", p)
+		}
 		if v.Mapping.Local {
 			return fmt.Sprintf("%v is a port of the box itself, which has it not open", p.Dst)
 		}
@@ -69,7 +77,7 @@ func (n *NAT) explainDrop(v Verdict) string {
 	case Filtered:
 		return n.explainFiltered(v)
 	case PortsExhausted:
-		return fmt.Sprintf("no external port in %v is free for %v", n.ports, p.Src)
+		return fmt.Sprintf("no external port in %v is free for %v", n.ranges[spaceOf(p.Protocol)], p.Src)
 	case PortConflict:
 		return n.explainConflict(v)
 	case HairpinOff:
@@ -78,6 +86,8 @@ func (n *NAT) explainDrop(v Verdict) string {
 	switch v.Reason {
 	case Closed:
 		return fmt.Sprintf("connection %v is over", v.Mapping)
+	case LimitReached:
+		return fmt.Sprintf("%v can have no further mapping: %v", p.Src.Addr(), n.cfg.Limits)
 	case Evicted:
 		return fmt.Sprintf("mapping %v made room for another one", v.Mapping)
 	case Invalid:
@@ -106,7 +116,7 @@ func (n *NAT) explainFiltered(v Verdict) string {
 	if n.cfg.FilterScope == PerEndpoint {
 		scope = " per internal endpoint"
 	}
-	return fmt.Sprintf("mapping %v admits %s (%v filtering%s, RFC 4787 section 5)", v.Mapping, list, n.cfg.Filtering, scope)
+	return fmt.Sprintf("mapping %v admits %s (%v filtering%s, RFC 4787 section 5)", v.Mapping, list, n.filtering[spaceOf(v.Mapping.Protocol)], scope)
 }
 
 func (n *NAT) explainConflict(v Verdict) string {
@@ -114,8 +124,8 @@ func (n *NAT) explainConflict(v Verdict) string {
 	switch {
 	case !v.Mapping.IsZero():
 		return fmt.Sprintf("port %d must be preserved for %v, but mapping %v has it", port, v.Packet.Src, v.Mapping)
-	case !n.ports.Contains(port):
-		return fmt.Sprintf("port %d must be preserved for %v, but lies outside %v", port, v.Packet.Src, n.ports)
+	case !n.ranges[spaceOf(v.Packet.Protocol)].holds(port):
+		return fmt.Sprintf("port %d must be preserved for %v, but lies outside %v", port, v.Packet.Src, n.ranges[spaceOf(v.Packet.Protocol)])
 	}
-	return fmt.Sprintf("port %d must be preserved for %v, but is taken on every external address", port, v.Packet.Src)
+	return fmt.Sprintf("port %d must be preserved for %v, but is free on no external address", port, v.Packet.Src)
 }

@@ -14,6 +14,7 @@ import (
 // grant is a further remote that a mapping admits.
 type grant struct {
 	remote endpoint
+	last   uint64 // with PermissionTimeout: when it was sent to
 	owner  uint32 // mapping
 	next   uint32 // grant of the same owner
 }
@@ -29,11 +30,16 @@ func (m *mapping) endpointKey() endpointKey {
 }
 
 // permit opens the filter for the remote that the internal endpoint sends to.
-func (n *NAT) permit(ref uint32, m *mapping, remote endpoint) {
-	if m.static || n.cfg.Filtering == EndpointIndependent {
+func (n *NAT) permit(ref uint32, m *mapping, remote endpoint, t uint64) {
+	filtering := n.filtering[spaceOf(m.protocol)]
+	if m.static || filtering == EndpointIndependent {
 		return
 	}
-	k := n.cfg.Filtering.key(remote)
+	k := filtering.key(remote)
+	if n.permission > 0 && m.protocol != TCP {
+		n.permitFor(ref, m, k, t)
+		return
+	}
 	if m.firstAddr == k.addr && m.firstPort == k.port {
 		return
 	}
@@ -56,10 +62,15 @@ func (n *NAT) permit(ref uint32, m *mapping, remote endpoint) {
 // permits reports whether the mapping admits a packet from remote (RFC 4787
 // section 5).
 func (n *NAT) permits(ref uint32, m *mapping, remote endpoint, t uint64) bool {
-	if m.static || n.cfg.Filtering == EndpointIndependent {
+	filtering := n.filtering[spaceOf(m.protocol)]
+	if m.static || filtering == EndpointIndependent {
 		return true
 	}
-	k := n.cfg.Filtering.key(remote)
+	k := filtering.key(remote)
+	if n.permission > 0 && m.protocol != TCP {
+		g := n.findGrant(ref, m, k)
+		return g != nil && t-g.last < n.permission
+	}
 	if m.firstAddr == k.addr && m.firstPort == k.port || n.granted(ref, m, k) {
 		return true
 	}
@@ -75,16 +86,31 @@ func (n *NAT) grantHash(owner uint32, remote endpoint) uint32 {
 }
 
 func (n *NAT) granted(owner uint32, m *mapping, remote endpoint) bool {
+	return n.findGrant(owner, m, remote) != nil
+}
+
+func (n *NAT) findGrant(owner uint32, m *mapping, remote endpoint) *grant {
 	if m.moreGrants == 0 {
-		return false
+		return nil
 	}
 	p := n.byGrant.probe(n.grantHash(owner, remote))
 	for ref := p.next(); ref != 0; ref = p.next() {
 		if g := n.grants.at(ref); g.owner == owner && g.remote == remote {
-			return true
+			return g
 		}
 	}
-	return false
+	return nil
+}
+
+// permitFor opens the filter for the time of a permission. One that has run out stays
+// in the table until the mapping ends, and costs nothing but its place.
+func (n *NAT) permitFor(ref uint32, m *mapping, remote endpoint, t uint64) {
+	g := n.findGrant(ref, m, remote)
+	if g == nil {
+		n.grant(ref, m, remote)
+		g = n.grants.at(m.moreGrants)
+	}
+	g.last = t
 }
 
 func (n *NAT) grant(owner uint32, m *mapping, remote endpoint) {
@@ -142,21 +168,21 @@ func (n *NAT) grantsOf(m *mapping) func(yield func(endpoint) bool) {
 func (n *NAT) Admitted(m MappingInfo, now time.Time) (remotes []netip.AddrPort, everyone bool) {
 	t := n.tick(now)
 	n.expireAll(t)
-	if n.cfg.Kind == Router {
-		return nil, true
-	}
-	if n.tracker != nil {
+	switch {
+	case n.tracker != nil:
 		return n.tracker.admitted(m), false
+	case n.cfg.Kind != Translator:
+		return nil, true
 	}
 	at, ok := n.poolAt(packAddr(m.External.Addr()))
 	if !ok {
 		return nil, false
 	}
-	held := n.holder(n.pools[at], m.External.Port(), t)
+	held := n.holder(&n.pools[at].ports[spaceOf(m.Protocol)], m.External.Port(), t)
 	if held == nil || held.id != m.ID {
 		return nil, false
 	}
-	if held.static || n.cfg.Filtering == EndpointIndependent {
+	if held.static || n.filtering[spaceOf(held.protocol)] == EndpointIndependent {
 		return nil, true
 	}
 	if n.endpoint != nil {
@@ -165,7 +191,9 @@ func (n *NAT) Admitted(m MappingInfo, now time.Time) (remotes []netip.AddrPort, 
 		}
 	} else {
 		for k := range n.grantsOf(held) {
-			remotes = append(remotes, k.netip())
+			if n.permits(n.pools[at].ports[spaceOf(m.Protocol)].at(m.External.Port()), held, k, t) {
+				remotes = append(remotes, k.netip())
+			}
 		}
 	}
 	slices.SortFunc(remotes, netip.AddrPort.Compare)

@@ -257,7 +257,7 @@ func TestInvalidConfigNamesTheField(t *testing.T) {
 			},
 		},
 		"Static": {
-			static(TCP, "10.0.0.5:80", "198.51.100.1:80"),
+			static(ICMP, "10.0.0.5:80", "198.51.100.1:80"),
 			static(UDP, "0.0.0.0:80", "198.51.100.1:80"),
 			static(UDP, "[2001:db8::1]:80", "198.51.100.1:80"),
 			static(UDP, "10.0.0.5:80", "198.51.100.2:80"),

@@ -59,7 +59,7 @@ func (n *NAT) Renumber(external []netip.Addr) error {
 			continue
 		}
 		p := n.pools[n.byAddr[packAddr(s.External.Addr())]]
-		if ref := p.at(s.External.Port()); ref != 0 {
+		if ref := p.ports[spaceOf(s.Protocol)].at(s.External.Port()); ref != 0 {
 			n.end(ref, Renumbered, n.clock)
 		}
 		n.forward(s)
@@ -78,7 +78,10 @@ func (n *NAT) Renumber(external []netip.Addr) error {
 //   - Another Filtering forgets which remotes were sent to, except that
 //     address-and-port-dependent turned into address-dependent filtering keeps the
 //     addresses. Another FilterScope forgets nothing.
-//   - Other timeouts count from the last refresh of each mapping.
+//   - Other timeouts count from the last refresh of each mapping. WellKnownTimeout is
+//     for new mappings only. TCP connections keep their deadlines until their next
+//     packet.
+//   - Limits end nothing.
 //   - A Seed other than 0 restarts the random choices; 0 continues them.
 //
 // With a Conntrack every connection stays as it is, and its timer restarts by the new
@@ -92,30 +95,35 @@ func (n *NAT) SetBehavior(cfg Config) error {
 		return err
 	}
 	n.expireAll(n.clock)
-	sentTo := n.takeGrants(cfg.Filtering)
+	sentTo := n.takeGrants(cfg)
 	if cfg.Seed != 0 {
 		n.seed(cfg.Seed)
 	} else {
 		cfg.Seed = n.cfg.Seed
 	}
-	before := n.ports
+	before := n.ranges
 	n.configure(cfg)
 	if n.tracker != nil {
 		n.tracker.random = n.random
 		n.tracker.configure(n.cfg)
 	}
-	if n.ports != before {
+	if n.ranges != before {
 		for _, p := range n.pools {
-			p.recount(n.ports)
+			for sp := range p.ports {
+				p.ports[sp].recount(n.ranges[sp])
+			}
 		}
 	}
+	n.regroup()
+	n.measure()
 	n.each(func(ref uint32, m *mapping) {
+		m.short = false
 		if !m.static {
 			n.wheel.unschedule(&m.timed)
 			n.wheel.schedule(ref, n.deadline(m))
 		}
 		for _, remote := range sentTo[ref] {
-			n.permit(ref, m, remote)
+			n.permit(ref, m, remote, m.last)
 		}
 	})
 	return nil
@@ -149,11 +157,11 @@ func (n *NAT) completed(cfg Config) (Config, error) {
 
 // takeGrants takes back everything granted and returns what stays granted, by
 // mapping, once filtering changes to next.
-func (n *NAT) takeGrants(next Behavior) map[uint32][]endpoint {
-	keep := next == n.cfg.Filtering || next == AddressDependent && n.cfg.Filtering == AddressAndPortDependent
+func (n *NAT) takeGrants(next Config) map[uint32][]endpoint {
 	sentTo := make(map[uint32][]endpoint)
 	n.each(func(ref uint32, m *mapping) {
-		if keep {
+		was, will := n.filtering[spaceOf(m.protocol)], next.filtering(m.protocol)
+		if will == was || will == AddressDependent && was == AddressAndPortDependent {
 			sentTo[ref] = slices.Collect(n.grantsOf(m))
 		}
 		n.revoke(ref, m)

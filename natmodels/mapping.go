@@ -12,14 +12,20 @@ type mapping struct {
 	flow       // internal endpoint, and the remote fields that the mapping depends on
 	static     bool
 	replied    bool
+	stream     bool   // with StreamAfter: the flow is old enough
+	short      bool   // nothing but well-known ports were sent to
 	port       uint16 // external
 	pool       uint16 // external address
 	firstPort  uint16 // with firstAddr: the first remote that the filter admits
 	firstAddr  addr
-	last       uint64 // when the idle timer was restarted, ns since the epoch
+	last       uint64 // when the idle timer was restarted, ns since the epoch; of TCP, the deadline
+	created    uint64 // ns since the epoch
 	id         uint64 // 0: free
 	timed             // when it may be dead
 	moreGrants uint32 // further remotes that the filter admits
+	sessions   uint32 // TCP connections, one of a ring
+	elder      uint32 // with a limit: made before and after it
+	younger    uint32
 }
 
 func (m *mapping) internal() netip.AddrPort {
@@ -47,21 +53,32 @@ func (n *NAT) deadline(m *mapping) uint64 {
 	switch {
 	case m.static:
 		return never
-	case m.replied:
+	case m.protocol != UDP:
+		return n.otherDeadline(m)
+	case m.short:
+		return m.last + n.wellKnown
+	case m.replied && (m.stream || n.streamAfter == 0):
 		return m.last + n.idle
 	}
 	return m.last + n.unreplied
 }
 
+func (n *NAT) otherDeadline(m *mapping) uint64 {
+	if m.protocol == TCP {
+		return m.last
+	}
+	return m.last + n.icmp // RFC 5508 REQ-2
+}
+
 // findFlow returns the live mapping for packets from src to dst.
-func (n *NAT) findFlow(proto Protocol, src, dst endpoint, t uint64) (uint32, *mapping) {
+func (n *NAT) findFlow(sp space, proto Protocol, src, dst endpoint, t uint64) (uint32, *mapping) {
 	if n.statics > 0 {
 		f := flowOf(proto, src, endpoint{})
 		if ref, m := n.lookup(&f); m != nil && m.static {
 			return ref, m
 		}
 	}
-	f := flowOf(proto, src, n.cfg.Mapping.key(dst))
+	f := flowOf(proto, src, n.mapping[sp].key(dst))
 	ref, m := n.lookup(&f)
 	if m != nil {
 		if d := n.deadline(m); d <= t {
@@ -83,8 +100,8 @@ func (n *NAT) lookup(f *flow) (uint32, *mapping) {
 }
 
 // holder returns the live mapping that has an external port.
-func (n *NAT) holder(pl *pool, port uint16, t uint64) *mapping {
-	ref := pl.at(port)
+func (n *NAT) holder(p *portSpace, port uint16, t uint64) *mapping {
+	ref := p.at(port)
 	if ref == 0 {
 		return nil
 	}
@@ -99,17 +116,32 @@ func (n *NAT) holder(pl *pool, port uint16, t uint64) *mapping {
 // create makes the mapping for a packet from src; remote holds the fields that the
 // mapping depends on. Without a port it returns the verdict on the packet instead.
 func (n *NAT) create(p Packet, src, remote endpoint, t uint64) (uint32, *mapping, Verdict) {
-	at, port, reason := n.choosePort(src, t)
+	sp := spaceOf(p.Protocol)
+	reason := NotDropped
+	if n.limited() {
+		reason = n.makeRoom(src.addr, t)
+	}
+	var at, port uint16
+	if reason == NotDropped {
+		at, port, reason = n.choosePort(sp, src, t)
+	}
 	if reason != NotDropped {
 		v := n.drop(p, reason)
-		if m := n.conflict(src, reason, t); m != nil {
+		if m := n.conflict(sp, src, reason, t); m != nil {
 			v.Mapping = n.info(m)
 		}
-		return 0, nil, v
+		return 0, nil, n.refuseFull(v)
 	}
 	ref, m := n.add(flowOf(p.Protocol, src, remote), at, port)
-	m.last = t
-	n.wheel.schedule(ref, n.deadline(m))
+	m.last, m.created = t, t
+	m.short = sp == udpSpace && n.wellKnown > 0
+	if n.limited() {
+		n.join(ref, m)
+	}
+	n.measure()
+	if sp != tcpSpace { // its first session has not begun
+		n.wheel.schedule(ref, n.deadline(m))
+	}
 	n.stats.Created++
 	return ref, m, Verdict{}
 }
@@ -129,7 +161,8 @@ func (n *NAT) add(f flow, at, port uint16) (uint32, *mapping) {
 	n.live++
 	*m = mapping{flow: f, pool: at, port: port, id: n.lastID}
 	n.byFlow.insert(n.hashing.flow(&f), ref)
-	n.pools[at].hold(port, ref, n.ports)
+	sp := spaceOf(f.protocol)
+	n.pools[at].ports[sp].hold(port, ref, n.ranges[sp])
 	return ref, m
 }
 
@@ -145,10 +178,32 @@ func (n *NAT) end(ref uint32, cause Reason, at uint64) {
 		n.wheel.unschedule(&m.timed)
 	}
 	n.revoke(ref, m)
+	n.endSessions(m)
 	n.byFlow.remove(n.hashing.flow(&m.flow), ref)
-	n.pools[m.pool].release(m.port, n.ports)
+	sp := spaceOf(m.protocol)
+	until := uint64(0)
+	if n.cfg.ReuseDelay > 0 && !m.static {
+		until = at + uint64(n.cfg.ReuseDelay)
+	}
+	n.pools[m.pool].ports[sp].release(m.port, n.ranges[sp], until)
+	if n.limited() && !m.static {
+		n.leave(m)
+	}
 	n.mappings.release(ref)
 	n.live--
+	n.measure()
+}
+
+// byAge lists the mappings that are no port forwards, the oldest first.
+func (n *NAT) byAge() []uint32 {
+	var refs []uint32
+	n.each(func(ref uint32, m *mapping) {
+		if !m.static {
+			refs = append(refs, ref)
+		}
+	})
+	slices.SortFunc(refs, func(a, b uint32) int { return cmp.Compare(n.mappings.at(a).id, n.mappings.at(b).id) })
+	return refs
 }
 
 // each calls f for every mapping, in the order of their numbers. f may end the

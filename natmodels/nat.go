@@ -14,9 +14,22 @@ import (
 // an earlier time than one already seen counts as that one.
 type NAT struct {
 	cfg       Config
-	ports     PortRange
+	ranges    [spaces]PortRange
+	mapping   [spaces]Behavior
+	filtering [spaces]Behavior
 	idle      uint64 // ns
 	unreplied uint64 // ns
+	icmp      uint64 // ns
+
+	// UDP timers that few configurations have, in ns
+	streamAfter, wellKnown, permission uint64
+
+	portChoice PortChoice
+	picky      bool // not every free port of the range will do
+	agesFlows  bool // packets change more of a mapping than its idle timer
+	groups     map[addr]*group
+
+	sessionTimeouts [sessionStates]uint64
 
 	epoch   time.Time
 	started bool
@@ -41,10 +54,16 @@ type NAT struct {
 	byGrant  index
 	endpoint map[endpointKey]map[endpoint]int // FilterScope PerEndpoint only
 
+	sessions  slab[session]
+	bySession index
+	held      []heldSYN // oldest first
+
 	history history
 	stats   Stats
 
-	tracker *tracker // the engine of a Conntrack, which uses none of the tables above
+	// The engines of the other kinds, which use none of the tables above.
+	tracker *tracker
+	prefix  *prefixTranslator
 }
 
 // New returns a NAT without any mapping but the port forwards of the
@@ -60,14 +79,19 @@ func New(cfg Config) (*NAT, error) {
 	n.seed(cfg.Seed)
 	n.hashing = hashKey{n.random.Uint64(), n.random.Uint64(), n.random.Uint64(), n.random.Uint64()}
 	n.configure(cfg)
-	if cfg.Kind == Conntrack {
+	switch cfg.Kind {
+	case Conntrack, Firewall:
 		n.tracker = newTracker(n.cfg, n.random, n.hashing, &n.stats)
+		return n, nil
+	case PrefixTranslator:
+		n.prefix = &prefixTranslator{packPrefixes(cfg.Prefixes), &n.stats}
 		return n, nil
 	}
 	n.setPools(cfg.External)
 	for _, s := range cfg.Static {
 		n.forward(s)
 	}
+	n.regroup()
 	return n, nil
 }
 
@@ -90,9 +114,22 @@ func (n *NAT) configure(cfg Config) {
 	cfg.Static = slices.Clone(cfg.Static)
 	cfg.Prefixes = slices.Clone(cfg.Prefixes)
 	n.cfg = cfg
-	n.ports = cfg.PortRange.orDefault()
+	ports := cfg.PortRange.orDefault()
+	n.ranges = [spaces]PortRange{udpSpace: ports, tcpSpace: ports, icmpSpace: {0, 65535}}
 	n.idle = uint64(cfg.Idle())
 	n.unreplied = uint64(cfg.Unreplied())
+	n.icmp = uint64(cfg.QueryTimeout())
+	n.sessionTimeouts = cfg.TCP.sessionTimeouts()
+	n.streamAfter, n.wellKnown = uint64(cfg.StreamAfter), uint64(cfg.WellKnownTimeout)
+	n.permission = uint64(cfg.PermissionTimeout)
+	n.agesFlows = n.streamAfter > 0 || n.wellKnown > 0
+	n.picky = cfg.Parity || cfg.Contiguous || cfg.PortClasses || cfg.ReuseDelay > 0 || cfg.Blocks.Size > 0
+	n.portChoice = cfg.PortChoice
+	n.mapping = n.behaviors(cfg.Mapping)
+	n.filtering = [spaces]Behavior{cfg.Filtering, cfg.Filtering, cfg.Filtering}
+	if cfg.TCP.Own {
+		n.filtering[tcpSpace] = cfg.TCP.Filtering
+	}
 	n.endpoint = nil
 	if cfg.FilterScope == PerEndpoint {
 		n.endpoint = make(map[endpointKey]map[endpoint]int)
@@ -120,77 +157,161 @@ func (n *NAT) tick(now time.Time) uint64 {
 func (n *NAT) Advance(now time.Time) { n.expireAll(n.tick(now)) }
 
 // Outbound handles a packet that arrives from the inside.
-func (n *NAT) Outbound(p Packet, now time.Time) Verdict {
+func (n *NAT) Outbound(p Packet, now time.Time) (v Verdict) {
 	n.stats.Outbound++
 	if n.cfg.Kind != Translator {
 		return n.other(fromInside, p, now)
 	}
 	t := n.tick(now)
 	n.expireSome(t)
-	src, dst, problem := n.unpack(p)
+	src, dst, problem := n.unpack(&p)
 	if problem != NotDropped {
 		return n.drop(p, problem)
 	}
+	if p.Quoted != nil {
+		return n.errorOutbound(p, t)
+	}
+	sp := spaceOf(p.Protocol)
 	at, hairpin := n.poolAt(dst.addr)
 	if hairpin && n.cfg.Hairpin == NoHairpinning {
-		return n.refuseHairpin(p, n.pools[at], t)
+		return n.refuseHairpin(p, &n.pools[at].ports[sp], t)
+	}
+	if sp != udpSpace {
+		if v, done := n.beforeOutbound(&p, &dst, hairpin); done {
+			return v
+		}
 	}
 
-	ref, m := n.findFlow(p.Protocol, src, dst, t)
+	ref, m := n.findFlow(sp, p.Protocol, src, dst, t)
 	created := false
 	if m == nil {
-		var v Verdict
-		if ref, m, v = n.create(p, src, n.cfg.Mapping.key(dst), t); m == nil {
+		if sp == tcpSpace && segmentOf(p.Flags) != segSYN {
+			return n.drop(p, Invalid)
+		}
+		if ref, m, v = n.create(p, src, n.mapping[sp].key(dst), t); m == nil {
 			return v
 		}
 		created = true
-	} else if n.cfg.Refresh != RefreshInbound {
+	} else if n.cfg.Refresh != RefreshInbound && sp != tcpSpace {
 		m.last = t // RFC 4787 section 4.3, REQ-6
 	}
-	n.permit(ref, m, dst)
+	if sp == tcpSpace {
+		if v, ok := n.outboundTCP(p, ref, m, dst, created, t); !ok {
+			return v
+		}
+	}
+	if n.agesFlows {
+		n.age(m, dst.port, t)
+	}
+	n.permit(ref, m, dst, t)
 
 	if hairpin {
-		v := n.hairpin(p, m, n.pools[at], t)
+		v = n.hairpin(p, m, n.pools[at], t)
 		v.Created = created
 		return v
 	}
 	n.stats.Forwarded++
 	external := n.pools[m.pool].external(m.port)
-	return Verdict{
-		Action:  Forward,
-		Packet:  Packet{Protocol: p.Protocol, Src: external, Dst: p.Dst},
-		Mapping: MappingInfo{m.id, p.Protocol, p.Src, external, m.remote(), m.static, false},
-		Created: created,
+	v.Action, v.Packet, v.Created = Forward, p, created
+	v.Packet.Src = external
+	v.Mapping = MappingInfo{m.id, p.Protocol, p.Src, external, m.remote(), m.static, false}
+	if sp == icmpSpace {
+		v.Packet = withSource(p, external)
 	}
+	return v
+}
+
+// beforeOutbound handles what is special about packets from the inside that are not
+// UDP. The identifier of an ICMP query is no port of its destination.
+func (n *NAT) beforeOutbound(p *Packet, dst *endpoint, hairpin bool) (Verdict, bool) {
+	if spaceOf(p.Protocol) != icmpSpace {
+		return Verdict{}, false
+	}
+	dst.port = 0
+	switch request, _ := p.echo(); {
+	case !request:
+		return n.drop(*p, Invalid), true
+	case hairpin: // an address of the NAT itself, whose identifiers nobody can name
+		reply, _ := hostAnswer(*p)
+		n.stats.Replied++
+		return Verdict{Action: Reply, Packet: reply, Reason: NoMapping}, true
+	}
+	return Verdict{}, false
+}
+
+// outboundTCP takes note of a segment from the inside.
+func (n *NAT) outboundTCP(p Packet, ref uint32, m *mapping, dst endpoint, created bool, t uint64) (Verdict, bool) {
+	if !n.trackTCP(ref, m, fromInside, dst, p.Flags, t) {
+		v := n.drop(p, Invalid)
+		v.Mapping = n.info(m)
+		return v, false
+	}
+	if created {
+		n.wheel.schedule(ref, m.last)
+	}
+	if len(n.held) > 0 && segmentOf(p.Flags) == segSYN {
+		n.release(Packet{Src: n.pools[m.pool].external(m.port), Dst: p.Dst})
+	}
+	return Verdict{}, true
 }
 
 // Inbound handles a packet that arrives from the outside.
-func (n *NAT) Inbound(p Packet, now time.Time) Verdict {
+func (n *NAT) Inbound(p Packet, now time.Time) (v Verdict) {
 	n.stats.Inbound++
 	if n.cfg.Kind != Translator {
 		return n.other(fromOutside, p, now)
 	}
 	t := n.tick(now)
 	n.expireSome(t)
-	src, dst, problem := n.unpack(p)
+	src, dst, problem := n.unpack(&p)
 	if problem != NotDropped {
 		return n.drop(p, problem)
+	}
+	if p.Quoted != nil {
+		return n.errorInbound(p, t)
 	}
 	at, ours := n.poolAt(dst.addr)
 	if !ours {
 		return n.dropGone(p, p.Dst, NotExternal, t)
 	}
-	m, reason := n.admit(p.Protocol, n.pools[at], dst.port, src, t)
+	m, reason := n.admit(&p, n.pools[at], src, t)
 	if reason != NotDropped {
-		return n.dropAt(p, m, reason, p.Dst, t)
+		return n.unsolicited(n.dropAt(p, m, reason, p.Dst, t), t)
 	}
 	n.stats.Forwarded++
 	internal := m.internal()
-	return Verdict{
-		Action:  Forward,
-		Packet:  Packet{Protocol: p.Protocol, Src: p.Src, Dst: internal},
-		Mapping: MappingInfo{m.id, p.Protocol, internal, p.Dst, m.remote(), m.static, false},
+	v.Action, v.Packet = Forward, p
+	v.Packet.Dst = internal
+	v.Mapping = MappingInfo{m.id, p.Protocol, internal, p.Dst, m.remote(), m.static, false}
+	if p.Protocol != UDP {
+		v.Packet = withDestination(p, internal)
 	}
+	return v
+}
+
+// unsolicited turns the drop of a packet that nothing was waiting for into an answer,
+// where the configuration wants one.
+func (n *NAT) unsolicited(v Verdict, t uint64) Verdict {
+	p := v.Packet
+	if p.Protocol == TCP {
+		switch {
+		case segmentOf(p.Flags) != segSYN || n.cfg.TCP.SYN == DropSYN:
+			return v
+		case n.cfg.TCP.SYN == HoldSYN:
+			n.hold(p, t)
+			return v
+		}
+	} else if n.cfg.Unsolicited != Reject {
+		return v
+	}
+	reply, ok := hostAnswer(p)
+	if !ok {
+		return v
+	}
+	n.stats.Dropped[v.Reason]--
+	n.stats.Replied++
+	v.Action, v.Packet = Reply, reply
+	return v
 }
 
 // other handles a packet through a box that is no Translator.
@@ -198,31 +319,73 @@ func (n *NAT) other(from side, p Packet, now time.Time) Verdict {
 	if n.tracker != nil {
 		return n.tracker.send(from, p, n.tick(now))
 	}
+	if n.prefix != nil {
+		return n.prefix.send(from, p)
+	}
 	return n.pass(p)
 }
 
-// admit finds the mapping behind an external port and asks its filter about src. It
-// returns the mapping also when that is Filtered.
-func (n *NAT) admit(proto Protocol, pl *pool, port uint16, src endpoint, t uint64) (*mapping, Reason) {
-	m := n.holder(pl, port, t)
+// admit finds the mapping behind the external port that a packet is for, and asks its
+// filter about src. It returns the mapping also when that is Filtered.
+func (n *NAT) admit(p *Packet, pl *pool, src endpoint, t uint64) (*mapping, Reason) {
+	sp := spaceOf(p.Protocol)
+	ports, port := &pl.ports[sp], p.Dst.Port()
+	if sp == icmpSpace {
+		src.port = 0
+		if _, reply := p.echo(); !reply {
+			return nil, NoMapping
+		}
+	}
+	m := n.holder(ports, port, t)
 	if m == nil {
 		return nil, NoMapping
 	}
-	if !n.permits(pl.at(port), m, src, t) {
+	ref := ports.at(port)
+	if sp == tcpSpace {
+		return m, n.admitTCP(p, ref, m, src, t)
+	}
+	if !n.permits(ref, m, src, t) {
 		return m, Filtered
 	}
 	m.replied = true
+	if n.agesFlows {
+		n.age(m, 0, t)
+	}
 	if n.cfg.Refresh != RefreshOutbound {
 		m.last = t // RFC 4787 section 4.3, REQ-6a
 	}
 	return m, NotDropped
 }
 
+// age takes note of what a flow is used for: port is where a packet goes, or 0 for one
+// that came in.
+func (n *NAT) age(m *mapping, port uint16, t uint64) {
+	m.stream = m.stream || m.replied && t-m.created > n.streamAfter
+	if m.short && port >= 1024 {
+		m.short = false
+	}
+}
+
+// admitTCP admits the segments of a connection, and a SYN that the filter lets in.
+func (n *NAT) admitTCP(p *Packet, ref uint32, m *mapping, src endpoint, t uint64) Reason {
+	if n.session(ref, src, t) == nil {
+		switch {
+		case !n.permits(ref, m, src, t):
+			return Filtered
+		case segmentOf(p.Flags) != segSYN:
+			return Invalid
+		}
+	}
+	n.trackTCP(ref, m, fromOutside, src, p.Flags, t)
+	m.replied = true
+	return NotDropped
+}
+
 // hairpin delivers a packet from the inside to an external port of this NAT: out
 // through the sender's mapping m and in again (RFC 4787 section 6).
 func (n *NAT) hairpin(p Packet, m *mapping, pl *pool, t uint64) Verdict {
 	external := n.pools[m.pool].external(m.port)
-	target, reason := n.admit(p.Protocol, pl, p.Dst.Port(), endpoint{n.pools[m.pool].addr, m.port}, t)
+	target, reason := n.admit(&p, pl, endpoint{n.pools[m.pool].addr, m.port}, t)
 	if reason != NotDropped {
 		return n.dropAt(p, target, reason, p.Dst, t)
 	}
@@ -231,16 +394,14 @@ func (n *NAT) hairpin(p Packet, m *mapping, pl *pool, t uint64) Verdict {
 		source = p.Src
 	}
 	n.stats.Hairpinned++
-	return Verdict{
-		Action:  Hairpin,
-		Packet:  Packet{Protocol: p.Protocol, Src: source, Dst: target.internal()},
-		Mapping: n.info(m),
-	}
+	v := Verdict{Action: Hairpin, Packet: p, Mapping: n.info(m)}
+	v.Packet.Src, v.Packet.Dst = source, target.internal()
+	return v
 }
 
-func (n *NAT) refuseHairpin(p Packet, pl *pool, t uint64) Verdict {
+func (n *NAT) refuseHairpin(p Packet, ports *portSpace, t uint64) Verdict {
 	v := n.drop(p, HairpinOff)
-	if m := n.holder(pl, p.Dst.Port(), t); m != nil {
+	if m := n.holder(ports, p.Dst.Port(), t); m != nil {
 		v.Mapping = n.info(m)
 	}
 	return v
@@ -284,9 +445,9 @@ func (n *NAT) dropGone(p Packet, external netip.AddrPort, reason Reason, t uint6
 }
 
 // unpack checks that the NAT can translate the packet, and packs its endpoints.
-func (n *NAT) unpack(p Packet) (src, dst endpoint, problem Reason) {
-	if p.Protocol != UDP {
-		return src, dst, UnsupportedProtocol
+func (n *NAT) unpack(p *Packet) (src, dst endpoint, problem Reason) {
+	if p.Protocol != UDP || p.Quoted != nil {
+		return unpackFor(p, n.pools[0].ip)
 	}
 	src, okSrc := pack(p.Src)
 	dst, okDst := pack(p.Dst)
@@ -299,12 +460,8 @@ func (n *NAT) unpack(p Packet) (src, dst endpoint, problem Reason) {
 	return src, dst, NotDropped
 }
 
-// pack packs an endpoint that a packet may carry.
+// pack packs an endpoint that a UDP packet may carry.
 func pack(a netip.AddrPort) (endpoint, bool) {
-	ip := a.Addr()
-	if !ip.IsValid() || ip.Is4In6() || ip.Zone() != "" || a.Port() == 0 {
-		return endpoint{}, false
-	}
-	e := endpoint{packAddr(ip), a.Port()}
-	return e, !e.addr.unspecified()
+	e, ok := packAny(a)
+	return e, ok && e.port != 0
 }

@@ -5,20 +5,48 @@ import (
 	"slices"
 )
 
-// pool is one external address with its ports.
+// pool is one external address with its ports, which each protocol has for itself.
 type pool struct {
 	ip    netip.Addr
 	addr  addr
+	ports [spaces]portSpace
+}
+
+// space numbers the protocols: ports of one are not those of another.
+type space uint8
+
+const (
+	udpSpace space = iota
+	tcpSpace
+	icmpSpace // query identifiers
+	spaces
+)
+
+// spaceOf returns the space of a protocol that is translated.
+func spaceOf(p Protocol) space {
+	switch p {
+	case UDP:
+		return udpSpace
+	case TCP:
+		return tcpSpace
+	}
+	return icmpSpace
+}
+
+// portSpace is the ports of one protocol on one address.
+type portSpace struct {
 	pages [256]*[256]uint32 // port -> mapping
-	inUse int               // ports in use that lie within PortRange
+	inUse int               // ports in use that lie within the range
 	last  uint16            // the port that Sequential gave out last
 	begun bool              // Sequential has given out a port
+	// until holds, with a reuse delay, when a port may be given out again.
+	until map[uint16]uint64
 }
 
 func (p *pool) external(port uint16) netip.AddrPort { return netip.AddrPortFrom(p.ip, port) }
 
 // at returns the mapping that holds the port, or 0.
-func (p *pool) at(port uint16) uint32 {
+func (p *portSpace) at(port uint16) uint32 {
 	page := p.pages[port>>8]
 	if page == nil {
 		return 0
@@ -26,29 +54,35 @@ func (p *pool) at(port uint16) uint32 {
 	return page[port&0xff]
 }
 
-func (p *pool) hold(port uint16, ref uint32, r PortRange) {
+func (p *portSpace) hold(port uint16, ref uint32, r PortRange) {
 	page := p.pages[port>>8]
 	if page == nil {
 		page = new([256]uint32)
 		p.pages[port>>8] = page
 	}
 	page[port&0xff] = ref
-	if r.Contains(port) {
+	if r.holds(port) {
 		p.inUse++
 	}
 }
 
-func (p *pool) release(port uint16, r PortRange) {
+func (p *portSpace) release(port uint16, r PortRange, until uint64) {
+	if until > 0 {
+		if p.until == nil {
+			p.until = make(map[uint16]uint64)
+		}
+		p.until[port] = until
+	}
 	p.pages[port>>8][port&0xff] = 0
-	if r.Contains(port) {
+	if r.holds(port) {
 		p.inUse--
 	}
 }
 
 // recount adapts the pool to another port range.
-func (p *pool) recount(r PortRange) {
+func (p *portSpace) recount(r PortRange) {
 	p.inUse = 0
-	p.begun = p.begun && r.Contains(p.last)
+	p.begun = p.begun && r.holds(p.last)
 	for port := int(r.First); port <= int(r.Last); port++ {
 		if p.at(uint16(port)) != 0 {
 			p.inUse++
@@ -108,99 +142,180 @@ func pairing(internal addr) int {
 
 // choosePort picks the external address and port for a new mapping of an internal
 // endpoint.
-func (n *NAT) choosePort(internal endpoint, t uint64) (at, port uint16, reason Reason) {
+func (n *NAT) choosePort(sp space, internal endpoint, t uint64) (at, port uint16, reason Reason) {
 	first, candidates := int(n.firstPool(internal.addr)), 1
 	if n.cfg.Pooling == Arbitrary {
 		candidates = len(n.pools)
 	}
-	if n.cfg.PreservesPort(internal.port) {
+	c := choice{sp: sp, among: n.ranges[sp], t: t}
+	if n.picky {
+		var ok bool
+		if first, c, ok = n.narrow(first, c, internal); !ok {
+			return 0, 0, PortsExhausted
+		}
+		if n.cfg.Contiguous {
+			if at, port, ok := n.beside(c, internal); ok {
+				return at, port, NotDropped
+			}
+		}
+	}
+	if n.preserves(c, internal.port) {
 		for i := range candidates {
 			at := uint16((first + i) % len(n.pools))
-			if n.holder(n.pools[at], internal.port, t) == nil {
+			if c.ports = &n.pools[at].ports[sp]; n.free(c, internal.port) {
 				return at, internal.port, NotDropped
 			}
 		}
 	}
-	if n.cfg.PortChoice == Preserve {
+	if n.portChoice == Preserve {
 		return 0, 0, PortConflict
 	}
 	for i := range candidates {
 		at := uint16((first + i) % len(n.pools))
-		if n.hasFree(n.pools[at], t) {
-			return at, n.freePort(n.pools[at], t), NotDropped
+		if c.ports = &n.pools[at].ports[sp]; n.hasFree(c) {
+			return at, n.freePort(c), NotDropped
 		}
 	}
 	return 0, 0, PortsExhausted
 }
 
+// preserves reports whether the port choice keeps an internal port that is free.
+func (n *NAT) preserves(c choice, port uint16) bool {
+	switch n.portChoice {
+	case Preserve, PreserveElseRandom:
+		return c.among.holds(port)
+	}
+	return false
+}
+
 // conflict returns the mapping that stood in the way of a preserved port on the
 // address paired with the internal one.
-func (n *NAT) conflict(internal endpoint, reason Reason, t uint64) *mapping {
+func (n *NAT) conflict(sp space, internal endpoint, reason Reason, t uint64) *mapping {
 	if reason != PortConflict || n.cfg.Pooling == Arbitrary {
 		return nil
 	}
-	return n.holder(n.pools[n.firstPool(internal.addr)], internal.port, t)
+	return n.holder(&n.pools[n.firstPool(internal.addr)].ports[sp], internal.port, t)
 }
 
-func (n *NAT) hasFree(p *pool, t uint64) bool {
-	if p.inUse == n.ports.Size() {
-		n.expireAll(t)
+// choice is the search for a free port on one address.
+type choice struct {
+	sp     space
+	ports  *portSpace
+	among  PortRange
+	parity bool   // only ports of the parity of odd
+	odd    uint16 // 0 or 1
+	t      uint64
+}
+
+// suits reports whether the port is one of those looked for.
+func (c *choice) suits(port uint16) bool { return !c.parity || port&1 == c.odd }
+
+// free reports whether a port may be given out.
+func (n *NAT) free(c choice, port uint16) bool {
+	if n.holder(c.ports, port, c.t) != nil {
+		return false
 	}
-	return p.inUse < n.ports.Size()
+	return c.ports.until == nil || c.ports.until[port] <= c.t
 }
 
-// freePort picks a port from a pool that has one.
-func (n *NAT) freePort(p *pool, t uint64) uint16 {
-	if n.cfg.PortChoice == Sequential {
-		return n.sequentialPort(p, t)
+// hasFree reports whether there is a port to give out. Where any port of the range
+// will do they are counted, otherwise somebody must look.
+func (n *NAT) hasFree(c choice) bool {
+	if n.picky {
+		n.expireAll(c.t)
+		_, ok := n.nextFree(c, c.among.First)
+		return ok
+	}
+	if c.ports.inUse == c.among.size() {
+		n.expireAll(c.t)
+	}
+	return c.ports.inUse < c.among.size()
+}
+
+// freePort picks a port where there is one.
+func (n *NAT) freePort(c choice) uint16 {
+	if n.portChoice == Sequential {
+		return n.sequentialPort(c)
 	}
 	const tries = 16
-	size := n.ports.Size()
+	size := c.among.size()
 	var port uint16
 	for range tries {
-		port = n.ports.First + uint16(n.random.IntN(size))
-		if n.holder(p, port, t) == nil {
+		port = c.among.First + uint16(n.random.IntN(size)) // RFC 6056 section 3.3.2
+		if c.suits(port) && n.free(c, port) {
 			return port
 		}
 	}
-	return n.nextFree(p, port, t)
+	port, _ = n.nextFree(c, port)
+	return port
 }
 
 // sequentialPort steps on from the port given out last. If the steps come round to
 // where they began without meeting a free port, the next free one upward is taken.
-func (n *NAT) sequentialPort(p *pool, t uint64) uint16 {
-	size := n.ports.Size()
+func (n *NAT) sequentialPort(c choice) uint16 {
+	p, r := c.ports, c.among
+	size := r.size()
 	offset := 0
 	if p.begun {
-		offset = n.wrap(int(p.last-n.ports.First) + n.cfg.Step)
+		offset = r.wrap(int(p.last-r.First) + n.cfg.Step)
 	}
 	p.begun = true
 	begin := offset
 	for {
-		p.last = n.ports.First + uint16(offset)
-		if n.holder(p, p.last, t) == nil {
+		p.last = r.First + uint16(offset)
+		if n.free(c, p.last) {
 			return p.last
 		}
-		offset = n.wrap(offset + n.cfg.Step)
+		offset = r.wrap(offset + n.cfg.Step)
 		if offset == begin {
-			p.last = n.nextFree(p, n.ports.First+uint16((begin+1)%size), t)
+			p.last, _ = n.nextFree(c, r.First+uint16((begin+1)%size))
 			return p.last
 		}
 	}
-}
-
-func (n *NAT) wrap(offset int) int {
-	size := n.ports.Size()
-	return (offset%size + size) % size
 }
 
 // nextFree returns the first free port from begin upward, wrapping in the range.
-func (n *NAT) nextFree(p *pool, begin uint16, t uint64) uint16 {
-	n.expireAll(t)
-	size := n.ports.Size()
-	offset := int(begin - n.ports.First)
-	for p.at(n.ports.First+uint16(offset)) != 0 {
+func (n *NAT) nextFree(c choice, begin uint16) (uint16, bool) {
+	n.expireAll(c.t)
+	size := c.among.size()
+	offset := int(begin - c.among.First)
+	for range size {
+		if port := c.among.First + uint16(offset); c.suits(port) && n.free(c, port) {
+			return port, true
+		}
 		offset = (offset + 1) % size
 	}
-	return n.ports.First + uint16(offset)
+	return 0, false
+}
+
+// narrow limits a choice to the ports that an internal endpoint may get: its block,
+// its class (RFC 4787 REQ-3a), its parity (REQ-4).
+func (n *NAT) narrow(first int, c choice, internal endpoint) (int, choice, bool) {
+	if n.cfg.Blocks.Size > 0 {
+		external, ports, ok := n.cfg.Block(internal.addr.netip())
+		if !ok {
+			return 0, c, false
+		}
+		first, c.among = int(n.byAddr[packAddr(external)]), ports
+	}
+	if n.cfg.PortClasses && c.sp != icmpSpace && internal.port < 1024 {
+		c.among = PortRange{1, 1023}
+	}
+	c.parity, c.odd = n.cfg.Parity && c.sp != icmpSpace, internal.port&1
+	return first, c, true
+}
+
+// beside returns the port next to that of the neighbour: RTCP beside RTP (RFC 4787
+// section 4.2.3 asks for no such thing; some devices do it).
+func (n *NAT) beside(c choice, internal endpoint) (at, port uint16, ok bool) {
+	if c.sp != udpSpace || internal.port&1 == 0 {
+		return 0, 0, false
+	}
+	f := flowOf(UDP, endpoint{internal.addr, internal.port - 1}, endpoint{})
+	_, rtp := n.lookup(&f)
+	if rtp == nil || n.deadline(rtp) <= c.t || rtp.port&1 == 1 {
+		return 0, 0, false
+	}
+	c.ports = &n.pools[rtp.pool].ports[udpSpace]
+	return rtp.pool, rtp.port + 1, c.among.holds(rtp.port+1) && n.free(c, rtp.port+1)
 }

@@ -38,6 +38,11 @@ func (a addr) within(prefix, mask addr) bool {
 	return a.hi&mask.hi == prefix.hi && a.lo&mask.lo == prefix.lo
 }
 
+// length is the number of bits of the prefix, of 128.
+func (p *prefixPair) length() int {
+	return bits.OnesCount64(p.mask.hi) + bits.OnesCount64(p.mask.lo)
+}
+
 // moved puts a into another prefix of the same length.
 func (a addr) moved(prefix, mask addr) addr {
 	return addr{prefix.hi | a.hi&^mask.hi, prefix.lo | a.lo&^mask.lo}

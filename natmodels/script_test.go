@@ -20,14 +20,22 @@ import (
 //
 // The steps are
 //
-//	out SRC -> DST     a packet from the inside
-//	in SRC -> DST      a packet from the outside
+//	out PACKET         a packet from the inside
+//	in PACKET          a packet from the outside
+//	due                list what the NAT sends by itself by now
 //	wait DURATION      let time pass
 //	mappings           list what is alive
 //	admitted EXTERNAL  list what the filter of a mapping admits
 //	stats              print the counters
 //	flush
 //	renumber ADDR ...
+//
+// A PACKET is one of
+//
+//	SRC -> DST                               UDP
+//	tcp FLAGS SRC -> DST                     TCP, such as tcp SYN+ACK
+//	echo-request SRC -> DST, echo-reply ...  ICMP, the identifier as both ports
+//	unreachable/3 SRC -> DST about PACKET    an ICMP error; also time-exceeded/0
 //
 // Rewrite the answers with go test -run TestScripts -rewrite, and read the diff.
 func TestScripts(t *testing.T) {
@@ -82,7 +90,7 @@ func (s *script) step(t *testing.T, line string) string {
 	n := s.nat
 	switch words[0] {
 	case "out", "in":
-		p := Packet{Protocol: UDP, Src: netip.MustParseAddrPort(words[1]), Dst: netip.MustParseAddrPort(words[3])}
+		p := parsePacket(words[1:])
 		send := n.Outbound
 		if words[0] == "in" {
 			send = n.Inbound
@@ -105,6 +113,12 @@ func (s *script) step(t *testing.T, line string) string {
 		return s.admitted(netip.MustParseAddrPort(words[1]))
 	case "stats":
 		return describeStats(n.Stats(s.now))
+	case "due":
+		var out strings.Builder
+		for _, p := range n.Due(s.now) {
+			fmt.Fprintln(&out, p)
+		}
+		return orNone(out.String())
 	case "flush":
 		n.Flush()
 		return "flushed\n"
@@ -119,6 +133,42 @@ func (s *script) step(t *testing.T, line string) string {
 	return ""
 }
 
+func parsePacket(w []string) Packet {
+	var p Packet
+	var err error
+	name, code, _ := strings.Cut(w[0], "/")
+	switch name {
+	case "tcp":
+		p.Protocol = TCP
+		p.Flags, err = ParseTCPFlags(w[1])
+		w = w[2:]
+	case "echo-request", "echo-reply":
+		p.Protocol, p.Type = ICMP, map[string]uint8{"echo-request": EchoRequest, "echo-reply": EchoReply}[name]
+		w = w[1:]
+	case "unreachable", "time-exceeded":
+		p.Protocol, p.Type = ICMP, map[string]uint8{"unreachable": DestUnreachable, "time-exceeded": TimeExceeded}[name]
+		_, err = fmt.Sscan(code, &p.Code)
+		w = w[1:]
+		quoted := parsePacket(w[4:])
+		p.Quoted = &quoted
+	default:
+		p.Protocol = UDP
+	}
+	if err != nil {
+		panic(err)
+	}
+	p.Src, p.Dst = parseEnd(w[0]), parseEnd(w[2])
+	return p
+}
+
+// parseEnd reads an endpoint, or an address for port zero.
+func parseEnd(s string) netip.AddrPort {
+	if a, err := netip.ParseAddr(s); err == nil {
+		return netip.AddrPortFrom(a, 0)
+	}
+	return netip.MustParseAddrPort(s)
+}
+
 func orNone(s string) string {
 	if s == "" {
 		return "none\n"
@@ -131,7 +181,13 @@ func (s *script) describe(v Verdict) string {
 	if v.Action == Drop {
 		return "dropped, " + s.nat.Explain(v) + "\n"
 	}
-	return fmt.Sprintf("%v -> %v, %s\n", v.Packet.Src, v.Packet.Dst, s.nat.Explain(v))
+	if v.Action == Reply {
+		return s.nat.Explain(v) + "\n"
+	}
+	if v.Packet.Protocol == UDP {
+		return fmt.Sprintf("%v -> %v, %s\n", v.Packet.Src, v.Packet.Dst, s.nat.Explain(v))
+	}
+	return fmt.Sprintf("%v, %s\n", v.Packet, s.nat.Explain(v))
 }
 
 func (s *script) admitted(external netip.AddrPort) string {
@@ -154,13 +210,19 @@ func (s *script) admitted(external netip.AddrPort) string {
 func describeStats(st Stats) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "outbound %d inbound %d: forwarded %d hairpinned %d", st.Outbound, st.Inbound, st.Forwarded, st.Hairpinned)
+	if st.Replied > 0 {
+		fmt.Fprintf(&out, " replied %d", st.Replied)
+	}
 	for _, r := range Reasons() {
 		if st.Dropped[r] > 0 {
 			fmt.Fprintf(&out, " %v %d", r, st.Dropped[r])
 		}
 	}
-	fmt.Fprintf(&out, "\ncreated %d: expired %d flushed %d renumbered %d live %d; static %d\n",
-		st.Created, st.Expired, st.Flushed, st.Renumbered, st.Live, st.Static)
+	fmt.Fprintf(&out, "\ncreated %d: expired %d flushed %d renumbered %d ", st.Created, st.Expired, st.Flushed, st.Renumbered)
+	if st.Closed+st.Evicted > 0 {
+		fmt.Fprintf(&out, "closed %d evicted %d ", st.Closed, st.Evicted)
+	}
+	fmt.Fprintf(&out, "live %d; static %d\n", st.Live, st.Static)
 	return out.String()
 }
 
@@ -175,7 +237,10 @@ func settings(cfg Config, args []datadriven.CmdArg) (Config, error) {
 }
 
 func setting(cfg *Config, key string, vals []string) (err error) {
-	first := vals[0]
+	first := ""
+	if len(vals) > 0 {
+		first = vals[0]
+	}
 	switch key {
 	case "preset":
 		external := cfg.External
@@ -203,6 +268,43 @@ func setting(cfg *Config, key string, vals []string) (err error) {
 		cfg.Hairpin, err = ParseHairpin(first)
 	case "pooling":
 		cfg.Pooling, err = ParsePooling(first)
+	case "kind":
+		cfg.Kind, err = parseEnum[Kind]("kind", first, kindNames)
+	case "unsolicited":
+		cfg.Unsolicited, err = ParseUnsolicited(first)
+	case "pass-invalid":
+		cfg.PassInvalid = true
+	case "prefix":
+		cfg.Prefixes = append(cfg.Prefixes, PrefixMapping{netip.MustParsePrefix(vals[0]), netip.MustParsePrefix(vals[1])})
+	case "syn":
+		cfg.TCP.SYN, err = ParseSYNPolicy(first)
+	case "parity":
+		cfg.Parity = true
+	case "contiguous":
+		cfg.Contiguous = true
+	case "classes":
+		cfg.PortClasses = true
+	case "reuse-delay":
+		cfg.ReuseDelay, err = time.ParseDuration(first)
+	case "blocks":
+		cfg.Blocks.Subscribers = netip.MustParsePrefix(vals[0])
+		cfg.Blocks.Size, err = strconv.Atoi(vals[1])
+	case "stream-after":
+		cfg.StreamAfter, err = time.ParseDuration(first)
+	case "well-known":
+		cfg.WellKnownTimeout, err = time.ParseDuration(first)
+	case "permission":
+		cfg.PermissionTimeout, err = time.ParseDuration(first)
+	case "limit":
+		cfg.Limits.PerSubscriber, err = strconv.Atoi(first)
+	case "limit-total":
+		cfg.Limits.Total, err = strconv.Atoi(first)
+	case "when-full":
+		cfg.WhenFull, err = ParseWhenFull(first)
+	case "under-load":
+		cfg.UnderLoad.Mapping, err = ParseMapping(vals[1])
+		cfg.UnderLoad.PortChoice = Random
+		cfg.UnderLoad.Mappings, _ = strconv.Atoi(first)
 	case "seed":
 		cfg.Seed, err = strconv.ParseUint(first, 10, 64)
 	case "external":

@@ -48,13 +48,22 @@ func (c Config) Validate() error {
 		c.checkUnused(&p, "a router translates and filters nothing", c.unusedBy())
 	case Conntrack:
 		c.checkConntrack(&p)
+	case Firewall:
+		c.checkFirewall(&p)
+	case PrefixTranslator:
+		c.checkPrefixTranslator(&p)
 	default:
 		c.checkUnused(&p, "a translator of mappings has no such thing", c.trackingOnly())
 		if c.Pooling == PerDestination {
 			p.add("Pooling", "only a conntrack pools per destination")
 		}
+		if c.Unsolicited == LocalEntry {
+			p.add("Unsolicited", "only a conntrack has entries for itself")
+		}
 		c.checkPorts(&p)
 		c.checkTimeouts(&p)
+		c.checkTCP(&p)
+		c.checkPolicy(&p)
 		c.checkExternal(&p)
 		c.checkStatic(&p)
 	}
@@ -76,6 +85,12 @@ func (c Config) checkEnums(p *problems) {
 		{"Hairpin", int(c.Hairpin), hairpinNames},
 		{"Pooling", int(c.Pooling), poolingNames},
 		{"Unsolicited", int(c.Unsolicited), unsolicitedNames},
+		{"TCP.Mapping", int(c.TCP.Mapping), behaviorNames},
+		{"TCP.Filtering", int(c.TCP.Filtering), behaviorNames},
+		{"TCP.SYN", int(c.TCP.SYN), synNames},
+		{"WhenFull", int(c.WhenFull), whenFullNames},
+		{"UnderLoad.Mapping", int(c.UnderLoad.Mapping), behaviorNames},
+		{"UnderLoad.PortChoice", int(c.UnderLoad.PortChoice), portChoiceNames},
 	} {
 		if e.value >= len(e.names) {
 			p.add(e.field, "%d is not one of %v", e.value, e.names)
@@ -112,16 +127,34 @@ func (c Config) unusedBy() []use {
 		{"Refresh", c.Refresh != 0},
 		{"Hairpin", c.Hairpin != 0},
 		{"Unsolicited", c.Unsolicited != 0},
+		{"TCP", c.TCP != TCPConfig{}},
+		{"ICMPTimeout", c.ICMPTimeout != 0},
 		{"External", len(c.External) != 0},
 		{"Pooling", c.Pooling != 0},
 		{"Static", len(c.Static) != 0},
-	}, c.trackingOnly()...)
+		{"StreamAfter", c.StreamAfter != 0},
+	}, append(c.mappingOnly(), c.trackingOnly()...)...)
+}
+
+// mappingOnly lists the settings that only a Translator has.
+func (c Config) mappingOnly() []use {
+	return []use{
+		{"Parity", c.Parity},
+		{"Contiguous", c.Contiguous},
+		{"PortClasses", c.PortClasses},
+		{"ReuseDelay", c.ReuseDelay != 0},
+		{"Blocks", c.Blocks != Blocks{}},
+		{"WellKnownTimeout", c.WellKnownTimeout != 0},
+		{"PermissionTimeout", c.PermissionTimeout != 0},
+		{"Limits", c.Limits != Limits{}},
+		{"WhenFull", c.WhenFull != 0},
+		{"UnderLoad", c.UnderLoad != UnderLoad{}},
+	}
 }
 
 // trackingOnly lists the settings that only a Conntrack has.
 func (c Config) trackingOnly() []use {
 	return []use{
-		{"StreamAfter", c.StreamAfter != 0},
 		{"Tracking", c.Tracking != TrackingTimers{}},
 		{"PassInvalid", c.PassInvalid},
 		{"SIPHelper", c.SIPHelper},
@@ -152,9 +185,12 @@ func (c Config) checkConntrack(p *problems) {
 	if c.PortChoice != PreserveElseRandom && c.PortChoice != Random {
 		p.add("PortChoice", "a conntrack preserves ports or takes random ones; it cannot do %v", c.PortChoice)
 	}
+	c.checkUnused(p, "a conntrack has no such thing", c.mappingOnly())
 	c.checkUnused(p, "a conntrack has no such thing", []use{
 		{"Step", c.Step != 0},
 		{"Static", len(c.Static) != 0},
+		{"TCP", c.TCP != TCPConfig{}},
+		{"ICMPTimeout", c.ICMPTimeout != 0},
 	})
 	if c.PortRange != (PortRange{}) {
 		c.checkRange(p)
@@ -174,15 +210,54 @@ func (c Config) checkConntrack(p *problems) {
 	}
 }
 
+// checkFirewall refuses everything but filtering and timers.
+func (c Config) checkFirewall(p *problems) {
+	used := map[string]bool{
+		"Filtering": true, "IdleTimeout": true, "UnrepliedTimeout": true, "StreamAfter": true, "Tracking": true,
+		"Unsolicited": true, "Refresh": true, "PassInvalid": true,
+	}
+	c.checkUnused(p, "a firewall translates nothing", slices.DeleteFunc(c.unusedBy(), func(u use) bool { return used[u.field] }))
+	if c.Refresh != RefreshBoth {
+		p.add("Refresh", "a firewall has connections, which packets of both directions refresh, not %v", c.Refresh)
+	}
+	if c.Unsolicited == LocalEntry {
+		p.add("Unsolicited", "a firewall has no port of its own outside")
+	}
+	c.checkTimeouts(p)
+	c.checkTracking(p)
+}
+
+// checkPrefixTranslator refuses everything but prefixes.
+func (c Config) checkPrefixTranslator(p *problems) {
+	c.checkUnused(p, "a prefix translator has no state and no ports", slices.DeleteFunc(c.unusedBy(), func(u use) bool { return u.field == "Prefixes" }))
+	if len(c.Prefixes) == 0 {
+		p.add("Prefixes", "a prefix translator needs prefixes")
+	}
+	for _, m := range c.Prefixes {
+		if m.Internal.Addr().Is6() && m.Internal.Bits() > 64 {
+			p.add("Prefixes", "%v: RFC 6296 translates prefixes of at most 64 bits here", m.Internal)
+		}
+	}
+	c.checkPrefixes(p)
+}
+
+func (c Config) checkTCP(p *problems) {
+	for _, t := range append(c.TCP.named(), namedTimer{"ICMPTimeout", &c.ICMPTimeout, 0}) {
+		if *t.value < 0 || *t.value > maxTimeout {
+			p.add(t.name, "%v is not between 0 and %v", *t.value, maxTimeout)
+		}
+	}
+	if !c.TCP.Own && (c.TCP.Mapping != 0 || c.TCP.Filtering != 0) {
+		p.add("TCP.Own", "Mapping and Filtering of TCP count only if this is set")
+	}
+}
+
 func (c Config) checkTracking(p *problems) {
 	t := c.Tracking
 	for _, n := range t.named() {
 		if *n.value < 0 || *n.value > maxTimeout {
 			p.add("Tracking", "%s: %v is not between 0 and %v", n.name, *n.value, maxTimeout)
 		}
-	}
-	if c.StreamAfter < 0 || c.StreamAfter > maxTimeout {
-		p.add("StreamAfter", "%v is not between 0 and %v", c.StreamAfter, maxTimeout)
 	}
 }
 
@@ -244,7 +319,11 @@ func (c Config) checkTimeouts(p *problems) {
 	for _, t := range []struct {
 		field string
 		value time.Duration
-	}{{"IdleTimeout", c.IdleTimeout}, {"UnrepliedTimeout", c.UnrepliedTimeout}} {
+	}{
+		{"IdleTimeout", c.IdleTimeout}, {"UnrepliedTimeout", c.UnrepliedTimeout},
+		{"StreamAfter", c.StreamAfter}, {"WellKnownTimeout", c.WellKnownTimeout},
+		{"PermissionTimeout", c.PermissionTimeout}, {"ReuseDelay", c.ReuseDelay},
+	} {
 		if t.value < 0 {
 			p.add(t.field, "%v is negative", t.value)
 		}
@@ -302,8 +381,8 @@ func (c Config) checkStatic(p *problems) {
 	internal := make(map[StaticMapping]bool, len(c.Static))
 	external := make(map[StaticMapping]bool, len(c.Static))
 	for i, s := range c.Static {
-		if s.Protocol != UDP {
-			p.add("Static", "forward %d: protocol %v cannot be forwarded, only udp", i, s.Protocol)
+		if s.Protocol != UDP && s.Protocol != TCP {
+			p.add("Static", "forward %d: protocol %v cannot be forwarded, only udp and tcp", i, s.Protocol)
 		}
 		if problem := addrProblem(s.Internal.Addr()); problem != "" {
 			p.add("Static", "forward %d: internal %v: %s", i, s.Internal.Addr(), problem)

@@ -72,6 +72,9 @@ const (
 	// Invalid: a TCP segment or ICMP message that makes no sense where the connection
 	// stands, or that cannot begin one.
 	Invalid
+	// LimitReached: the subscriber, or the box, has as many mappings as it may; see
+	// Limits.
+	LimitReached
 
 	reasonCount
 )
@@ -93,6 +96,7 @@ var reasonNames = [reasonCount]string{
 	Closed:              "closed",
 	Evicted:             "evicted",
 	Invalid:             "invalid",
+	LimitReached:        "limit-reached",
 }
 
 // String returns the reason in lower case with hyphens, such as "no-mapping".
