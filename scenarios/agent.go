@@ -36,7 +36,7 @@ func newAgent(c Cell, side Side, host *vnet.Host, seed uint64) (*agent, error) {
 		MediaPortMin: RTPPort, MediaPortMax: RTCPPort,
 		Seed:    seed,
 		OnEvent: a.event,
-		Options: ua.Options{Rport: c.Rport, Latch: c.Latch.Has(side), Strict: c.Strict.Has(side), Silent: c.Silent.Has(side)},
+		Options: ua.Options{Rport: c.Rport, Latch: c.Latch.Has(side), Strict: c.Strict.Has(side), Silent: !c.HasMedia() || c.Silent.Has(side)},
 	}
 	manager, err := newManager(c, side)
 	if err != nil {

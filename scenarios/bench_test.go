@@ -9,8 +9,8 @@ import (
 	"github.com/natproof/natproof/scenarios"
 )
 
-// BenchmarkCells plays whole cells one after the other, worlds, servers and
-// user agents made anew for each. The figure for two cores is twice that of one.
+// BenchmarkCells plays whole cells on all processors, each cell in a world of its
+// own with servers and user agents made anew.
 func BenchmarkCells(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(800)) // as the command does
 	register := scenarios.DefaultCell(scenarios.FlowRegister, "port-restricted", scenarios.NoNAT)

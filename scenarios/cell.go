@@ -14,7 +14,8 @@ type Flow string
 
 const (
 	// FlowRegister: a registers, then a public caller calls it through the
-	// proxy and hangs up. Signalling alone, no media.
+	// proxy and hangs up. Signalling alone: both ends are silent, and media is
+	// "none".
 	FlowRegister Flow = "register"
 	// FlowCall: a and b register, a calls b through the proxy, media runs, a
 	// hangs up.

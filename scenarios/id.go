@@ -2,7 +2,6 @@ package scenarios
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -95,11 +94,8 @@ func (c *Cell) set(key, value string) error {
 	case keyRegistrar:
 		c.Registrar = Registrar(value)
 	case keyRport:
-		v, err := strconv.ParseBool(value)
-		if err != nil {
-			return &ValueError{Axis: keyRport, Value: value, Valid: []string{"true", "false"}}
-		}
-		c.Rport = v
+		c.Rport = value == "true"
+		return CheckValue(keyRport, value, []string{"true", "false"})
 	case keyLatch:
 		c.Latch = Sides(value)
 	case keyStrict:

@@ -73,17 +73,11 @@ func (o observation) registers(host string, responses bool) func(*flight) bool {
 	}
 }
 
-// initiated says whether the request came from the host, at once or relayed:
-// the proxy relays a BYE of the other end too, in the other direction.
+// initiated says whether the request is the host's, sent or relayed, and not one
+// of the other end's that goes the other way: the tag of From tells (RFC 3261 §12).
 func (o observation) initiated(f *flight, host string) bool {
-	if f.from == host {
-		return true
-	}
-	if f.from != BoxProxy {
-		return false
-	}
 	for i := range o.tape.sip {
-		if g := &o.tape.sip[i]; g.from == host && g.request(f.method) && g.arrived {
+		if g := &o.tape.sip[i]; g.from == host && g.request(f.method) && g.fromTag == f.fromTag {
 			return true
 		}
 	}
@@ -152,7 +146,7 @@ func (o observation) stream(s Step) (out StepOutcome, judged bool) {
 		sent, received, strict, strictFrom = tx.rtcp.RTCPSent, rx.rtcp.RTCPReceived, rx.rtcp.RTCPStrictDropped, rx.rtcp.RTCPStrict
 	}
 	switch {
-	case received > 0:
+	case received > 0 && (!isRTP || 2*received >= sent): // RTP runs, though some may be lost; of RTCP there are one or two
 		return StepOutcome{Fate: Arrived}, true
 	case sent == 0:
 		return not, true

@@ -123,8 +123,10 @@ type Cause struct {
 func (c Cause) IsZero() bool { return c == Cause{} }
 
 // Same reports whether two causes name the same mechanism: the same box
-// applying the same rule.
-func (c Cause) Same(d Cause) bool { return c.Box == d.Box && c.Rule == d.Rule }
+// applying the same rule to the same message.
+func (c Cause) Same(d Cause) bool {
+	return c.Box == d.Box && c.Rule == d.Rule && c.Message == d.Message
+}
 
 // String is the cause on one line.
 func (c Cause) String() string {

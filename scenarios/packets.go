@@ -84,12 +84,13 @@ func kindOf(b []byte) streamKind {
 
 // sipLine is as much of a SIP message as tells which step it belongs to.
 type sipLine struct {
-	method string // of the request, or the one a response answers
-	status int    // 0 in a request
-	callID string
+	method  string // of the request, or the one a response answers
+	status  int    // 0 in a request
+	callID  string
+	fromTag string
 }
 
-// readSIPLine reads the first line, CSeq and Call-ID; false if it is not SIP.
+// readSIPLine reads the first line, CSeq, Call-ID and From; false if it is not SIP.
 func readSIPLine(b []byte) (sipLine, bool) {
 	if len(b) == 0 || b[0] < 'A' || b[0] > 'Z' {
 		return sipLine{}, false
@@ -113,6 +114,10 @@ func readSIPLine(b []byte) (sipLine, bool) {
 		switch {
 		case bytes.EqualFold(name, []byte("Call-ID")), bytes.EqualFold(name, []byte("i")):
 			l.callID = string(value)
+		case bytes.EqualFold(name, []byte("From")), bytes.EqualFold(name, []byte("f")):
+			_, tag, _ := bytes.Cut(value, []byte(";tag="))
+			tag, _, _ = bytes.Cut(tag, []byte(";"))
+			l.fromTag = string(tag)
 		case bytes.EqualFold(name, []byte("CSeq")) && l.status != 0:
 			l.method = string(value[bytes.LastIndexByte(value, ' ')+1:])
 		}

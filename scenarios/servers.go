@@ -69,7 +69,7 @@ func (w *World) ServeProxy(c Cell, seed uint64) (stop func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("scenarios: proxy: %w", err)
 	}
-	cfg := registrar.Config{Domain: Domain, Seed: seed | 1}
+	cfg := registrar.Config{Domain: Domain, Seed: seedFor(seed, BoxProxy)}
 	if c.Registrar == RegistrarReceived {
 		cfg.Policy = registrar.PolicyReceived
 	}

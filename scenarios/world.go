@@ -123,7 +123,7 @@ func (w *World) addSide(c Cell, side Side, seed uint64, access vnet.LinkConfig) 
 	var gw *vnet.Gateway
 	if cfg.Translates() {
 		cfg.External = []netip.Addr{at.external}
-		cfg.Seed = natSeed(seed, side)
+		cfg.Seed = seedFor(seed, NATBox(side))
 		if c.PortManager == ManagerStatic {
 			cfg.Static = forwards(at)
 		}
@@ -154,11 +154,12 @@ func (w *World) addSide(c Cell, side Side, seed uint64, access vnet.LinkConfig) 
 	return nil
 }
 
-// natSeed makes the two NATs of a world choose differently.
-func natSeed(seed uint64, side Side) uint64 {
+// seedFor gives every box a seed of its own. It is never 0, which some take for
+// "draw one".
+func seedFor(seed uint64, box string) uint64 {
 	h := fnv.New64a()
-	h.Write(binary.BigEndian.AppendUint64([]byte(NATBox(side)), seed))
-	return h.Sum64()
+	h.Write(binary.BigEndian.AppendUint64([]byte(box), seed))
+	return max(h.Sum64(), 1)
 }
 
 // forwards are the port forwards that go with the static port manager.

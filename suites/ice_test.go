@@ -90,7 +90,13 @@ func iceInBubble(cell scenarios.Cell) (connected bool, err error) {
 		cancel()
 	}
 	acceptErr := <-accepted
-	return dialErr == nil && acceptErr == nil, nil
+	switch {
+	case dialErr == nil && acceptErr == nil:
+		return true, nil
+	case errors.Is(dialErr, ice.ErrCanceledByCaller) && ctx.Err() != nil:
+		return false, nil // they tried for a minute, with what they had gathered
+	}
+	return false, errors.Join(dialErr, acceptErr)
 }
 
 // introduce gathers candidates on both sides and hands each the other's.
@@ -114,6 +120,9 @@ func introduce(x, y *ice.Agent) error {
 		candidates, err := gather(pair[0])
 		if err != nil {
 			return err
+		}
+		if len(candidates) < 1 {
+			return errors.New("no candidates")
 		}
 		for _, c := range candidates {
 			remote, err := ice.UnmarshalCandidate(c.Marshal())

@@ -157,6 +157,7 @@ func TestAConnectedSocketHearsItsPeerOnly(t *testing.T) {
 		if n, err := c.Read(buf); err != nil || string(buf[:n]) != "peer" {
 			return fmt.Errorf("%q %v", buf[:n], err)
 		}
+		time.Sleep(time.Millisecond)
 		if n := lab.Stats().Dropped[vnet.WrongPeer]; n != 1 {
 			return fmt.Errorf("%d from strangers", n)
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/pion/transport/v3"
 	pion "github.com/pion/transport/v3/vnet"
@@ -30,6 +31,8 @@ type Host struct {
 	name  string
 	addrs []netip.Addr
 	pion  *pion.Net
+
+	served uint64 // the core's step in which it got a packet last
 
 	mu    sync.Mutex
 	socks map[netip.AddrPort]*Conn
@@ -245,9 +248,17 @@ func (h *Host) freePort(addr netip.Addr) (uint16, error) {
 	return 0, syscall.EADDRINUSE
 }
 
-// receive puts a packet into the socket it is for.
+// receive puts a packet into the socket it is for. A host gets one packet at a
+// time: the next one has to wait until whatever the first has set going has come
+// to rest. Two sockets that got one each at the same instant would have two
+// goroutines run in any order.
 func (h *Host) receive(p *packet) {
 	l := h.site.lab
+	if h.served == l.steps {
+		l.hold(p, time.Now().Add(settle), h.site.arrived)
+		return
+	}
+	h.served = l.steps
 	none := natmodels.MappingInfo{}
 	h.mu.Lock()
 	c := h.socks[p.np.Dst]

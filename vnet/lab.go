@@ -58,6 +58,7 @@ type Lab struct {
 	nextID   uint64
 	nextSeq  uint64
 	nextWait uint64
+	steps    uint64 // batches handled so far
 	batch    []arrival
 	trace    []Event
 	stats    Stats
@@ -237,6 +238,7 @@ func (l *Lab) step(now time.Time) {
 
 	l.core.Lock()
 	defer l.core.Unlock()
+	l.steps++
 	for {
 		due, ok := l.queue.next()
 		if !ok || due.After(now) {

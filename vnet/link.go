@@ -121,7 +121,7 @@ type pipe struct {
 
 // send carries a packet to next, now or later, or drops it.
 func (d *pipe) send(p *packet, next func(*packet)) {
-	if d.cfg == (LinkConfig{}) && !d.cut {
+	if d.cfg == (LinkConfig{}) && !d.cut && !d.lastDue.After(time.Now()) { // nothing on it to overtake
 		next(p)
 		return
 	}
