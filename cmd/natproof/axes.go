@@ -78,6 +78,9 @@ func (x *axes) plan() ([]scenarios.Cell, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := x.refuseUnused(); err != nil {
+		return nil, err
+	}
 	cells, err := scenarios.Plan(scenarios.Axes{
 		Flows:        words[scenarios.Flow](x, "flow"),
 		A:            nats(x.values("a")),
@@ -91,6 +94,24 @@ func (x *axes) plan() ([]scenarios.Cell, error) {
 		FilterScopes: words[scenarios.FilterScope](x, "filter-scope"),
 	})
 	return cells, withGroups(err)
+}
+
+// refuseUnused refuses an option that none of the flows asked for has a use for:
+// it would be accepted and ignored.
+func (x *axes) refuseUnused() error {
+	media := []string{"latch", "strict", "silent"}
+	unused := map[scenarios.Flow][]string{
+		scenarios.FlowRegister:  append([]string{"b"}, media...),
+		scenarios.FlowPCToPhone: {"b"},
+	}
+	for _, name := range append([]string{"b"}, media...) {
+		if x.flags.Changed(name) && !slices.ContainsFunc(x.values("flow"), func(flow string) bool {
+			return !slices.Contains(unused[scenarios.Flow(flow)], name)
+		}) {
+			return fmt.Errorf("--%s means nothing to --flow %s", name, strings.Join(x.values("flow"), ","))
+		}
+	}
+	return nil
 }
 
 // withGroups adds the names of groups to the valid names of NATs.

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
@@ -67,7 +65,7 @@ latching.`,
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "the seed of everything random; the same seed gives the same bytes")
 	cmd.Flags().IntVar(&f.jobs, "jobs", 0, "cells played at a time; 0 is one for each processor")
 	cmd.Flags().StringVar(&f.json, "json", "", "write the results as JSON to this `file`; - is stdout, and the tables then go to stderr")
-	cmd.Flags().StringVar(&f.markdown, "markdown", "", "write the tables as Markdown to this `file`, as for the summary of a CI job")
+	cmd.Flags().StringVar(&f.markdown, "markdown", "", "write the tables as Markdown to this `file`, as for the summary of a CI job; - is stdout")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		parts := show()
 		if x.given() {
@@ -86,7 +84,7 @@ latching.`,
 }
 
 // matrix plays the parts and reports them.
-func matrix(ctx context.Context, parts []part, f matrixFlags, s streams) (err error) {
+func matrix(ctx context.Context, parts []part, f matrixFlags, s streams) error {
 	var cells []scenarios.Cell
 	for _, p := range parts {
 		cells = append(cells, p.cells...)
@@ -95,20 +93,15 @@ func matrix(ctx context.Context, parts []part, f matrixFlags, s streams) (err er
 		return &exitError{exitNothing, errors.New("no cell matches: one of the lists is empty")}
 	}
 	// Files are opened before the work, so that it is not done in vain.
-	text := s.out
-	jsonFile, closeJSON, err := create(f.json, s.out)
+	files, err := outputs(s.out, f.json, f.markdown)
 	if err != nil {
 		return err
 	}
-	defer closeInto(&err, closeJSON)
-	if jsonFile == s.out {
+	defer discard(files)
+	jsonFile, mdFile, text := files[0], files[1], s.out
+	if jsonFile.File == s.out || mdFile.File == s.out {
 		text = s.err
 	}
-	mdFile, closeMD, err := create(f.markdown, nil)
-	if err != nil {
-		return err
-	}
-	defer closeInto(&err, closeMD)
 
 	p := newProgress(s.err, len(cells))
 	results := scenarios.RunAll(ctx, cells, options(f.seed, false), f.jobs, p.step)
@@ -116,11 +109,11 @@ func matrix(ctx context.Context, parts []part, f matrixFlags, s streams) (err er
 
 	sections := sectionsOf(parts, results)
 	err = report.Text(text, sections, report.Options{Color: colored(text)})
-	if jsonFile != nil {
-		err = errors.Join(err, report.JSON(jsonFile, f.seed, sections))
+	if jsonFile.File != nil {
+		err = errors.Join(err, report.JSON(jsonFile, f.seed, sections), jsonFile.keep())
 	}
-	if mdFile != nil {
-		err = errors.Join(err, report.Markdown(mdFile, sections, report.Options{}))
+	if mdFile.File != nil {
+		err = errors.Join(err, report.Markdown(mdFile, sections, report.Options{}), mdFile.keep())
 	}
 	if err != nil {
 		return &exitError{exitCannotRun, err}
@@ -167,31 +160,4 @@ func verdict(results []scenarios.Result) error {
 		return &exitError{code: code}
 	}
 	return nil
-}
-
-// create opens the file to write, or stdout for "-" if there is one to give.
-// Without a name there is no file.
-func create(name string, stdout *os.File) (*os.File, io.Closer, error) {
-	switch {
-	case name == "":
-		return nil, nil, nil
-	case name == "-" && stdout != nil:
-		return stdout, nil, nil
-	}
-	file, err := os.Create(name)
-	if err != nil {
-		return nil, nil, &exitError{exitCannotRun, err}
-	}
-	return file, file, nil
-}
-
-// closeInto closes the file and reports a failure to do so, unless there is
-// something worse to report.
-func closeInto(err *error, c io.Closer) {
-	if c == nil {
-		return
-	}
-	if e := c.Close(); e != nil && *err == nil {
-		*err = &exitError{exitCannotRun, e}
-	}
 }
