@@ -234,6 +234,10 @@ func (l *Lab) run() {
 func (l *Lab) step(now time.Time) {
 	l.inboxMu.Lock()
 	l.batch, l.inbox = l.inbox, l.batch[:0]
+	select {
+	case <-l.wake: // what it was for is in the batch; left over, it would make an early step
+	default:
+	}
 	l.inboxMu.Unlock()
 
 	l.core.Lock()
@@ -269,10 +273,10 @@ func (l *Lab) step(now time.Time) {
 // arrive takes a datagram that a host sends.
 func (l *Lab) arrive(a arrival) {
 	l.inboxMu.Lock()
+	defer l.inboxMu.Unlock()
 	l.flowSeq++
 	a.order = l.flowSeq
 	l.inbox = append(l.inbox, a)
-	l.inboxMu.Unlock()
 	select {
 	case l.wake <- struct{}{}:
 	default:
