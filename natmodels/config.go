@@ -344,7 +344,8 @@ type Config struct {
 	// UnrepliedTimeout. A Conntrack has 2 s if it is zero.
 	StreamAfter time.Duration
 	// WellKnownTimeout, if not zero, takes the place of both for a UDP mapping that was
-	// used for nothing but destination ports below 1024 (RFC 4787 REQ-5a).
+	// used for nothing but destination ports below 1024 (RFC 4787 REQ-5a). It is no longer
+	// than they are.
 	WellKnownTimeout time.Duration
 	// PermissionTimeout ends the permission of a UDP or ICMP filter for a remote that was
 	// not sent to for so long, though the mapping may live on. Zero means that permissions

@@ -151,7 +151,7 @@ func (n *NAT) revokeEndpoint(m *mapping) {
 // grantsOf yields what was granted to the mapping itself.
 func (n *NAT) grantsOf(m *mapping) func(yield func(endpoint) bool) {
 	return func(yield func(endpoint) bool) {
-		if m.firstAddr == (addr{}) || !yield(endpoint{m.firstAddr, m.firstPort}) {
+		if m.firstAddr != (addr{}) && !yield(endpoint{m.firstAddr, m.firstPort}) {
 			return
 		}
 		for ref := m.moreGrants; ref != 0; ref = n.grants.at(ref).next {

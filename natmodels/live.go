@@ -114,6 +114,9 @@ func (n *NAT) SetBehavior(cfg Config) error {
 			}
 		}
 	}
+	if cfg.ReuseDelay == 0 {
+		n.forgetRests()
+	}
 	n.regroup()
 	n.measure()
 	n.each(func(ref uint32, m *mapping) {
@@ -122,8 +125,8 @@ func (n *NAT) SetBehavior(cfg Config) error {
 			n.wheel.unschedule(&m.timed)
 			n.wheel.schedule(ref, n.deadline(m))
 		}
-		for _, remote := range sentTo[ref] {
-			n.permit(ref, m, remote, m.last)
+		for _, k := range sentTo[ref] {
+			n.permit(ref, m, k.remote, k.last)
 		}
 	})
 	return nil
@@ -155,16 +158,46 @@ func (n *NAT) completed(cfg Config) (Config, error) {
 	return cfg, cfg.Validate()
 }
 
+// kept is a permission that outlives a change of behavior.
+type kept struct {
+	remote endpoint
+	last   uint64
+}
+
 // takeGrants takes back everything granted and returns what stays granted, by
-// mapping, once filtering changes to next.
-func (n *NAT) takeGrants(next Config) map[uint32][]endpoint {
-	sentTo := make(map[uint32][]endpoint)
+// mapping, once the configuration changes to next.
+func (n *NAT) takeGrants(next Config) map[uint32][]kept {
+	sentTo := make(map[uint32][]kept)
 	n.each(func(ref uint32, m *mapping) {
 		was, will := n.filtering[spaceOf(m.protocol)], next.filtering(m.protocol)
 		if will == was || will == AddressDependent && was == AddressAndPortDependent {
-			sentTo[ref] = slices.Collect(n.grantsOf(m))
+			sentTo[ref] = n.granting(ref, m)
 		}
 		n.revoke(ref, m)
 	})
 	return sentTo
+}
+
+// granting lists what is granted to a mapping now.
+func (n *NAT) granting(ref uint32, m *mapping) []kept {
+	var list []kept
+	for remote := range n.grantsOf(m) {
+		last := m.last
+		if n.permission > 0 && m.protocol != TCP {
+			if last = n.findGrant(ref, m, remote).last; n.clock-last >= n.permission {
+				continue
+			}
+		}
+		list = append(list, kept{remote, last})
+	}
+	return list
+}
+
+// forgetRests lets every freed port be given out again at once.
+func (n *NAT) forgetRests() {
+	for _, p := range n.pools {
+		for sp := range p.ports {
+			p.ports[sp].until = nil
+		}
+	}
 }

@@ -16,7 +16,8 @@ type model struct {
 	now     time.Time
 	flows   []*modelFlow
 	gone    []modelGone
-	last    map[netip.Addr]uint16 // sequential: last port given out
+	last    map[netip.Addr]uint16        // sequential: last port given out
+	rests   map[netip.AddrPort]time.Time // freed ports that may not be reused yet
 	lastID  uint64
 	stats   Stats
 	problem string // the first thing the engine did wrong
@@ -30,6 +31,10 @@ type modelFlow struct {
 	refreshed time.Time
 	replied   bool
 	admits    []netip.AddrPort
+	sentTo    map[netip.AddrPort]time.Time // when, of those it admits
+	created   time.Time
+	stream    bool
+	short     bool
 }
 
 type modelGone struct {
@@ -39,7 +44,7 @@ type modelGone struct {
 }
 
 func newModel(cfg Config, now time.Time) *model {
-	m := &model{cfg: cfg, now: now, last: map[netip.Addr]uint16{}}
+	m := &model{cfg: cfg, now: now, last: map[netip.Addr]uint16{}, rests: map[netip.AddrPort]time.Time{}}
 	for _, s := range cfg.Static {
 		m.addStatic(s)
 	}
@@ -72,7 +77,10 @@ func masked(b Behavior, e netip.AddrPort) netip.AddrPort {
 }
 
 func (m *model) deadline(f *modelFlow) time.Time {
-	if f.replied {
+	if f.short {
+		return f.refreshed.Add(m.cfg.WellKnownTimeout)
+	}
+	if f.replied && (f.stream || m.cfg.StreamAfter == 0) {
 		return f.refreshed.Add(m.cfg.Idle())
 	}
 	return f.refreshed.Add(m.cfg.Unreplied())
@@ -94,6 +102,9 @@ func (m *model) remove(cause Reason, which func(*modelFlow) bool) {
 			at = m.deadline(f)
 		}
 		m.gone = append(m.gone, modelGone{f.info, cause, at})
+		if m.cfg.ReuseDelay > 0 && !f.info.Static {
+			m.rests[f.info.External] = at.Add(m.cfg.ReuseDelay)
+		}
 		switch {
 		case f.info.Static:
 			m.stats.Static--
@@ -103,6 +114,8 @@ func (m *model) remove(cause Reason, which func(*modelFlow) bool) {
 			m.stats.Flushed++
 		case cause == Renumbered:
 			m.stats.Renumbered++
+		case cause == Evicted:
+			m.stats.Evicted++
 		}
 		return true
 	})
@@ -161,11 +174,27 @@ func (m *model) admits(f *modelFlow, remote netip.AddrPort) bool {
 	}
 	for _, g := range m.flows {
 		same := g == f || m.cfg.FilterScope == PerEndpoint && g.info.Internal == f.info.Internal
-		if same && slices.Contains(g.admits, masked(m.cfg.Filtering, remote)) {
+		if same && m.permits(g, masked(m.cfg.Filtering, remote)) {
 			return true
 		}
 	}
 	return false
+}
+
+// permits reports whether f was sent to a remote, and not too long ago.
+func (m *model) permits(f *modelFlow, key netip.AddrPort) bool {
+	recent := m.cfg.PermissionTimeout == 0 || m.now.Before(f.sentTo[key].Add(m.cfg.PermissionTimeout))
+	return recent && slices.Contains(f.admits, key)
+}
+
+// age takes note of what a flow is used for.
+func (m *model) age(f *modelFlow, port uint16) {
+	if m.cfg.StreamAfter > 0 || m.cfg.WellKnownTimeout > 0 {
+		f.stream = f.stream || f.replied && m.now.Sub(f.created) > m.cfg.StreamAfter
+	}
+	if port >= 1024 {
+		f.short = false
+	}
 }
 
 // outbound checks the engine's verdict on a packet from the inside.
@@ -193,7 +222,9 @@ func (m *model) inbound(p Packet, now time.Time, got Verdict) {
 }
 
 func (m *model) compare(p Packet, want, got Verdict) {
-	if got != want {
+	equal := got.Packet.Equal(want.Packet)
+	got.Packet, want.Packet = Packet{}, Packet{}
+	if !equal || got != want {
 		m.fail("%v:\n got %+v\nwant %+v", p, got, want)
 	}
 }
@@ -208,6 +239,7 @@ func (m *model) enter(p Packet, source netip.AddrPort) (*modelFlow, Verdict) {
 		return nil, m.drop(p, Filtered, f)
 	}
 	f.replied = true
+	m.age(f, 0)
 	if m.cfg.Refresh != RefreshOutbound {
 		f.refreshed = m.now
 	}
@@ -222,7 +254,13 @@ func (m *model) expectOutbound(p Packet, got Verdict) Verdict {
 	f := m.byInternal(p.Src, p.Dst)
 	created := f == nil
 	if created {
+		if !m.makeRoom(p.Src.Addr()) {
+			return m.refuse(p, LimitReached)
+		}
 		reason, holder := m.refusal(p.Src)
+		if reason == PortsExhausted {
+			return m.refuse(p, reason)
+		}
 		if reason != NotDropped {
 			return m.drop(p, reason, holder)
 		}
@@ -232,8 +270,12 @@ func (m *model) expectOutbound(p Packet, got Verdict) Verdict {
 	} else if m.cfg.Refresh != RefreshInbound {
 		f.refreshed = m.now
 	}
-	if k := masked(m.cfg.Filtering, p.Dst); k.IsValid() && !f.info.Static && !slices.Contains(f.admits, k) {
-		f.admits = append(f.admits, k)
+	m.age(f, p.Dst.Port())
+	if k := masked(m.cfg.Filtering, p.Dst); k.IsValid() && !f.info.Static {
+		if !slices.Contains(f.admits, k) {
+			f.admits = append(f.admits, k)
+		}
+		f.sentTo[k] = m.now
 	}
 	want := Verdict{Action: Forward, Packet: Packet{Protocol: p.Protocol, Src: f.info.External, Dst: p.Dst}, Mapping: f.info}
 	if hairpin {
@@ -255,6 +297,48 @@ func (m *model) expectOutbound(p Packet, got Verdict) Verdict {
 	return want
 }
 
+// makeRoom applies the limits.
+func (m *model) makeRoom(subscriber netip.Addr) bool {
+	total, own := 0, 0
+	var oldest, oldestOwn *modelFlow
+	for _, f := range m.flows {
+		if f.info.Static {
+			continue
+		}
+		if total++; oldest == nil || f.info.ID < oldest.info.ID {
+			oldest = f
+		}
+		if f.info.Internal.Addr() != subscriber {
+			continue
+		}
+		if own++; oldestOwn == nil || f.info.ID < oldestOwn.info.ID {
+			oldestOwn = f
+		}
+	}
+	l := m.cfg.Limits
+	victim := oldest
+	if l.PerSubscriber > 0 {
+		victim = oldestOwn
+	}
+	if (l.Total == 0 || total < l.Total) && (l.PerSubscriber == 0 || own < l.PerSubscriber) {
+		return true
+	}
+	if m.cfg.WhenFull != EvictOldest {
+		return false
+	}
+	m.remove(Evicted, func(f *modelFlow) bool { return f == victim })
+	return true
+}
+
+// refuse drops or answers a packet that can have no mapping.
+func (m *model) refuse(p Packet, reason Reason) Verdict {
+	if m.cfg.WhenFull != RefuseICMP {
+		return m.drop(p, reason, nil)
+	}
+	m.stats.Replied++
+	return Verdict{Action: Reply, Reason: reason, Packet: icmpError(DestUnreachable, HostUnreachable, m.cfg.External[0], p.Src.Addr(), p)}
+}
+
 // candidates lists the external addresses that a new mapping of internal may get.
 func (m *model) candidates(internal netip.AddrPort) []netip.Addr {
 	if m.cfg.Pooling == Arbitrary {
@@ -267,12 +351,17 @@ func (m *model) candidates(internal netip.AddrPort) []netip.Addr {
 	return []netip.Addr{m.cfg.External[sum%len(m.cfg.External)]}
 }
 
-// freePorts lists the ports of the range that are free on an address.
-func (m *model) freePorts(a netip.Addr) []uint16 {
+// freePorts lists the ports of the range that are free on an address for an internal
+// port.
+func (m *model) freePorts(a netip.Addr, internal uint16) []uint16 {
 	r := m.cfg.PortRange
 	var free []uint16
 	for port := int(r.First); port <= int(r.Last); port++ {
-		if m.byExternal(netip.AddrPortFrom(a, uint16(port))) == nil {
+		e := netip.AddrPortFrom(a, uint16(port))
+		if m.cfg.Parity && uint16(port)&1 != internal&1 || m.rests[e].After(m.now) {
+			continue
+		}
+		if m.byExternal(e) == nil {
 			free = append(free, uint16(port))
 		}
 	}
@@ -284,7 +373,7 @@ func (m *model) refusal(internal netip.AddrPort) (Reason, *modelFlow) {
 	addresses := m.candidates(internal)
 	if m.cfg.PortChoice == Preserve {
 		for _, a := range addresses {
-			if slices.Contains(m.freePorts(a), internal.Port()) {
+			if slices.Contains(m.freePorts(a, internal.Port()), internal.Port()) {
 				return NotDropped, nil
 			}
 		}
@@ -294,7 +383,7 @@ func (m *model) refusal(internal netip.AddrPort) (Reason, *modelFlow) {
 		return PortConflict, m.byExternal(netip.AddrPortFrom(addresses[0], internal.Port()))
 	}
 	for _, a := range addresses {
-		if len(m.freePorts(a)) > 0 {
+		if len(m.freePorts(a, internal.Port())) > 0 {
 			return NotDropped, nil
 		}
 	}
@@ -311,14 +400,14 @@ func (m *model) create(p Packet, got Verdict) *modelFlow {
 	internal := p.Src
 	a := external.Addr()
 	addresses := m.candidates(internal)
-	if !slices.Contains(addresses, a) || !slices.Contains(m.freePorts(a), external.Port()) {
+	if !slices.Contains(addresses, a) || !slices.Contains(m.freePorts(a, internal.Port()), external.Port()) {
 		m.fail("%v: external endpoint %v was not free to give", p, external)
 		return nil
 	}
 	m.checkChoice(p, external, addresses)
 	m.lastID++
 	m.stats.Created++
-	f := &modelFlow{refreshed: m.now, info: MappingInfo{
+	f := &modelFlow{refreshed: m.now, created: m.now, short: m.cfg.WellKnownTimeout > 0, sentTo: map[netip.AddrPort]time.Time{}, info: MappingInfo{
 		ID: m.lastID, Protocol: p.Protocol, Internal: internal, External: external, Remote: masked(m.cfg.Mapping, p.Dst),
 	}}
 	m.flows = append(m.flows, f)
@@ -330,7 +419,7 @@ func (m *model) checkChoice(p Packet, external netip.AddrPort, addresses []netip
 	switch m.cfg.PortChoice {
 	case Preserve, PreserveElseRandom:
 		possible := slices.ContainsFunc(addresses, func(a netip.Addr) bool {
-			return slices.Contains(m.freePorts(a), p.Src.Port())
+			return slices.Contains(m.freePorts(a, p.Src.Port()), p.Src.Port())
 		})
 		if possible && port != p.Src.Port() {
 			m.fail("%v: got %v though port %d was free", p, external, p.Src.Port())
@@ -347,7 +436,7 @@ func (m *model) checkChoice(p Packet, external netip.AddrPort, addresses []netip
 func (m *model) sequential(a netip.Addr) uint16 {
 	r := m.cfg.PortRange
 	size := r.Size()
-	free := m.freePorts(a)
+	free := m.freePorts(a, 0)
 	at := 0
 	if last, ok := m.last[a]; ok {
 		at = int(last) - int(r.First) + m.cfg.Step
@@ -387,7 +476,11 @@ func (m *model) admitted(f *modelFlow) (remotes []netip.AddrPort, everyone bool)
 	}
 	for _, g := range m.flows {
 		if g == f || m.cfg.FilterScope == PerEndpoint && g.info.Internal == f.info.Internal {
-			remotes = append(remotes, g.admits...)
+			for _, r := range g.admits {
+				if m.permits(g, r) {
+					remotes = append(remotes, r)
+				}
+			}
 		}
 	}
 	slices.SortFunc(remotes, netip.AddrPort.Compare)
@@ -407,6 +500,11 @@ func (m *model) renumber(external []netip.Addr) {
 	m.remove(Renumbered, func(f *modelFlow) bool {
 		return !slices.Contains(external, f.info.External.Addr())
 	})
+	for e := range m.rests {
+		if !slices.Contains(external, e.Addr()) {
+			delete(m.rests, e)
+		}
+	}
 	for a := range m.last {
 		if !slices.Contains(external, a) {
 			delete(m.last, a)
@@ -433,12 +531,21 @@ func (m *model) setBehavior(cfg Config) {
 			delete(m.last, a)
 		}
 	}
+	if cfg.ReuseDelay == 0 {
+		clear(m.rests)
+	}
 	for _, f := range m.flows {
+		f.short = false
+		m.carryOver(f, old.PermissionTimeout)
 		switch {
 		case cfg.Filtering == old.Filtering:
 		case cfg.Filtering == AddressDependent && old.Filtering == AddressAndPortDependent:
 			for i, r := range f.admits {
-				f.admits[i] = masked(AddressDependent, r)
+				k := masked(AddressDependent, r)
+				f.admits[i] = k
+				if f.sentTo[r].After(f.sentTo[k]) {
+					f.sentTo[k] = f.sentTo[r]
+				}
 			}
 			slices.SortFunc(f.admits, netip.AddrPort.Compare)
 			f.admits = slices.Compact(f.admits)
@@ -446,4 +553,16 @@ func (m *model) setBehavior(cfg Config) {
 			f.admits = nil
 		}
 	}
+}
+
+// carryOver drops the permissions that have run out; those that had no time of their
+// own get that of the flow.
+func (m *model) carryOver(f *modelFlow, timeout time.Duration) {
+	if timeout == 0 {
+		for _, r := range f.admits {
+			f.sentTo[r] = f.refreshed
+		}
+		return
+	}
+	f.admits = slices.DeleteFunc(f.admits, func(r netip.AddrPort) bool { return !m.now.Before(f.sentTo[r].Add(timeout)) })
 }

@@ -53,8 +53,9 @@ func coded(mapping, filtering Behavior) preset {
 	return preset{c.Code(), mapping.String() + " mapping, " + filtering.String() + " filtering", c}
 }
 
-// Preset returns the settings with that name. A Translator preset still needs
-// External addresses, and a Seed where ports are random.
+// Preset returns the settings with that name, which is one of PresetNames or
+// DeviceNames. One that translates still needs External addresses, and a Seed where
+// ports are random.
 func Preset(name string) (Config, error) {
 	p, err := findPreset(name)
 	return p.config, err
@@ -66,8 +67,8 @@ func PresetSummary(name string) (string, error) {
 	return p.summary, err
 }
 
-// PresetNames lists the presets in a fixed order: none, the four classic names,
-// then the nine codes.
+// PresetNames lists the presets that are no devices in a fixed order: none, the four
+// classic names, then the nine codes.
 func PresetNames() []string {
 	names := make([]string, len(presets))
 	for i, p := range presets {
@@ -82,5 +83,10 @@ func findPreset(name string) (preset, error) {
 			return p, nil
 		}
 	}
-	return preset{}, unknownName("preset", name, PresetNames())
+	for _, d := range devices {
+		if d.Name == name {
+			return preset{d.Name, d.Title, d.Config}, nil
+		}
+	}
+	return preset{}, unknownName("preset", name, append(PresetNames(), DeviceNames()...))
 }

@@ -24,7 +24,7 @@ func drawInside(t *rapid.T) netip.AddrPort {
 
 func drawRemote(t *rapid.T) netip.AddrPort {
 	host := rapid.SampledFrom([]string{"203.0.113.20", "203.0.113.30", "10.0.0.3"}).Draw(t, "remote")
-	port := rapid.SampledFrom([]uint16{3478, 3479}).Draw(t, "remote port")
+	port := rapid.SampledFrom([]uint16{3478, 3479, 53}).Draw(t, "remote port")
 	return netip.AddrPortFrom(netip.MustParseAddr(host), port)
 }
 
@@ -52,10 +52,39 @@ func drawBehavior(t *rapid.T, addresses int) Config {
 	if cfg.PortChoice == Sequential {
 		cfg.Step = rapid.SampledFrom([]int{1, 2, -1}).Draw(t, "step")
 	}
+	drawPolicy(t, &cfg)
 	if addresses > 1 {
 		cfg.Pooling = rapid.SampledFrom([]Pooling{Paired, Arbitrary}).Draw(t, "pooling")
 	}
 	return cfg
+}
+
+// drawPolicy draws the settings that few NATs have.
+func drawPolicy(t *rapid.T, cfg *Config) {
+	seconds := func(name string) time.Duration {
+		return time.Duration(rapid.SampledFrom([]int{0, 0, 2, 3, 5}).Draw(t, name)) * time.Second
+	}
+	if cfg.Unreplied() < cfg.Idle() {
+		cfg.StreamAfter = seconds("stream after")
+	}
+	cfg.WellKnownTimeout = min(cfg.Unreplied(), seconds("well-known"))
+	if cfg.Filtering != EndpointIndependent && cfg.FilterScope == PerMapping {
+		cfg.PermissionTimeout = seconds("permission")
+	}
+	if cfg.PortChoice != Sequential {
+		cfg.ReuseDelay = seconds("reuse delay")
+		cfg.Parity = rapid.Bool().Draw(t, "parity")
+	}
+	switch rapid.IntRange(0, 3).Draw(t, "limits") {
+	case 1:
+		cfg.Limits.PerSubscriber = 2
+		cfg.WhenFull = rapid.SampledFrom([]WhenFull{RefuseSilently, RefuseICMP, EvictOldest}).Draw(t, "when full")
+	case 2:
+		cfg.Limits.Total = 3
+		cfg.WhenFull = rapid.SampledFrom([]WhenFull{RefuseSilently, RefuseICMP, EvictOldest}).Draw(t, "when full")
+	case 3:
+		cfg.WhenFull = RefuseICMP
+	}
 }
 
 func drawConfig(t *rapid.T) Config {
@@ -195,10 +224,10 @@ func (w *world) invariants(t *rapid.T, mappings []MappingInfo, s Stats) {
 		}
 		seen[m.External] = m
 	}
-	if s.Outbound+s.Inbound != s.Forwarded+s.Hairpinned+s.DroppedTotal() {
+	if s.Outbound+s.Inbound != s.Forwarded+s.Hairpinned+s.Replied+s.DroppedTotal() {
 		t.Fatalf("packets are not conserved: %+v", s)
 	}
-	if s.Created != s.Expired+s.Flushed+s.Renumbered+s.Live {
+	if s.Created != s.Expired+s.Flushed+s.Renumbered+s.Closed+s.Evicted+s.Live {
 		t.Fatalf("mappings are not conserved: %+v", s)
 	}
 	grants := 0
@@ -256,7 +285,9 @@ func TestNoSideEffectOfLooking(t *testing.T) {
 				v, u = w.nat.Inbound(p, w.now), other.Inbound(p, w.now)
 				w.model.inbound(p, w.now, v)
 			}
-			if v != u {
+			same := v.Packet.Equal(u.Packet)
+			v.Packet, u.Packet = Packet{}, Packet{}
+			if !same || v != u {
 				t.Fatalf("%+v, but looked at, %+v", v, u)
 			}
 		}

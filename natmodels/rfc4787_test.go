@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// One test for each requirement of RFC 4787 section 12 that a UDP engine without
-// payloads, fragments and ICMP can meet or miss. REQ-10, REQ-12, REQ-13 and REQ-14
-// concern those, and are not modelled. Where a setting or a preset departs from a
-// requirement, the test says so beside it.
+// One test for each requirement of RFC 4787 section 12 that an engine without payloads
+// and fragments can meet or miss. REQ-13 and REQ-14 concern those, and are not modelled.
+// Where a setting or a preset departs from a requirement, the test says so beside it.
+// docs/rfc-coverage.md is the list of them all.
 
 var (
 	insideA   = netip.MustParseAddrPort("10.0.0.2:5060")
@@ -161,7 +161,8 @@ func TestREQ3_NoPortOverloading(t *testing.T) {
 // range 1024-65535, it is RECOMMENDED that the NAT's source port be in that range.
 //
 // The second half holds by default. Deviation: a port below 1024 leaves from
-// 1024-65535, unless PortRange includes it and it is free to be preserved.
+// 1024-65535, unless PortRange includes it and it is free to be preserved, or
+// PortClasses is set.
 func TestREQ3a_PortClasses(t *testing.T) {
 	forEachTranslator(t, func(n *natTest) {
 		for port := uint16(1024); port < 1124; port++ {
@@ -171,17 +172,26 @@ func TestREQ3a_PortClasses(t *testing.T) {
 	})
 	n := presetNAT(t, "full-cone", func(c *Config) { c.PortRange = PortRange{1, 65535} })
 	n.want("well-known port within PortRange", n.out(netip.AddrPortFrom(insideA.Addr(), 500), remoteY1).Port(), uint16(500))
+	n = presetNAT(t, "symmetric", func(c *Config) { c.PortClasses = true })
+	for i := range uint16(100) {
+		n.want("well-known port among its like", n.out(netip.AddrPortFrom(insideA.Addr(), 500+i), remoteY1).Port() < 1024, true)
+		n.want("other port among its like", n.out(netip.AddrPortFrom(insideA.Addr(), 5000+i), remoteY1).Port() >= 1024, true)
+	}
 }
 
 // REQ-4: It is RECOMMENDED that a NAT have a "Port parity preservation" behavior of
 // "Yes".
 //
-// Deviation: parity is preserved only with the port itself, or by a Sequential step
-// of 2 among hosts that all use one parity.
+// Deviation: unless Parity is set, parity is preserved only with the port itself, or by
+// a Sequential step of 2 among hosts that all use one parity.
 func TestREQ4_PortParity(t *testing.T) {
 	n := presetNAT(t, "port-restricted")
 	n.want("even port", n.out(netip.MustParseAddrPort("10.0.0.2:4000"), remoteY1).Port(), uint16(4000))
 	n.want("odd port", n.out(netip.MustParseAddrPort("10.0.0.2:4001"), remoteY1).Port(), uint16(4001))
+	n = presetNAT(t, "symmetric", func(c *Config) { c.Parity = true })
+	for i := range uint16(100) {
+		n.want("parity", n.out(netip.AddrPortFrom(insideA.Addr(), 5000+i), remoteY1).Port()&1, i&1)
+	}
 }
 
 // REQ-5: A NAT UDP mapping timer MUST NOT expire in less than two minutes, unless
@@ -189,7 +199,7 @@ func TestREQ4_PortParity(t *testing.T) {
 // timer is RECOMMENDED.
 //
 // The presets keep to it. IdleTimeout may be set lower (REQ-5b), as many devices
-// have it; REQ-5a (shorter for well-known destination ports) is not modelled.
+// have it; REQ-5a (shorter for well-known destination ports) is WellKnownTimeout.
 func TestREQ5_MappingTimer(t *testing.T) {
 	forEachTranslator(t, func(n *natTest) {
 		external := n.out(insideA, remoteY1)
@@ -389,4 +399,48 @@ func TestREQ11_SameSeedSameAnswers(t *testing.T) {
 		}
 		n.want("counters", n.Stats(n.now), other.Stats(n.now))
 	})
+}
+
+// REQ-11: A NAT MUST have deterministic behavior, i.e., it MUST NOT change the NAT
+// translation or the Filtering Behavior at any point in time, or under any particular
+// conditions.
+//
+// Deviation: UnderLoad, on purpose, and every Conntrack, whose mapping is
+// endpoint-independent until two connections collide.
+func TestREQ11_Deviations(t *testing.T) {
+	n := presetNAT(t, "port-restricted", func(c *Config) { c.UnderLoad = UnderLoad{2, AddressAndPortDependent, Random} })
+	n.want("alone", n.out(insideA, remoteY1) == n.out(insideA, remoteY2), true)
+	n.out(insideB, remoteY1)
+	n.want("under load", n.out(insideA, remoteY1) == n.out(insideA, remoteY2), false)
+
+	n = presetNAT(t, "linux-masquerade")
+	twin := netip.AddrPortFrom(insideB.Addr(), insideA.Port())
+	n.want("overloaded", n.out(insideA, remoteY1) == n.out(twin, remoteY2), true)
+	n.want("after a collision", n.out(twin, remoteY1) == n.out(insideA, remoteY1), false)
+}
+
+// REQ-12: Receipt of any sort of ICMP message MUST NOT terminate the NAT mapping. a)
+// The NAT's default configuration SHOULD NOT filter ICMP messages based on their source
+// IP address. b) It is RECOMMENDED that a NAT support ICMP Destination Unreachable
+// messages.
+func TestREQ12_ICMP(t *testing.T) {
+	for _, name := range []string{"full-cone", "port-restricted", "symmetric", "linux-masquerade"} {
+		n := presetNAT(t, name)
+		external := n.out(insideA, remoteY1)
+		quoted := Packet{Protocol: UDP, Src: external, Dst: remoteY1}
+		for code := range uint8(16) {
+			v := n.Inbound(icmpError(DestUnreachable, code, remoteY2.Addr(), external.Addr(), quoted), n.now)
+			n.want(name+": unreachable from anybody", v.Action, Forward)
+			n.want(name+": for the inside host", v.Packet.Dst.Addr(), insideA.Addr())
+			n.want(name+": about its packet", *v.Packet.Quoted, Packet{Protocol: UDP, Src: insideA, Dst: remoteY1})
+		}
+		n.want(name+": mapping after ICMP", n.in(remoteY1, external), NotDropped)
+	}
+}
+
+func icmpError(kind, code uint8, src, dst netip.Addr, quoted Packet) Packet {
+	return Packet{
+		Protocol: ICMP, Type: kind, Code: code, Quoted: &quoted,
+		Src: netip.AddrPortFrom(src, 0), Dst: netip.AddrPortFrom(dst, 0),
+	}
 }

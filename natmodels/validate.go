@@ -205,6 +205,9 @@ func (c Config) checkConntrack(p *problems) {
 	if c.Pooling == Arbitrary {
 		p.add("Pooling", "a conntrack pools by a hash: paired or per-destination")
 	}
+	if c.Pooling == PerDestination && len(c.External) == 1 {
+		p.add("Pooling", "per-destination pooling needs at least two external addresses")
+	}
 	if len(c.External) > 1 && c.External[0].Is6() {
 		p.add("External", "the hash over a pool of IPv6 addresses is not modelled; give one")
 	}

@@ -7,8 +7,8 @@ func (c Config) checkPolicy(p *problems) {
 	if c.StreamAfter > 0 && c.Unreplied() == c.Idle() {
 		p.add("StreamAfter", "it tells UnrepliedTimeout from IdleTimeout, which are the same")
 	}
-	if c.WellKnownTimeout > max(0, c.Idle()) {
-		p.add("WellKnownTimeout", "%v is longer than the idle timeout of %v", c.WellKnownTimeout, c.Idle())
+	if c.WellKnownTimeout > max(0, c.Unreplied()) {
+		p.add("WellKnownTimeout", "%v is longer than the timeout of %v of other mappings", c.WellKnownTimeout, c.Unreplied())
 	}
 	if c.PermissionTimeout > 0 {
 		if c.FilterScope == PerEndpoint {
