@@ -25,9 +25,10 @@ var may = map[string][]string{
 	"servers/gateway":   {"media", "github.com/emiago/sipgo"},
 	"ua":                {"media", "stunclient", "github.com/emiago/sipgo", "github.com/icholy/digest", "github.com/pion/stun/"},
 	"discover":          {"stunclient", "github.com/pion/stun/"},
+	"calibrate":         {"bubble", "natmodels", "vnet", "discover", "stunclient", "servers/stun"},
 	"scenarios":         {"bubble", "natmodels", "vnet", "stunclient", "media", "servers/", "ua", "github.com/emiago/sipgo"},
 	"report":            {"scenarios", "vnet", "natmodels", "github.com/emiago/sipgo", "github.com/pion/"},
-	"cmd/natproof":      {"report", "scenarios", "natmodels", "discover", "github.com/spf13/"},
+	"cmd/natproof":      {"report", "scenarios", "calibrate", "natmodels", "discover", "stunclient", "github.com/spf13/"},
 	"examples":          {"bubble", "natmodels", "vnet", "scenarios"},
 }
 
