@@ -137,10 +137,10 @@ func play(t *testing.T, n *NAT, in *input) {
 		}
 	}
 	s := n.Stats(now)
-	if s.Outbound+s.Inbound != s.Forwarded+s.Hairpinned+s.DroppedTotal() {
+	if s.Outbound+s.Inbound != s.Forwarded+s.Hairpinned+s.Replied+s.DroppedTotal() {
 		t.Fatalf("packets are not conserved: %+v", s)
 	}
-	if s.Created != s.Expired+s.Flushed+s.Renumbered+s.Live || int(s.Live+s.Static) != len(n.Mappings(now)) {
+	if s.Created != s.Expired+s.Flushed+s.Renumbered+s.Closed+s.Evicted+s.Live || int(s.Live+s.Static) != len(n.Mappings(now)) {
 		t.Fatalf("mappings are not conserved: %+v", s)
 	}
 	external := map[netip.AddrPort]bool{}
@@ -176,9 +176,11 @@ func checkVerdict(t *testing.T, n *NAT, p Packet, v Verdict) {
 		t.Fatalf("%v: no explanation", p)
 	}
 	switch {
+	case v.Action == Reply && v.Reason == NotDropped:
+		t.Fatalf("%v: answered for no reason: %+v", p, v)
 	case v.Action == Drop && (v.Reason == NotDropped || v.Packet != p):
 		t.Fatalf("%v: dropped for no reason, or changed: %+v", p, v)
-	case v.Action != Drop && v.Reason != NotDropped:
+	case v.Action != Drop && v.Action != Reply && v.Reason != NotDropped:
 		t.Fatalf("%v: %v, but %v", p, v.Action, v.Reason)
 	case v.Action == Forward && n.Config().Translates() && v.Packet.Src != v.Mapping.External && v.Packet.Dst != v.Mapping.Internal:
 		t.Fatalf("%v: not translated by its mapping: %+v", p, v)

@@ -36,7 +36,8 @@ type NAT struct {
 	now     time.Time // as last given
 	clock   uint64    // ns since epoch
 
-	random  *rand.Rand
+	source  *rand.PCG
+	random  *rand.Rand // draws from source
 	hashing hashKey
 
 	mappings slab[mapping]
@@ -105,7 +106,8 @@ func (n *NAT) Config() Config {
 }
 
 func (n *NAT) seed(seed uint64) {
-	n.random = rand.New(rand.NewPCG(seed, 0x6e617470726f6f66))
+	n.source = rand.NewPCG(seed, 0x6e617470726f6f66)
+	n.random = rand.New(n.source)
 }
 
 // configure takes over every setting but the external addresses and port forwards.
