@@ -70,6 +70,48 @@ func BenchmarkOutbound(b *testing.B) {
 	})
 }
 
+// BenchmarkDevices sends both ways through a flow of each kind of box.
+func BenchmarkDevices(b *testing.B) {
+	for _, name := range []string{"linux-masquerade", "rfc4787-recommended", "rfc6888-cgn", "starlink-cgnat", "cisco-ios"} {
+		b.Run(name, func(b *testing.B) {
+			n, internal, external := filled(b, name, 1000)
+			b.ReportAllocs()
+			i, now := 0, benchStart
+			for b.Loop() {
+				if v := n.Outbound(Packet{Protocol: UDP, Src: internal[i], Dst: remoteX}, now); v.Action != Forward {
+					b.Fatal(n.Explain(v))
+				}
+				if v := n.Inbound(Packet{Protocol: UDP, Src: remoteX, Dst: external[i]}, now); v.Action != Forward {
+					b.Fatal(n.Explain(v))
+				}
+				if i++; i == 1000 {
+					i, now = 0, now.Add(time.Microsecond)
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkTCP sends segments both ways through established connections.
+func BenchmarkTCP(b *testing.B) {
+	for _, name := range []string{"port-restricted", "linux-masquerade"} {
+		b.Run(name, func(b *testing.B) {
+			cfg, _ := Preset(name)
+			cfg.External = []netip.Addr{outsideA}
+			n, _ := New(cfg)
+			e := n.Outbound(tcp(SYN, insideA, remoteX), benchStart).Packet.Src
+			n.Inbound(tcp(SYN|ACK, remoteX, e), benchStart)
+			b.ReportAllocs()
+			for b.Loop() {
+				n.Outbound(tcp(ACK, insideA, remoteX), benchStart)
+				if v := n.Inbound(tcp(ACK, remoteX, e), benchStart); v.Action != Forward {
+					b.Fatal(n.Explain(v))
+				}
+			}
+		})
+	}
+}
+
 func BenchmarkInbound(b *testing.B) {
 	benchSizes(b, func(b *testing.B, preset string, mappings int) {
 		n, _, external := filled(b, preset, mappings)

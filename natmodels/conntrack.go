@@ -12,6 +12,7 @@ type tracker struct {
 	cfg      Config
 	timeouts timeouts
 	external map[addr]bool
+	four     bool // the family that a Conntrack serves
 	prefixes []prefixPair
 	random   *rand.Rand
 	hashing  hashKey
@@ -38,7 +39,8 @@ type connection struct {
 	timed
 	kin     [2]kinLinks
 	replied bool
-	source  bool // its source was translated: it is among kin
+	source  bool // from the inside, with its source chosen: it is among kin
+	local   bool // to the box itself
 	tcp     tcpTrack
 }
 
@@ -66,6 +68,7 @@ func (k *tracker) configure(cfg Config) {
 		k.external[packAddr(a)] = true
 	}
 	k.prefixes = packPrefixes(cfg.Prefixes)
+	k.four = cfg.Kind == Conntrack && k.family().Is4()
 }
 
 // side of the box.
@@ -77,35 +80,34 @@ const (
 )
 
 // send handles a packet that arrives from a side.
-func (k *tracker) send(from side, p Packet, t uint64) Verdict {
+func (k *tracker) send(from side, p *Packet, t uint64) (v Verdict) {
 	k.expireSome(t)
-	src, dst, problem := k.unpack(&p)
+	src, dst, problem := k.unpack(p)
 	if problem != NotDropped {
-		return k.drop(p, problem)
+		return k.drop(*p, problem)
 	}
 	if p.Quoted != nil {
-		return k.icmpError(from, p, t)
+		return k.icmpError(from, *p, t)
 	}
-	ref, c, d := k.find(tupleOf(&p, src, dst), t)
+	ref, c, d := k.find(tupleOf(p, src, dst), t)
 	if c == nil {
-		return k.first(from, p, src, dst, t)
+		return k.first(from, *p, src, dst, t)
 	}
-	was := c.replied
-	switch k.track(c, d, &p, t) {
+	n := k.track(c, d, p, t)
+	switch n {
 	case noteInvalid:
-		return k.invalid(from, p, dst, t)
+		return k.invalid(from, *p, dst, t)
 	case noteReopens:
 		k.end(ref, Closed, t)
-		return k.first(from, p, src, dst, t)
-	case noteEnds:
-		v := k.translate(from, p, ref, c, d, t)
-		k.end(ref, Closed, t)
-		return v
+		return k.first(from, *p, src, dst, t)
 	}
-	if !was && d == backward {
+	k.translate(&v, from, p, c, d, t)
+	if n == noteEnds {
+		k.end(ref, Closed, t)
+	} else if d == backward {
 		c.replied = true
 	}
-	return k.translate(from, p, ref, c, d, t)
+	return v
 }
 
 // track takes note of a packet of a connection: packets of both directions restart
@@ -129,25 +131,34 @@ func (k *tracker) track(c *connection, d direction, p *Packet, t uint64) note {
 }
 
 // translate rewrites a packet of a connection and says where it goes.
-func (k *tracker) translate(from side, p Packet, ref uint32, c *connection, d direction, t uint64) Verdict {
-	answer := c.tuple(d ^ 1) // leaves as the inverse of what the answer comes as
-	if k.local(answer.src) {
-		return k.answer(from, p, k.info(c), t)
+func (k *tracker) translate(v *Verdict, from side, p *Packet, c *connection, d direction, t uint64) {
+	if c.local {
+		*v = k.answer(from, *p, k.info(c), t)
+		return
 	}
-	out := p
-	out.Src, out.Dst = answer.destination().netip(), answer.source().netip()
-	v := Verdict{Action: Forward, Packet: out, Mapping: k.info(c)}
-	if from == fromInside && k.inside(answer.src) {
+	v.Action, v.Packet = Forward, *p
+	switch {
+	case !c.source || p.Protocol != UDP && p.Protocol != TCP:
+		out := c.tuple(d ^ 1) // a packet leaves as the inverse of what its answer comes as
+		v.Packet.Src, v.Packet.Dst = out.destination().netip(), out.source().netip()
+		v.Mapping = k.info(c)
+	case d == forward:
+		v.Packet.Src = c.reply.destination().netip()
+		v.Mapping = MappingInfo{c.id, p.Protocol, p.Src, v.Packet.Src, p.Dst, false, false}
+	default:
+		v.Packet.Dst = c.original.source().netip()
+		v.Mapping = MappingInfo{c.id, p.Protocol, v.Packet.Dst, p.Dst, p.Src, false, false}
+	}
+	if from == fromInside && len(k.prefixes) > 0 && k.inside(c.tuple(d^1).src) {
 		v.Action = Hairpin
 		k.stats.Hairpinned++
-		return v
+		return
 	}
 	k.stats.Forwarded++
-	return v
 }
 
 // first handles a packet that belongs to no connection.
-func (k *tracker) first(from side, p Packet, src, dst endpoint, t uint64) Verdict {
+func (k *tracker) first(from side, p Packet, src, dst endpoint, t uint64) (v Verdict) {
 	original := tupleOf(&p, src, dst)
 	c := connection{original: original, created: t}
 	request, _ := p.echo()
@@ -170,8 +181,8 @@ func (k *tracker) first(from side, p Packet, src, dst endpoint, t uint64) Verdic
 			return k.drop(p, PortsExhausted)
 		}
 	}
-	ref, added := k.add(c)
-	v := k.translate(from, p, ref, added, forward, t)
+	_, added := k.add(c)
+	k.translate(&v, from, &p, added, forward, t)
 	v.Created = true
 	return v
 }
@@ -272,7 +283,7 @@ func (k *tracker) info(c *connection) MappingInfo {
 	case c.source:
 		m.Internal, m.External = c.original.source().netip(), c.reply.destination().netip()
 		m.Remote = c.original.destination().netip()
-	case k.local(c.original.dst) && c.original == c.reply.inverse():
+	case c.local:
 		m.External, m.Remote, m.Local = c.original.destination().netip(), c.original.source().netip(), true
 	case k.cfg.Kind == Firewall:
 		m.Internal, m.External = c.original.destination().netip(), c.original.destination().netip()
@@ -315,11 +326,13 @@ func (k *tracker) renumber(cfg Config, t uint64) {
 }
 
 func (k *tracker) unpack(p *Packet) (src, dst endpoint, problem Reason) {
-	family := k.family()
-	if !family.IsValid() { // a firewall serves both
-		family = p.Src.Addr()
+	if k.cfg.Kind == Firewall { // it serves both families
+		return unpackFor(p, p.Src.Addr())
 	}
-	return unpackFor(p, family)
+	if p.Protocol != UDP || p.Quoted != nil {
+		return unpackFor(p, k.family())
+	}
+	return unpackUDP(p, k.four)
 }
 
 // family returns an address of the family that is served.

@@ -15,7 +15,7 @@ func (k *tracker) icmpError(from side, p Packet, t uint64) Verdict {
 		return k.invalid(from, p, outer, t)
 	}
 	in, out := c.tuple(d), c.tuple(d^1)
-	if k.local(out.src) { // about an answer of the box itself
+	if c.local { // about an answer of the box itself
 		return k.drop(p, NoMapping)
 	}
 	q.Src, q.Dst = out.source().netip(), out.destination().netip()

@@ -7,6 +7,7 @@ func (k *tracker) firstLocal(from side, p Packet, c connection, t uint64) Verdic
 	if from == fromOutside && k.cfg.Unsolicited != LocalEntry {
 		return k.refuse(p, NoMapping, t)
 	}
+	c.local = true
 	ref, added := k.add(c)
 	v := k.answer(from, p, k.info(added), t)
 	v.Created = true

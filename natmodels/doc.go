@@ -60,36 +60,61 @@
 //
 // Everything else is a setting of [Config], independent of the others:
 //
-//   - PortChoice, Step and PortRange: which external port (section 4.2). A port is
-//     never shared by two mappings. [Config.PreservesPort] tells whether a port
-//     outside will equal the one inside.
-//   - IdleTimeout, UnrepliedTimeout and Refresh: how long a mapping lives (section
-//     4.3). It is alive one nanosecond before its deadline and dead at the deadline.
-//     What its filter admits lives and dies with it.
+//   - PortChoice, Step, PortRange, Parity, Contiguous, PortClasses, ReuseDelay, Blocks:
+//     which external port (section 4.2; RFC 6888 for the last two). A port is never
+//     shared by two mappings. [Config.PreservesPort] tells whether a port outside will
+//     equal the one inside, [Config.Block] whose a port is.
+//   - IdleTimeout, UnrepliedTimeout, StreamAfter, WellKnownTimeout and Refresh: how long a
+//     mapping lives (section 4.3). It is alive one nanosecond before its deadline and
+//     dead at the deadline. What its filter admits lives and dies with it, or by
+//     PermissionTimeout.
 //   - Hairpin: packets from the inside to an external address (section 6). They go
 //     out through the sender's mapping and in through the receiver's filter.
+//   - Unsolicited and TCP.SYN: whether the NAT answers what it does not let in.
+//   - Limits and WhenFull: what happens when there are too many mappings. UnderLoad: a
+//     NAT that changes its behavior then.
 //   - External and Pooling: one external address or several (section 4.1).
 //   - Static: port forwards.
 //   - Seed: the one source of randomness.
 //
-// The presets follow RFC 4787 in all of these and so differ only in mapping,
-// filtering and port choice: five minutes idle, refresh by outbound packets,
+// The presets of [PresetNames] follow RFC 4787 in all of these and so differ only in
+// mapping, filtering and port choice: five minutes idle, refresh by outbound packets,
 // hairpinning with the external source, paired pooling; ports are preserved where
-// possible with endpoint-independent mapping and random otherwise.
+// possible with endpoint-independent mapping and random otherwise. Real boxes do not:
+// [Catalogue] has devices and services by name, each with where its facts are from, and
+// [Preset] knows them too.
 //
 // New refuses what it cannot honour, and also what it would have to ignore, with an
 // error that wraps [ErrInvalidConfig] and says why. See [ConfigError].
 //
+// # TCP and ICMP
+//
+// A mapping of TCP carries connections, each with a state and a timer of its own
+// ([TCPConfig], RFC 5382, RFC 7857, RFC 6146 section 3.5.2), and lives as long as the last
+// of them. Queries of ICMP are mapped by their identifier; errors are translated
+// together with the packet they quote, in both directions and between two inside hosts,
+// and neither end nor refresh anything (RFC 5508). See [Packet] for how they are written
+// down. A NAT that holds unsolicited SYNs for six seconds sends packets by itself:
+// ask [NAT.Due].
+//
+// # Other kinds
+//
+// A [Conntrack] decides per connection, as Linux does, so that ports may be shared and
+// mapping is endpoint-independent only until two connections collide. A [Firewall] has the
+// same connections and translates nothing. A [PrefixTranslator] has no state at all
+// (RFC 6296, Basic NAT).
+//
 // # Packets that come too late
 //
 // A drop tells [NoMapping] (nobody has had this external endpoint lately) from
-// [Expired], [Flushed] and [Renumbered] (somebody had, and this is how it ended). The
-// last 1024 mappings that ended are remembered for that.
+// [Expired], [Flushed], [Renumbered], [Evicted] and [Closed] (somebody had, and this is
+// how it ended). The last 1024 mappings that ended are remembered for that.
 //
 // # Changes while running
 //
 // [NAT.Flush] is a reboot, [NAT.Renumber] a new address from the provider,
-// [NAT.SetBehavior] a device that changes its behavior under way.
+// [NAT.SetBehavior] a device that changes its behavior under way. [NAT.Snapshot] keeps a
+// NAT as it is at one moment, for as many futures as one likes.
 //
 // # Cost
 //
@@ -98,11 +123,14 @@
 // their timers in a hierarchical wheel: expiry is amortised O(1), and no packet
 // handles more than a fixed number of timers. When that leaves dead mappings in the
 // tables, nothing shows it: every lookup compares the deadline, and whatever counts or
-// lists mappings finishes the work first.
+// lists mappings finishes the work first. Port rules other than a range make a NAT look
+// at every port when none is left.
 //
 // # What it is not
 //
-// It translates UDP (RFC 4787) over IPv4 or IPv6, one family per NAT. It does not see
-// payloads, so it has no application level gateways, and it knows no fragments, no
-// ICMP and no TCP. It is not a claim about any product.
+// It does not see payloads: an application level gateway stands beside it (package
+// sipalg). It knows no fragments, no checksums and no TCP windows, and one NAT serves one
+// address family: there is no NAT64 (RFC 6146). A Conntrack does not open expectations
+// for the media that a SIP helper sees announced. docs/rfc-coverage.md lists every
+// requirement of RFC 4787, 5382 and 5508 with the tests that pin it.
 package natmodels

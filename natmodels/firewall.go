@@ -3,14 +3,14 @@ package natmodels
 // firstThrough handles, for a Firewall, a packet that belongs to no connection. From
 // the inside it makes one. From the outside it makes one if Filtering lets the sender
 // reach the internal endpoint.
-func (k *tracker) firstThrough(from side, p Packet, c connection, t uint64) Verdict {
+func (k *tracker) firstThrough(from side, p Packet, c connection, t uint64) (v Verdict) {
 	c.reply = c.original.inverse()
 	c.source = from == fromInside
 	if from == fromOutside && !k.invited(p.Protocol, c.original, t) {
 		return k.turnAway(p, t)
 	}
-	ref, added := k.add(c)
-	v := k.translate(from, p, ref, added, forward, t)
+	_, added := k.add(c)
+	k.translate(&v, from, &p, added, forward, t)
 	v.Created = true
 	return v
 }

@@ -66,7 +66,28 @@ func (in *input) config() Config {
 	for range in.byte() % 3 {
 		cfg.Static = append(cfg.Static, StaticMapping{Protocol(in.byte()), in.endpoint(), in.endpoint()})
 	}
+	in.policy(&cfg)
 	return cfg
+}
+
+// policy reads the settings that few NATs have; where the input ends they are zero.
+func (in *input) policy(cfg *Config) {
+	seconds := func() time.Duration { return time.Duration(int8(in.byte())) * time.Second }
+	flags := in.byte()
+	cfg.Parity, cfg.Contiguous, cfg.PortClasses = flags&1 != 0, flags&2 != 0, flags&4 != 0
+	cfg.PassInvalid, cfg.SIPHelper, cfg.TCP.Own = flags&8 != 0, flags&16 != 0, flags&32 != 0
+	cfg.ReuseDelay, cfg.StreamAfter, cfg.WellKnownTimeout, cfg.PermissionTimeout = seconds(), seconds(), seconds(), seconds()
+	cfg.Unsolicited, cfg.WhenFull, cfg.TCP.SYN = Unsolicited(in.byte()), WhenFull(in.byte()), SYNPolicy(in.byte())
+	cfg.TCP.Mapping, cfg.TCP.Filtering = Behavior(in.byte()), Behavior(in.byte())
+	cfg.Limits = Limits{int(int8(in.byte())), int(int8(in.byte()))}
+	cfg.UnderLoad = UnderLoad{int(int8(in.byte())), Behavior(in.byte()), PortChoice(in.byte())}
+	cfg.ICMPTimeout, cfg.Tracking.Established = seconds(), seconds()
+	if bits := int(in.byte()); bits > 0 {
+		cfg.Blocks = Blocks{netip.PrefixFrom(in.addr(), bits).Masked(), int(in.byte())}
+	}
+	if bits := int(in.byte()); bits > 0 {
+		cfg.Prefixes = []PrefixMapping{{netip.PrefixFrom(in.addr(), bits).Masked(), netip.PrefixFrom(in.addr(), bits).Masked()}}
+	}
 }
 
 // a configuration that is valid, for the seeds
@@ -136,20 +157,7 @@ func play(t *testing.T, n *NAT, in *input) {
 			changeSomething(n, in)
 		}
 	}
-	s := n.Stats(now)
-	if s.Outbound+s.Inbound != s.Forwarded+s.Hairpinned+s.DroppedTotal() {
-		t.Fatalf("packets are not conserved: %+v", s)
-	}
-	if s.Created != s.Expired+s.Flushed+s.Renumbered+s.Live || int(s.Live+s.Static) != len(n.Mappings(now)) {
-		t.Fatalf("mappings are not conserved: %+v", s)
-	}
-	external := map[netip.AddrPort]bool{}
-	for _, m := range n.Mappings(now) {
-		if external[m.External] {
-			t.Fatalf("%v is shared", m)
-		}
-		external[m.External] = true
-	}
+	conserved(t, n, now)
 }
 
 func changeSomething(n *NAT, in *input) {
@@ -176,11 +184,13 @@ func checkVerdict(t *testing.T, n *NAT, p Packet, v Verdict) {
 		t.Fatalf("%v: no explanation", p)
 	}
 	switch {
+	case v.Action == Reply && v.Reason == NotDropped:
+		t.Fatalf("%v: answered for no reason: %+v", p, v)
 	case v.Action == Drop && (v.Reason == NotDropped || v.Packet != p):
 		t.Fatalf("%v: dropped for no reason, or changed: %+v", p, v)
-	case v.Action != Drop && v.Reason != NotDropped:
+	case v.Action != Drop && v.Action != Reply && v.Reason != NotDropped:
 		t.Fatalf("%v: %v, but %v", p, v.Action, v.Reason)
-	case v.Action == Forward && n.Config().Translates() && v.Packet.Src != v.Mapping.External && v.Packet.Dst != v.Mapping.Internal:
+	case v.Action == Forward && n.cfg.Kind == Translator && v.Packet.Src != v.Mapping.External && v.Packet.Dst != v.Mapping.Internal:
 		t.Fatalf("%v: not translated by its mapping: %+v", p, v)
 	case v.Since < 0 || v.Since > 0 && v.Reason != Expired:
 		t.Fatalf("%v: %+v", p, v)

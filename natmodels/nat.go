@@ -36,7 +36,8 @@ type NAT struct {
 	now     time.Time // as last given
 	clock   uint64    // ns since epoch
 
-	random  *rand.Rand
+	source  *rand.PCG
+	random  *rand.Rand // draws from source
 	hashing hashKey
 
 	mappings slab[mapping]
@@ -105,7 +106,8 @@ func (n *NAT) Config() Config {
 }
 
 func (n *NAT) seed(seed uint64) {
-	n.random = rand.New(rand.NewPCG(seed, 0x6e617470726f6f66))
+	n.source = rand.NewPCG(seed, 0x6e617470726f6f66)
+	n.random = rand.New(n.source)
 }
 
 // configure takes over every setting but the external addresses and port forwards.
@@ -160,7 +162,7 @@ func (n *NAT) Advance(now time.Time) { n.expireAll(n.tick(now)) }
 func (n *NAT) Outbound(p Packet, now time.Time) (v Verdict) {
 	n.stats.Outbound++
 	if n.cfg.Kind != Translator {
-		return n.other(fromInside, p, now)
+		return n.other(fromInside, &p, now)
 	}
 	t := n.tick(now)
 	n.expireSome(t)
@@ -259,7 +261,7 @@ func (n *NAT) outboundTCP(p Packet, ref uint32, m *mapping, dst endpoint, create
 func (n *NAT) Inbound(p Packet, now time.Time) (v Verdict) {
 	n.stats.Inbound++
 	if n.cfg.Kind != Translator {
-		return n.other(fromOutside, p, now)
+		return n.other(fromOutside, &p, now)
 	}
 	t := n.tick(now)
 	n.expireSome(t)
@@ -315,14 +317,14 @@ func (n *NAT) unsolicited(v Verdict, t uint64) Verdict {
 }
 
 // other handles a packet through a box that is no Translator.
-func (n *NAT) other(from side, p Packet, now time.Time) Verdict {
+func (n *NAT) other(from side, p *Packet, now time.Time) Verdict {
 	if n.tracker != nil {
 		return n.tracker.send(from, p, n.tick(now))
 	}
 	if n.prefix != nil {
-		return n.prefix.send(from, p)
+		return n.prefix.send(from, *p)
 	}
-	return n.pass(p)
+	return n.pass(*p)
 }
 
 // admit finds the mapping behind the external port that a packet is for, and asks its
@@ -449,19 +451,5 @@ func (n *NAT) unpack(p *Packet) (src, dst endpoint, problem Reason) {
 	if p.Protocol != UDP || p.Quoted != nil {
 		return unpackFor(p, n.pools[0].ip)
 	}
-	src, okSrc := pack(p.Src)
-	dst, okDst := pack(p.Dst)
-	if !okSrc || !okDst {
-		return src, dst, BadPacket
-	}
-	if four := n.pools[0].addr.is4(); src.addr.is4() != four || dst.addr.is4() != four {
-		return src, dst, FamilyMismatch
-	}
-	return src, dst, NotDropped
-}
-
-// pack packs an endpoint that a UDP packet may carry.
-func pack(a netip.AddrPort) (endpoint, bool) {
-	e, ok := packAny(a)
-	return e, ok && e.port != 0
+	return unpackUDP(p, n.pools[0].addr.is4())
 }

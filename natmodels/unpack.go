@@ -45,6 +45,19 @@ func unpackEnds(p *Packet, four bool) (src, dst endpoint, problem Reason) {
 	return src, dst, NotDropped
 }
 
+// unpackUDP does the same for UDP alone.
+func unpackUDP(p *Packet, four bool) (src, dst endpoint, problem Reason) {
+	src, okSrc := packAny(p.Src)
+	dst, okDst := packAny(p.Dst)
+	if !okSrc || !okDst || src.port == 0 || dst.port == 0 {
+		return src, dst, BadPacket
+	}
+	if src.addr.is4() != four || dst.addr.is4() != four {
+		return src, dst, FamilyMismatch
+	}
+	return src, dst, NotDropped
+}
+
 // checkQuoted looks into an ICMP error.
 func checkQuoted(p *Packet, family netip.Addr) Reason {
 	if _, known := icmpErrorNames[icmpKind{p.Protocol, p.Type}]; !known || p.Quoted.Quoted != nil {
