@@ -6,11 +6,11 @@ SEED ?= 1
 FUZZTIME ?= 10s
 BENCHTIME ?= 1s
 
-.PHONY: help matrix test suites race repeat bench lint fuzz
+.PHONY: help matrix test suites race repeat bench calibrate test-kernel lint fuzz
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 matrix: ## the main job: which registrations and calls work through which NATs, and why not
 	@$(GO) run ./cmd/natproof matrix --seed $(SEED)
@@ -31,9 +31,16 @@ repeat: ## the regression matrix twenty times over, in random order: nothing may
 bench: ## speed, as figures and ratios of one run
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./natmodels ./vnet ./scenarios
 
+calibrate: ## measure every NAT model with the discovery client and write docs/calibration.md
+	$(GO) run ./cmd/natproof nat calibrate --out docs/calibration.md
+
+test-kernel: ## the same packets through real nftables NAT and our model of it (Linux, root or user namespaces)
+	sh internal/kernelnat/setup.sh
+	PATH="$$PATH:/usr/sbin:/sbin" $(GO) test -tags kernel -count=1 ./internal/kernelnat -args -require
+
 lint: ## formatting, vet, and the arrows between packages
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'not gofmt-clean'; exit 1; }
-	$(GO) vet ./...
+	$(GO) vet ./... && $(GO) vet -tags kernel ./internal/kernelnat
 	$(GO) test -count=1 ./internal/arrows
 
 fuzz: ## every fuzz target for FUZZTIME each

@@ -21,15 +21,16 @@ const (
 	Connectivity    Test = "connectivity"
 	Filtering       Test = "filtering"
 	Mapping         Test = "mapping"
+	FilterScope     Test = "filter-scope"
 	Hairpinning     Test = "hairpinning"
 	Fragments       Test = "fragments"
-	BindingLifetime Test = "lifetime" // takes many times LifetimeMax
+	BindingLifetime Test = "lifetime" // takes several times LifetimeMax
 	Classic         Test = "classic"
 )
 
 // Tests lists all tests in the order in which they are done.
 func Tests() []Test {
-	return []Test{Connectivity, Filtering, Mapping, Hairpinning, Fragments, BindingLifetime, Classic}
+	return []Test{Connectivity, Filtering, Mapping, FilterScope, Hairpinning, Fragments, BindingLifetime, Classic}
 }
 
 // Defaults of Config.
@@ -140,6 +141,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		{Connectivity, s.connectivity},
 		{Filtering, s.filtering},
 		{Mapping, s.mapping},
+		{FilterScope, s.filterScope},
 		{Hairpinning, s.hairpinning},
 		{Fragments, s.fragments},
 		{BindingLifetime, s.lifetime},

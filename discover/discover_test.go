@@ -180,6 +180,9 @@ func TestBehaviors(t *testing.T) {
 				if hidden != (r.Hairpinning == discover.NotKnown) || !hidden && (r.Hairpinning != discover.Yes || r.HairpinSource.Addr() != external) {
 					t.Errorf("hairpinning %v from %v", r.Hairpinning, r.HairpinSource)
 				}
+				if want := scopeOf(code, scope); r.FilterScope != want {
+					t.Errorf("filter scope %v, want %v", r.FilterScope, want)
+				}
 				if r.Lifetime != (discover.Lifetime{}) {
 					t.Errorf("lifetime was not asked for: %+v", r.Lifetime)
 				}
@@ -187,6 +190,17 @@ func TestBehaviors(t *testing.T) {
 			})
 		}
 	}
+}
+
+// scopeOf is the filter scope where it makes a difference.
+func scopeOf(code string, scope natmodels.FilterScope) discover.Scope {
+	switch {
+	case strings.HasPrefix(code, "eim-") || strings.HasSuffix(code, "-eif"):
+		return discover.UnknownScope
+	case scope == natmodels.PerEndpoint:
+		return discover.PerEndpoint
+	}
+	return discover.PerMapping
 }
 
 // checkProbes: at most ten new transactions a second, and filtering was asked
@@ -253,51 +267,83 @@ func TestHairpinning(t *testing.T) {
 }
 
 func TestLifetime(t *testing.T) {
+	const never = discover.NotKnown
 	for _, tc := range []struct {
-		code    string
-		idle    time.Duration
-		refresh natmodels.Refresh
-		longest time.Duration
-		want    discover.Answer
+		code            string
+		idle, unreplied time.Duration
+		refresh         natmodels.Refresh
+		longest         time.Duration
+		out, in         discover.Answer
 	}{
-		{"eim-eif", 30 * time.Second, natmodels.RefreshOutbound, 0, discover.No},
-		{"eim-apdf", 2 * time.Minute, natmodels.RefreshBoth, 0, discover.Yes},
-		{"eim-apdf", 2 * time.Minute, natmodels.RefreshInbound, 0, discover.Yes},
-		{"apdm-apdf", 5 * time.Minute, natmodels.RefreshOutbound, 0, discover.No},
-		{"eim-adf", 90 * time.Second, natmodels.RefreshOutbound, time.Minute, discover.NotKnown},
+		{"eim-eif", 30 * time.Second, 0, natmodels.RefreshOutbound, 0, discover.Yes, discover.No},
+		{"eim-apdf", 2 * time.Minute, 30 * time.Second, natmodels.RefreshBoth, 0, discover.Yes, discover.Yes},
+		{"eim-apdf", 2 * time.Minute, 0, natmodels.RefreshInbound, 0, discover.No, discover.Yes},
+		{"apdm-apdf", 5 * time.Minute, time.Minute, natmodels.RefreshOutbound, 0, discover.Yes, discover.No},
+		{"adm-adf", 5 * time.Minute, 3 * time.Second, natmodels.RefreshBoth, 0, discover.Yes, discover.Yes},
+		{"eim-adf", 90 * time.Second, 20 * time.Second, natmodels.RefreshOutbound, time.Minute, never, never},
 	} {
-		t.Run(fmt.Sprintf("%s/%v/%v", tc.code, tc.idle, tc.refresh), func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s/%v/%v/%v", tc.code, tc.idle, tc.unreplied, tc.refresh), func(t *testing.T) {
 			nat := preset(t, tc.code)
-			nat.IdleTimeout, nat.Refresh = tc.idle, tc.refresh
+			nat.IdleTimeout, nat.UnrepliedTimeout, nat.Refresh = tc.idle, tc.unreplied, tc.refresh
 			r, err := world{nat: nat}.discover(t, discover.Config{Tests: []discover.Test{discover.BindingLifetime}, LifetimeMax: tc.longest})
 			if err != nil {
 				t.Fatal(err)
 			}
 			l := r.Lifetime
-			if l.InboundRefresh != tc.want || len(r.Notes) > 0 {
+			if l.OutboundRefresh != tc.out || l.InboundRefresh != tc.in || len(r.Notes) > 0 {
 				t.Errorf("%+v %+v", l, r.Notes)
 			}
-			if tc.longest > 0 {
-				if l.Alive != tc.longest || l.Expired != 0 {
-					t.Errorf("%+v", l)
-				}
-				return
+			if tc.longest > 0 && l.Span != (discover.Span{Alive: tc.longest}) {
+				t.Errorf("%+v, want alive after %v", l.Span, tc.longest)
 			}
-			// X's mapping was refreshed a pace or so before the pause began.
-			if l.Alive > tc.idle || l.Expired < tc.idle-time.Second || l.Expired-l.Alive > time.Second {
-				t.Errorf("%+v, want about %v", l, tc.idle)
+			if tc.longest == 0 {
+				within(t, l.Span, tc.idle)
 			}
+			if tc.unreplied == 0 {
+				tc.unreplied = tc.idle
+			}
+			within(t, l.Unreplied, tc.unreplied)
 		})
 	}
 }
 
-func TestLifetimeNeedsOneExternalAddress(t *testing.T) {
-	nat := preset(t, "eim-eif")
-	nat.External = []netip.Addr{external, addr("198.51.100.2"), addr("198.51.100.3"), addr("198.51.100.4"), addr("198.51.100.5")}
-	nat.Pooling = natmodels.Arbitrary
-	r, err := world{nat: nat}.discover(t, discover.Config{Tests: []discover.Test{discover.BindingLifetime}})
-	if err != nil || r.Lifetime.Alive != 0 || len(r.Notes) != 1 || !strings.Contains(r.Notes[0].Text, "different external addresses") {
-		t.Errorf("%+v, %v", r, err)
+func within(t *testing.T, s discover.Span, want time.Duration) {
+	t.Helper()
+	if s.Alive >= want || s.Expired < want || s.Expired-s.Alive > time.Second {
+		t.Errorf("%+v, want %v", s, want)
+	}
+}
+
+// A flow on Linux gets its longer timer when it is older than two seconds, and
+// an unreplied one never.
+func TestLifetimeOfStreams(t *testing.T) {
+	for _, choice := range []natmodels.PortChoice{natmodels.PreserveElseRandom, natmodels.Random} {
+		nat := natmodels.Config{Kind: natmodels.Conntrack, Filtering: natmodels.AddressAndPortDependent, Refresh: natmodels.RefreshBoth, PortChoice: choice}
+		if choice == natmodels.Random {
+			nat.Mapping = natmodels.AddressAndPortDependent
+		}
+		r, err := world{nat: nat}.discover(t, discover.Config{Tests: []discover.Test{discover.BindingLifetime}})
+		if err != nil || len(r.Notes) > 0 || r.Lifetime.OutboundRefresh != discover.Yes || r.Lifetime.InboundRefresh != discover.Yes {
+			t.Errorf("%+v, %v", r, err)
+		}
+		within(t, r.Lifetime.Span, 2*time.Minute)
+		within(t, r.Lifetime.Unreplied, 30*time.Second)
+	}
+}
+
+// Of several external addresses each socket may have another. The test takes
+// sockets until two have the same.
+func TestLifetimeOfArbitraryPools(t *testing.T) {
+	for _, code := range []string{"eim-eif", "apdm-apdf"} {
+		nat := preset(t, code)
+		nat.External = []netip.Addr{external, addr("198.51.100.2"), addr("198.51.100.3"), addr("198.51.100.4"), addr("198.51.100.5")}
+		nat.Pooling, nat.IdleTimeout, nat.UnrepliedTimeout = natmodels.Arbitrary, 2*time.Minute, time.Minute
+		r, err := world{nat: nat}.discover(t, discover.Config{Tests: []discover.Test{discover.BindingLifetime}})
+		if err != nil || len(r.Notes) > 0 || r.Lifetime.OutboundRefresh != discover.Yes || r.Lifetime.InboundRefresh != discover.No {
+			t.Errorf("%s: %+v %+v, %v", code, r.Lifetime, r.Notes, err)
+		}
+		within(t, r.Lifetime.Span, nat.IdleTimeout)
+		within(t, r.Lifetime.Unreplied, nat.UnrepliedTimeout)
 	}
 }
 
@@ -325,6 +371,7 @@ func TestSingleAddressServer(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	wantNotes(t, r, "filtering: the server has no OTHER-ADDRESS", "mapping: the server has no OTHER-ADDRESS",
+		"filter-scope: the server has no OTHER-ADDRESS",
 		"classic: the server has no CHANGED-ADDRESS")
 }
 
@@ -342,7 +389,7 @@ func TestDeadAlternateAddress(t *testing.T) {
 	if err != nil || r.Filtering != discover.Unknown || r.Mapping != discover.Unknown || r.Classic != discover.Unclassified {
 		t.Errorf("%+v, %v", r, err)
 	}
-	wantNotes(t, r, "mapping: 203.0.113.11:3478 did not answer", "classic: 203.0.113.11:3479 did not answer",
+	wantNotes(t, r, "mapping: 203.0.113.11:3478 did not answer", "filter-scope: 203.0.113.11:3479 did not answer", "classic: 203.0.113.11:3479 did not answer",
 		"filtering: 203.0.113.11 not answered at all: its silence proves nothing about filtering")
 }
 
@@ -494,6 +541,18 @@ func TestOddServers(t *testing.T) {
 			t.Errorf("%+v, %v", r, err)
 		}
 	})
+	t.Run("two sockets never have one external address", func(t *testing.T) {
+		n := byte(0)
+		w := odd(func(b []byte, _ *pion.Message, from netip.AddrPort) []byte {
+			n++
+			return success(b, netip.AddrPortFrom(netip.AddrFrom4([4]byte{198, 51, 100, n}), from.Port()))
+		})
+		r, err := w.discover(t, discover.Config{Tests: []discover.Test{discover.BindingLifetime}})
+		if err != nil || r.Lifetime != (discover.Lifetime{}) {
+			t.Errorf("%+v, %v", r.Lifetime, err)
+		}
+		wantNotes(t, r, "lifetime: 64 sockets, and none has the external address 198.51.100.2 of another one")
+	})
 	t.Run("OTHER-ADDRESS that is not another", func(t *testing.T) {
 		same := attr.Address{Type: pion.AttrOtherAddress, AddrPort: netip.AddrPortFrom(primary.Addr(), 3479)}
 		w := odd(func(b []byte, _ *pion.Message, from netip.AddrPort) []byte { return success(b, from, same) })
@@ -524,7 +583,7 @@ func TestFailsAnywhere(t *testing.T) {
 	broken := errors.New("network is down")
 	nat := preset(t, "eim-apdf")
 	nat.IdleTimeout = 30 * time.Second
-	cfg := discover.Config{Tests: discover.Tests(), LifetimeMax: time.Minute, LifetimePrecision: 10 * time.Second}
+	cfg := discover.Config{Tests: discover.Tests(), LifetimeMax: time.Minute, LifetimePrecision: 5 * time.Second}
 	for n := 0; ; n++ {
 		left := n
 		w := world{nat: nat, wrap: func(pc net.PacketConn) net.PacketConn { return fuse{pc, &left, broken} }}

@@ -20,9 +20,11 @@
 //
 // What is tested, by section of RFC 5780: connectivity (4.2), filtering (4.4),
 // mapping (4.3), hairpinning (3.4), fragments (3.5), generic ALG (3.6), and if
-// asked for binding lifetime (4.6). Filtering is tested before mapping and from
-// a socket of its own, because its precondition is that nothing was sent to the
-// alternate address before. New transactions start at most ten times a second.
+// asked for binding lifetime (4.6): of mappings in use, of unreplied ones, and
+// what prolongs them. Beyond it: whether filtering is by mapping or by internal
+// endpoint. Filtering is tested before mapping and from a socket of its own,
+// because its precondition is that nothing was sent to the alternate address
+// before. New transactions start at most ten times a second.
 //
 // It measures what a NAT does to these few packets at this moment. NATs change
 // their behaviour under load, so nothing here should be relied on without a

@@ -9,20 +9,33 @@ import (
 
 	pion "github.com/pion/stun/v3"
 
-	"github.com/natproof/natproof/stunclient"
 	"github.com/natproof/natproof/stunclient/attr"
 )
 
-// A pair of sockets tests the lifetime of one's mapping: Y asks the server to
-// answer to X.
+// Settle is how long a mapping is used both ways before its lifetime is
+// measured: Linux gives a flow its longer timer when it is older than 2 s.
+const Settle = 3 * time.Second
+
+// A pair of sockets tests the lifetime of a mapping: X has it, and Y asks the
+// server to answer to X. Every pause has an X of its own, so that no
+// measurement depends on the one before.
+//
+// RESPONSE-PORT names a port only, so Y must have the external address of X. It
+// is replaced until it has.
 type pair struct {
 	*session
-	x, y *socket
-	// onX says that the answer to Y's newest question arrived on X.
-	onX atomic.Bool
-	// asker is Y's client, known once Y is open.
-	asker atomic.Pointer[stunclient.Client]
+	x, y atomic.Pointer[socket]
+	// expected is the socket on which the answer to the other's request is due;
+	// arrived says that something came there.
+	expected atomic.Int32
+	arrived  atomic.Bool
 }
+
+const (
+	onNeither int32 = iota
+	onX
+	onY
+)
 
 // lifetime is RFC 5780 section 4.6: a binary search for the longest pause
 // after which X's mapping still admits an answer. The answer must come from the
@@ -33,135 +46,257 @@ func (s *session) lifetime(ctx context.Context) error {
 		return nil
 	}
 	p := &pair{session: s}
-	var err error
-	if p.x, err = s.open(p.heardOnX); err != nil {
+	if _, err := p.open(&p.y, p.heardOnY); err != nil {
 		return err
 	}
-	defer p.x.Close()
-	if p.y, err = s.open(nil); err != nil {
-		return err
-	}
-	defer p.y.Close()
-	p.asker.Store(p.y.Client())
-
+	defer func() { p.y.Load().Close() }()
 	if ok, err := p.works(ctx); err != nil || !ok {
 		return err
 	}
 	found := &s.report.Lifetime
-	for pause := s.cfg.LifetimeMax; ; pause = found.Alive + (found.Expired-found.Alive)/2 {
-		switch alive, err := p.aliveAfter(ctx, pause); {
-		case err != nil || alive == NotKnown:
-			return err
-		case alive == Yes:
-			found.Alive = pause
-		default:
-			found.Expired = pause
-		}
-		if found.Expired == 0 { // outlives LifetimeMax
-			return nil
-		}
-		if found.Expired-found.Alive <= s.cfg.LifetimePrecision {
-			return p.inboundRefresh(ctx)
-		}
+	if ok, err := p.search(ctx, &found.Span, s.cfg.LifetimeMax, p.use); err != nil || !ok {
+		return err
+	}
+	// A mapping without an answer lives no longer than one with.
+	longest := s.cfg.LifetimeMax
+	if found.Expired != 0 {
+		longest = min(longest, found.Expired+s.cfg.LifetimePrecision)
+	}
+	if ok, err := p.search(ctx, &found.Unreplied, longest, p.useUnreplied); err != nil || !ok {
+		return err
+	}
+	return p.refreshes(ctx)
+}
+
+func (p *pair) heardOnX(b []byte, from netip.AddrPort) { p.pass(onX, p.y.Load(), b, from) }
+
+func (p *pair) heardOnY(b []byte, from netip.AddrPort) { p.pass(onY, p.x.Load(), b, from) }
+
+// pass hands what arrived on one socket to the one that asked for it.
+func (p *pair) pass(on int32, asker *socket, b []byte, from netip.AddrPort) {
+	if asker != nil && p.expected.Load() == on {
+		p.arrived.Store(true)
+		asker.Client().Handle(b, net.UDPAddrFromAddrPort(from))
 	}
 }
 
-func (p *pair) heardOnX(b []byte, from netip.AddrPort) {
-	if c := p.asker.Load(); c != nil {
-		p.onX.Store(true)
-		c.Handle(b, net.UDPAddrFromAddrPort(from))
-	}
+// redirect asks from one socket for an answer to the given port of this host's
+// external address, and says whether it arrived there.
+func (p *pair) redirect(ctx context.Context, from *socket, to int32, port uint16) (mapped netip.AddrPort, there bool, _ result, _ error) {
+	p.arrived.Store(false)
+	p.expected.Store(to)
+	defer p.expected.Store(onNeither)
+	r, result, err := p.ask(ctx, BindingLifetime, from, probe{to: p.cfg.Server, setters: []pion.Setter{attr.ResponsePort(port)}})
+	return r.Address(), result == answered && p.arrived.Load(), result, err
 }
 
-// works checks that the method does: the server knows RESPONSE-PORT, and both
-// sockets have the same external address.
-func (p *pair) works(ctx context.Context) (bool, error) {
-	mapped, ok, err := p.refresh(ctx)
-	if err != nil || !ok {
-		return false, err
-	}
-	r, result, err := p.ask(ctx, BindingLifetime, p.y, probe{to: p.cfg.Server})
-	switch {
-	case err != nil:
-		return false, err
-	case result != answered:
-		p.note(BindingLifetime, "%v did not answer", p.cfg.Server)
-		return false, nil
-	case r.Address().Addr() != mapped.Addr():
-		p.note(BindingLifetime, "two sockets have different external addresses, %v and %v", mapped.Addr(), r.Address().Addr())
-		return false, nil
-	}
-	onX, result, err := p.knock(ctx, mapped)
-	switch {
-	case err != nil:
-		return false, err
-	case result == refused || result == garbled || result == answered && !onX:
-		p.note(BindingLifetime, "the server does not do RESPONSE-PORT")
-		return false, nil
-	case !onX:
-		p.note(BindingLifetime, "an answer to another port of this host does not arrive even at once")
-		return false, nil
-	}
-	return true, nil
-}
-
-// refresh makes X send, and tells its mapping.
-func (p *pair) refresh(ctx context.Context) (netip.AddrPort, bool, error) {
-	r, result, err := p.ask(ctx, BindingLifetime, p.x, probe{to: p.cfg.Server})
+// plain asks the server for the mapping of a socket.
+func (p *pair) plain(ctx context.Context, from *socket) (netip.AddrPort, bool, error) {
+	r, result, err := p.ask(ctx, BindingLifetime, from, probe{to: p.cfg.Server})
 	if err == nil && result != answered {
 		p.note(BindingLifetime, "%v did not answer", p.cfg.Server)
 	}
 	return r.Address(), result == answered, err
 }
 
-// knock makes Y ask for an answer to X.
-func (p *pair) knock(ctx context.Context, x netip.AddrPort) (onX bool, _ result, _ error) {
-	p.onX.Store(false)
-	_, result, err := p.ask(ctx, BindingLifetime, p.y, probe{to: p.cfg.Server, setters: []pion.Setter{attr.ResponsePort(x.Port())}})
-	return result == answered && p.onX.Load(), result, err
+// open opens a socket as X or Y.
+func (p *pair) open(as *atomic.Pointer[socket], heard func([]byte, netip.AddrPort)) (*socket, error) {
+	sock, err := p.session.open(heard)
+	if err == nil {
+		as.Store(sock)
+	}
+	return sock, err
 }
 
-// aliveAfter says whether X's mapping survives a pause.
-func (p *pair) aliveAfter(ctx context.Context, pause time.Duration) (Answer, error) {
-	mapped, ok, err := p.refresh(ctx)
+// works checks that the method does: the server knows RESPONSE-PORT, and lets Y
+// use it for X.
+func (p *pair) works(ctx context.Context) (bool, error) {
+	x, err := p.open(&p.x, p.heardOnX)
+	if err != nil {
+		return false, err
+	}
+	defer x.Close()
+	mapped, ok, err := p.plain(ctx, x)
 	if err != nil || !ok {
-		return NotKnown, err
+		return false, err
 	}
-	if err := sleep(ctx, pause); err != nil {
-		return NotKnown, err
+	if ok, err := p.meet(ctx, mapped.Addr()); err != nil || !ok {
+		return false, err
 	}
-	onX, _, err := p.knock(ctx, mapped)
-	return answer(onX), err
+	_, there, result, err := p.redirect(ctx, p.y.Load(), onX, mapped.Port())
+	switch {
+	case err != nil:
+		return false, err
+	case result == refused || result == garbled || result == answered && !there:
+		p.note(BindingLifetime, "the server does not do RESPONSE-PORT")
+		return false, nil
+	case !there:
+		p.note(BindingLifetime, "an answer to another port of this host does not arrive even at once")
+		return false, nil
+	}
+	return true, nil
 }
 
-// inboundRefresh lets answers arrive at X, none of them later than three
-// quarters of the lifetime after the one before, until X itself has been quiet
-// for longer than the lifetime.
-func (p *pair) inboundRefresh(ctx context.Context) error {
+// meetings is how many sockets are tried for the external address of another.
+const meetings = 64
+
+// meet makes Y have an external address, and a mapping that is alive.
+func (p *pair) meet(ctx context.Context, external netip.Addr) (bool, error) {
+	for range meetings {
+		mapped, ok, err := p.plain(ctx, p.y.Load())
+		if err != nil || !ok || mapped.Addr() == external {
+			return ok, err
+		}
+		old := p.y.Load()
+		if _, err := p.open(&p.y, p.heardOnY); err != nil {
+			return false, err
+		}
+		if err := old.Close(); err != nil {
+			return false, err
+		}
+	}
+	p.note(BindingLifetime, "%d sockets, and none has the external address %v of another one", meetings, external)
+	return false, nil
+}
+
+// A usage makes a mapping for X and tells it.
+type usage func(ctx context.Context, x *socket) (mapped netip.AddrPort, ok bool, _ error)
+
+// use is a mapping that was used both ways for a while.
+func (p *pair) use(ctx context.Context, x *socket) (netip.AddrPort, bool, error) {
+	mapped, ok, err := p.plain(ctx, x)
+	if err != nil || !ok {
+		return mapped, false, err
+	}
+	if err := sleep(ctx, Settle); err != nil {
+		return mapped, false, err
+	}
+	return p.plain(ctx, x)
+}
+
+// useUnreplied is a mapping through which one request went out and nothing came
+// back: the answer, which tells it, goes to Y.
+func (p *pair) useUnreplied(ctx context.Context, x *socket) (netip.AddrPort, bool, error) {
+	y, ok, err := p.plain(ctx, p.y.Load())
+	if err != nil || !ok {
+		return y, false, err
+	}
+	mapped, there, _, err := p.redirect(ctx, x, onY, y.Port())
+	return mapped, there, err
+}
+
+// search halves the pauses between the longest that is survived and the
+// shortest that is not. It is not ok if it had to stop before the end.
+func (p *pair) search(ctx context.Context, found *Span, longest time.Duration, use usage) (bool, error) {
+	for pause := longest; ; pause = found.Alive + (found.Expired-found.Alive)/2 {
+		paused, alive, err := p.aliveAfter(ctx, pause, use)
+		switch {
+		case err != nil || alive == NotKnown:
+			return false, err
+		case alive == Yes:
+			found.Alive = paused
+		case found.Expired != 0 && paused >= found.Expired:
+			p.note(BindingLifetime, "a pause of %v took %v, because few sockets have the same external address", pause, paused)
+			return false, nil
+		default:
+			found.Expired = paused
+		}
+		if found.Expired == 0 || found.Expired-found.Alive <= p.cfg.LifetimePrecision {
+			return true, nil
+		}
+	}
+}
+
+// aliveAfter says whether a mapping survives a pause, and how long it was.
+func (p *pair) aliveAfter(ctx context.Context, pause time.Duration, use usage) (paused time.Duration, alive Answer, err error) {
+	alive, err = p.withX(ctx, use, func(mapped netip.AddrPort, _ *socket) (a Answer, err error) {
+		paused, a, err = p.knock(ctx, pause, mapped)
+		return a, err
+	})
+	return paused, alive, err
+}
+
+// withX does something with a new X and its mapping. If an answer to Y is to
+// tell that, it takes as many as meet does.
+func (p *pair) withX(ctx context.Context, use usage, do func(mapped netip.AddrPort, x *socket) (Answer, error)) (Answer, error) {
+	for range meetings {
+		x, err := p.open(&p.x, p.heardOnX)
+		if err != nil {
+			return NotKnown, err
+		}
+		mapped, ok, err := use(ctx, x)
+		a := NotKnown
+		if err == nil && ok {
+			a, err = do(mapped, x)
+		}
+		if e := x.Close(); err == nil {
+			err = e
+		}
+		if err != nil || ok {
+			return a, err
+		}
+	}
+	p.note(BindingLifetime, "%d sockets, and no answer to another port of this host", meetings)
+	return NotKnown, nil
+}
+
+// knock makes Y ask, after a pause, for an answer to X, and says whether it got
+// through and how long the pause was: not longer than it should be, unless Y was
+// not ready in time.
+func (p *pair) knock(ctx context.Context, pause time.Duration, x netip.AddrPort) (paused time.Duration, _ Answer, _ error) {
+	start := time.Now()
+	if err := sleep(ctx, pause-meetings*pace); err != nil {
+		return 0, NotKnown, err
+	}
+	if ok, err := p.meet(ctx, x.Addr()); err != nil || !ok {
+		return 0, NotKnown, err
+	}
+	if err := sleep(ctx, pause-time.Since(start)); err != nil {
+		return 0, NotKnown, err
+	}
+	if paused = time.Since(start); paused-pause < time.Millisecond {
+		paused = pause
+	}
+	_, there, _, err := p.redirect(ctx, p.y.Load(), onX, x.Port())
+	if err != nil {
+		return 0, NotKnown, err
+	}
+	return paused, answer(there), nil
+}
+
+// refreshes finds out which packets prolong the lifetime: one in one direction
+// after three quarters of it, and a look whether the mapping is there after five
+// quarters, when without that packet it would be gone.
+func (p *pair) refreshes(ctx context.Context) error {
 	found := &p.report.Lifetime
-	step := found.Alive * 3 / 4
-	if step == 0 {
-		p.note(BindingLifetime, "the mapping is too short-lived to test whether inbound packets prolong it")
+	early, late := found.Alive*3/4, found.Alive/2
+	switch {
+	case found.Expired == 0: // outlives LifetimeMax
+		return nil
+	case late == 0 || early+late <= found.Expired:
+		p.note(BindingLifetime, "the mapping is too short-lived to test what prolongs it")
 		return nil
 	}
-	mapped, ok, err := p.refresh(ctx)
-	if err != nil || !ok {
+	var err error
+	found.OutboundRefresh, err = p.withX(ctx, p.use, func(mapped netip.AddrPort, x *socket) (Answer, error) {
+		if err := sleep(ctx, early); err != nil {
+			return NotKnown, err
+		}
+		if err := x.Client().Indication(p.cfg.Server); err != nil {
+			return NotKnown, err
+		}
+		_, alive, err := p.knock(ctx, late, mapped)
+		return alive, err
+	})
+	if err != nil {
 		return err
 	}
-	for quiet := step; ; quiet += step {
-		if err := sleep(ctx, step); err != nil {
-			return err
+	found.InboundRefresh, err = p.withX(ctx, p.use, func(mapped netip.AddrPort, _ *socket) (Answer, error) {
+		if _, alive, err := p.knock(ctx, early, mapped); err != nil || alive != Yes {
+			return NotKnown, err
 		}
-		onX, _, err := p.knock(ctx, mapped)
-		switch {
-		case err != nil:
-			return err
-		case !onX:
-			found.InboundRefresh = No
-			return nil
-		case quiet > found.Expired:
-			found.InboundRefresh = Yes
-			return nil
-		}
-	}
+		_, alive, err := p.knock(ctx, late, mapped)
+		return alive, err
+	})
+	return err
 }

@@ -48,6 +48,22 @@ func answer(yes bool) Answer {
 	return No
 }
 
+// A Scope says on whose account a NAT remembers who was contacted.
+type Scope uint8
+
+// The scopes.
+const (
+	UnknownScope Scope = iota
+	PerMapping         // a mapping admits whom it was used to send to
+	PerEndpoint        // a mapping admits whom its socket has sent to, through whichever mapping
+)
+
+// String returns "mapping" and so on, or "unknown".
+func (s Scope) String() string { return name(s, "unknown", "mapping", "endpoint") }
+
+// MarshalText is String.
+func (s Scope) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
 // A Class is the name that the tree of RFC 3489 section 10.1 gives a NAT.
 type Class uint8
 
@@ -91,6 +107,7 @@ type Report struct {
 	SamePort    Answer         `json:"samePort"`    // Mapped has the port of Local
 	Mapping     Behavior       `json:"mapping"`     // RFC 5780 section 4.3
 	Filtering   Behavior       `json:"filtering"`   // RFC 5780 section 4.4
+	FilterScope Scope          `json:"filterScope"` // no test of RFC 5780
 	Hairpinning Answer         `json:"hairpinning"` // RFC 5780 section 3.4
 	// HairpinSource is where a hairpinned packet seemed to come from: an external
 	// address, or against RFC 4787 REQ-9a the internal one.
@@ -104,12 +121,20 @@ type Report struct {
 	Probes []Probe `json:"probes"` // every request, in order
 }
 
+// A Span is what is known of a lifetime.
+type Span struct {
+	Alive   time.Duration `json:"alive"`   // the longest pause after which the mapping was alive
+	Expired time.Duration `json:"expired"` // the shortest after which it was gone; 0 if it never was
+}
+
 // A Lifetime says how long a mapping lives that is not used.
 type Lifetime struct {
-	Alive   time.Duration `json:"alive"`   // the longest pause after which it was alive
-	Expired time.Duration `json:"expired"` // the shortest after which it was gone; 0 if it never was
-	// InboundRefresh says that packets from outside prolong it (RFC 4787 REQ-6a).
-	InboundRefresh Answer `json:"inboundRefresh"`
+	Span           // if it was used both ways for some seconds before
+	Unreplied Span `json:"unreplied"` // if one packet went out and none came in
+	// OutboundRefresh and InboundRefresh say which packets prolong it (RFC 4787
+	// REQ-6 and REQ-6a).
+	OutboundRefresh Answer `json:"outboundRefresh"`
+	InboundRefresh  Answer `json:"inboundRefresh"`
 }
 
 // A Note says why something is unknown, or what to think of it.

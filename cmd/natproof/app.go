@@ -75,6 +75,6 @@ Exit codes: 0 as predicted, 1 something was not, 2 usage, 3 could not run,
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newMatrix(s), newRun(s), newList(s))
+	root.AddCommand(newMatrix(s), newRun(s), newList(s), newNAT(s), newDiscover(s))
 	return root
 }

@@ -1,0 +1,171 @@
+package calibrate
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+
+	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/servers/stun"
+	"github.com/natproof/natproof/vnet"
+)
+
+// The addresses of every lab are from the blocks for documentation (RFC 5737)
+// and for private networks (RFC 1918).
+var (
+	serverNet = netip.MustParsePrefix("203.0.113.0/24")
+	primary   = netip.MustParseAddrPort("203.0.113.10:3478")
+	alternate = netip.MustParseAddrPort("203.0.113.11:3479")
+	external  = netip.MustParseAddr("198.51.100.1")
+	insideNet = netip.MustParsePrefix("10.0.0.0/24")
+	inside    = netip.MustParseAddr("10.0.0.2")
+)
+
+const (
+	// pool is how many external addresses a NAT gets that pools and brings none.
+	pool = 4
+	// minPorts is how many ports a NAT must have for the client's sockets.
+	minPorts = 1000
+	// usualPort is where the client's sockets are, if the NAT can preserve it.
+	usualPort = 50000
+)
+
+// ErrCannotMeasure is the error for a NAT that cannot be put into a lab.
+var ErrCannotMeasure = errors.New("cannot be measured")
+
+// complete fills in what a preset leaves open.
+func complete(cfg natmodels.Config) (natmodels.Config, error) {
+	switch {
+	case len(cfg.Prefixes) > 0:
+		return cfg, fmt.Errorf("%w: the lab has no addresses for a NAT of whole prefixes", ErrCannotMeasure)
+	case cfg.PortRange != natmodels.PortRange{} && cfg.PortRange.Size() < minPorts:
+		return cfg, fmt.Errorf("%w: %v has fewer than %d ports", ErrCannotMeasure, cfg.PortRange, minPorts)
+	case cfg.Blocks.Size != 0:
+		return cfg, fmt.Errorf("%w: the hosts of the lab are in no block of ports", ErrCannotMeasure)
+	}
+	for _, most := range []int{cfg.Limits.PerSubscriber, cfg.Limits.Total, cfg.UnderLoad.Mappings} {
+		if 0 < most && most < minPorts {
+			return cfg, fmt.Errorf("%w: the client alone may reach the limit of %d mappings", ErrCannotMeasure, most)
+		}
+	}
+	if !cfg.Translates() {
+		return cfg, nil
+	}
+	if len(cfg.External) == 0 {
+		n := 1
+		if cfg.Pooling != natmodels.Paired {
+			n = pool
+		}
+		cfg.External = addresses(n)
+	}
+	return cfg, nil
+}
+
+// addresses are the first external addresses of the lab.
+func addresses(n int) []netip.Addr {
+	var all []netip.Addr
+	for a := external; len(all) < n; a = a.Next() {
+		all = append(all, a)
+	}
+	return all
+}
+
+// basePort is the first port of the client's sockets: one that a NAT which
+// preserves ports does preserve, and some hundreds after it too. It is even.
+func basePort(cfg natmodels.Config) uint16 {
+	if cfg.PortRange == (natmodels.PortRange{}) {
+		return usualPort
+	}
+	return (max(cfg.PortRange.First, min(usualPort, cfg.PortRange.Last-minPorts+1)) + 1) &^ 1
+}
+
+// neighbour is the address of the second host. With paired pooling it has the
+// same external address as the first, if that goes by the sum of the bytes.
+func neighbour(cfg natmodels.Config) netip.Addr {
+	b := inside.As4()
+	b[3] += byte(max(1, len(cfg.External)))
+	return netip.AddrFrom4(b)
+}
+
+// A lab is two hosts behind the NAT and a STUN server on the other side. It
+// lives in a bubble.
+type lab struct {
+	net  *vnet.Lab
+	a, b *vnet.Host
+	stop func() error
+	// port is the next one for a socket of a. All are even, so that no NAT sees a
+	// pair of RTP and RTCP in them.
+	port uint16
+}
+
+func newLab(cfg natmodels.Config) (_ *lab, err error) {
+	l := &lab{port: basePort(cfg), stop: func() error { return nil }}
+	if l.net, err = vnet.New(vnet.Config{Seed: 1, DiscardTrace: true}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.close())
+		}
+	}()
+	dc, err := l.net.Internet().AddSite("dc", vnet.SiteConfig{Prefix: serverNet})
+	if err != nil {
+		return nil, err
+	}
+	server, err := dc.AddHost("server", primary.Addr(), alternate.Addr())
+	if err != nil {
+		return nil, err
+	}
+	gw, err := l.net.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: cfg})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCannotMeasure, err)
+	}
+	home, err := gw.Inside().AddSite("home", vnet.SiteConfig{Prefix: insideNet})
+	if err != nil {
+		return nil, err
+	}
+	if l.a, err = home.AddHost("a", inside); err != nil {
+		return nil, err
+	}
+	if l.b, err = home.AddHost("b", neighbour(cfg)); err != nil {
+		return nil, err
+	}
+	l.stop, err = serve(server)
+	return l, err
+}
+
+func serve(host *vnet.Host) (stop func() error, err error) {
+	none := func() error { return nil }
+	conns, err := stun.Listen(func(a netip.AddrPort) (net.PacketConn, error) {
+		return host.ListenPacket("udp4", a.String())
+	}, primary, alternate)
+	if err != nil {
+		return none, err
+	}
+	s, err := stun.New(stun.Config{Conns: conns})
+	if err != nil {
+		return none, err
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	return func() error { return errors.Join(s.Close(), <-served) }, nil
+}
+
+func (l *lab) close() error { return errors.Join(l.stop(), l.net.Close()) }
+
+// listen opens a socket of a on a port that it has not had before.
+func (l *lab) listen(netip.AddrPort) (net.PacketConn, error) {
+	port := l.port
+	l.port += 2
+	return l.a.ListenPacket("udp4", netip.AddrPortFrom(inside, port).String())
+}
+
+// random is where transaction ids come from.
+func random(stream uint64) *rand.ChaCha8 {
+	var seed [32]byte
+	binary.BigEndian.PutUint64(seed[:], stream)
+	return rand.NewChaCha8(seed)
+}

@@ -1,0 +1,241 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/natproof/natproof/discover"
+	"github.com/natproof/natproof/stunclient"
+)
+
+// stunPort is that of STUN and of behaviour discovery (RFC 8489 section 18.6).
+const stunPort = 3478
+
+// A request is sent at 0, 1, 3, 7 and 15 of these parts of --wait, which ends after 19
+// (RFC 8489 section 6.2.1 with Rc 5 and Rm 4).
+const waitParts = 19
+
+// discoverFlags are those of natproof discover.
+type discoverFlags struct {
+	tests               []string
+	local, json         string
+	lifetime, precision time.Duration
+	wait                time.Duration
+	padding             int
+}
+
+func newDiscover(s streams) *cobra.Command {
+	var f discoverFlags
+	var optional []string
+	for _, t := range discover.Tests()[1:] {
+		if t != discover.BindingLifetime {
+			optional = append(optional, string(t))
+		}
+	}
+	cmd := &cobra.Command{
+		Use:   "discover HOST[:PORT]",
+		Short: "Find out which NAT this host is behind, with the help of a STUN server",
+		Long: `discover asks a STUN server with two addresses (RFC 5780) how the NATs on the way
+to it behave: mapping, filtering, hairpinning, fragments, rewriting of payloads,
+and the name that the tree of RFC 3489 has for it. HOST is an address or a name,
+of which the first IPv4 address is taken, or else the first IPv6 address; an IPv6
+address with a port is written [ADDRESS]:PORT. The default port is 3478.
+
+It takes up to a minute, because silence is an answer and waited for. How long
+mappings live is measured only if --lifetime says up to what; that takes several
+times as long.
+
+Without an answer UDP is blocked, or nobody is there: that is a result as any
+other, and ends with 0.
+
+Exit codes: 0 the tests were done, whatever was found, 2 usage, 3 could not run
+(no such name, no route, no socket), 130 interrupted (what was found is
+reported).`,
+		Example: `  natproof discover stun.example.net
+  natproof discover 192.0.2.1:3478 --test mapping,filtering --json -
+  natproof discover stun.example.net --lifetime 10m`,
+		Args: cobra.ExactArgs(1),
+	}
+	cmd.Flags().SortFlags = false
+	cmd.Flags().StringSliceVar(&f.tests, "test", optional, "what to test, besides whether there is an answer: "+strings.Join(optional, ","))
+	cmd.Flags().DurationVar(&f.lifetime, "lifetime", 0, "measure how long mappings live, up to this; 0 does not")
+	cmd.Flags().DurationVar(&f.precision, "precision", discover.DefaultLifetimePrecision, "how closely --lifetime measures")
+	cmd.Flags().DurationVar(&f.wait, "wait", waitParts*500*time.Millisecond, "how long silence must last to be an answer; the tree of RFC 3489 has its own 9.5 s")
+	cmd.Flags().IntVar(&f.padding, "padding", discover.DefaultPadding, "bytes that the test of fragments adds to its request")
+	cmd.Flags().StringVar(&f.local, "local", "", "the local `address` to use; without it the one that routes to HOST")
+	cmd.Flags().StringVar(&f.json, "json", "", "write the report as JSON to this `file`; - is stdout, and the text then goes to stderr")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		cfg, err := f.config()
+		if err != nil {
+			return err
+		}
+		host, port, err := hostPort(args[0])
+		if err != nil {
+			return err
+		}
+		return runDiscover(cmd.Context(), host, port, cfg, f.json, s)
+	}
+	return cmd
+}
+
+// config is what the flags say. Whatever is wrong with them is found here.
+func (f discoverFlags) config() (discover.Config, error) {
+	cfg := discover.Config{Padding: f.padding, LifetimeMax: f.lifetime, LifetimePrecision: f.precision, Tests: []discover.Test{}}
+	cfg.Options = stunclient.Options{RTO: f.wait / waitParts, Rc: 5, Rm: 4}
+	for _, name := range f.tests {
+		t, err := testNamed(name)
+		if err != nil {
+			return cfg, err
+		}
+		cfg.Tests = append(cfg.Tests, t)
+	}
+	switch {
+	case f.lifetime < 0:
+		return cfg, fmt.Errorf("--lifetime %v is less than nothing", f.lifetime)
+	case f.precision <= 0:
+		return cfg, fmt.Errorf("--precision %v: want more than nothing", f.precision)
+	case f.wait < waitParts*time.Millisecond:
+		return cfg, fmt.Errorf("--wait %v: want %v or more", f.wait, waitParts*time.Millisecond)
+	case f.padding <= 0 || f.padding > 60000:
+		return cfg, fmt.Errorf("--padding %d: want 1 to 60000 bytes", f.padding)
+	case f.lifetime > 0:
+		cfg.Tests = append(cfg.Tests, discover.BindingLifetime)
+	}
+	if f.local != "" {
+		local, err := netip.ParseAddr(f.local)
+		if err != nil || local.IsUnspecified() {
+			return cfg, fmt.Errorf("--local %q: want an address of this host", f.local)
+		}
+		cfg.Local = local.Unmap()
+	}
+	return cfg, nil
+}
+
+func testNamed(name string) (discover.Test, error) {
+	var valid []string
+	for _, t := range discover.Tests()[1:] {
+		switch {
+		case t == discover.BindingLifetime:
+		case string(t) == name:
+			return t, nil
+		default:
+			valid = append(valid, string(t))
+		}
+	}
+	if name == string(discover.BindingLifetime) {
+		return "", errors.New("the lifetime is tested by --lifetime MAXIMUM")
+	}
+	return "", fmt.Errorf("unknown test %q (valid: %s)", name, strings.Join(valid, ", "))
+}
+
+// hostPort splits HOST[:PORT].
+func hostPort(arg string) (string, uint16, error) {
+	if a, err := netip.ParseAddr(arg); err == nil { // an IPv6 address has colons of its own
+		return a.String(), stunPort, nil
+	}
+	host, port := arg, uint64(stunPort)
+	if strings.Contains(arg, ":") {
+		h, p, err := net.SplitHostPort(arg)
+		if err == nil {
+			port, err = strconv.ParseUint(p, 10, 16)
+		}
+		if err != nil || port == 0 {
+			return "", 0, fmt.Errorf("%q: want HOST or HOST:PORT", arg)
+		}
+		host = h
+	}
+	if host == "" {
+		return "", 0, fmt.Errorf("%q: want HOST or HOST:PORT", arg)
+	}
+	return host, uint16(port), nil
+}
+
+func runDiscover(ctx context.Context, host string, port uint16, cfg discover.Config, file string, s streams) (err error) {
+	server, err := resolve(ctx, host, cfg.Local)
+	if err != nil {
+		return stopped(ctx, err)
+	}
+	cfg.Server = netip.AddrPortFrom(server, port)
+	if !cfg.Local.IsValid() {
+		if cfg.Local, err = localFor(cfg.Server); err != nil {
+			return &exitError{exitCannotRun, err}
+		}
+	}
+	cfg.Listen = func(a netip.AddrPort) (net.PacketConn, error) {
+		return net.ListenUDP("udp", net.UDPAddrFromAddrPort(a))
+	}
+	files, err := outputs(s.out, file)
+	if err != nil {
+		return err
+	}
+	defer discard(files)
+	jsonFile, text := files[0], s.out
+	if jsonFile.File == s.out {
+		text = s.err
+	}
+
+	report, runErr := discover.Run(ctx, cfg)
+	err = printReport(text, cfg, report)
+	if jsonFile.File != nil {
+		err = errors.Join(err, writeJSON(jsonFile, discoverDocument{Schema: discoverSchema, Report: report}), jsonFile.keep())
+	}
+	switch {
+	case err != nil:
+		return &exitError{exitCannotRun, err}
+	case runErr != nil:
+		return stopped(ctx, runErr)
+	}
+	return nil
+}
+
+// stopped tells an interrupt from what could not run.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return &exitError{exitInterrupted, errors.New("interrupted: what was found so far is reported")}
+	}
+	return &exitError{exitCannotRun, err}
+}
+
+// resolve finds an address of the host: of the family of local if that is given,
+// else rather IPv4.
+func resolve(ctx context.Context, host string, local netip.Addr) (netip.Addr, error) {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return a.Unmap(), nil
+	}
+	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	var best netip.Addr
+	for _, a := range all {
+		a = a.Unmap()
+		switch {
+		case local.IsValid() && a.Is4() != local.Is4():
+		case !best.IsValid(), a.Is4() && !best.Is4():
+			best = a
+		}
+	}
+	if !best.IsValid() {
+		return best, fmt.Errorf("%s has no address of the family of %v", host, local)
+	}
+	return best, nil
+}
+
+// localFor is the address from which this host sends to the server. Connecting a
+// UDP socket sends nothing.
+func localFor(server netip.AddrPort) (netip.Addr, error) {
+	c, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(server))
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	defer c.Close()
+	return c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap(), nil
+}

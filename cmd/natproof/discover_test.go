@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/natproof/natproof/discover"
+	"github.com/natproof/natproof/servers/stun"
+)
+
+func listenUDP(a netip.AddrPort) (net.PacketConn, error) {
+	return net.ListenUDP("udp4", net.UDPAddrFromAddrPort(a))
+}
+
+// stunServer runs one on two loopback addresses, and a socket that never answers.
+func stunServer(t *testing.T) (server, silent string) {
+	t.Helper()
+	conns, err := stun.Listen(listenUDP, netip.MustParseAddrPort("127.0.0.1:0"), netip.MustParseAddrPort("127.0.0.2:0"))
+	if err != nil {
+		t.Skipf("no second loopback address: %v", err)
+	}
+	s, err := stun.New(stun.Config{Conns: conns})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve() }()
+	quiet, err := listenUDP(netip.MustParseAddrPort("127.0.0.1:0"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := errors.Join(s.Close(), <-served, quiet.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return conns[0].LocalAddr().String(), quiet.LocalAddr().String()
+}
+
+func TestHostPort(t *testing.T) {
+	for arg, want := range map[string]string{
+		"stun.example.net": "stun.example.net:3478", "192.0.2.1:19302": "192.0.2.1:19302",
+		"2001:db8::1": "[2001:db8::1]:3478", "[2001:db8::1]:5349": "[2001:db8::1]:5349",
+	} {
+		host, port, err := hostPort(arg)
+		if got := net.JoinHostPort(host, strconv.Itoa(int(port))); err != nil || got != want {
+			t.Errorf("%s: %s, %v", arg, got, err)
+		}
+	}
+}
+
+// An interrupt keeps what was found.
+func TestDiscoverInterrupted(t *testing.T) {
+	_, silent := stunServer(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	code, out, errs := capture(t, ctx, "discover", silent)
+	if code != exitInterrupted || !strings.HasPrefix(out, "server ") || !strings.Contains(errs, "interrupted: what was found so far is reported") {
+		t.Errorf("code %d, stdout:\n%s\nstderr:\n%s", code, out, errs)
+	}
+}
+
+func TestCalibrateInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if code, out, errs := capture(t, ctx, "nat", "calibrate"); code != exitInterrupted || out != "" || !strings.Contains(errs, "nothing was written") {
+		t.Errorf("code %d, stdout:\n%s\nstderr:\n%s", code, out, errs)
+	}
+}
+
+// What a report behind a NAT looks like.
+func TestPrintReport(t *testing.T) {
+	ap := netip.MustParseAddrPort
+	r := discover.Report{
+		Server: ap("203.0.113.10:3478"), Other: ap("203.0.113.11:3479"), Local: ap("10.0.0.2:50000"), Mapped: ap("198.51.100.1:1024"),
+		Reachable: discover.Yes, NAT: discover.Yes, SamePort: discover.No,
+		Mapping: discover.AddressDependent, Filtering: discover.AddressDependent, FilterScope: discover.PerMapping,
+		Hairpinning: discover.Yes, HairpinSource: ap("198.51.100.1:1030"), Fragments: discover.No, ALG: discover.No,
+		Lifetime: discover.Lifetime{
+			Span: discover.Span{Alive: 10 * time.Minute}, Unreplied: discover.Span{Alive: 29 * time.Second, Expired: 30 * time.Second},
+		},
+		Classic: discover.Symmetric,
+		Notes:   []discover.Note{{Test: discover.Fragments, Text: "a note"}},
+	}
+	var b strings.Builder
+	if err := printReport(&b, discover.Config{Tests: discover.Tests()}, r); err != nil {
+		t.Fatal(err)
+	}
+	const want = `server              203.0.113.10:3478          also 203.0.113.11:3479
+local               10.0.0.2:50000
+mapped              198.51.100.1:1024
+NAT                 yes
+port                not preserved
+filtering           address-dependent          RFC 5780 section 4.4
+mapping             address-dependent          RFC 5780 section 4.3
+filters by          mapping                    RFC 4787 section 5
+hairpinning         yes                        from 198.51.100.1:1030, RFC 5780 section 3.4
+fragments pass      no                         RFC 5780 section 3.5
+lifetime            more than 10m0s            RFC 5780 section 4.6
+lifetime unreplied  29s to 30s
+prolonged by        outbound unknown, inbound unknown  RFC 4787 REQ-6, REQ-6a
+RFC 3489 class      symmetric                  RFC 3489 section 10.1
+payload rewritten   no                         RFC 5780 section 3.6
+
+fragments: a note
+`
+	if got := b.String(); squeeze(got) != squeeze(want) {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// squeeze makes blanks in a row one.
+func squeeze(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		lines[i] = strings.Join(strings.Fields(line), " ")
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,42 @@
+// Package kernelnat holds the NAT engine to a NAT that we did not write: that of the
+// Linux kernel.
+//
+// The kernel is made a router between two TUN devices in a network namespace of its
+// own, with an nftables ruleset such as "masquerade". The test is the other end of
+// both devices, so it writes and reads raw packets: no host answers behind its back,
+// and what the router sends in consequence of a packet is known exactly. Random
+// sequences of packets (collisions between inside hosts, several servers, replies,
+// strangers, TCP segments, ICMP errors, pauses across timers) go through the kernel
+// and then, at the same times, through the model. Both must send the same packets.
+// Ports that the kernel draws at random are compared by structure: which of them
+// are equal, and of which range.
+//
+//	g := rs.Generator(seed)
+//	d := Difference{Runner: kernel, Model: engine}
+//	found, err := d.Find([]Sequence{g.Sequence(), g.Sequence()})
+//	shortest, err := d.Shrink(found[0])
+//
+// There are two models. Ruleset.Engine is natmodels, the one that is under test.
+// Rules is a naive one: a list of connections and the rules of the kernel one by
+// one. It takes no privileges, so ordinary tests hold the engine to it, with the
+// timers of Linux and pauses that take no time; and it says in a few pages what Linux
+// does. testdata/facts says it in examples, which the kernel, the engine and Rules are
+// all held to; testdata/sip is what the SIP helper of the kernel makes of messages,
+// for the kernel and for natmodels/sipalg.
+//
+// The tests against the kernel have the build tag "kernel"; they need root or
+// user namespaces, and the commands ip and nft, which setup.sh installs:
+//
+//	go test -tags kernel ./internal/kernelnat
+//	go test -tags kernel ./internal/kernelnat -run TestScript -script FILE -ruleset masquerade
+//
+// Sources of the rules: net/netfilter of Linux (nf_nat_core.c,
+// nf_conntrack_proto_udp.c, nf_conntrack_proto_tcp.c, nf_conntrack_proto_icmp.c), and
+// measurement.
+//
+// Not covered, since the engine sees neither sequence windows nor payload: segments
+// outside the TCP window, which the kernel calls invalid; the shorter timer of an
+// established connection whose data was not acknowledged; fragments. The kernel may
+// let a connection whose time is over lend its port for up to a minute longer, until
+// it comes across it; here it is made to come across it after every pause.
+package kernelnat

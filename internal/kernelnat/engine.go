@@ -1,0 +1,115 @@
+package kernelnat
+
+import (
+	"time"
+
+	"github.com/natproof/natproof/natmodels"
+)
+
+// Engine puts packets through a natmodels.NAT.
+type Engine struct{ NAT *natmodels.NAT }
+
+// epoch is the time at which every sequence starts.
+var epoch = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+// Send implements Box.
+func (e Engine) Send(from Side, p Packet, at time.Duration) ([]Emission, error) {
+	send := e.NAT.Outbound
+	if from == Outside {
+		send = e.NAT.Inbound
+	}
+	v := send(toEngine(p), epoch.Add(at))
+	side := from
+	switch v.Action {
+	case natmodels.Drop:
+		return nil, nil
+	case natmodels.Forward:
+		side = from.Other()
+	}
+	return []Emission{{side, fromEngine(v.Packet, p.Tag)}}, nil
+}
+
+func toEngine(p Packet) natmodels.Packet {
+	q := natmodels.Packet{
+		Protocol: natmodels.Protocol(p.Proto),
+		Src:      p.Src, Dst: p.Dst,
+		Flags: natmodels.TCPFlags(p.Flags), Seq: p.Seq, Ack: p.Ack,
+		Type: p.Type, Code: p.Code,
+	}
+	if p.Quoted != nil {
+		in := toEngine(*p.Quoted)
+		q.Quoted = &in
+	}
+	return q
+}
+
+func fromEngine(q natmodels.Packet, tag uint32) Packet {
+	p := Packet{
+		Proto: Proto(q.Protocol),
+		Src:   q.Src, Dst: q.Dst,
+		Flags: uint8(q.Flags), Seq: q.Seq, Ack: q.Ack,
+		Type: q.Type, Code: q.Code,
+		Tag: tag,
+	}
+	if q.Quoted != nil {
+		in := fromEngine(*q.Quoted, tag)
+		p.Quoted = &in
+	}
+	return p
+}
+
+// Engine returns our model of the ruleset.
+func (r Ruleset) Engine(timers Timers, seed uint64) (Engine, error) {
+	nat, err := natmodels.New(r.Config(timers, seed))
+	return Engine{nat}, err
+}
+
+// Config returns the configuration that models the ruleset.
+func (r Ruleset) Config(timers Timers, seed uint64) natmodels.Config {
+	c := natmodels.Config{
+		Kind:      natmodels.Conntrack,
+		Filtering: natmodels.AddressAndPortDependent,
+		Refresh:   natmodels.RefreshBoth,
+		External:  External[:1],
+		SIPHelper: r.Helper,
+		Seed:      seed,
+
+		UnrepliedTimeout: timers.UDP,
+		IdleTimeout:      timers.UDPStream,
+		Tracking:         timers.tracking(),
+	}
+	if r.Ports != [2]uint16{} {
+		c.PortRange = natmodels.PortRange{First: r.Ports[0], Last: r.Ports[1]}
+	}
+	if !r.Guarded {
+		c.Unsolicited, c.PassInvalid = natmodels.LocalEntry, true
+	}
+	switch r.Choice {
+	case RandomPort:
+		c.Mapping, c.PortChoice = natmodels.AddressAndPortDependent, natmodels.Random
+	case Pool:
+		c.External, c.Pooling = External, natmodels.PerDestination
+	case PersistentPool:
+		c.External, c.Pooling = External, natmodels.Paired
+	case Static:
+		c.External = External
+		c.Prefixes = []natmodels.PrefixMapping{{Internal: staticNet, External: oneToOne}}
+	}
+	return c
+}
+
+func (t Timers) tracking() natmodels.TrackingTimers {
+	return natmodels.TrackingTimers{
+		ICMP:           t.ICMP,
+		SYNSent:        t.TCP[synSent],
+		SYNReceived:    t.TCP[synReceived],
+		Established:    t.TCP[established],
+		FINWait:        t.TCP[finWait],
+		CloseWait:      t.TCP[closeWait],
+		LastACK:        t.TCP[lastAck],
+		TimeWait:       t.TCP[timeWait],
+		Close:          t.TCP[closed],
+		SYNSent2:       t.TCP[synSent2],
+		Unacknowledged: t.TCPUnacked,
+	}
+}
