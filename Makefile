@@ -35,7 +35,7 @@ calibrate: ## measure every NAT model with the discovery client and write docs/c
 	$(GO) run ./cmd/natproof nat calibrate --out docs/calibration.md
 
 test-kernel: ## the same packets through real nftables NAT and our model of it (Linux, root or user namespaces)
-	sh internal/kernelnat/setup.sh
+	bash internal/kernelnat/setup.sh
 	PATH="$$PATH:/usr/sbin:/sbin" $(GO) test -tags kernel -count=1 ./internal/kernelnat -args -require
 
 lint: ## formatting, vet, and the arrows between packages

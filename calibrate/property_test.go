@@ -78,6 +78,7 @@ func conntrackOf(c natmodels.Config) natmodels.Config {
 	}
 	if c.PortChoice == natmodels.Random {
 		k.PortChoice, k.Mapping = natmodels.Random, natmodels.AddressAndPortDependent
+		k.PortRange = natmodels.PortRange{} // of few ports, two destinations may by chance see the same
 	}
 	if c.Pooling == natmodels.Arbitrary {
 		k.Pooling = natmodels.PerDestination
