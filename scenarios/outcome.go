@@ -122,11 +122,13 @@ type Cause struct {
 // IsZero reports whether there is nothing to explain.
 func (c Cause) IsZero() bool { return c == Cause{} }
 
+// Alike reports whether the same box applied the same rule, be it to different
+// messages.
+func (c Cause) Alike(d Cause) bool { return c.Box == d.Box && c.Rule == d.Rule }
+
 // Same reports whether two causes name the same mechanism: the same box
 // applying the same rule to the same message.
-func (c Cause) Same(d Cause) bool {
-	return c.Box == d.Box && c.Rule == d.Rule && c.Message == d.Message
-}
+func (c Cause) Same(d Cause) bool { return c.Alike(d) && c.Message == d.Message }
 
 // String is the cause on one line.
 func (c Cause) String() string {
