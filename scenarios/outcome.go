@@ -266,7 +266,7 @@ func (o Outcome) Failures() []StepOutcome {
 	}
 	return slices.DeleteFunc(failed, func(s StepOutcome) bool {
 		rtp, ok := o.Step(rtpOf[s.Step])
-		return ok && rtp.Fate == s.Fate && rtp.Cause.Same(s.Cause)
+		return ok && rtp.Fate == s.Fate && rtp.Cause.Alike(s.Cause)
 	})
 }
 
