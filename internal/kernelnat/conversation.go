@@ -107,11 +107,11 @@ func (h *half) reset(flags uint8) (seq, ack uint32, ok bool) {
 		h.dead = true
 		return h.next, 0, true
 	}
-	if h.heard == 0 {
+	if h.heard == 0 || h.opening && !h.window {
 		return 0, 0, false
 	}
 	seq = h.next
-	if !h.window && !h.opening {
+	if !h.window {
 		seq = 0
 	}
 	h.dead = true
