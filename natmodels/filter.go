@@ -66,6 +66,9 @@ func (n *NAT) permits(ref uint32, m *mapping, remote endpoint, t uint64) bool {
 	if m.static || filtering == EndpointIndependent {
 		return true
 	}
+	if n.holeFor(ref, m, remote.addr, t) != nil {
+		return true
+	}
 	k := filtering.key(remote)
 	if n.permission > 0 && m.protocol != TCP {
 		g := n.findGrant(ref, m, k)
@@ -185,17 +188,27 @@ func (n *NAT) Admitted(m MappingInfo, now time.Time) (remotes []netip.AddrPort, 
 	if held.static || n.filtering[spaceOf(held.protocol)] == EndpointIndependent {
 		return nil, true
 	}
+	ref := n.pools[at].ports[spaceOf(m.Protocol)].at(m.External.Port())
+	for _, h := range n.holes[ref] {
+		switch {
+		case !h.admits(h.remote, t):
+		case h.remote == addr{}:
+			return nil, true
+		default:
+			remotes = append(remotes, endpoint{addr: h.remote}.netip())
+		}
+	}
 	if n.endpoint != nil {
 		for k := range n.endpoint[held.endpointKey()] {
 			remotes = append(remotes, k.netip())
 		}
 	} else {
 		for k := range n.grantsOf(held) {
-			if n.permits(n.pools[at].ports[spaceOf(m.Protocol)].at(m.External.Port()), held, k, t) {
+			if n.permits(ref, held, k, t) {
 				remotes = append(remotes, k.netip())
 			}
 		}
 	}
 	slices.SortFunc(remotes, netip.AddrPort.Compare)
-	return remotes, false
+	return slices.Compact(remotes), false
 }

@@ -14,6 +14,7 @@ type mapping struct {
 	replied    bool
 	stream     bool   // with StreamAfter: the flow is old enough
 	short      bool   // nothing but well-known ports were sent to
+	open       bool   // somebody is expected: see holes
 	port       uint16 // external
 	pool       uint16 // external address
 	firstPort  uint16 // with firstAddr: the first remote that the filter admits
@@ -53,6 +54,14 @@ func (n *NAT) deadline(m *mapping) uint64 {
 	switch {
 	case m.static:
 		return never
+	case m.open:
+		return max(n.openUntil(m), n.usualDeadline(m))
+	}
+	return n.usualDeadline(m)
+}
+
+func (n *NAT) usualDeadline(m *mapping) uint64 {
+	switch {
 	case m.protocol != UDP:
 		return n.otherDeadline(m)
 	case m.short:
@@ -72,14 +81,16 @@ func (n *NAT) otherDeadline(m *mapping) uint64 {
 
 // findFlow returns the live mapping for packets from src to dst.
 func (n *NAT) findFlow(sp space, proto Protocol, src, dst endpoint, t uint64) (uint32, *mapping) {
-	if n.statics > 0 {
-		f := flowOf(proto, src, endpoint{})
-		if ref, m := n.lookup(&f); m != nil && m.static {
-			return ref, m
-		}
+	if ref, m := n.findOpen(proto, src, dst, t); m != nil {
+		return ref, m
 	}
 	f := flowOf(proto, src, n.mapping[sp].key(dst))
-	ref, m := n.lookup(&f)
+	return n.lookupLive(&f, t)
+}
+
+// lookupLive returns the mapping of a flow unless its time is over.
+func (n *NAT) lookupLive(f *flow, t uint64) (uint32, *mapping) {
+	ref, m := n.lookup(f)
 	if m != nil {
 		if d := n.deadline(m); d <= t {
 			n.end(ref, Expired, d)
@@ -116,23 +127,30 @@ func (n *NAT) holder(p *portSpace, port uint16, t uint64) *mapping {
 // create makes the mapping for a packet from src; remote holds the fields that the
 // mapping depends on. Without a port it returns the verdict on the packet instead.
 func (n *NAT) create(p Packet, src, remote endpoint, t uint64) (uint32, *mapping, Verdict) {
-	sp := spaceOf(p.Protocol)
-	reason := NotDropped
-	if n.limited() {
-		reason = n.makeRoom(src.addr, t)
-	}
-	var at, port uint16
-	if reason == NotDropped {
-		at, port, reason = n.choosePort(sp, src, t)
-	}
-	if reason != NotDropped {
+	ref, m, reason := n.make(p.Protocol, src, remote, t)
+	if m == nil {
 		v := n.drop(p, reason)
-		if m := n.conflict(sp, src, reason, t); m != nil {
+		if m := n.conflict(spaceOf(p.Protocol), src, reason, t); m != nil {
 			v.Mapping = n.info(m)
 		}
 		return 0, nil, n.refuseFull(v)
 	}
-	ref, m := n.add(flowOf(p.Protocol, src, remote), at, port)
+	return ref, m, Verdict{}
+}
+
+// make makes a mapping, or says why there can be none.
+func (n *NAT) make(proto Protocol, src, remote endpoint, t uint64) (uint32, *mapping, Reason) {
+	sp := spaceOf(proto)
+	if n.limited() {
+		if reason := n.makeRoom(src.addr, t); reason != NotDropped {
+			return 0, nil, reason
+		}
+	}
+	at, port, reason := n.choosePort(sp, src, t)
+	if reason != NotDropped {
+		return 0, nil, reason
+	}
+	ref, m := n.add(flowOf(proto, src, remote), at, port)
 	m.last, m.created = t, t
 	m.short = sp == udpSpace && n.wellKnown > 0
 	if n.limited() {
@@ -143,7 +161,7 @@ func (n *NAT) create(p Packet, src, remote endpoint, t uint64) (uint32, *mapping
 		n.wheel.schedule(ref, n.deadline(m))
 	}
 	n.stats.Created++
-	return ref, m, Verdict{}
+	return ref, m, NotDropped
 }
 
 // forward adds a port forward.
@@ -178,6 +196,9 @@ func (n *NAT) end(ref uint32, cause Reason, at uint64) {
 		n.wheel.unschedule(&m.timed)
 	}
 	n.revoke(ref, m)
+	if m.open {
+		delete(n.holes, ref)
+	}
 	n.endSessions(m)
 	n.byFlow.remove(n.hashing.flow(&m.flow), ref)
 	sp := spaceOf(m.protocol)

@@ -55,6 +55,8 @@ type NAT struct {
 	byGrant  index
 	endpoint map[endpointKey]map[endpoint]int // FilterScope PerEndpoint only
 
+	holes map[uint32][]hole // of the mappings for which somebody is expected
+
 	sessions  slab[session]
 	bySession index
 	held      []heldSYN // oldest first
@@ -349,6 +351,9 @@ func (n *NAT) admit(p *Packet, pl *pool, src endpoint, t uint64) (*mapping, Reas
 	if !n.permits(ref, m, src, t) {
 		return m, Filtered
 	}
+	if h := n.holeFor(ref, m, src.addr, t); h != nil {
+		h.used = true
+	}
 	m.replied = true
 	if n.agesFlows {
 		n.age(m, 0, t)
@@ -379,6 +384,9 @@ func (n *NAT) admitTCP(p *Packet, ref uint32, m *mapping, src endpoint, t uint64
 		}
 	}
 	n.trackTCP(ref, m, fromOutside, src, p.Flags, t)
+	if h := n.holeFor(ref, m, src.addr, t); h != nil {
+		h.used = true
+	}
 	m.replied = true
 	return NotDropped
 }

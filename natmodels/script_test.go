@@ -22,6 +22,8 @@ import (
 //
 //	out PACKET         a packet from the inside
 //	in PACKET          a packet from the outside
+//	expect udp|tcp REMOTE|anybody INTERNAL [DURATION]
+//	                   Expect, as an application level gateway does
 //	due                list what the NAT sends by itself by now
 //	wait DURATION      let time pass
 //	mappings           list what is alive
@@ -96,6 +98,8 @@ func (s *script) step(t *testing.T, line string) string {
 			send = n.Inbound
 		}
 		return s.describe(send(p, s.now))
+	case "expect":
+		return s.expect(t, words[1:])
 	case "wait":
 		d, err := time.ParseDuration(words[1])
 		if err != nil {
@@ -131,6 +135,25 @@ func (s *script) step(t *testing.T, line string) string {
 	}
 	t.Fatalf("unknown step %q", line)
 	return ""
+}
+
+func (s *script) expect(t *testing.T, w []string) string {
+	e := Expectation{Protocol: map[string]Protocol{"udp": UDP, "tcp": TCP}[w[0]], Internal: netip.MustParseAddrPort(w[2])}
+	var err error
+	if w[1] != "anybody" {
+		e.Remote, err = netip.ParseAddr(w[1])
+	}
+	if len(w) > 3 && err == nil {
+		e.Lifetime, err = time.ParseDuration(w[3])
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	external, reason := s.nat.Expect(e, s.now)
+	if reason != NotDropped {
+		return "refused, " + reason.String() + "\n"
+	}
+	return fmt.Sprintf("%v\n", external)
 }
 
 func parsePacket(w []string) Packet {

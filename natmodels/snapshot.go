@@ -36,6 +36,10 @@ func (n *NAT) clone() *NAT {
 	for e, held := range c.endpoint {
 		c.endpoint[e] = maps.Clone(held)
 	}
+	c.holes = maps.Clone(n.holes)
+	for ref, list := range c.holes {
+		c.holes[ref] = slices.Clone(list)
+	}
 	c.groups = maps.Clone(n.groups)
 	for a, g := range c.groups {
 		same := *g
