@@ -86,6 +86,8 @@ type Description struct {
 	// RTP port + 1 when there is none (RFC 3605 §2.1). The zero value means
 	// the default to Marshal, and after Parse that there is no such port.
 	RTCP netip.AddrPort
+	// NameRTCP makes Marshal write RTCP, with its address, also where it is the default.
+	NameRTCP bool
 	// Mux offers or accepts RTCP on the RTP port (RFC 5761).
 	Mux bool
 
@@ -217,9 +219,9 @@ func (d Description) audioLine() *sdp.MediaDescription {
 // left out when it is RTP's (RFC 3605 §2.1).
 func (d Description) rtcpAttribute() string {
 	switch {
-	case !d.RTCP.IsValid() || d.RTCP == portAbove(d.RTP):
+	case !d.RTCP.IsValid() || d.RTCP == portAbove(d.RTP) && !d.NameRTCP:
 		return ""
-	case d.RTCP.Addr() == d.RTP.Addr():
+	case d.RTCP.Addr() == d.RTP.Addr() && !d.NameRTCP:
 		return strconv.Itoa(int(d.RTCP.Port()))
 	}
 	a := d.RTCP.Addr()

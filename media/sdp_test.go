@@ -175,6 +175,10 @@ func TestMarshalRTCP(t *testing.T) {
 			t.Errorf("%s %s came back as %v %v, %v", tc.rtp, tc.rtcp, back.RTP, back.RTCP, err)
 		}
 	}
+	named := media.Description{RTP: ap("192.0.2.1:4000"), RTCP: ap("192.0.2.1:4001"), NameRTCP: true}
+	if b := string(media.Marshal(named)); !strings.Contains(b, "a=rtcp:4001 IN IP4 192.0.2.1\r\n") {
+		t.Errorf("NameRTCP: %s", b)
+	}
 	if b := media.Marshal(media.Description{}); !strings.Contains(string(b), "c=IN IP4 0.0.0.0") {
 		t.Errorf("the zero description: %s", b)
 	}

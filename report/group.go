@@ -93,6 +93,9 @@ func (g group) title() string {
 	if c.FilterScope != scenarios.ScopeMapping {
 		parts = append(parts, "filter scope "+string(c.FilterScope))
 	}
+	if c.ALG != scenarios.ALGOff {
+		parts = append(parts, "SIP ALG "+string(c.ALG))
+	}
 	return strings.Join(parts, ", ")
 }
 

@@ -356,6 +356,8 @@ func (d *drawing) rowNotes(r row, again bool) []note {
 				d.rewrites[key] = true
 				all = append(all, note{i, d.rewrite(e)})
 			}
+		case e.Kind == vnet.Rewritten && i >= 0:
+			all = append(all, note{i, e.Detail})
 		case e.Kind == vnet.Dropped:
 			key := refusal{e.Box, e.Src, e.Dst, e.Reason}
 			text := dropText(e, i < 0)

@@ -18,8 +18,9 @@ type agent struct {
 	client  *ua.Client
 	profile *ua.Profile
 
-	mu   sync.Mutex
-	last *ua.Session // the last call that came in
+	mu        sync.Mutex
+	last      *ua.Session // the last call that came in
+	discarded []ua.DiscardEvent
 }
 
 // retryBase keeps a failed registration from being tried again while the flow
@@ -36,7 +37,7 @@ func newAgent(c Cell, side Side, host *vnet.Host, seed uint64) (*agent, error) {
 		MediaPortMin: RTPPort, MediaPortMax: RTCPPort,
 		Seed:    seed,
 		OnEvent: a.event,
-		Options: ua.Options{Rport: c.Rport, Latch: c.Latch.Has(side), Strict: c.Strict.Has(side), Silent: !c.HasMedia() || c.Silent.Has(side)},
+		Options: ua.Options{Rport: c.Rport, Latch: c.Latch.Has(side), Strict: c.Strict.Has(side), Silent: !c.HasMedia() || c.Silent.Has(side), NameRTCP: c.ALG != ALGOff},
 	}
 	manager, err := newManager(c, side)
 	if err != nil {
@@ -78,8 +79,14 @@ func newManager(c Cell, side Side) (ua.PortManager, error) {
 	return ua.Local{}, nil
 }
 
-// event answers calls.
+// event answers calls, and takes note of responses that were of no use.
 func (a *agent) event(e ua.Event) {
+	if d, ok := e.(ua.DiscardEvent); ok {
+		a.mu.Lock()
+		a.discarded = append(a.discarded, d)
+		a.mu.Unlock()
+		return
+	}
 	s, ok := e.(ua.SessionEvent)
 	if !ok || s.State != ua.Incoming {
 		return

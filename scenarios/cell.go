@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/sipalg"
 )
 
 // Flow is what is played.
@@ -60,6 +61,13 @@ const (
 	ScopeEndpoint FilterScope = "endpoint"
 )
 
+// ALG names the SIP application level gateway in the NATs of a cell: a variant of
+// package sipalg, or none.
+type ALG string
+
+// ALGOff is a NAT as RFC 4787 REQ-10 wants it.
+const ALGOff ALG = "off"
+
 // Side is one end of a call.
 type Side string
 
@@ -105,16 +113,18 @@ type Cell struct {
 	Strict      Sides // who drops media from anywhere but the signalled source
 	Silent      Sides // who sends no RTP and opens no hole for it: none, a or b
 	FilterScope FilterScope
+	ALG         ALG // in every NAT of the cell
 }
 
 // DefaultCell is the world of plain RFC 3261: what an identifier or a command
 // line does not say is this. No remedy is on (registrar contact, no rport, no
-// latching), no obstacle is on (no strict check, nobody silent).
+// latching), no obstacle is on (no strict check, nobody silent, no ALG).
 func DefaultCell(flow Flow, a, b string) Cell {
 	return Cell{
 		Flow: flow, A: a, B: b,
 		PortManager: ManagerSTUN, Registrar: RegistrarContact,
 		Latch: NoSide, Strict: NoSide, Silent: NoSide, FilterScope: ScopeMapping,
+		ALG: ALGOff,
 	}
 }
 
@@ -142,6 +152,15 @@ func Registrars() []Registrar     { return []Registrar{RegistrarContact, Registr
 func SideSets() []Sides           { return []Sides{NoSide, SideA, SideB, BothSides} }
 func SilentSets() []Sides         { return []Sides{NoSide, SideA, SideB} }
 func FilterScopes() []FilterScope { return []FilterScope{ScopeMapping, ScopeEndpoint} }
+
+// ALGs are off and the variants of package sipalg.
+func ALGs() []ALG {
+	all := []ALG{ALGOff}
+	for _, name := range sipalg.Names() {
+		all = append(all, ALG(name))
+	}
+	return all
+}
 
 // ErrInvalid marks a cell, an axis value or an identifier that means nothing here.
 var ErrInvalid = errors.New("scenarios: invalid")
@@ -189,6 +208,7 @@ func (c Cell) Validate() error {
 		CheckValue("strict", c.Strict, SideSets()),
 		CheckValue("silent", c.Silent, SilentSets()),
 		CheckValue("filter scope", c.FilterScope, FilterScopes()),
+		CheckValue("ALG", c.ALG, ALGs()),
 	} {
 		if err != nil {
 			return err
@@ -235,4 +255,16 @@ func (c Cell) NAT(side Side) (natmodels.Config, error) {
 		cfg.FilterScope = natmodels.PerMapping
 	}
 	return cfg, nil
+}
+
+// SIPALG is the application level gateway in the cell's NATs, or nil.
+func (c Cell) SIPALG() (*sipalg.ALG, error) {
+	if c.ALG == ALGOff {
+		return nil, nil
+	}
+	alg, err := sipalg.Named(string(c.ALG))
+	if err != nil {
+		return nil, fmt.Errorf("scenarios: %w", err)
+	}
+	return &alg, nil
 }

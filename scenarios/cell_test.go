@@ -17,7 +17,7 @@ func TestID(t *testing.T) {
 	remedied := call
 	remedied.Registrar, remedied.Rport, remedied.Latch = RegistrarReceived, true, BothSides
 	all := remedied
-	all.PortManager, all.Strict, all.Silent, all.FilterScope = ManagerLocal, SideA, SideB, ScopeEndpoint
+	all.PortManager, all.Strict, all.Silent, all.FilterScope, all.ALG = ManagerLocal, SideA, SideB, ScopeEndpoint, "linux"
 	phone := DefaultCell(FlowPCToPhone, "symmetric", "full-cone")
 	phone.Latch = SideB
 	register := all
@@ -28,9 +28,9 @@ func TestID(t *testing.T) {
 	}{
 		{call, "call/stun[a=eim-apdf,b=apdm-apdf]"},
 		{remedied, "call/stun[a=eim-apdf,b=apdm-apdf,registrar=received,rport=true,latch=both]"},
-		{all, "call/local[a=eim-apdf,b=apdm-apdf,registrar=received,rport=true,latch=both,strict=a,silent=b,filter-scope=endpoint]"},
+		{all, "call/local[a=eim-apdf,b=apdm-apdf,registrar=received,rport=true,latch=both,strict=a,silent=b,filter-scope=endpoint,alg=linux]"},
 		{phone, "pc-to-phone/stun[a=symmetric,latch=b]"},
-		{register, "register/local[a=eim-apdf,registrar=received,rport=true,filter-scope=endpoint]"},
+		{register, "register/local[a=eim-apdf,registrar=received,rport=true,filter-scope=endpoint,alg=linux]"},
 	} {
 		if got := x.cell.ID(); got != x.id {
 			t.Errorf("ID is %s, want %s", got, x.id)
@@ -46,6 +46,7 @@ func TestParseIDRoundTripsThePlan(t *testing.T) {
 	cells := mustPlan(Axes{
 		A: natmodels.PresetNames(), B: Classic(), PortManagers: PortManagers(), Registrars: Registrars(),
 		Rports: []bool{false, true}, Latches: SideSets(), Stricts: SideSets(), Silents: SilentSets(), FilterScopes: FilterScopes(),
+		ALGs: []ALG{ALGOff, "full"},
 	})
 	seen := map[string]bool{}
 	for _, c := range cells {

@@ -39,6 +39,9 @@
 // sender latches (RFC 7362 §4). The rules stand at [Predict]'s parts in
 // oracle_signalling.go and oracle_media.go; docs and tests hold the tables.
 //
+// A SIP ALG in the NATs ([Cell.ALG]) rewrites what an end announces before anybody reads
+// it: oracle_alg.go says into what, and the rules above apply to the result.
+//
 // It is not a load generator, and it says nothing about NATs that change their
 // behaviour, run out of ports or forget mappings within minutes: for those
 // [PredictNATs] returns [ErrNotCovered] rather than a guess.

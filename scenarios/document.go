@@ -30,6 +30,7 @@ type DocumentCell struct {
 	Strict      Sides            `json:"strict"`
 	Silent      Sides            `json:"silent"`
 	FilterScope FilterScope      `json:"filterScope"`
+	ALG         ALG              `json:"alg"`
 	Predicted   *DocumentOutcome `json:"predicted,omitempty"`
 	Observed    *DocumentOutcome `json:"observed,omitempty"` // absent if the cell could not be played
 	Cause       string           `json:"cause"`
@@ -74,6 +75,7 @@ func documentCell(r Result) DocumentCell {
 		ID: c.ID(), Flow: c.Flow, A: c.A, B: c.B, PortManager: c.PortManager,
 		Registrar: c.Registrar, Rport: c.Rport, Latch: c.Latch, Strict: c.Strict, Silent: c.Silent,
 		FilterScope: c.FilterScope,
+		ALG:         c.ALG,
 		Cause:       r.Cause,
 		Expected:    r.Expected && r.Err == nil,
 		Steps:       make([]DocumentStep, 0, len(r.Predicted.Steps)),

@@ -15,6 +15,7 @@ const (
 	keyStrict      = "strict"
 	keySilent      = "silent"
 	keyFilterScope = "filter-scope"
+	keyALG         = "alg"
 )
 
 // ID names the cell by what it is, never by where it stands in a list:
@@ -24,7 +25,7 @@ const (
 // The path is flow and port manager. Within the brackets a always comes, b
 // where the flow has a NAT there (call), and then what differs from
 // DefaultCell: registrar (contact), rport (false), latch (none), strict
-// (none), silent (none), filter-scope (mapping). ParseID reads it back.
+// (none), silent (none), filter-scope (mapping), alg (off). ParseID reads it back.
 func (c Cell) ID() string {
 	c = c.Canonical()
 	var b strings.Builder
@@ -41,6 +42,7 @@ func (c Cell) ID() string {
 	add(keyStrict, string(c.Strict), c.Strict != NoSide)
 	add(keySilent, string(c.Silent), c.Silent != NoSide)
 	add(keyFilterScope, string(c.FilterScope), c.FilterScope != ScopeMapping)
+	add(keyALG, string(c.ALG), c.ALG != ALGOff)
 	b.WriteByte(']')
 	return b.String()
 }
@@ -104,9 +106,11 @@ func (c *Cell) set(key, value string) error {
 		c.Silent = Sides(value)
 	case keyFilterScope:
 		c.FilterScope = FilterScope(value)
+	case keyALG:
+		c.ALG = ALG(value)
 	default:
 		return &ValueError{Axis: "key", Value: key, Valid: []string{
-			keyA, keyB, keyRegistrar, keyRport, keyLatch, keyStrict, keySilent, keyFilterScope}}
+			keyA, keyB, keyRegistrar, keyRport, keyLatch, keyStrict, keySilent, keyFilterScope, keyALG}}
 	}
 	return nil
 }

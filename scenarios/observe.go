@@ -3,8 +3,11 @@ package scenarios
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/natproof/natproof/media"
+	"github.com/natproof/natproof/servers/registrar"
+	"github.com/natproof/natproof/ua"
 )
 
 // observation is what a played cell left behind: every packet's way, and what
@@ -15,6 +18,9 @@ type observation struct {
 	media  map[Side]mediaCount
 	talked bool // the call was established
 	rtcp   bool // the call lasted long enough to judge RTCP
+	// discarded are the responses that reached a host and were of no use to it.
+	discarded map[string][]ua.DiscardEvent
+	refused   []registrar.Event // what the proxy threw away
 }
 
 // mediaCount is what one end counted while media was in its steady state: RTP
@@ -89,11 +95,39 @@ func (o observation) initiated(f *flight, host string) bool {
 // nobody's step.
 func (o observation) answered(host string) bool {
 	for i := range o.tape.sip {
-		if f := &o.tape.sip[i]; f.success("INVITE") && f.arrived && f.end.Box == host {
+		f := &o.tape.sip[i]
+		if _, useless := o.useless(f); !useless && f.success("INVITE") && f.arrived && f.end.Box == host {
 			return true
 		}
 	}
 	return false
+}
+
+// useless is why the host that a response reached did not use it.
+func (o observation) useless(f *flight) (Cause, bool) {
+	for _, d := range o.discarded[f.end.Box] {
+		if f.arrived && f.status == d.Code && f.method == d.Method && f.callID == d.CallID {
+			return Cause{Box: f.end.Box, Rule: RuleForeignVia, Src: f.end.Src, Dst: f.end.Dst,
+				Why: fmt.Sprintf("the Via of the request named %s and that of the response names %s (RFC 3261 §18.1.2)", d.Sent, d.Got)}, true
+		}
+	}
+	return Cause{}, false
+}
+
+// refusal is why the proxy threw one of the messages away that reached it.
+func (o observation) refusal(is func(*flight) bool) (Cause, bool) {
+	for i := range o.tape.sip {
+		f := &o.tape.sip[i]
+		if !is(f) || !f.arrived || f.end.Box != BoxProxy {
+			continue
+		}
+		for _, e := range o.refused {
+			if e.Source == f.end.Src {
+				return Cause{Box: BoxProxy, Rule: RuleMalformed, Src: f.end.Src, Dst: f.end.Dst, Why: strings.TrimPrefix(e.Detail, string(RuleMalformed)+": ")}, true
+			}
+		}
+	}
+	return Cause{}, false
 }
 
 // message judges a message that may be relayed and repeated: it arrived if one
@@ -108,6 +142,10 @@ func (o observation) message(name, from, to string, is func(*flight) bool) StepO
 		}
 		sent = sent || f.from == from
 		if f.arrived && f.end.Box == to {
+			if cause, useless := o.useless(f); useless {
+				cause.Message = name
+				return StepOutcome{Fate: Lost, Cause: cause}
+			}
 			return StepOutcome{Fate: Arrived}
 		}
 		if f.ended && !f.arrived {
@@ -119,6 +157,10 @@ func (o observation) message(name, from, to string, is func(*flight) bool) StepO
 		return StepOutcome{Fate: NotSent, Cause: Cause{Box: from, Rule: RuleNotSent, Message: name}}
 	case last != nil:
 		return StepOutcome{Fate: Lost, Cause: DropCause(name, last.end)}
+	}
+	if cause, ok := o.refusal(is); ok {
+		cause.Message = name
+		return StepOutcome{Fate: Lost, Cause: cause}
 	}
 	return StepOutcome{Fate: Lost, Cause: Cause{Box: BoxProxy, Rule: RuleUnknown, Message: name,
 		Why: fmt.Sprintf("%s sent it and no box dropped it, yet it did not reach %s", from, to)}}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/sipalg"
 )
 
 // SIPPort is the internal port of every user agent's SIP socket. The oracle
@@ -56,7 +57,7 @@ func PredictNATs(c Cell, natA, natB natmodels.Config) (Outcome, error) {
 	if err != nil {
 		return Outcome{}, err
 	}
-	p := signalling{cell: c, a: a, b: b}
+	p := signalling{cell: c, a: a.announcing(announcedSIP), b: b.announcing(announcedSIP)}
 	steps := p.registration()
 	call, established := p.call()
 	steps = append(steps, call[:len(call)-1]...)
@@ -79,6 +80,11 @@ type end struct {
 	mapping, filtering natmodels.Behavior
 	scope              natmodels.FilterScope
 	preserved          bool // the SIP port is the same outside
+
+	contacted string      // who the announced mapping was made towards, in words
+	alg       *sipalg.ALG // what rewrites the announcements, or nil
+	manager   PortManager // whose announcements they are
+	nobody    bool        // what is announced leads to no socket
 }
 
 // newEnd derives the end from behaviours. No NAT, and a NAT with a port forward
@@ -86,9 +92,14 @@ type end struct {
 // endpoint-independent filter: what comes from the port always shows the
 // advertised address, and what is sent to it always arrives.
 func newEnd(c Cell, side Side, cfg natmodels.Config) (end, error) {
-	e := end{side: side, host: c.Host(side), nat: NATBox(side), cfg: cfg, has: cfg.Translates(), preserved: true}
-	if !e.has || c.PortManager == ManagerStatic {
+	e := end{side: side, host: c.Host(side), nat: NATBox(side), cfg: cfg, has: cfg.Translates(), preserved: true,
+		contacted: "the STUN server", manager: c.PortManager}
+	if !e.has {
 		return e, nil
+	}
+	var err error
+	if e.alg, err = c.SIPALG(); err != nil || c.PortManager == ManagerStatic {
+		return e, err
 	}
 	if err := covered(c, cfg); err != nil {
 		return end{}, fmt.Errorf("%w: %s: %w", ErrNotCovered, e.nat, err)
@@ -96,6 +107,9 @@ func newEnd(c Cell, side Side, cfg natmodels.Config) (end, error) {
 	e.local = c.PortManager == ManagerLocal
 	e.mapping, e.filtering, e.scope = cfg.Mapping, cfg.Filtering, cfg.FilterScope
 	e.preserved = cfg.PreservesPort(SIPPort)
+	if err := e.legible(); err != nil {
+		return end{}, fmt.Errorf("%w: %s: %w", ErrNotCovered, e.nat, err)
+	}
 	return e, nil
 }
 
@@ -112,6 +126,8 @@ func covered(c Cell, cfg natmodels.Config) error {
 		return errors.New("a port that must be preserved and is already held by the mapping towards the STUN server")
 	case cfg.PortChoice == natmodels.Preserve && !cfg.PortRange.Contains(SIPPort):
 		return errors.New("a port that must be preserved and is out of range")
+	case c.ALG == "double" && cfg.Mapping != natmodels.EndpointIndependent && cfg.PortChoice == natmodels.PreserveElseRandom:
+		return errors.New("an ALG that takes the port of one mapping for another's")
 	}
 	return nil
 }

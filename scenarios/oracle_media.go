@@ -22,11 +22,16 @@ func predictMedia(c Cell, a, b end, established bool) []StepOutcome {
 	// RTCP has a socket and an announced address of its own, so it fares as RTP
 	// does, except that a side that sends no media still reports (RFC 3550 §6.4).
 	rtcp := stream{message: "RTCP", latch: c.Latch, strict: c.Strict, silent: NoSide}
+	rtpOfA, rtpOfB := a.announcing(announcedRTP), b.announcing(announcedRTP)
+	rtcpOfA, rtcpOfB := a.announcing(announcedRTCP), b.announcing(announcedRTCP)
 	ways := []struct {
 		step Step
 		s    stream
 		x, y end
-	}{{RTPAToB, rtp, a, b}, {RTPBToA, rtp, b, a}, {RTCPAToB, rtcp, a, b}, {RTCPBToA, rtcp, b, a}}
+	}{
+		{RTPAToB, rtp, rtpOfA, rtpOfB}, {RTPBToA, rtp, rtpOfB, rtpOfA},
+		{RTCPAToB, rtcp, rtcpOfA, rtcpOfB}, {RTCPBToA, rtcp, rtcpOfB, rtcpOfA},
+	}
 
 	steps := make([]StepOutcome, 0, len(ways))
 	for _, w := range ways {
@@ -72,6 +77,9 @@ func (s stream) announced(x, y end) Cause {
 		return Cause{Box: BoxInternet, Rule: RuleNoRoute, Message: s.message,
 			Why: fmt.Sprintf("%s announced a private address (RFC 1918 §3)", y.host)}
 	}
+	if y.nobody {
+		return y.leadsNowhere(s.message)
+	}
 	if why := s.refusal(x, y); why != "" {
 		return Cause{Box: y.nat, Rule: RuleFiltered, Message: s.message, Why: why}
 	}
@@ -80,18 +88,18 @@ func (s stream) announced(x, y end) Cause {
 
 // refusal is why y's NAT does not admit x at the announced address, or "".
 func (s stream) refusal(x, y end) string {
-	onlySTUN := fmt.Sprintf("%s: ", y.says())
+	behaves := y.says() + ": "
 	switch {
 	case y.filtering == natmodels.EndpointIndependent:
 		return ""
 	case s.silent.Has(y.side):
-		return onlySTUN + fmt.Sprintf("%s is silent, so its mapping admits the STUN server only (RFC 4787 §5)", y.host)
+		return behaves + fmt.Sprintf("%s is silent, so its mapping admits %s only (RFC 4787 §5)", y.host, y.contacted)
 	case y.scope == natmodels.PerMapping && y.mapping != natmodels.EndpointIndependent:
-		return onlySTUN + fmt.Sprintf("%s sends to %s through another mapping than the announced one (RFC 4787 §4.1), which admits the STUN server only (§5)", y.host, x.host)
+		return behaves + fmt.Sprintf("%s sends to %s through another mapping than the announced one (RFC 4787 §4.1), which admits %s only (§5)", y.host, x.host, y.contacted)
 	case y.filtering == natmodels.AddressDependent, x.mapping == natmodels.EndpointIndependent:
 		return ""
 	}
-	return onlySTUN + fmt.Sprintf("it admits the port %s announced (RFC 4787 §5), but %s's %s mapping sends to %s from a new one (§4.1)",
+	return behaves + fmt.Sprintf("it admits the port %s announced (RFC 4787 §5), but %s's %s mapping sends to %s from a new one (§4.1)",
 		x.host, x.nat, x.cfg.Mapping, y.host)
 }
 

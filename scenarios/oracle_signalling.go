@@ -45,7 +45,10 @@ func (p signalling) call() (steps []StepOutcome, established bool) {
 			notSent(Bye, caller, "BYE", why),
 		}, false
 	}
-	final := p.outcome(FinalResponse, p.response(caller, "200 to INVITE"))
+	final := p.outcome(FinalResponse, callee.incomplete("200 to INVITE"))
+	if final.Fate == Arrived {
+		final = p.outcome(FinalResponse, p.response(caller, "200 to INVITE"))
+	}
 	if final.Fate == Lost {
 		why := fmt.Sprintf("the 200 never reached %s, so there is no dialog (RFC 3261 §12.1)", caller.host)
 		return []StepOutcome{invite, final,
@@ -58,8 +61,16 @@ func (p signalling) call() (steps []StepOutcome, established bool) {
 	return []StepOutcome{invite, final, ack, bye}, ack.Fate == Arrived
 }
 
-// response is why a response of the proxy does not reach the end, or zero.
+// response is why a response of the proxy does not reach the end, or is of no use to
+// it, or zero.
 func (p signalling) response(e end, message string) Cause {
+	if c := p.responseWay(e, message); !c.IsZero() {
+		return c
+	}
+	return e.foreignVia(message)
+}
+
+func (p signalling) responseWay(e end, message string) Cause {
 	switch {
 	case p.cell.Rport:
 		// RFC 3581 §4: to the source of the request, from the socket it came to.
@@ -73,7 +84,7 @@ func (p signalling) response(e end, message string) Cause {
 			"without rport the response goes to the port in the Via (RFC 3261 §18.2.2), the private %d; %s chose another port outside",
 			SIPPort, e.nat)}
 	}
-	c := p.filtered(e, message)
+	c := p.unreached(e, message)
 	if !c.IsZero() {
 		c.Why = "without rport the response goes to the port in the Via (RFC 3261 §18.2.2), the one the STUN server saw; " + c.Why
 	}
@@ -93,11 +104,19 @@ func (p signalling) request(e end, message string) Cause {
 		return Cause{Box: BoxInternet, Rule: RuleNoRoute, Message: message,
 			Why: fmt.Sprintf("the Contact of %s is a private address (RFC 1918 §3) and the proxy routes to what it says (RFC 3261 §16.6)", e.host)}
 	}
-	c := p.filtered(e, message)
+	c := p.unreached(e, message)
 	if !c.IsZero() {
 		c.Why = "the proxy routes to the Contact (RFC 3261 §16.6), the address the STUN server saw; " + c.Why
 	}
 	return c
+}
+
+// unreached is why the proxy does not get through to what the end announced, or zero.
+func (p signalling) unreached(e end, message string) Cause {
+	if e.nobody {
+		return e.leadsNowhere(message)
+	}
+	return p.filtered(e, message)
 }
 
 // filtered is whether the end's NAT admits the proxy at the mapping that the

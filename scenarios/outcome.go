@@ -99,14 +99,16 @@ const (
 type Rule string
 
 const (
-	RuleFiltered  Rule = "filtered"          // RFC 4787 §5
-	RuleNoMapping Rule = "no-mapping"        // nobody behind the NAT has that external port
-	RuleNoRoute   Rule = Rule(vnet.NoRoute)  // a private address on the internet
-	RuleStrict    Rule = "strict-source"     // the receiver wants the signalled source
-	RuleNotSent   Rule = "not-sent"          // the sender had no reason, or no address, to send
-	RuleNoSocket  Rule = Rule(vnet.NoSocket) // reached the host, nobody listens
-	RuleLinkLoss  Rule = Rule(vnet.LinkLoss) // impairment, not theory
-	RuleUnknown   Rule = "no-drop-observed"  // lost without a drop in the trace: a defect of the lab
+	RuleFiltered   Rule = "filtered"          // RFC 4787 §5
+	RuleNoMapping  Rule = "no-mapping"        // nobody behind the NAT has that external port
+	RuleNoRoute    Rule = Rule(vnet.NoRoute)  // a private address on the internet
+	RuleStrict     Rule = "strict-source"     // the receiver wants the signalled source
+	RuleNotSent    Rule = "not-sent"          // the sender had no reason, or no address, to send
+	RuleNoSocket   Rule = Rule(vnet.NoSocket) // reached the host, nobody listens
+	RuleForeignVia Rule = "foreign-via"       // the response does not name who sent the request (RFC 3261 §18.1.2)
+	RuleMalformed  Rule = "malformed"         // cut short, or not to be understood (RFC 3261 §18.3)
+	RuleLinkLoss   Rule = Rule(vnet.LinkLoss) // impairment, not theory
+	RuleUnknown    Rule = "no-drop-observed"  // lost without a drop in the trace: a defect of the lab
 )
 
 // Cause says which box did what to which message, and why.

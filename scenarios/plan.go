@@ -15,10 +15,11 @@ type Axes struct {
 	Stricts      []Sides
 	Silents      []Sides
 	FilterScopes []FilterScope
+	ALGs         []ALG
 }
 
 // Plan expands the axes into cells, in a fixed order: the flow changes slowest,
-// then port manager, registrar, rport, latch, strict, silent and filter scope;
+// then port manager, registrar, rport, latch, strict, silent, filter scope and ALG;
 // a and b change fastest, so that the cells of one matrix stand together. What
 // a flow does not use is collapsed (see Cell.Canonical) and the duplicates that
 // makes are left out. The first invalid value is returned as a *ValueError.
@@ -86,6 +87,7 @@ func (x Axes) withDefaults() Axes {
 	orDefault(&x.Stricts, d.Strict)
 	orDefault(&x.Silents, d.Silent)
 	orDefault(&x.FilterScopes, d.FilterScope)
+	orDefault(&x.ALGs, d.ALG)
 	return x
 }
 
@@ -107,6 +109,7 @@ func (x Axes) validate() error {
 		checkAll("strict", x.Stricts, SideSets()),
 		checkAll("silent", x.Silents, SilentSets()),
 		checkAll("filter scope", x.FilterScopes, FilterScopes()),
+		checkAll("ALG", x.ALGs, ALGs()),
 	} {
 		if err != nil {
 			return err
@@ -135,8 +138,10 @@ func (x Axes) each(f func(Cell)) {
 						over(x.Stricts, &c.Strict, func() {
 							over(x.Silents, &c.Silent, func() {
 								over(x.FilterScopes, &c.FilterScope, func() {
-									over(x.A, &c.A, func() {
-										over(x.B, &c.B, func() { f(c) })
+									over(x.ALGs, &c.ALG, func() {
+										over(x.A, &c.A, func() {
+											over(x.B, &c.B, func() { f(c) })
+										})
 									})
 								})
 							})

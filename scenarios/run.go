@@ -292,7 +292,12 @@ func (p *play) count(near func() (media.Stats, bool)) (map[Side]media.Stats, err
 }
 
 func (p *play) observe() []StepOutcome {
+	discarded := map[string][]ua.DiscardEvent{}
+	for side, a := range p.agents {
+		discarded[p.cell.Host(side)] = a.discarded
+	}
 	return observe(observation{
+		discarded: discarded, refused: p.world.refused,
 		cell: p.cell, tape: p.tape, media: p.media, talked: p.talked, rtcp: p.judgesRTCP(),
 	})
 }

@@ -69,7 +69,7 @@ func (w *World) ServeProxy(c Cell, seed uint64) (stop func() error, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("scenarios: proxy: %w", err)
 	}
-	cfg := registrar.Config{Domain: Domain, Seed: seedFor(seed, BoxProxy)}
+	cfg := registrar.Config{Domain: Domain, Seed: seedFor(seed, BoxProxy), OnEvent: w.proxyEvent}
 	if c.Registrar == RegistrarReceived {
 		cfg.Policy = registrar.PolicyReceived
 	}
@@ -81,6 +81,13 @@ func (w *World) ServeProxy(c Cell, seed uint64) (stop func() error, err error) {
 		return nil, fmt.Errorf("scenarios: proxy: %w", err)
 	}
 	return start(server), nil
+}
+
+// proxyEvent takes note of what the proxy threw away. The server calls it one at a time.
+func (w *World) proxyEvent(e registrar.Event) {
+	if e.Kind == registrar.Dropped {
+		w.refused = append(w.refused, e)
+	}
 }
 
 // ringTime is how long the telephone behind the gateway rings.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/servers/registrar"
 	"github.com/natproof/natproof/vnet"
 )
 
@@ -59,7 +60,8 @@ type World struct {
 	NATA, NATB           *vnet.Gateway // nil on a side without a NAT
 	STUN, Proxy, Gateway *vnet.Host    // STUN has two addresses; Gateway is nil but in pc-to-phone
 
-	boxes []Box
+	boxes   []Box
+	refused []registrar.Event // what the proxy threw away; read it when it has stopped
 }
 
 // NewWorld builds the cell's topology. The seed decides what NATs choose at random.
@@ -127,7 +129,11 @@ func (w *World) addSide(c Cell, side Side, seed uint64, access vnet.LinkConfig) 
 		if c.PortManager == ManagerStatic {
 			cfg.Static = forwards(at)
 		}
-		if gw, err = w.Lab.Internet().AddGateway(NATBox(side), vnet.GatewayConfig{NAT: cfg, Link: access}); err != nil {
+		alg, err := c.SIPALG()
+		if err != nil {
+			return err
+		}
+		if gw, err = w.Lab.Internet().AddGateway(NATBox(side), vnet.GatewayConfig{NAT: cfg, Link: access, ALG: alg}); err != nil {
 			return err
 		}
 		realm, prefix, addr, siteLink = gw.Inside(), at.private, at.inside, vnet.LinkConfig{}

@@ -84,7 +84,7 @@ func (s *Session) describe(hold bool) media.Description {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	d := media.Description{
-		RTP: s.rtp.mapping().External, Mux: s.c.cfg.RTCPMux,
+		RTP: s.rtp.mapping().External, Mux: s.c.cfg.RTCPMux, NameRTCP: s.c.cfg.NameRTCP,
 		SessionID: s.sdpID, SessionVersion: s.sdpVersion,
 	}
 	if s.rtcp != nil {

@@ -63,6 +63,9 @@ type Options struct {
 	// RTCPMux offers and accepts RTCP on the RTP port (RFC 5761). An offer still has an
 	// RTCP port of its own, for peers that do not.
 	RTCPMux bool
+	// NameRTCP writes a=rtcp with its address (RFC 3605) also where that says nothing new,
+	// RTP's port + 1.
+	NameRTCP bool
 	// FailOnRedirect makes a 3xx response the end of a call. Otherwise up to five
 	// contacts are tried.
 	FailOnRedirect bool

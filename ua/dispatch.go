@@ -2,6 +2,8 @@ package ua
 
 import (
 	"mime"
+	"net"
+	"strconv"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -128,6 +130,19 @@ func (c *Client) response(res *sip.Response) {
 		}
 	}
 	c.ctr.unmatched.Add(1)
+}
+
+// foreign tells of a response that is not used.
+func (c *Client) foreign(res *sip.Response, sent *sip.ViaHeader) {
+	got := res.Via()
+	c.emit(DiscardEvent{
+		Method: string(res.CSeq().MethodName), CallID: res.CallID().Value(), Code: res.StatusCode,
+		Sent: sentBy(sent), Got: sentBy(got),
+	})
+}
+
+func sentBy(v *sip.ViaHeader) string {
+	return net.JoinHostPort(unbracket(v.Host), strconv.Itoa(portOr(v.Port)))
 }
 
 // server is the Server header field, if there is one.

@@ -7,7 +7,7 @@ import (
 )
 
 // Event is what a client tells its user: RegistrationEvent, SessionEvent, MediaEvent,
-// MappingEvent, KeepAliveEvent or MessageEvent.
+// MappingEvent, KeepAliveEvent, DiscardEvent or MessageEvent.
 type Event interface{ event() }
 
 // RegistrationEvent is a change of a profile's registration.
@@ -75,6 +75,15 @@ type KeepAliveEvent struct {
 	Err     error
 }
 
+// DiscardEvent is a response that came and is not used, since the sent-by of its Via is
+// not the one that the request had (RFC 3261 section 18.1.2): somebody on the way, most
+// likely an application level gateway, has rewritten it.
+type DiscardEvent struct {
+	Method, CallID string
+	Code           int
+	Sent, Got      string // the two, as host:port
+}
+
 // MessageEvent is a MESSAGE (RFC 3428) that arrived and was answered 200.
 type MessageEvent struct {
 	From, To    string // URIs
@@ -88,6 +97,7 @@ func (SessionEvent) event()      {}
 func (MediaEvent) event()        {}
 func (MappingEvent) event()      {}
 func (KeepAliveEvent) event()    {}
+func (DiscardEvent) event()      {}
 func (MessageEvent) event()      {}
 
 // name looks a state up in a list of names.

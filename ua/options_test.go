@@ -331,3 +331,35 @@ func TestTooLargeARequest(t *testing.T) {
 		equal(t, "INVITE", len(n.packets(sipText("MESSAGE"))), 0)
 	})
 }
+
+// A response whose Via an application level gateway has rewritten names somebody else: it
+// is discarded (RFC 3261 section 18.1.2), counted and told.
+func TestForeignViaIsDiscarded(t *testing.T) {
+	bubble(t, func(t *testing.T, n *memnet) {
+		a, p := newAgent(t, n, "10.0.0.1:5060"), newPeer(t, n, "203.0.113.30:5060")
+		s := must(a.NewSession(nil))(t)
+		done := make(chan error, 1)
+		go func() { done <- s.Call(context.Background(), "sip:1@203.0.113.30") }()
+		invite := p.request(sip.INVITE)
+		ours := sip.NewResponseFromRequest(invite, 486, "Busy Here", nil)
+		foreign := sip.NewResponseFromRequest(invite, 486, "Busy Here", nil)
+		foreign.Via().Host = "192.0.2.9"
+		p.send(foreign, "10.0.0.1:5060")
+		time.Sleep(time.Second)
+		equal(t, "discarded", a.Stats().ForeignVia, 1)
+		var told DiscardEvent
+		for _, e := range a.events() {
+			if d, ok := e.(DiscardEvent); ok {
+				told = d
+			}
+		}
+		equal(t, "event", told, DiscardEvent{
+			Method: "INVITE", CallID: invite.CallID().Value(), Code: 486, Sent: "10.0.0.1:5060", Got: "192.0.2.9:5060",
+		})
+		p.send(ours, "10.0.0.1:5060")
+		var refused *ResponseError
+		if err := <-done; !errors.As(err, &refused) || refused.Code != 486 {
+			t.Errorf("the call ended with %v", err)
+		}
+	})
+}

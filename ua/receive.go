@@ -161,7 +161,10 @@ func (s *stack) gotResponse(res *sip.Response) {
 	t, d := s.client[key], s.done[key]
 	s.mu.Unlock()
 	switch {
-	case t != nil && t.ours(res):
+	case t != nil && !t.ours(res):
+		s.ctr.foreignVia.Add(1)
+		s.core.foreign(res, t.req.Via())
+	case t != nil:
 		select {
 		case t.inbox <- res:
 		default:

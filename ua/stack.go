@@ -36,6 +36,9 @@ type core interface {
 	ack(req *sip.Request)
 	// response: a response that no client transaction waits for.
 	response(res *sip.Response)
+	// foreign: a response to a client transaction whose sent-by is not the one of the
+	// request, and which is not used.
+	foreign(res *sip.Response, sent *sip.ViaHeader)
 }
 
 // stack is the transport and transaction layer: sipgo's messages, parser and

@@ -15,6 +15,7 @@ type Stats struct {
 	BadRequests  uint64 // requests answered 400, 415, 416 or 420
 	Oversize     uint64 // datagrams that do not fit the read buffer; dropped
 	Unmatched    uint64 // responses to nothing that is under way; dropped
+	ForeignVia   uint64 // responses with another sent-by than the request (RFC 3261 section 18.1.2); dropped
 	StrayACKs    uint64 // ACKs that belong to no session; dropped
 	EarlyMedia   uint64 // datagrams on media ports before the stream began; dropped
 	ReadErrors   uint64
@@ -25,9 +26,9 @@ type Stats struct {
 
 // counters are the live form of Stats.
 type counters struct {
-	requests, responses, stun, pings, sent                         atomic.Uint64
-	malformed, badRequests, oversize, unmatched, strayACKs         atomic.Uint64
-	earlyMedia, readErrors, sendErrors, retransmits, managerCalled atomic.Uint64
+	requests, responses, stun, pings, sent                             atomic.Uint64
+	malformed, badRequests, oversize, unmatched, foreignVia, strayACKs atomic.Uint64
+	earlyMedia, readErrors, sendErrors, retransmits, managerCalled     atomic.Uint64
 }
 
 func (c *counters) snapshot() Stats {
@@ -35,7 +36,7 @@ func (c *counters) snapshot() Stats {
 		Requests: c.requests.Load(), Responses: c.responses.Load(), STUN: c.stun.Load(),
 		Pings: c.pings.Load(), Sent: c.sent.Load(),
 		Malformed: c.malformed.Load(), BadRequests: c.badRequests.Load(), Oversize: c.oversize.Load(),
-		Unmatched: c.unmatched.Load(), StrayACKs: c.strayACKs.Load(), EarlyMedia: c.earlyMedia.Load(),
+		Unmatched: c.unmatched.Load(), ForeignVia: c.foreignVia.Load(), StrayACKs: c.strayACKs.Load(), EarlyMedia: c.earlyMedia.Load(),
 		ReadErrors: c.readErrors.Load(), SendErrors: c.sendErrors.Load(),
 		Retransmits: c.retransmits.Load(), ManagerCalls: c.managerCalled.Load(),
 	}

@@ -25,7 +25,10 @@
 //
 //	conn, _ := phone.ListenPacket("udp4", ":5060") // a net.PacketConn like any other
 //
-// Every box writes typed events (sent, translated, delivered, dropped with the
+// A gateway may have a SIP application level gateway beside its NAT (package sipalg),
+// which is switched on and off with Gateway.SetALG.
+//
+// Every box writes typed events (sent, translated, rewritten, delivered, dropped with the
 // reason and the mapping) into one trace, see Lab.Trace.
 //
 // # Determinism

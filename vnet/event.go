@@ -20,11 +20,13 @@ const (
 	Delivered
 	// Dropped: the packet ended here; Reason says why.
 	Dropped
+	// Rewritten: the SIP ALG of a gateway changed the payload that it had translated.
+	Rewritten
 	// Changed: somebody changed the lab while it ran (behaviour, addresses, link state).
 	Changed
 )
 
-var eventKindNames = [...]string{"", "sent", "translated", "delivered", "dropped", "changed"}
+var eventKindNames = [...]string{"", "sent", "translated", "delivered", "dropped", "rewritten", "changed"}
 
 // String returns the kind in lower case.
 func (k EventKind) String() string {

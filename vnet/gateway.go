@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/sipalg"
 )
 
 // GatewayConfig describes a gateway.
@@ -15,6 +16,9 @@ type GatewayConfig struct {
 	NAT natmodels.Config
 	// Link joins it to the outer realm.
 	Link LinkConfig
+	// ALG is the SIP application level gateway beside the NAT; nil is none, as RFC 4787
+	// REQ-10 wants it.
+	ALG *sipalg.ALG
 }
 
 // Gateway is a NAT, or a plain router, between an outer realm and the realm
@@ -27,6 +31,7 @@ type Gateway struct {
 	link    *Link
 	nat     *natmodels.NAT
 	cfg     natmodels.Config
+	alg     *sipalg.ALG
 	arrived func(*packet) // enter, bound once
 }
 
@@ -42,13 +47,16 @@ func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)
 	}
+	if err := checkALG(cfg.ALG, cfg.NAT); err != nil {
+		return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)
+	}
 	if err := r.checkExternal(nil, cfg.NAT.External); err != nil {
 		return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)
 	}
 	if err := l.claim(name); err != nil {
 		return nil, err
 	}
-	g := &Gateway{lab: l, name: name, outside: r, nat: nat, cfg: cfg.NAT, link: newLink(l, name, cfg.Link)}
+	g := &Gateway{lab: l, name: name, outside: r, nat: nat, cfg: cfg.NAT, alg: cfg.ALG, link: newLink(l, name, cfg.Link)}
 	g.arrived = g.enter
 	g.inside = newRealm(l, "inside "+name, g)
 	for _, a := range cfg.NAT.External {
@@ -145,10 +153,10 @@ func (g *Gateway) leave(p *packet) {
 	v := g.nat.Outbound(p.np, time.Now())
 	switch v.Action {
 	case natmodels.Forward:
-		g.translated(p, v)
+		g.translated(p, v, true)
 		g.link.up.send(p, g.outside.arrived)
 	case natmodels.Hairpin:
-		g.translated(p, v)
+		g.translated(p, v, true)
 		g.inside.forward(p)
 	default:
 		g.refused(p, v, g.inside)
@@ -164,10 +172,10 @@ func (g *Gateway) enter(p *packet) {
 			g.lab.drop(p, p.np, g.name, NoRoute, v.Mapping, fmt.Sprintf("nobody inside owns %v", v.Packet.Dst.Addr()))
 			return
 		}
-		g.translated(p, v)
+		g.translated(p, v, false)
 		g.inside.forward(p)
 	case natmodels.Hairpin:
-		g.translated(p, v)
+		g.translated(p, v, false)
 		g.inside.forward(p)
 	default:
 		g.refused(p, v, g.outside)
@@ -188,7 +196,7 @@ func (r *Realm) owns(a netip.Addr) bool {
 	return false
 }
 
-func (g *Gateway) translated(p *packet, v natmodels.Verdict) {
+func (g *Gateway) translated(p *packet, v natmodels.Verdict, outward bool) {
 	before := p.np
 	p.np = v.Packet
 	detail := ""
@@ -200,6 +208,7 @@ func (g *Gateway) translated(p *packet, v natmodels.Verdict) {
 		Src: p.np.Src, Dst: p.np.Dst, FromSrc: before.Src, FromDst: before.Dst, Payload: p.payload,
 		Mapping: v.Mapping, Detail: detail,
 	})
+	g.rewrite(p, before, p.np, v.Action == natmodels.Hairpin, outward)
 }
 
 // refused drops a packet and, where the gateway answers with a packet of its

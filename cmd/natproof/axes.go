@@ -39,6 +39,7 @@ func addAxes(cmd *cobra.Command) *axes {
 	x.add("strict", string(d.Strict), "who drops media from anywhere but the signalled source: "+join(scenarios.SideSets()))
 	x.add("silent", string(d.Silent), "who sends no RTP: "+join(scenarios.SilentSets()))
 	x.add("filter-scope", string(d.FilterScope), "on whose account a NAT remembers who was contacted: "+join(scenarios.FilterScopes()))
+	x.add("alg", string(d.ALG), "the SIP application level gateway in every NAT: "+join(scenarios.ALGs()))
 	return x
 }
 
@@ -92,6 +93,7 @@ func (x *axes) plan() ([]scenarios.Cell, error) {
 		Stricts:      words[scenarios.Sides](x, "strict"),
 		Silents:      words[scenarios.Sides](x, "silent"),
 		FilterScopes: words[scenarios.FilterScope](x, "filter-scope"),
+		ALGs:         words[scenarios.ALG](x, "alg"),
 	})
 	return cells, withGroups(err)
 }

@@ -28,7 +28,8 @@ the reason where a packet was dropped; then what was predicted, what was
 observed, and why.
 
 ID is what 'natproof list' prints. What it leaves out is registrar=contact,
-rport=false, latch=none, strict=none, silent=none, filter-scope=mapping.`,
+rport=false, latch=none, strict=none, silent=none, filter-scope=mapping,
+alg=off.`,
 		Example: `  natproof run 'register/stun[a=symmetric]'
   natproof run 'call/stun[a=symmetric,b=port-restricted,registrar=received,rport=true,latch=both]'`,
 		Args: cobra.ExactArgs(1),

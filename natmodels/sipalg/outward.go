@@ -125,9 +125,9 @@ func (o outward) rtcp(line string) string {
 	}
 	port, err := strconv.ParseUint(words[0], 10, 16)
 	a, errAddr := netip.ParseAddr(words[3])
-	if err != nil || errAddr != nil || a != o.flow.Internal.Addr() {
+	if err != nil || errAddr != nil || a != o.flow.Internal.Addr() && !o.isPublic(a) {
 		return line
 	}
-	e := o.media(netip.AddrPortFrom(a, uint16(port)))
+	e := o.media(netip.AddrPortFrom(o.flow.Internal.Addr(), uint16(port)))
 	return "a=rtcp:" + strconv.Itoa(int(e.Port())) + " IN IP4 " + e.Addr().String()
 }

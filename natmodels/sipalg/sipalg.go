@@ -24,6 +24,10 @@ type ALG struct {
 	// Double rewrites what is public already: a client that asked a STUN server, and
 	// wrote what it learned, has its ports taken for internal ones.
 	Double bool
+	// PeerMedia expects media from the address that the signalling goes to and from no
+	// other, as Linux does; otherwise from anybody. It is for the owner, who opens the NAT
+	// (Flow.Media).
+	PeerMedia bool
 	// AnyPort acts whatever the ports are; otherwise one of the two must be 5060.
 	AnyPort bool
 }
@@ -36,7 +40,7 @@ var variants = []struct {
 }{
 	{"full", "rewrites every address, on port 5060", ALG{}},
 	{"any-port", "rewrites every address, on any port", ALG{AnyPort: true}},
-	{"linux", "as nf_nat_sip: a=rtcp stays private, received becomes private", ALG{LeaveRTCP: true, LeaveRoutes: true, PrivateReceived: true}},
+	{"linux", "as nf_nat_sip: a=rtcp stays private, received becomes private", ALG{LeaveRTCP: true, LeaveRoutes: true, PrivateReceived: true, PeerMedia: true}},
 	{"stale-length", "rewrites the body and not its Content-Length", ALG{StaleLength: true}},
 	{"double", "rewrites public addresses once more", ALG{Double: true}},
 }

@@ -207,3 +207,28 @@ func FuzzRewrite(f *testing.F) {
 		}
 	})
 }
+
+func TestChanges(t *testing.T) {
+	before := invite("10.0.0.2", sdp)
+	after := ALG{}.Outbound(before, flow)
+	want := []string{"Via", "Contact", "Content-Length", "o=", "c=", "m=", "a=rtcp"}
+	if got := Changes(before, after); !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := Changes(before, before); got != nil {
+		t.Errorf("nothing changed, and it says %q", got)
+	}
+	request := []byte("BYE sip:alice@198.51.100.1:40001 SIP/2.0\r\nVia: SIP/2.0/UDP 203.0.113.20\r\n\r\n")
+	if got := Changes(request, ALG{}.Inbound(request, flow)); !slices.Equal(got, []string{"the request line"}) {
+		t.Errorf("got %q", got)
+	}
+}
+
+// What the double ALG takes for private is public; a=rtcp fares as m= does.
+func TestDoubleRewritesRTCPToo(t *testing.T) {
+	public := strings.ReplaceAll(sdp, "10.0.0.2", "198.51.100.1")
+	got := ALG{Double: true}.Outbound(invite("198.51.100.1:40001", public), flow)
+	if l := line(t, got, "a=rtcp"); l != "a=rtcp:14001 IN IP4 198.51.100.1" {
+		t.Error(l)
+	}
+}

@@ -1,0 +1,65 @@
+package scenarios
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// What a SIP ALG repairs and what it breaks, cell by cell: the losses that theory predicts,
+// as "step box rule". The same cells are played in suites.
+func TestALG(t *testing.T) {
+	const lostToALG = "register response a a foreign-via; final response a foreign-via"
+	for id, want := range map[string]string{
+		// A client that knows nothing of NATs, with the plain RFC 3261: the ALG does it all.
+		"call/local[a=symmetric,b=symmetric]":            "register response a nat-a no-mapping; register response b nat-b no-mapping; invite internet no-route",
+		"call/local[a=symmetric,b=symmetric,alg=full]":   "",
+		"call/local[a=symmetric,b=symmetric,alg=double]": "",
+		// Linux expects media from the proxy alone and leaves a=rtcp private.
+		"call/local[a=port-restricted,b=port-restricted,alg=linux]": "rtcp a>b internet no-route; rtcp b>a internet no-route",
+		"call/local[a=symmetric,b=none,alg=linux]":                  "rtp b>a nat-a filtered; rtcp b>a internet no-route",
+		// A client that learned its public address has its Via made private on the way back.
+		"pc-to-phone/stun[a=full-cone]":                                                "",
+		"pc-to-phone/stun[a=full-cone,alg=full]":                                       lostToALG,
+		"pc-to-phone/stun[a=full-cone,alg=linux,registrar=received]":                   lostToALG,
+		"pc-to-phone/static[a=symmetric,alg=full]":                                     lostToALG,
+		"pc-to-phone/stun[a=symmetric,alg=full,rport=true]":                            "rtp b>a nat-a filtered; rtcp b>a nat-a filtered",
+		"pc-to-phone/stun[a=symmetric,alg=double,rport=true]":                          lostToALG,
+		"register/stun[a=symmetric,alg=double]":                                        "register response a a no-socket; invite a no-socket",
+		"pc-to-phone/stun[a=none,alg=double]":                                          "",
+		"call/local[a=none,b=full-cone,alg=stale-length]":                              "final response proxy malformed",
+		"call/local[a=full-cone,b=none,alg=stale-length]":                              "",
+		"call/stun[a=none,b=symmetric,alg=stale-length,registrar=received,rport=true]": "rtp a>b nat-b filtered; rtcp a>b nat-b filtered",
+	} {
+		c, err := ParseID(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := Predict(c)
+		if err != nil {
+			t.Fatalf("%s: %v", id, err)
+		}
+		var lost []string
+		for _, s := range o.Losses() {
+			lost = append(lost, fmt.Sprintf("%s %s %s", s.Step, s.Cause.Box, s.Cause.Rule))
+			if s.Cause.Why == "" {
+				t.Errorf("%s: %s: lost without a reason in words", id, s.Step)
+			}
+		}
+		if got := strings.Join(lost, "; "); got != want {
+			t.Errorf("%s:\ngot  %s\nwant %s", id, got, want)
+		}
+	}
+}
+
+// Of a message cut in the middle of a line there is no theory.
+func TestALGNotCovered(t *testing.T) {
+	c, err := ParseID("call/local[a=symmetric,b=none,alg=stale-length]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Predict(c); !errors.Is(err, ErrNotCovered) {
+		t.Errorf("got %v", err)
+	}
+}
