@@ -448,7 +448,7 @@ var devices = []Device{
 		}),
 		Facts: []Fact{
 			from(High, "RFC 6888 REQ-1, which asks for RFC 4787, 5382 and 5508, and REQ-7", urlRFC6888, AboutMapping, AboutFiltering, AboutHairpin, AboutUDP, AboutTCP),
-			from(High, "RFC 6888 REQ-2 and REQ-8; RFC 7857 section 9", urlRFC6888, AboutPorts),
+			from(High, "RFC 6888 REQ-2, REQ-8 and REQ-15", urlRFC6888, AboutPorts),
 			guess(AboutLimits), // REQ-4 wants that there is one; the number is ours
 		},
 	},
