@@ -47,6 +47,9 @@ func device(d natmodels.Device) Named {
 	n := Named{Name: d.Name, Summary: d.Title, Config: d.Config, Notes: []string{"", "observed on: " + d.Observed}}
 	for _, f := range d.Facts {
 		n.Notes = append(n.Notes, "  "+f.String())
+		if f.URL != "" {
+			n.Notes = append(n.Notes, "    "+f.URL)
+		}
 		if f.Confidence == natmodels.Guess {
 			n.Guesses = append(n.Guesses, f.About...)
 		}

@@ -60,13 +60,16 @@ var aspects = []string{AboutMapping, AboutFiltering, AboutPorts, AboutHairpin, A
 
 // Fact says where some aspects of a device are from. One without a source is a Guess.
 type Fact struct {
-	About      []string
-	Source     string
+	About []string
+	// Source names a document, and the place in it.
+	Source string
+	// URL is where the document is, or empty.
+	URL        string
 	Confidence Confidence
 }
 
 // String returns "udp timers, tcp timers: high, the documentation", or
-// "hairpin: guess".
+// "hairpin: guess". It leaves the URL out.
 func (f Fact) String() string {
 	s := strings.Join(f.About, ", ") + ": " + f.Confidence.String()
 	if f.Source != "" {
