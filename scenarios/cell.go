@@ -105,7 +105,7 @@ func (s Sides) Has(side Side) bool { return s == BothSides || string(s) == strin
 // DefaultCell.
 type Cell struct {
 	Flow        Flow
-	A, B        string // names of natmodels presets
+	A, B        string // names of natmodels presets and devices
 	PortManager PortManager
 	Registrar   Registrar
 	Rport       bool  // the user agents ask for RFC 3581 and the proxy grants it
@@ -145,6 +145,21 @@ func RFC4787() []string {
 		"apdm-eif", "apdm-adf", "apdm-apdf"}
 }
 
+// Devices are the devices of the catalogue (natmodels.Catalogue) that the theory covers
+// in every flow with an address learned by STUN.
+func Devices() []string {
+	var names []string
+	for _, name := range natmodels.DeviceNames() {
+		if _, err := Predict(DefaultCell(FlowRegister, name, NoNAT)); err == nil {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// NATs are all names that stand for a NAT: presets, then devices.
+func NATs() []string { return append(natmodels.PresetNames(), natmodels.DeviceNames()...) }
+
 // Valid values of each axis, in the order in which plans and help texts use them.
 func Flows() []Flow               { return []Flow{FlowRegister, FlowCall, FlowPCToPhone} }
 func PortManagers() []PortManager { return []PortManager{ManagerLocal, ManagerStatic, ManagerSTUN} }
@@ -165,7 +180,7 @@ func ALGs() []ALG {
 // ErrInvalid marks a cell, an axis value or an identifier that means nothing here.
 var ErrInvalid = errors.New("scenarios: invalid")
 
-// AxisNAT is the axis of a *ValueError about the name of a NAT preset.
+// AxisNAT is the axis of a *ValueError about the name of a NAT.
 const AxisNAT = "NAT preset"
 
 // ValueError names a value that an axis does not have, and those it has.
@@ -197,7 +212,7 @@ func CheckValue[T ~string](axis string, value T, valid []T) error {
 
 // Validate reports the first value that is not one of its axis.
 func (c Cell) Validate() error {
-	presets := natmodels.PresetNames()
+	presets := NATs()
 	for _, err := range []error{
 		CheckValue("flow", c.Flow, Flows()),
 		CheckValue(AxisNAT, c.A, presets),

@@ -162,7 +162,7 @@ func TestPredictRefusesWhatTheoryDoesNotCover(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*natmodels.Config){
-		"short idle":      func(n *natmodels.Config) { n.IdleTimeout = minIdle / 2 },
+		"short idle":      func(n *natmodels.Config) { n.IdleTimeout = flowIdle / 2 },
 		"inbound refresh": func(n *natmodels.Config) { n.Refresh = natmodels.RefreshInbound },
 		"must preserve":   func(n *natmodels.Config) { n.PortChoice = natmodels.Preserve },
 		"forwards":        func(n *natmodels.Config) { n.Static = []natmodels.StaticMapping{{}} },

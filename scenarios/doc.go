@@ -43,6 +43,7 @@
 // it: oracle_alg.go says into what, and the rules above apply to the result.
 //
 // It is not a load generator, and it says nothing about NATs that change their
-// behaviour, run out of ports or forget mappings within minutes: for those
-// [PredictNATs] returns [ErrNotCovered] rather than a guess.
+// behaviour, run out of ports or forget mappings while a flow is played: for those
+// [PredictNATs] returns [ErrNotCovered] rather than a guess. [Devices] are those of the
+// catalogue that it covers.
 package scenarios

@@ -17,9 +17,13 @@ const SIPPort = 5060
 // package says nothing about.
 var ErrNotCovered = errors.New("scenarios: no prediction")
 
-// minIdle is the shortest mapping lifetime under which nothing expires while a
-// flow is played: RFC 4787 §4.3, REQ-5.
-const minIdle = 2 * time.Minute
+// A flow lasts up to two minutes, most of that for registrations that fail, and no
+// mapping may end in it. Where an old one does not matter, since the next has the same
+// port or nobody asks for it any more, it is a call of some seconds that it must last.
+const (
+	flowIdle = 2 * time.Minute // RFC 4787 §4.3, REQ-5
+	callIdle = 30 * time.Second
+)
 
 // Predict says what theory expects of the cell: for every step whether it
 // arrives, and if not which box stops it by which rule. It looks at the NATs'
@@ -94,15 +98,15 @@ type end struct {
 func newEnd(c Cell, side Side, cfg natmodels.Config) (end, error) {
 	e := end{side: side, host: c.Host(side), nat: NATBox(side), cfg: cfg, has: cfg.Translates(), preserved: true,
 		contacted: "the STUN server", manager: c.PortManager}
+	err := covered(c, cfg)
+	if err != nil {
+		return end{}, fmt.Errorf("%w: %s: %w", ErrNotCovered, e.nat, err)
+	}
 	if !e.has {
 		return e, nil
 	}
-	var err error
 	if e.alg, err = c.SIPALG(); err != nil || c.PortManager == ManagerStatic {
 		return e, err
-	}
-	if err := covered(c, cfg); err != nil {
-		return end{}, fmt.Errorf("%w: %s: %w", ErrNotCovered, e.nat, err)
 	}
 	e.local = c.PortManager == ManagerLocal
 	e.mapping, e.filtering, e.scope = cfg.Mapping, cfg.Filtering, cfg.FilterScope
@@ -115,12 +119,25 @@ func newEnd(c Cell, side Side, cfg natmodels.Config) (end, error) {
 
 // covered refuses what would need a theory of its own.
 func covered(c Cell, cfg natmodels.Config) error {
+	static := c.PortManager == ManagerStatic
 	switch {
+	case cfg.Kind == natmodels.Router:
+		return nil
+	case cfg.Kind != natmodels.Translator && cfg.Kind != natmodels.Conntrack:
+		return fmt.Errorf("a %v", cfg.Kind)
+	case static && cfg.Kind == natmodels.Conntrack:
+		return errors.New("port forwards of a box that tracks connections")
+	case static:
+		return nil
 	case len(cfg.Static) > 0:
 		return errors.New("port forwards, but the port manager is not the one that knows them")
-	case cfg.Idle() < minIdle || cfg.Refresh == natmodels.RefreshInbound:
+	case cfg.Unsolicited == natmodels.LocalEntry:
+		return errors.New("packets that come too early take the port of a flow: who sends first decides")
+	case cfg.SIPHelper:
+		return errors.New("a SIP helper: that is an axis of its own, alg=linux")
+	case lifetime(cfg) < needed(c, cfg) || cfg.Refresh == natmodels.RefreshInbound:
 		return errors.New("mappings that can expire while the flow is played (RFC 4787 §4.3)")
-	case len(cfg.External) > 1 && cfg.Pooling == natmodels.Arbitrary:
+	case cfg.Pooling == natmodels.PerDestination, len(cfg.External) > 1 && cfg.Pooling == natmodels.Arbitrary:
 		return errors.New("external addresses chosen arbitrarily (RFC 4787 §4.1)")
 	case cfg.PortChoice == natmodels.Preserve && c.PortManager == ManagerSTUN && cfg.Mapping != natmodels.EndpointIndependent:
 		return errors.New("a port that must be preserved and is already held by the mapping towards the STUN server")
@@ -130,6 +147,24 @@ func covered(c Cell, cfg natmodels.Config) error {
 		return errors.New("an ALG that takes the port of one mapping for another's")
 	}
 	return nil
+}
+
+// lifetime is how long a mapping lives that a STUN server was asked through.
+func lifetime(cfg natmodels.Config) time.Duration {
+	if cfg.StreamAfter > time.Second || cfg.Kind == natmodels.Conntrack && cfg.StreamAfter == 0 {
+		return cfg.Unreplied() // a question and an answer are no stream
+	}
+	return cfg.Idle()
+}
+
+// needed is how long a mapping must live for the flow not to notice.
+func needed(c Cell, cfg natmodels.Config) time.Duration {
+	same := cfg.Mapping == natmodels.EndpointIndependent && cfg.PreservesPort(SIPPort)
+	unasked := c.PortManager == ManagerLocal || c.Rport && c.Registrar == RegistrarReceived
+	if same || unasked {
+		return callIdle
+	}
+	return flowIdle
 }
 
 // says names the behaviour in RFC 4787's words, for explanations.

@@ -1,7 +1,5 @@
 package scenarios
 
-import "github.com/natproof/natproof/natmodels"
-
 // Axes are the values of each option of which Plan takes every combination. An
 // empty axis is the default of DefaultCell alone; of A and B it is Classic,
 // of Flows all of them.
@@ -98,7 +96,7 @@ func orDefault[T any](axis *[]T, value T) {
 }
 
 func (x Axes) validate() error {
-	presets := natmodels.PresetNames()
+	presets := NATs()
 	for _, err := range []error{
 		checkAll("flow", x.Flows, Flows()),
 		checkAll(AxisNAT, x.A, presets),

@@ -31,6 +31,10 @@ const (
 	// ackPoll is how often it is looked whether the ACK has arrived; a multiple of
 	// 20 ms, so that it stays off the beat.
 	ackPoll = 20 * time.Millisecond
+	// patience is how long a caller waits for an answer: longer than a proxy does (RFC
+	// 3261 §16.6, timer C, and the CANCEL after it). Its final response may be lost, and
+	// then nobody else ends an INVITE that got a provisional one (§17.1.1.2).
+	patience = 4 * time.Minute
 	// beforeRTCP is how long a call must have lasted before that, so that the
 	// first reports of both ends have opened what they open.
 	beforeRTCP = 4 * time.Second
@@ -198,7 +202,7 @@ func (p *play) steps() error {
 	if callee := p.agents[p.cell.Caller().Other()]; callee != nil {
 		p.far = callee.media
 	}
-	if err := session.Call(ctx, target); err != nil {
+	if err := p.call(ctx, session, target); err != nil {
 		return p.tolerate(err)
 	}
 	if p.talked = p.awaitACK(); p.talked && p.cell.HasMedia() {
@@ -210,6 +214,13 @@ func (p *play) steps() error {
 		return fmt.Errorf("hang up: %w", err)
 	}
 	return nil
+}
+
+// call calls until there is an answer or the caller loses patience.
+func (p *play) call(ctx context.Context, session *ua.Session, target string) error {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return session.Call(ctx, target)
 }
 
 // awaitACK waits until the callee has the ACK. If the first is lost, the callee
@@ -236,7 +247,7 @@ func (p *play) target() string {
 // tolerate lets pass what the trace explains: no answer, or a refusal.
 func (p *play) tolerate(err error) error {
 	var refused *ua.ResponseError
-	if errors.Is(err, ua.ErrTransactionTimeout) || errors.As(err, &refused) {
+	if errors.Is(err, ua.ErrTransactionTimeout) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &refused) {
 		return nil
 	}
 	return err

@@ -9,6 +9,7 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
 
+	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/scenarios"
 )
 
@@ -89,6 +90,27 @@ var _ = ginkgo.Describe("Media", func() {
 			x.Latches = []scenarios.Sides{scenarios.NoSide, scenarios.SideB}
 			x.Stricts = []scenarios.Sides{scenarios.NoSide, scenarios.SideB}
 		}))
+	})
+})
+
+// Devices and services of the catalogue, by name.
+var _ = ginkgo.Describe("Devices of the catalogue", func() {
+	ginkgo.Describe("and registration, by plain RFC 3261 and with its remedies", func() {
+		specs(plan(func(x *scenarios.Axes) {
+			x.Flows = []scenarios.Flow{scenarios.FlowRegister}
+			x.A = scenarios.Devices()
+			x.PortManagers = []scenarios.PortManager{scenarios.ManagerLocal, scenarios.ManagerSTUN}
+			x.Registrars = scenarios.Registrars()
+			x.Rports = []bool{false, true}
+		}))
+	})
+	ginkgo.Describe("and media, for those whose mappings outlive a remedied call", func() {
+		specs(covered(plan(func(x *scenarios.Axes) {
+			x.Flows = []scenarios.Flow{scenarios.FlowCall}
+			x.A = natmodels.DeviceNames()
+			x.B = []string{scenarios.NoNAT, "linux-masquerade", "aws-nat-gateway"}
+			x.Latches = []scenarios.Sides{scenarios.NoSide, scenarios.BothSides}
+		})))
 	})
 })
 

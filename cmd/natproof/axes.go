@@ -27,7 +27,7 @@ func addAxes(cmd *cobra.Command) *axes {
 	x.flags.SortFlags = false
 	d := scenarios.DefaultCell("", "", "")
 	presets := strings.Join(natmodels.PresetNames(), ",") +
-		"; classic stands for the first five, rfc4787 for none and the nine codes"
+		"; devices of the catalogue (natproof nat list); classic stands for the first five, rfc4787 for none and the nine codes, devices for all that there is a theory of"
 	x.add("flow", join(scenarios.Flows()), "flows: "+join(scenarios.Flows()))
 	x.add("a", "classic", "NATs in front of a: "+presets)
 	x.add("b", "classic", "NATs in front of b, in calls: the same names")
@@ -120,7 +120,7 @@ func (x *axes) refuseUnused() error {
 func withGroups(err error) error {
 	var bad *scenarios.ValueError
 	if errors.As(err, &bad) && bad.Axis == scenarios.AxisNAT {
-		bad.Valid = append(bad.Valid, "classic", "rfc4787")
+		bad.Valid = append(bad.Valid, "classic", "rfc4787", "devices")
 	}
 	return err
 }
@@ -150,6 +150,8 @@ func nats(names []string) []string {
 			all = append(all, scenarios.Classic()...)
 		case "rfc4787":
 			all = append(all, scenarios.RFC4787()...)
+		case "devices":
+			all = append(all, scenarios.Devices()...)
 		default:
 			all = append(all, n)
 		}
