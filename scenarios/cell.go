@@ -181,7 +181,7 @@ func ALGs() []ALG {
 var ErrInvalid = errors.New("scenarios: invalid")
 
 // AxisNAT is the axis of a *ValueError about the name of a NAT.
-const AxisNAT = "NAT preset"
+const AxisNAT = "NAT"
 
 // ValueError names a value that an axis does not have, and those it has.
 type ValueError struct {
