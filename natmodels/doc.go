@@ -104,6 +104,11 @@
 // same connections and translates nothing. A [PrefixTranslator] has no state at all
 // (RFC 6296, Basic NAT).
 //
+// # Application level gateways
+//
+// A NAT sees no payloads. An application level gateway stands beside it (package sipalg),
+// and opens it with [NAT.Expect] for what a message announces.
+//
 // # Packets that come too late
 //
 // A drop tells [NoMapping] (nobody has had this external endpoint lately) from
@@ -128,8 +133,7 @@
 //
 // # What it is not
 //
-// It does not see payloads: an application level gateway stands beside it (package
-// sipalg). It knows no fragments, no checksums and no TCP windows, and one NAT serves one
+// It knows no fragments, no checksums and no TCP windows, and one NAT serves one
 // address family: there is no NAT64 (RFC 6146). A Conntrack does not open expectations
 // for the media that a SIP helper sees announced. docs/rfc-coverage.md lists every
 // requirement of RFC 4787, 5382 and 5508 with the tests that pin it.
