@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -47,7 +48,9 @@ func newDiscover(s streams) *cobra.Command {
 to it behave: mapping, filtering, hairpinning, fragments, rewriting of payloads,
 and the name that the tree of RFC 3489 has for it. HOST is an address or a name,
 of which the first IPv4 address is taken, or else the first IPv6 address; an IPv6
-address with a port is written [ADDRESS]:PORT. The default port is 3478.
+address with a port is written [ADDRESS]:PORT. Without a port the SRV record
+_stun-behavior._udp of a name is asked for (RFC 5780); where there is none the
+port is 3478.
 
 It takes up to a minute, because silence is an answer and waited for. How long
 mappings live is measured only if --lifetime says up to what; that takes several
@@ -136,12 +139,12 @@ func testNamed(name string) (discover.Test, error) {
 	return "", fmt.Errorf("unknown test %q (valid: %s)", name, strings.Join(valid, ", "))
 }
 
-// hostPort splits HOST[:PORT].
+// hostPort splits HOST[:PORT]; the port is 0 if there is none.
 func hostPort(arg string) (string, uint16, error) {
 	if a, err := netip.ParseAddr(arg); err == nil { // an IPv6 address has colons of its own
-		return a.String(), stunPort, nil
+		return a.String(), 0, nil
 	}
-	host, port := arg, uint64(stunPort)
+	host, port := arg, uint64(0)
 	if strings.Contains(arg, ":") {
 		h, p, err := net.SplitHostPort(arg)
 		if err == nil {
@@ -159,11 +162,9 @@ func hostPort(arg string) (string, uint16, error) {
 }
 
 func runDiscover(ctx context.Context, host string, port uint16, cfg discover.Config, file string, s streams) (err error) {
-	server, err := resolve(ctx, host, cfg.Local)
-	if err != nil {
+	if cfg.Server, err = findServer(ctx, net.DefaultResolver, host, port, cfg.Local); err != nil {
 		return stopped(ctx, err)
 	}
-	cfg.Server = netip.AddrPortFrom(server, port)
 	if !cfg.Local.IsValid() {
 		if cfg.Local, err = localFor(cfg.Server); err != nil {
 			return &exitError{exitCannotRun, err}
@@ -204,13 +205,33 @@ func stopped(ctx context.Context, err error) error {
 	return &exitError{exitCannotRun, err}
 }
 
+// resolver is the part of net.Resolver that a server is found with.
+type resolver interface {
+	LookupSRV(ctx context.Context, service, proto, name string) (string, []*net.SRV, error)
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// findServer finds the server that serves behaviour discovery at a host: by its SRV
+// record, unless a port is given (RFC 8489 section 8; RFC 5780 names the service).
+func findServer(ctx context.Context, dns resolver, host string, port uint16, local netip.Addr) (netip.AddrPort, error) {
+	if a, err := netip.ParseAddr(host); err == nil {
+		return netip.AddrPortFrom(a.Unmap(), cmp.Or(port, stunPort)), nil
+	}
+	if port == 0 {
+		port = stunPort
+		// The targets come by priority; a host without such a record serves at its own address.
+		if _, records, err := dns.LookupSRV(ctx, "stun-behavior", "udp", host); err == nil && len(records) > 0 {
+			host, port = records[0].Target, records[0].Port
+		}
+	}
+	a, err := resolve(ctx, dns, host, local)
+	return netip.AddrPortFrom(a, port), err
+}
+
 // resolve finds an address of the host: of the family of local if that is given,
 // else rather IPv4.
-func resolve(ctx context.Context, host string, local netip.Addr) (netip.Addr, error) {
-	if a, err := netip.ParseAddr(host); err == nil {
-		return a.Unmap(), nil
-	}
-	all, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+func resolve(ctx context.Context, dns resolver, host string, local netip.Addr) (netip.Addr, error) {
+	all, err := dns.LookupNetIP(ctx, "ip", host)
 	if err != nil {
 		return netip.Addr{}, err
 	}

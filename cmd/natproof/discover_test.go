@@ -45,12 +45,64 @@ func stunServer(t *testing.T) (server, silent string) {
 
 func TestHostPort(t *testing.T) {
 	for arg, want := range map[string]string{
-		"stun.example.net": "stun.example.net:3478", "192.0.2.1:19302": "192.0.2.1:19302",
-		"2001:db8::1": "[2001:db8::1]:3478", "[2001:db8::1]:5349": "[2001:db8::1]:5349",
+		"stun.example.net": "stun.example.net:0", "192.0.2.1:19302": "192.0.2.1:19302",
+		"2001:db8::1": "[2001:db8::1]:0", "[2001:db8::1]:5349": "[2001:db8::1]:5349",
 	} {
 		host, port, err := hostPort(arg)
 		if got := net.JoinHostPort(host, strconv.Itoa(int(port))); err != nil || got != want {
 			t.Errorf("%s: %s, %v", arg, got, err)
+		}
+	}
+}
+
+// names is a resolver.
+type names struct {
+	srv   map[string]*net.SRV
+	addrs map[string][]netip.Addr
+}
+
+func (n names) LookupSRV(_ context.Context, service, proto, name string) (string, []*net.SRV, error) {
+	if r := n.srv["_"+service+"._"+proto+"."+name]; r != nil {
+		return name, []*net.SRV{r}, nil
+	}
+	return "", nil, &net.DNSError{Err: "no such host", Name: name, IsNotFound: true}
+}
+
+func (n names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	if a := n.addrs[host]; a != nil {
+		return a, nil
+	}
+	return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+}
+
+func TestFindServer(t *testing.T) {
+	dns := names{
+		srv: map[string]*net.SRV{"_stun-behavior._udp.example.net": {Target: "stun.example.net.", Port: 13478}},
+		addrs: map[string][]netip.Addr{
+			"stun.example.net.": {netip.MustParseAddr("2001:db8::7"), netip.MustParseAddr("192.0.2.7")},
+			"example.net":       {netip.MustParseAddr("192.0.2.8")},
+			"example.org":       {netip.MustParseAddr("192.0.2.9")},
+		},
+	}
+	six := netip.MustParseAddr("2001:db8::1")
+	for _, x := range []struct {
+		host  string
+		port  uint16
+		local netip.Addr
+		want  string // or the error
+	}{
+		{"example.net", 0, netip.Addr{}, "192.0.2.7:13478"},
+		{"example.net", 0, six, "[2001:db8::7]:13478"},
+		{"example.net", 3478, netip.Addr{}, "192.0.2.8:3478"},
+		{"example.org", 0, netip.Addr{}, "192.0.2.9:3478"},
+		{"192.0.2.1", 0, netip.Addr{}, "192.0.2.1:3478"},
+		{"2001:db8::2", 9, netip.Addr{}, "[2001:db8::2]:9"},
+		{"example.org", 0, six, "example.org has no address of the family of 2001:db8::1"},
+		{"example.com", 0, netip.Addr{}, "lookup example.com: no such host"},
+	} {
+		got, err := findServer(t.Context(), dns, x.host, x.port, x.local)
+		if found := got.String(); err == nil && found != x.want || err != nil && err.Error() != x.want {
+			t.Errorf("%s port %d: %s, %v; want %s", x.host, x.port, found, err, x.want)
 		}
 	}
 }

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"bytes"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/natproof/natproof/calibrate"
+	"github.com/natproof/natproof/discover"
+	"github.com/natproof/natproof/scenarios"
+)
+
+// Everything that is written as JSON is as its published schema says.
+func TestSchemas(t *testing.T) {
+	cell, err := scenarios.ParseID("call/stun[a=symmetric,b=linux-masquerade]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var results bytes.Buffer
+	if err := scenarios.NewDocument(1, []scenarios.Result{scenarios.Run(t.Context(), cell, options(1, false))}).Encode(&results); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := calibrate.Lookup("symmetric")
+	if err != nil {
+		t.Fatal(err)
+	}
+	measured, err := calibrate.Measure("symmetric", cfg.Config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var probe, report, nothing bytes.Buffer
+	for buffer, document := range map[*bytes.Buffer]any{
+		&probe:   probeDocument(measured),
+		&report:  discoverDocument{discoverSchema, measured.Report},
+		&nothing: discoverDocument{Schema: discoverSchema},
+	} {
+		if err := writeJSON(buffer, document); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, x := range map[string]struct {
+		schema   string
+		document *bytes.Buffer
+	}{
+		"results":                     {"results-v1.json", &results},
+		"probe":                       {"probe-v1.json", &probe},
+		"discover":                    {"discover-v1.json", &report},
+		"discover, with nothing done": {"discover-v1.json", &nothing},
+	} {
+		t.Run(name, func(t *testing.T) {
+			schema, err := jsonschema.NewCompiler().Compile(filepath.Join("..", "..", "docs", "schema", x.schema))
+			if err != nil {
+				t.Fatal(err)
+			}
+			document, err := jsonschema.UnmarshalJSON(x.document)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := schema.Validate(document); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// The schema of a report lists every test there is.
+func TestSchemaListsEveryTest(t *testing.T) {
+	for _, file := range []string{"discover-v1.json", "probe-v1.json"} {
+		compiler := jsonschema.NewCompiler()
+		schema, err := compiler.Compile(filepath.Join("..", "..", "docs", "schema", file+"#/$defs/test"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var listed []string
+		for _, v := range schema.Enum.Values {
+			listed = append(listed, v.(string))
+		}
+		var tests []string
+		for _, v := range discover.Tests() {
+			tests = append(tests, string(v))
+		}
+		slices.Sort(listed)
+		slices.Sort(tests)
+		if !slices.Equal(listed, tests) {
+			t.Errorf("%s has %s, want %s", file, strings.Join(listed, ", "), strings.Join(tests, ", "))
+		}
+	}
+}
