@@ -51,8 +51,40 @@ func newWorld(t *rapid.T, protocols ...Protocol) *world {
 	return w
 }
 
-func (w *world) outbound(t *rapid.T) {
-	p := drawOutbound(t, w.talks, w.protocols)
+func (w *world) outbound(t *rapid.T) { w.sendOut(t, drawOutbound(t, w.talks, w.protocols)) }
+
+func (w *world) inbound(t *rapid.T) { w.sendIn(t, drawInbound(t, w.talks, w.protocols)) }
+
+// traffic is some packets, and pauses.
+func (w *world) traffic(t *rapid.T) {
+	for range rapid.IntRange(1, 12).Draw(t, "packets") {
+		pickOne(t, "what", w.outbound, w.outbound, w.inbound, w.inbound, w.wait)(t)
+	}
+}
+
+// converse is some segments of one connection, with its opening or without.
+func (w *world) converse(t *rapid.T) {
+	k := drawTalk(t, w.talks, []Protocol{TCP})
+	if rapid.Bool().Draw(t, "opens") {
+		w.sendOut(t, tcp(SYN, k.inside, k.remote))
+		if len(w.talks) > 0 && w.talks[len(w.talks)-1].protocol == TCP {
+			k = w.talks[len(w.talks)-1]
+		}
+		w.sendIn(t, tcp(SYN|ACK, k.remote, k.external))
+	}
+	for range rapid.IntRange(1, 6).Draw(t, "segments") {
+		switch pickOne(t, "which way", fromInside, fromOutside, 2) {
+		case fromInside:
+			w.sendOut(t, drawPacket(t, TCP, k.inside, k.remote, 0, k.inside))
+		case fromOutside:
+			w.sendIn(t, drawPacket(t, TCP, k.remote, k.external, 0, k.inside))
+		default:
+			w.wait(t)
+		}
+	}
+}
+
+func (w *world) sendOut(t *rapid.T, p Packet) {
 	if w.six {
 		p = sixPacket(p)
 	}
@@ -73,8 +105,7 @@ func (w *world) sentTo(p Packet, v Verdict) {
 	}
 }
 
-func (w *world) inbound(t *rapid.T) {
-	p := drawInbound(t, w.talks, w.protocols)
+func (w *world) sendIn(t *rapid.T, p Packet) {
 	if w.six {
 		p = sixPacket(p)
 	}
@@ -332,7 +363,9 @@ var worlds = map[string][]Protocol{"udp": {UDP}, "tcp": {TCP}, "icmp": {ICMP, IC
 // to the model and wants the same answers.
 func TestEngineMatchesModel(t *testing.T) {
 	for _, name := range []string{"udp", "tcp", "icmp", "mixed"} {
-		t.Run(name, rapid.MakeCheck(func(t *rapid.T) { engineMatchesModel(t, worlds[name]) }))
+		for range 4 {
+			t.Run(name, rapid.MakeCheck(func(t *rapid.T) { engineMatchesModel(t, worlds[name]) }))
+		}
 	}
 }
 
@@ -343,22 +376,22 @@ func FuzzEngineMatchesModel(f *testing.F) {
 
 func engineMatchesModel(t *rapid.T, protocols []Protocol) {
 	w := newWorld(t, protocols...)
-	t.Repeat(map[string]func(*rapid.T){
-		"out":      w.outbound,
-		"out2":     w.outbound,
-		"out3":     w.outbound,
-		"in":       w.inbound,
-		"in2":      w.inbound,
-		"in3":      w.inbound,
+	actions := map[string]func(*rapid.T){
+		"traffic":  w.traffic,
+		"traffic2": w.traffic,
+		"traffic3": w.traffic,
 		"wait":     w.wait,
-		"wait2":    w.wait,
 		"look":     w.look,
 		"due":      w.due,
 		"save":     w.save,
 		"flush":    w.flush,
 		"renumber": w.renumber,
 		"change":   w.change,
-	})
+	}
+	if slices.Contains(protocols, TCP) {
+		actions["converse"], actions["converse2"], actions["converse3"] = w.converse, w.converse, w.converse
+	}
+	t.Repeat(actions)
 	w.look(t)
 }
 
