@@ -150,7 +150,8 @@ func drawPortRules(t *rapid.T, cfg *Config, addresses int) {
 	cfg.Parity = rapid.Bool().Draw(t, "parity")
 	cfg.PortClasses = oneIn(t, 4, "port classes")
 	size := cfg.PortRange.Size() * addresses / 4
-	if cfg.Pooling == Paired && !cfg.PortClasses && cfg.PortChoice != Preserve && cfg.PortRange.Size()/max(1, size)*addresses >= 4 && oneIn(t, 3, "blocks") {
+	preserves := cfg.PortChoice == Preserve || cfg.UnderLoad.PortChoice == Preserve
+	if cfg.Pooling == Paired && !cfg.PortClasses && !preserves && cfg.PortRange.Size()/max(1, size)*addresses >= 4 && oneIn(t, 3, "blocks") {
 		cfg.Blocks = Blocks{netip.MustParsePrefix("10.0.0.0/30"), max(1, size)}
 	}
 }
