@@ -222,6 +222,11 @@ func (w *world) save(t *rapid.T) {
 		w.nat.Outbound(p, w.now.Add(time.Second))
 		w.nat.Inbound(q, w.now.Add(time.Minute))
 	}
+	elsewhere := sixConfig(Config{External: worldExternal}).External
+	if w.six {
+		elsewhere = worldExternal
+	}
+	_ = w.nat.Renumber(elsewhere[:1]) // refused or not
 	w.nat.Flush()
 	w.nat = saved.Restore()
 }
