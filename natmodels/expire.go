@@ -2,11 +2,18 @@ package natmodels
 
 // expireSome ends mappings whose time has come, but handles only a bounded number
 // of timers. What is left over is dead all the same: every lookup compares the
-// deadline.
+// deadline. Only a NAT that counts its mappings must end them all; see UnderLoad.
 func (n *NAT) expireSome(t uint64) {
 	if n.wheel.next <= t {
-		n.runTimers(t, n.timersPerPacket)
+		n.runTimers(t, n.timerBudget())
 	}
+}
+
+func (n *NAT) timerBudget() int {
+	if n.cfg.UnderLoad.Mappings > 0 {
+		return -1
+	}
+	return n.timersPerPacket
 }
 
 // expireAll ends every mapping whose time has come.

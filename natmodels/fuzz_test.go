@@ -4,6 +4,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"net/netip"
+	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -177,6 +180,154 @@ func changeSomething(n *NAT, in *input) {
 	}
 }
 
+// least is the plainest valid configuration of a kind.
+func least(k Kind) Config {
+	switch k {
+	case Translator:
+		return Config{External: []netip.Addr{outsideA, outsideB}}
+	case Conntrack:
+		return Config{Kind: k, Filtering: AddressAndPortDependent, Refresh: RefreshBoth, External: []netip.Addr{outsideA}}
+	case Firewall:
+		return Config{Kind: k, Refresh: RefreshBoth}
+	case PrefixTranslator:
+		return Config{Kind: k, Prefixes: []PrefixMapping{{netip.MustParsePrefix("10.0.0.0/24"), netip.MustParsePrefix("198.51.100.0/24")}}}
+	}
+	return Config{Kind: Router}
+}
+
+// valid reads a configuration of a kind, in which what does not go with the rest is as
+// in the plainest one.
+func (in *input) valid(k Kind) Config {
+	cfg, plain := in.config(), least(k)
+	cfg.Kind, cfg.External, cfg.Prefixes = k, plain.External, plain.Prefixes
+	if k == Conntrack && cfg.PortChoice == Random {
+		plain.Mapping = AddressAndPortDependent
+	}
+	to, from := reflect.ValueOf(&cfg).Elem(), reflect.ValueOf(plain)
+	for range to.NumField() {
+		err := cfg.Validate()
+		if err == nil {
+			return cfg
+		}
+		for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
+			field, _, _ := strings.Cut(e.(*ConfigError).Field, ".")
+			to.FieldByName(field).Set(from.FieldByName(field))
+		}
+	}
+	return least(k)
+}
+
+// near reads an endpoint out of few, so that packets meet.
+func (in *input) near() netip.AddrPort {
+	addresses := []netip.Addr{insideA.Addr(), insideB.Addr(), remoteY1.Addr(), remoteY2.Addr(), outsideA, outsideB}
+	ports := []uint16{5060, 5061, 3478, 80, 0, 65535}
+	b := int(in.byte())
+	if b == 255 {
+		return in.endpoint()
+	}
+	return netip.AddrPortFrom(addresses[b%len(addresses)], ports[b/len(addresses)%len(ports)])
+}
+
+// packet reads a packet of any protocol, with another one in it or without.
+func (in *input) packet(depth int) Packet {
+	p := Packet{Protocol: []Protocol{UDP, TCP, TCP, ICMP, ICMP, ICMPv6, 47}[in.byte()%7], Src: in.near(), Dst: in.near()}
+	switch {
+	case p.Protocol == TCP:
+		p.Flags = TCPFlags(in.byte())
+		p.Seq, p.Ack = uint32(in.byte()%4), uint32(in.byte()%4)
+	case p.icmp():
+		p.Type = []uint8{EchoRequest, EchoReply, DestUnreachable, TimeExceeded, V6EchoRequest, V6EchoReply, V6DestUnreachable, 200}[in.byte()%8]
+		p.Code = in.byte()
+		if request, reply := p.echo(); request || reply {
+			p.Dst = netip.AddrPortFrom(p.Dst.Addr(), p.Src.Port())
+		}
+	}
+	if flags := in.byte(); depth < 3 && (p.icmp() && flags%2 == 1 || flags > 250) {
+		q := in.packet(depth + 1)
+		p.Quoted = &q
+	}
+	return p
+}
+
+// FuzzMixed plays packets of every protocol, pauses and changes to a box of any kind and
+// to what was saved of it before, which must answer the same.
+func FuzzMixed(f *testing.F) {
+	for k := range byte(5) {
+		f.Add(append([]byte{k}, fuzzConfig...))
+		f.Add(append([]byte{k, 255, 0, 1, 1, 2}, fuzzConfig...))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		in := input(data)
+		k := Kind(in.byte() % 5)
+		cfg := in.valid(k)
+		n, err := New(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		twin, now := n.Snapshot().Restore(), benchStart
+		for steps := 0; len(in) > 0 && steps < 500; steps++ {
+			switch op := in.byte() % 12; op {
+			case 0, 1, 2, 3:
+				p := in.packet(0)
+				checkTwins(t, n, twin, p, n.Outbound(p, now), twin.Outbound(p, now))
+			case 4, 5, 6, 7:
+				p := in.packet(0)
+				checkTwins(t, n, twin, p, n.Inbound(p, now), twin.Inbound(p, now))
+			case 8:
+				now = now.Add(max(0, in.duration()))
+			case 9:
+				checkDue(t, n, twin, now)
+			case 10:
+				changeBoth(n, twin, &in, now)
+			case 11:
+				n, twin = twin, n.Snapshot().Restore()
+			}
+		}
+		conserved(t, n, now)
+		if got, want := twin.Mappings(now), n.Mappings(now); !slices.Equal(got, want) {
+			t.Fatalf("restored: %v, want %v", got, want)
+		}
+	})
+}
+
+// changeBoth changes two boxes in the same way, at the same time.
+func changeBoth(n, twin *NAT, in *input, now time.Time) {
+	n.Advance(now)
+	twin.Advance(now)
+	again := slices.Clone(*in)
+	for _, box := range []*NAT{n, twin} {
+		*in = slices.Clone(again)
+		if in.byte()%4 > 0 {
+			changeSomething(box, in)
+			continue
+		}
+		cfg := in.valid(box.cfg.Kind)
+		cfg.External, cfg.Static, cfg.Prefixes = nil, nil, nil
+		_ = box.SetBehavior(cfg)
+	}
+}
+
+func checkDue(t *testing.T, n, twin *NAT, now time.Time) {
+	at, ok := n.NextDue()
+	due := n.Due(now)
+	if early := ok && !at.After(now) && now.Sub(at) < synHold; early != (len(due) > 0) {
+		t.Fatalf("due at %v: %v, but next was %v %v", now, due, at, ok)
+	}
+	if !slices.EqualFunc(due, twin.Due(now), Packet.Equal) {
+		t.Fatalf("due: %v, but not restored", due)
+	}
+}
+
+func checkTwins(t *testing.T, n, twin *NAT, p Packet, v, u Verdict) {
+	t.Helper()
+	checkVerdict(t, n, p, v)
+	same := v.Packet.Equal(u.Packet)
+	v.Packet, u.Packet = Packet{}, Packet{}
+	if !same || v != u {
+		t.Fatalf("%v: %+v, but restored, %+v", p, v, u)
+	}
+}
+
 // checkVerdict checks what holds for every verdict.
 func checkVerdict(t *testing.T, n *NAT, p Packet, v Verdict) {
 	t.Helper()
@@ -186,13 +337,22 @@ func checkVerdict(t *testing.T, n *NAT, p Packet, v Verdict) {
 	switch {
 	case v.Action == Reply && v.Reason == NotDropped:
 		t.Fatalf("%v: answered for no reason: %+v", p, v)
-	case v.Action == Drop && (v.Reason == NotDropped || v.Packet != p):
+	case v.Action == Drop && (v.Reason == NotDropped || !v.Packet.Equal(p)):
 		t.Fatalf("%v: dropped for no reason, or changed: %+v", p, v)
 	case v.Action != Drop && v.Action != Reply && v.Reason != NotDropped:
 		t.Fatalf("%v: %v, but %v", p, v.Action, v.Reason)
-	case v.Action == Forward && n.cfg.Kind == Translator && v.Packet.Src != v.Mapping.External && v.Packet.Dst != v.Mapping.Internal:
+	case v.Action == Forward && n.cfg.Kind == Translator && !translatedBy(v.Mapping, v.Packet):
 		t.Fatalf("%v: not translated by its mapping: %+v", p, v)
 	case v.Since < 0 || v.Since > 0 && v.Reason != Expired:
 		t.Fatalf("%v: %+v", p, v)
 	}
+}
+
+// translatedBy reports whether a packet shows an endpoint of a mapping. An ICMP error
+// shows its address, and in the packet that it quotes, the endpoint.
+func translatedBy(m MappingInfo, p Packet) bool {
+	if q := p.Quoted; q != nil {
+		return p.Src.Addr() == m.External.Addr() && q.Dst == m.External || p.Dst.Addr() == m.Internal.Addr() && q.Src == m.Internal
+	}
+	return p.Src == m.External || p.Dst == m.Internal
 }

@@ -14,30 +14,29 @@ func (n *NAT) errorOutbound(p Packet, t uint64) Verdict {
 		remote.port = 0
 	}
 	_, m := n.findFlow(spaceOf(q.Protocol), q.Protocol, inside, remote, t)
-	if m == nil {
+	if _, reply := q.echo(); m == nil || q.icmp() && !reply {
 		return n.drop(p, NoMapping)
 	}
 	external := n.pools[m.pool].external(m.port)
-	q.Dst = external
-	p.Src = netip.AddrPortFrom(external.Addr(), 0) // REQ-5c
-	v := Verdict{Action: Forward, Mapping: n.info(m)}
-	if at, hairpin := n.poolAt(remote.addr); hairpin {
-		sender := n.holder(&n.pools[at].ports[spaceOf(q.Protocol)], q.Src.Port(), t)
-		if n.cfg.Hairpin == NoHairpinning || sender == nil {
-			return n.drop(p, HairpinOff)
-		}
-		q.Src = sender.internal() // REQ-7
-		p.Dst = netip.AddrPortFrom(q.Src.Addr(), 0)
-		v.Action = Hairpin
-		n.stats.Hairpinned++
-	} else {
-		if q.icmp() {
-			q.Src = netip.AddrPortFrom(q.Src.Addr(), external.Port())
-		}
+	q = withDestination(q, external)
+	v := Verdict{Action: Forward, Packet: p, Mapping: n.info(m)}
+	v.Packet.Src = netip.AddrPortFrom(external.Addr(), 0) // REQ-5c
+	v.Packet.Quoted = &q
+	if !n.isExternal(q.Src.Addr()) {
 		n.stats.Forwarded++
+		return v
 	}
-	p.Quoted = &q
-	v.Packet = p
+	if n.cfg.Hairpin == NoHairpinning {
+		return n.drop(p, HairpinOff)
+	}
+	sender := n.sender(&q, t)
+	if sender == nil {
+		return n.drop(p, NoMapping)
+	}
+	q.Src = sender.internal() // REQ-7
+	v.Packet.Dst = netip.AddrPortFrom(q.Src.Addr(), 0)
+	v.Action = Hairpin
+	n.stats.Hairpinned++
 	return v
 }
 
@@ -45,24 +44,44 @@ func (n *NAT) errorOutbound(p Packet, t uint64) Verdict {
 // in it went out through a mapping, and gets the inside source back that it had. Who
 // sent the error does not matter (RFC 4787 REQ-12a).
 func (n *NAT) errorInbound(p Packet, t uint64) Verdict {
-	q := *p.Quoted
-	external, _ := packAny(q.Src)
-	at, ours := n.poolAt(external.addr)
-	if !ours {
-		return n.drop(p, NoMapping)
+	if !n.isExternal(p.Dst.Addr()) {
+		return n.drop(p, NotExternal)
 	}
-	m := n.holder(&n.pools[at].ports[spaceOf(q.Protocol)], external.port, t)
+	m := n.sender(p.Quoted, t)
 	if m == nil {
 		return n.drop(p, NoMapping)
 	}
-	q.Src = m.internal()
-	if q.icmp() {
-		q.Dst = netip.AddrPortFrom(q.Dst.Addr(), q.Src.Port())
-	}
+	q := withSource(*p.Quoted, m.internal())
 	p.Dst = netip.AddrPortFrom(q.Src.Addr(), 0)
 	p.Quoted = &q
 	n.stats.Forwarded++
 	return Verdict{Action: Forward, Packet: p, Mapping: n.info(m)}
+}
+
+// sender returns the mapping that a packet seen outside went through. A mapping for one
+// remote endpoint carries no packet to another, and of ICMP only requests go out.
+func (n *NAT) sender(q *Packet, t uint64) *mapping {
+	external, _ := packAny(q.Src)
+	remote, _ := packAny(q.Dst)
+	at, ours := n.poolAt(external.addr)
+	if request, _ := q.echo(); !ours || q.icmp() && !request {
+		return nil
+	}
+	m := n.holder(&n.pools[at].ports[spaceOf(q.Protocol)], external.port, t)
+	if m == nil || !m.carries(remote) {
+		return nil
+	}
+	return m
+}
+
+// carries reports whether packets to a remote endpoint go through the mapping.
+func (m *mapping) carries(remote endpoint) bool {
+	return (m.flow.remote == addr{} || m.flow.remote == remote.addr) && (m.remotePort == 0 || m.remotePort == remote.port)
+}
+
+func (n *NAT) isExternal(a netip.Addr) bool {
+	_, ours := n.poolAt(packAddr(a))
+	return ours
 }
 
 // withSource and withDestination rewrite one end of a packet. The identifier of an

@@ -244,6 +244,12 @@ func TestInvalidConfigNamesTheField(t *testing.T) {
 		"PortRange":        {func(c *Config) { c.PortRange = PortRange{2, 1} }, func(c *Config) { c.PortRange = PortRange{0, 9} }},
 		"IdleTimeout":      {func(c *Config) { c.IdleTimeout = -1 }, func(c *Config) { c.IdleTimeout = maxTimeout + 1 }},
 		"UnrepliedTimeout": {func(c *Config) { c.UnrepliedTimeout = DefaultIdleTimeout + 1 }, func(c *Config) { c.UnrepliedTimeout = -1 }},
+		"Blocks": {
+			func(c *Config) { c.Blocks, c.PortChoice = Blocks{netip.MustParsePrefix("10.0.0.0/24"), 8}, Preserve },
+			func(c *Config) {
+				c.Blocks, c.UnderLoad = Blocks{netip.MustParsePrefix("10.0.0.0/24"), 8}, UnderLoad{Mappings: 2, PortChoice: Preserve}
+			},
+		},
 		"External": {
 			func(c *Config) { c.External = nil },
 			func(c *Config) { c.External = []netip.Addr{{}} },

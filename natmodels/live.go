@@ -5,8 +5,9 @@ import (
 	"slices"
 )
 
-// Flush removes every mapping but the port forwards, as a reboot does. Packets to
-// the external endpoints that were in use are dropped with reason Flushed.
+// Flush removes every mapping but the port forwards, as a reboot does, and forgets the
+// SYNs that are held. Packets to the external endpoints that were in use are dropped with
+// reason Flushed.
 func (n *NAT) Flush() {
 	if n.tracker != nil {
 		n.tracker.flush(n.clock)
@@ -18,6 +19,7 @@ func (n *NAT) Flush() {
 			n.end(ref, Flushed, n.clock)
 		}
 	})
+	n.held = nil
 }
 
 // Renumber gives the NAT other external addresses. Mappings on an address that is
@@ -52,6 +54,7 @@ func (n *NAT) Renumber(external []netip.Addr) error {
 	})
 	old, oldPools := n.cfg, n.pools
 	n.setPools(external)
+	n.releaseGone()
 	n.each(func(_ uint32, m *mapping) { m.pool = n.byAddr[oldPools[m.pool].addr] })
 	n.cfg = cfg
 	for i, s := range cfg.Static {
@@ -80,7 +83,7 @@ func (n *NAT) Renumber(external []netip.Addr) error {
 //     addresses. Another FilterScope forgets nothing.
 //   - Other timeouts count from the last refresh of each mapping. WellKnownTimeout is
 //     for new mappings only. TCP connections keep their deadlines until their next
-//     packet.
+//     packet, and SYNs that are held keep theirs.
 //   - Limits end nothing.
 //   - A Seed other than 0 restarts the random choices; 0 continues them.
 //

@@ -10,31 +10,34 @@ import (
 
 // model is a second NAT, written for plainness: a list of flows that is searched from
 // end to end, and no random choice. Where the engine may choose a port, the model
-// checks that the choice was open to it; everything else it predicts.
+// checks that the choice was open to it; everything else it predicts. What TCP and ICMP
+// have of their own is in model_tcp_test.go and model_icmp_test.go.
 type model struct {
 	cfg     Config
 	now     time.Time
 	flows   []*modelFlow
 	gone    []modelGone
-	last    map[netip.Addr]uint16        // sequential: last port given out
-	rests   map[netip.AddrPort]time.Time // freed ports that may not be reused yet
+	last    map[modelPort]uint16    // sequential: last port given out, by address
+	rests   map[modelPort]time.Time // freed ports that may not be reused yet
+	held    []modelSYN
 	lastID  uint64
 	stats   Stats
 	problem string // the first thing the engine did wrong
 
 	// chosen asks the engine for the external endpoint it has just given out.
-	chosen func(internal netip.AddrPort) netip.AddrPort
+	chosen func(p Packet) netip.AddrPort
 }
 
 type modelFlow struct {
-	info      MappingInfo
-	refreshed time.Time
-	replied   bool
-	admits    []netip.AddrPort
-	sentTo    map[netip.AddrPort]time.Time // when, of those it admits
-	created   time.Time
-	stream    bool
-	short     bool
+	info        MappingInfo
+	refreshed   time.Time
+	replied     bool
+	admits      []netip.AddrPort
+	sentTo      map[netip.AddrPort]time.Time // when, of those it admits
+	created     time.Time
+	stream      bool
+	short       bool
+	connections []*modelConnection
 }
 
 type modelGone struct {
@@ -43,8 +46,14 @@ type modelGone struct {
 	at    time.Time
 }
 
+// modelPort is an external endpoint of one protocol; port 0 stands for its address.
+type modelPort struct {
+	protocol Protocol
+	external netip.AddrPort
+}
+
 func newModel(cfg Config, now time.Time) *model {
-	m := &model{cfg: cfg, now: now, last: map[netip.Addr]uint16{}, rests: map[netip.AddrPort]time.Time{}}
+	m := &model{cfg: cfg, now: now, last: map[modelPort]uint16{}, rests: map[modelPort]time.Time{}}
 	for _, s := range cfg.Static {
 		m.addStatic(s)
 	}
@@ -76,11 +85,58 @@ func masked(b Behavior, e netip.AddrPort) netip.AddrPort {
 	return e
 }
 
-func (m *model) deadline(f *modelFlow) time.Time {
-	if f.short {
-		return f.refreshed.Add(m.cfg.WellKnownTimeout)
+// loaded reports whether there are so many mappings that the NAT changes its behavior.
+func (m *model) loaded() bool {
+	dynamic := 0
+	for _, f := range m.flows {
+		if !f.info.Static {
+			dynamic++
+		}
 	}
-	if f.replied && (f.stream || m.cfg.StreamAfter == 0) {
+	return m.cfg.UnderLoad.Mappings > 0 && dynamic >= m.cfg.UnderLoad.Mappings
+}
+
+func (m *model) mapping(p Protocol) Behavior {
+	switch {
+	case p == TCP && m.cfg.TCP.Own:
+		return m.cfg.TCP.Mapping
+	case m.loaded():
+		return m.cfg.UnderLoad.Mapping
+	}
+	return m.cfg.Mapping
+}
+
+func filteringOf(cfg Config, p Protocol) Behavior {
+	if p == TCP && cfg.TCP.Own {
+		return cfg.TCP.Filtering
+	}
+	return cfg.Filtering
+}
+
+func (m *model) portChoice() PortChoice {
+	if m.loaded() {
+		return m.cfg.UnderLoad.PortChoice
+	}
+	return m.cfg.PortChoice
+}
+
+// orElse is a timer, or the standard one where it is zero.
+func orElse(d, standard time.Duration) time.Duration {
+	if d == 0 {
+		return standard
+	}
+	return d
+}
+
+func (m *model) deadline(f *modelFlow) time.Time {
+	switch {
+	case f.info.Protocol == TCP:
+		return f.lastConnection()
+	case isICMP(f.info.Protocol):
+		return f.refreshed.Add(orElse(m.cfg.ICMPTimeout, time.Minute))
+	case f.short:
+		return f.refreshed.Add(m.cfg.WellKnownTimeout)
+	case f.replied && (f.stream || m.cfg.StreamAfter == 0):
 		return f.refreshed.Add(m.cfg.Idle())
 	}
 	return f.refreshed.Add(m.cfg.Unreplied())
@@ -90,6 +146,8 @@ func (m *model) deadline(f *modelFlow) time.Time {
 func (m *model) advance(now time.Time) {
 	m.now = now
 	m.remove(Expired, func(f *modelFlow) bool { return !f.info.Static && !m.deadline(f).After(now) })
+	m.endConnections()
+	m.forgetSYNs()
 }
 
 func (m *model) remove(cause Reason, which func(*modelFlow) bool) {
@@ -103,7 +161,7 @@ func (m *model) remove(cause Reason, which func(*modelFlow) bool) {
 		}
 		m.gone = append(m.gone, modelGone{f.info, cause, at})
 		if m.cfg.ReuseDelay > 0 && !f.info.Static {
-			m.rests[f.info.External] = at.Add(m.cfg.ReuseDelay)
+			m.rests[modelPort{f.info.Protocol, f.info.External}] = at.Add(m.cfg.ReuseDelay)
 		}
 		switch {
 		case f.info.Static:
@@ -121,28 +179,39 @@ func (m *model) remove(cause Reason, which func(*modelFlow) bool) {
 	})
 }
 
-func (m *model) byExternal(external netip.AddrPort) *modelFlow {
+func (m *model) byExternal(p Protocol, external netip.AddrPort) *modelFlow {
 	for _, f := range m.flows {
-		if f.info.External == external {
+		if f.info.Protocol == p && f.info.External == external {
 			return f
 		}
 	}
 	return nil
 }
 
-func (m *model) byInternal(internal, remote netip.AddrPort) *modelFlow {
+func (m *model) byInternal(p Protocol, internal, remote netip.AddrPort) *modelFlow {
 	for _, f := range m.flows {
-		if f.info.Internal == internal && f.info.Static {
+		if f.info.Protocol == p && f.info.Internal == internal && f.info.Static {
 			return f
 		}
 	}
 	for _, f := range m.flows {
-		if f.info.Internal == internal && f.info.Remote == masked(m.cfg.Mapping, remote) {
+		if f.info.Protocol == p && f.info.Internal == internal && f.info.Remote == masked(m.mapping(p), remote) {
 			return f
 		}
 	}
 	return nil
 }
+
+// remoteOf is the far end of a packet: that of ICMP has no port, since the identifier
+// belongs to the near end.
+func remoteOf(p Protocol, far netip.AddrPort) netip.AddrPort {
+	if isICMP(p) {
+		return netip.AddrPortFrom(far.Addr(), 0)
+	}
+	return far
+}
+
+func (m *model) ours(a netip.Addr) bool { return slices.Contains(m.cfg.External, a) }
 
 func (m *model) drop(p Packet, reason Reason, about *modelFlow) Verdict {
 	m.stats.Dropped[reason]++
@@ -153,10 +222,18 @@ func (m *model) drop(p Packet, reason Reason, about *modelFlow) Verdict {
 	return v
 }
 
+// answer turns a drop into the answer to the packet that was dropped.
+func (m *model) answer(drop Verdict, with Packet) Verdict {
+	m.stats.Dropped[drop.Reason]--
+	m.stats.Replied++
+	drop.Action, drop.Packet = Reply, with
+	return drop
+}
+
 // late drops a packet to an external endpoint that nobody has, or no more.
 func (m *model) late(p Packet, reason Reason) Verdict {
 	for _, g := range slices.Backward(m.gone) {
-		if g.info.External == p.Dst {
+		if g.info.Protocol == p.Protocol && g.info.External == p.Dst && !isRequest(p) {
 			v := m.drop(p, g.cause, &modelFlow{info: g.info})
 			if g.cause == Expired {
 				v.Since = m.now.Sub(g.at)
@@ -169,21 +246,30 @@ func (m *model) late(p Packet, reason Reason) Verdict {
 
 // admits reports whether f lets remote in.
 func (m *model) admits(f *modelFlow, remote netip.AddrPort) bool {
-	if f.info.Static || m.cfg.Filtering == EndpointIndependent {
+	filtering := filteringOf(m.cfg, f.info.Protocol)
+	if f.info.Static || filtering == EndpointIndependent {
 		return true
 	}
+	return slices.ContainsFunc(m.sameFilter(f), func(g *modelFlow) bool { return m.permits(g, masked(filtering, remote)) })
+}
+
+// sameFilter lists the flows whose outbound packets open the filter of f.
+func (m *model) sameFilter(f *modelFlow) []*modelFlow {
+	if m.cfg.FilterScope != PerEndpoint {
+		return []*modelFlow{f}
+	}
+	var all []*modelFlow
 	for _, g := range m.flows {
-		same := g == f || m.cfg.FilterScope == PerEndpoint && g.info.Internal == f.info.Internal
-		if same && m.permits(g, masked(m.cfg.Filtering, remote)) {
-			return true
+		if g.info.Protocol == f.info.Protocol && g.info.Internal == f.info.Internal {
+			all = append(all, g)
 		}
 	}
-	return false
+	return all
 }
 
 // permits reports whether f was sent to a remote, and not too long ago.
 func (m *model) permits(f *modelFlow, key netip.AddrPort) bool {
-	recent := m.cfg.PermissionTimeout == 0 || m.now.Before(f.sentTo[key].Add(m.cfg.PermissionTimeout))
+	recent := m.cfg.PermissionTimeout == 0 || f.info.Protocol == TCP || m.now.Before(f.sentTo[key].Add(m.cfg.PermissionTimeout))
 	return recent && slices.Contains(f.admits, key)
 }
 
@@ -208,32 +294,59 @@ func (m *model) outbound(p Packet, now time.Time, got Verdict) {
 func (m *model) inbound(p Packet, now time.Time, got Verdict) {
 	m.advance(now)
 	m.stats.Inbound++
-	want := Verdict{Action: Forward}
-	if !slices.Contains(m.cfg.External, p.Dst.Addr()) {
-		want = m.late(p, NotExternal)
-	} else if f, drop := m.enter(p, p.Src); f == nil {
-		want = drop
-	} else {
-		m.stats.Forwarded++
-		want.Packet = Packet{Protocol: p.Protocol, Src: p.Src, Dst: f.info.Internal}
-		want.Mapping = f.info
+	m.compare(p, m.expectInbound(p), got)
+}
+
+func (m *model) expectInbound(p Packet) Verdict {
+	switch {
+	case p.Quoted != nil:
+		return m.expectErrorInbound(p)
+	case !m.ours(p.Dst.Addr()):
+		return m.late(p, NotExternal)
 	}
-	m.compare(p, want, got)
+	f, drop := m.enter(p, remoteOf(p.Protocol, p.Src))
+	if f == nil {
+		return m.unsolicited(p, drop)
+	}
+	m.stats.Forwarded++
+	return Verdict{Action: Forward, Packet: withDst(p, f.info.Internal), Mapping: f.info}
+}
+
+// unsolicited answers what was dropped, where the configuration wants that.
+func (m *model) unsolicited(p Packet, drop Verdict) Verdict {
+	switch {
+	case p.Protocol == TCP:
+		return m.unsolicitedTCP(p, drop)
+	case m.cfg.Unsolicited != Reject:
+		return drop
+	case p.Protocol == UDP: // RFC 1122 section 4.1.3.1
+		return m.answer(drop, complaint(p, p.Dst.Addr(), PortUnreachable))
+	case isRequest(p):
+		return m.answer(drop, echoed(p))
+	}
+	return drop
 }
 
 func (m *model) compare(p Packet, want, got Verdict) {
 	equal := got.Packet.Equal(want.Packet)
+	gotPacket, wantPacket := got.Packet, want.Packet
 	got.Packet, want.Packet = Packet{}, Packet{}
 	if !equal || got != want {
-		m.fail("%v:\n got %+v\nwant %+v", p, got, want)
+		m.fail("%v:\n got %v %+v\nwant %v %+v", p, gotPacket, got, wantPacket, want)
 	}
 }
 
 // enter passes a packet that shows source to the filter of its destination.
 func (m *model) enter(p Packet, source netip.AddrPort) (*modelFlow, Verdict) {
-	f := m.byExternal(p.Dst)
+	if isRequest(p) { // nobody inside can be asked by an identifier
+		return nil, m.late(p, NoMapping)
+	}
+	f := m.byExternal(p.Protocol, p.Dst)
 	if f == nil {
 		return nil, m.late(p, NoMapping)
+	}
+	if p.Protocol == TCP {
+		return m.enterTCP(p, f, source)
 	}
 	if !m.admits(f, source) {
 		return nil, m.drop(p, Filtered, f)
@@ -247,54 +360,104 @@ func (m *model) enter(p Packet, source netip.AddrPort) (*modelFlow, Verdict) {
 }
 
 func (m *model) expectOutbound(p Packet, got Verdict) Verdict {
-	hairpin := slices.Contains(m.cfg.External, p.Dst.Addr())
-	if hairpin && m.cfg.Hairpin == NoHairpinning {
-		return m.drop(p, HairpinOff, m.byExternal(p.Dst))
+	if p.Quoted != nil {
+		return m.expectErrorOutbound(p)
 	}
-	f := m.byInternal(p.Src, p.Dst)
+	remote := remoteOf(p.Protocol, p.Dst)
+	hairpin := m.ours(p.Dst.Addr())
+	f := m.byInternal(p.Protocol, p.Src, remote)
+	switch {
+	case hairpin && m.cfg.Hairpin == NoHairpinning:
+		return m.drop(p, HairpinOff, m.byExternal(p.Protocol, p.Dst))
+	case isICMP(p.Protocol) && !isRequest(p):
+		return m.drop(p, Invalid, nil)
+	case isICMP(p.Protocol) && hairpin: // the NAT itself was asked
+		return m.answer(m.drop(p, NoMapping, nil), echoed(p))
+	case p.Protocol == TCP && !m.belongs(p, f):
+		return m.drop(p, Invalid, f)
+	}
 	created := f == nil
 	if created {
-		if !m.makeRoom(p.Src.Addr()) {
-			return m.refuse(p, LimitReached)
-		}
-		reason, holder := m.refusal(p.Src)
-		if reason == PortsExhausted {
-			return m.refuse(p, reason)
-		}
-		if reason != NotDropped {
-			return m.drop(p, reason, holder)
-		}
-		if f = m.create(p, got); f == nil {
-			return Verdict{}
+		var drop Verdict
+		if f, drop = m.create(p, remote, got); f == nil {
+			return drop
 		}
 	} else if m.cfg.Refresh != RefreshInbound {
 		f.refreshed = m.now
 	}
-	m.age(f, p.Dst.Port())
-	if k := masked(m.cfg.Filtering, p.Dst); k.IsValid() && !f.info.Static {
-		if !slices.Contains(f.admits, k) {
-			f.admits = append(f.admits, k)
-		}
-		f.sentTo[k] = m.now
+	if p.Protocol == TCP {
+		m.leaveTCP(p, f)
 	}
-	want := Verdict{Action: Forward, Packet: Packet{Protocol: p.Protocol, Src: f.info.External, Dst: p.Dst}, Mapping: f.info}
+	m.age(f, remote.Port())
+	if k := masked(filteringOf(m.cfg, p.Protocol), remote); k.IsValid() {
+		m.permit(f, k)
+	}
+	want := Verdict{Action: Forward, Packet: withSrc(p, f.info.External), Mapping: f.info}
 	if hairpin {
-		target, drop := m.enter(p, f.info.External)
-		if target == nil {
-			want = drop
-		} else {
-			want.Action = Hairpin
-			want.Packet.Dst = target.info.Internal
-			if m.cfg.Hairpin == InternalSource {
-				want.Packet.Src = p.Src
-			}
-			m.stats.Hairpinned++
-		}
+		want = m.turnRound(p, f)
 	} else {
 		m.stats.Forwarded++
 	}
 	want.Created = created
 	return want
+}
+
+func (m *model) permit(f *modelFlow, k netip.AddrPort) {
+	if f.info.Static {
+		return
+	}
+	if !slices.Contains(f.admits, k) {
+		f.admits = append(f.admits, k)
+	}
+	f.sentTo[k] = m.now
+}
+
+// turnRound brings a packet that left through f in again (RFC 4787 section 6).
+func (m *model) turnRound(p Packet, f *modelFlow) Verdict {
+	target, drop := m.enter(p, f.info.External)
+	if target == nil {
+		return drop
+	}
+	m.stats.Hairpinned++
+	v := Verdict{Action: Hairpin, Packet: withDst(p, target.info.Internal), Mapping: f.info}
+	if m.cfg.Hairpin != InternalSource {
+		v.Packet.Src = f.info.External
+	}
+	return v
+}
+
+// withSrc and withDst write an endpoint into a packet. The identifier of ICMP stands for
+// the port of both ends.
+func withSrc(p Packet, src netip.AddrPort) Packet {
+	p.Src = src
+	if isICMP(p.Protocol) {
+		p.Dst = netip.AddrPortFrom(p.Dst.Addr(), src.Port())
+	}
+	return p
+}
+
+func withDst(p Packet, dst netip.AddrPort) Packet {
+	p.Dst = dst
+	if isICMP(p.Protocol) {
+		p.Src = netip.AddrPortFrom(p.Src.Addr(), dst.Port())
+	}
+	return p
+}
+
+// create makes a flow, or says why there is none.
+func (m *model) create(p Packet, remote netip.AddrPort, got Verdict) (*modelFlow, Verdict) {
+	key := masked(m.mapping(p.Protocol), remote)
+	if !m.makeRoom(p.Src.Addr()) {
+		return nil, m.refuse(p, LimitReached)
+	}
+	reason, holder := m.refusal(p.Protocol, p.Src)
+	switch reason {
+	case NotDropped:
+		return m.choose(p, key, got), Verdict{}
+	case PortsExhausted:
+		return nil, m.refuse(p, reason)
+	}
+	return nil, m.drop(p, reason, holder)
 }
 
 // makeRoom applies the limits.
@@ -330,120 +493,181 @@ func (m *model) makeRoom(subscriber netip.Addr) bool {
 	return true
 }
 
-// refuse drops or answers a packet that can have no mapping.
+// refuse drops or answers a packet that can have no mapping: host unreachable (RFC 6888
+// REQ-11), or administratively prohibited to a query (RFC 5508 REQ-8).
 func (m *model) refuse(p Packet, reason Reason) Verdict {
+	drop := m.drop(p, reason, nil)
 	if m.cfg.WhenFull != RefuseICMP {
-		return m.drop(p, reason, nil)
+		return drop
 	}
-	m.stats.Replied++
-	return Verdict{Action: Reply, Reason: reason, Packet: icmpError(DestUnreachable, HostUnreachable, m.cfg.External[0], p.Src.Addr(), p)}
+	code := HostUnreachable
+	if isICMP(p.Protocol) {
+		code = AdminProhibited
+	}
+	return m.answer(drop, complaint(p, m.cfg.External[0], code))
 }
 
-// candidates lists the external addresses that a new mapping of internal may get.
-func (m *model) candidates(internal netip.AddrPort) []netip.Addr {
-	if m.cfg.Pooling == Arbitrary {
-		return m.cfg.External
-	}
-	sum := 0
-	for _, b := range internal.Addr().AsSlice() {
-		sum += int(b)
-	}
-	return []netip.Addr{m.cfg.External[sum%len(m.cfg.External)]}
+// supply is what a new mapping may choose from.
+type supply struct {
+	protocol    Protocol
+	addresses   []netip.Addr
+	first, last int
+	odd         int // 0 or 1: the parity to keep; -1: any
 }
 
-// freePorts lists the ports of the range that are free on an address for an internal
-// port.
-func (m *model) freePorts(a netip.Addr, internal uint16) []uint16 {
-	r := m.cfg.PortRange
-	var free []uint16
-	for port := int(r.First); port <= int(r.Last); port++ {
-		e := netip.AddrPortFrom(a, uint16(port))
-		if m.cfg.Parity && uint16(port)&1 != internal&1 || m.rests[e].After(m.now) {
-			continue
+func (s supply) holds(port uint16) bool { return s.first <= int(port) && int(port) <= s.last }
+
+// supplyFor lists what a new mapping of internal may get.
+func (m *model) supplyFor(p Protocol, internal netip.AddrPort) supply {
+	s := supply{p, m.cfg.External, int(m.cfg.PortRange.First), int(m.cfg.PortRange.Last), -1}
+	if m.cfg.Pooling != Arbitrary {
+		sum := 0
+		for _, b := range internal.Addr().AsSlice() {
+			sum += int(b)
 		}
-		if m.byExternal(e) == nil {
-			free = append(free, uint16(port))
+		s.addresses = []netip.Addr{m.cfg.External[sum%len(m.cfg.External)]}
+	}
+	if isICMP(p) { // identifiers are no ports, but for the blocks
+		s.first, s.last = 0, 65535
+		return m.blockOf(s, internal.Addr())
+	}
+	if m.cfg.Parity {
+		s.odd = int(internal.Port() % 2)
+	}
+	if m.cfg.PortClasses && internal.Port() < 1024 {
+		s.first, s.last = 1, 1023
+	}
+	return m.blockOf(s, internal.Addr())
+}
+
+// blockOf narrows a supply to the block of a subscriber, which is found by counting.
+func (m *model) blockOf(s supply, subscriber netip.Addr) supply {
+	b := m.cfg.Blocks
+	if b.Size == 0 {
+		return s
+	}
+	a := b.Subscribers.Addr()
+	for _, external := range m.cfg.External {
+		for first := int(m.cfg.PortRange.First); first+b.Size-1 <= int(m.cfg.PortRange.Last); first += b.Size {
+			if a == subscriber && b.Subscribers.Contains(a) {
+				s.addresses, s.first, s.last = []netip.Addr{external}, first, first+b.Size-1
+				return s
+			}
+			a = a.Next()
 		}
 	}
-	return free
+	s.addresses = nil
+	return s
+}
+
+// free reports whether a supply has a port on an address to give out.
+func (m *model) free(s supply, a netip.Addr, port uint16) bool {
+	e := netip.AddrPortFrom(a, port)
+	return s.holds(port) && (s.odd < 0 || int(port%2) == s.odd) &&
+		!m.rests[modelPort{s.protocol, e}].After(m.now) && m.byExternal(s.protocol, e) == nil
+}
+
+func (m *model) anyFree(s supply, a netip.Addr) bool {
+	for port := s.first; port <= s.last; port++ {
+		if m.free(s, a, uint16(port)) {
+			return true
+		}
+	}
+	return false
+}
+
+// besideRTP is the port above that of the even port below, with Contiguous.
+func (m *model) besideRTP(s supply, internal netip.AddrPort) (netip.AddrPort, bool) {
+	if !m.cfg.Contiguous || s.protocol != UDP || internal.Port()%2 == 0 {
+		return netip.AddrPort{}, false
+	}
+	even := netip.AddrPortFrom(internal.Addr(), internal.Port()-1)
+	for _, f := range m.flows {
+		if e := f.info.External; f.info.Protocol == UDP && f.info.Internal == even && !f.info.Remote.Addr().IsValid() && e.Port()%2 == 0 {
+			s.odd = -1
+			return netip.AddrPortFrom(e.Addr(), e.Port()+1), m.free(s, e.Addr(), e.Port()+1)
+		}
+	}
+	return netip.AddrPort{}, false
 }
 
 // refusal says why internal can have no new mapping, and who is in the way.
-func (m *model) refusal(internal netip.AddrPort) (Reason, *modelFlow) {
-	addresses := m.candidates(internal)
-	if m.cfg.PortChoice == Preserve {
-		for _, a := range addresses {
-			if slices.Contains(m.freePorts(a, internal.Port()), internal.Port()) {
-				return NotDropped, nil
-			}
-		}
-		if m.cfg.Pooling == Arbitrary {
+func (m *model) refusal(p Protocol, internal netip.AddrPort) (Reason, *modelFlow) {
+	s := m.supplyFor(p, internal)
+	if _, ok := m.besideRTP(s, internal); ok {
+		return NotDropped, nil
+	}
+	if m.portChoice() == Preserve {
+		switch {
+		case len(s.addresses) == 0:
+			return PortsExhausted, nil
+		case slices.ContainsFunc(s.addresses, func(a netip.Addr) bool { return m.free(s, a, internal.Port()) }):
+			return NotDropped, nil
+		case m.cfg.Pooling == Arbitrary:
 			return PortConflict, nil
 		}
-		return PortConflict, m.byExternal(netip.AddrPortFrom(addresses[0], internal.Port()))
+		return PortConflict, m.byExternal(p, netip.AddrPortFrom(s.addresses[0], internal.Port()))
 	}
-	for _, a := range addresses {
-		if len(m.freePorts(a, internal.Port())) > 0 {
-			return NotDropped, nil
-		}
+	if slices.ContainsFunc(s.addresses, func(a netip.Addr) bool { return m.anyFree(s, a) }) {
+		return NotDropped, nil
 	}
 	return PortsExhausted, nil
 }
 
-// create takes the external endpoint from the engine's verdict, if it was a
-// permitted choice.
-func (m *model) create(p Packet, got Verdict) *modelFlow {
+// choose takes the external endpoint from the engine's verdict, if it was a permitted
+// choice.
+func (m *model) choose(p Packet, key netip.AddrPort, got Verdict) *modelFlow {
 	external := got.Mapping.External
 	if got.Action == Drop { // out through the new mapping, and not in again
-		external = m.chosen(p.Src)
+		external = m.chosen(p)
 	}
-	internal := p.Src
-	a := external.Addr()
-	addresses := m.candidates(internal)
-	if !slices.Contains(addresses, a) || !slices.Contains(m.freePorts(a, internal.Port()), external.Port()) {
-		m.fail("%v: external endpoint %v was not free to give", p, external)
-		return nil
-	}
-	m.checkChoice(p, external, addresses)
+	m.checkChoice(p, external)
 	m.lastID++
 	m.stats.Created++
-	f := &modelFlow{refreshed: m.now, created: m.now, short: m.cfg.WellKnownTimeout > 0, sentTo: map[netip.AddrPort]time.Time{}, info: MappingInfo{
-		ID: m.lastID, Protocol: p.Protocol, Internal: internal, External: external, Remote: masked(m.cfg.Mapping, p.Dst),
-	}}
+	f := &modelFlow{
+		refreshed: m.now, created: m.now, sentTo: map[netip.AddrPort]time.Time{},
+		short: m.cfg.WellKnownTimeout > 0 && p.Protocol == UDP,
+		info:  MappingInfo{ID: m.lastID, Protocol: p.Protocol, Internal: p.Src, External: external, Remote: key},
+	}
 	m.flows = append(m.flows, f)
 	return f
 }
 
-func (m *model) checkChoice(p Packet, external netip.AddrPort, addresses []netip.Addr) {
+func (m *model) checkChoice(p Packet, external netip.AddrPort) {
+	s := m.supplyFor(p.Protocol, p.Src)
+	if want, ok := m.besideRTP(s, p.Src); ok {
+		if external != want {
+			m.fail("%v: got %v, not the port %v beside its neighbour", p, external, want)
+		}
+		return
+	}
 	a, port := external.Addr(), external.Port()
-	switch m.cfg.PortChoice {
+	if !slices.Contains(s.addresses, a) || !m.free(s, a, port) {
+		m.fail("%v: external endpoint %v was not free to give", p, external)
+	}
+	switch m.portChoice() {
 	case Preserve, PreserveElseRandom:
-		possible := slices.ContainsFunc(addresses, func(a netip.Addr) bool {
-			return slices.Contains(m.freePorts(a, p.Src.Port()), p.Src.Port())
-		})
-		if possible && port != p.Src.Port() {
+		if port != p.Src.Port() && slices.ContainsFunc(s.addresses, func(a netip.Addr) bool { return m.free(s, a, p.Src.Port()) }) {
 			m.fail("%v: got %v though port %d was free", p, external, p.Src.Port())
 		}
 	case Sequential:
-		if want := m.sequential(a); port != want {
+		if want := m.sequential(s, a); port != want {
 			m.fail("%v: got %v, want port %d", p, external, want)
 		}
-		m.last[a] = port
+		m.last[modelPort{p.Protocol, netip.AddrPortFrom(a, 0)}] = port
 	}
 }
 
 // sequential predicts the next port of a sequential choice.
-func (m *model) sequential(a netip.Addr) uint16 {
-	r := m.cfg.PortRange
-	size := r.Size()
-	free := m.freePorts(a, 0)
+func (m *model) sequential(s supply, a netip.Addr) uint16 {
+	size := s.last - s.first + 1
 	at := 0
-	if last, ok := m.last[a]; ok {
-		at = int(last) - int(r.First) + m.cfg.Step
+	if last, ok := m.last[modelPort{s.protocol, netip.AddrPortFrom(a, 0)}]; ok {
+		at = int(last) - s.first + m.cfg.Step
 	}
 	for range size {
 		at = (at%size + size) % size
-		if port := r.First + uint16(at); slices.Contains(free, port) {
+		if port := uint16(s.first + at); m.free(s, a, port) {
 			return port
 		}
 		at += m.cfg.Step
@@ -451,7 +675,7 @@ func (m *model) sequential(a netip.Addr) uint16 {
 	// The steps came round without a free port: they began at at again.
 	for range size {
 		at = (at%size + size + 1) % size
-		if port := r.First + uint16(at); slices.Contains(free, port) {
+		if port := uint16(s.first + at); m.free(s, a, port) {
 			return port
 		}
 	}
@@ -471,15 +695,13 @@ func (m *model) mappings() []MappingInfo {
 
 // admitted lists what the filter of f admits.
 func (m *model) admitted(f *modelFlow) (remotes []netip.AddrPort, everyone bool) {
-	if f.info.Static || m.cfg.Filtering == EndpointIndependent {
+	if f.info.Static || filteringOf(m.cfg, f.info.Protocol) == EndpointIndependent {
 		return nil, true
 	}
-	for _, g := range m.flows {
-		if g == f || m.cfg.FilterScope == PerEndpoint && g.info.Internal == f.info.Internal {
-			for _, r := range g.admits {
-				if m.permits(g, r) {
-					remotes = append(remotes, r)
-				}
+	for _, g := range m.sameFilter(f) {
+		for _, r := range g.admits {
+			if m.permits(g, r) {
+				remotes = append(remotes, r)
 			}
 		}
 	}
@@ -487,9 +709,35 @@ func (m *model) admitted(f *modelFlow) (remotes []netip.AddrPort, everyone bool)
 	return slices.Compact(remotes), false
 }
 
+// instants lists when something will happen by itself.
+func (m *model) instants() []time.Time {
+	var all []time.Time
+	for _, f := range m.flows {
+		if !f.info.Static {
+			all = append(all, m.deadline(f))
+		}
+		for _, c := range f.connections {
+			all = append(all, c.until)
+		}
+		for _, r := range f.admits {
+			all = append(all, f.sentTo[r].Add(m.cfg.PermissionTimeout))
+		}
+	}
+	for _, until := range m.rests {
+		all = append(all, until)
+	}
+	for _, h := range m.held {
+		all = append(all, h.due)
+	}
+	all = slices.DeleteFunc(all, func(at time.Time) bool { return !at.After(m.now) })
+	slices.SortFunc(all, time.Time.Compare)
+	return all
+}
+
 func (m *model) flush() {
 	m.advance(m.now)
 	m.remove(Flushed, func(f *modelFlow) bool { return !f.info.Static })
+	m.held = nil // a reboot remembers no SYN
 }
 
 func (m *model) renumber(external []netip.Addr) {
@@ -497,27 +745,27 @@ func (m *model) renumber(external []netip.Addr) {
 	old := m.cfg
 	m.cfg.External = slices.Clone(external)
 	m.cfg.Static = slices.Clone(old.Static)
-	m.remove(Renumbered, func(f *modelFlow) bool {
-		return !slices.Contains(external, f.info.External.Addr())
-	})
+	m.remove(Renumbered, func(f *modelFlow) bool { return !m.ours(f.info.External.Addr()) })
 	for e := range m.rests {
-		if !slices.Contains(external, e.Addr()) {
+		if !m.ours(e.external.Addr()) {
 			delete(m.rests, e)
 		}
 	}
-	for a := range m.last {
-		if !slices.Contains(external, a) {
-			delete(m.last, a)
+	for e := range m.last {
+		if !m.ours(e.external.Addr()) {
+			delete(m.last, e)
 		}
 	}
+	m.held = slices.DeleteFunc(m.held, func(h modelSYN) bool { return !m.ours(h.packet.Dst.Addr()) })
 	for i, s := range m.cfg.Static {
-		if slices.Contains(external, s.External.Addr()) {
+		if m.ours(s.External.Addr()) {
 			continue
 		}
 		at := slices.Index(old.External, s.External.Addr())
-		m.cfg.Static[i].External = netip.AddrPortFrom(external[at], s.External.Port())
-		m.remove(Renumbered, func(f *modelFlow) bool { return f.info.External == m.cfg.Static[i].External })
-		m.addStatic(m.cfg.Static[i])
+		s.External = netip.AddrPortFrom(external[at], s.External.Port())
+		m.cfg.Static[i] = s
+		m.remove(Renumbered, func(f *modelFlow) bool { return f.info.Protocol == s.Protocol && f.info.External == s.External })
+		m.addStatic(s)
 	}
 }
 
@@ -526,9 +774,9 @@ func (m *model) setBehavior(cfg Config) {
 	old := m.cfg
 	m.cfg = cfg
 	m.cfg.External, m.cfg.Static = old.External, old.Static
-	for a, last := range m.last {
-		if !cfg.PortRange.Contains(last) {
-			delete(m.last, a)
+	for e, last := range m.last {
+		if !isICMP(e.protocol) && (last < cfg.PortRange.First || last > cfg.PortRange.Last) {
+			delete(m.last, e)
 		}
 	}
 	if cfg.ReuseDelay == 0 {
@@ -536,33 +784,34 @@ func (m *model) setBehavior(cfg Config) {
 	}
 	for _, f := range m.flows {
 		f.short = false
-		m.carryOver(f, old.PermissionTimeout)
-		switch {
-		case cfg.Filtering == old.Filtering:
-		case cfg.Filtering == AddressDependent && old.Filtering == AddressAndPortDependent:
-			for i, r := range f.admits {
-				k := masked(AddressDependent, r)
-				f.admits[i] = k
-				if f.sentTo[r].After(f.sentTo[k]) {
-					f.sentTo[k] = f.sentTo[r]
-				}
-			}
-			slices.SortFunc(f.admits, netip.AddrPort.Compare)
-			f.admits = slices.Compact(f.admits)
-		default:
-			f.admits = nil
-		}
+		m.carryOver(f, old)
 	}
 }
 
-// carryOver drops the permissions that have run out; those that had no time of their
-// own get that of the flow.
-func (m *model) carryOver(f *modelFlow, timeout time.Duration) {
-	if timeout == 0 {
+// carryOver says which permissions of a flow outlive a change of behavior. Those that
+// had no time of their own get that of the flow.
+func (m *model) carryOver(f *modelFlow, old Config) {
+	was, will := filteringOf(old, f.info.Protocol), filteringOf(m.cfg, f.info.Protocol)
+	if old.PermissionTimeout == 0 {
 		for _, r := range f.admits {
 			f.sentTo[r] = f.refreshed
 		}
-		return
+	} else if f.info.Protocol != TCP {
+		f.admits = slices.DeleteFunc(f.admits, func(r netip.AddrPort) bool { return !m.now.Before(f.sentTo[r].Add(old.PermissionTimeout)) })
 	}
-	f.admits = slices.DeleteFunc(f.admits, func(r netip.AddrPort) bool { return !m.now.Before(f.sentTo[r].Add(timeout)) })
+	switch {
+	case was == will:
+	case was == AddressAndPortDependent && will == AddressDependent:
+		for i, r := range f.admits {
+			k := masked(AddressDependent, r)
+			f.admits[i] = k
+			if f.sentTo[r].After(f.sentTo[k]) {
+				f.sentTo[k] = f.sentTo[r]
+			}
+		}
+		slices.SortFunc(f.admits, netip.AddrPort.Compare)
+		f.admits = slices.Compact(f.admits)
+	default:
+		f.admits = nil
+	}
 }

@@ -253,7 +253,7 @@ func (n *NAT) outboundTCP(p Packet, ref uint32, m *mapping, dst endpoint, create
 	if created {
 		n.wheel.schedule(ref, m.last)
 	}
-	if len(n.held) > 0 && segmentOf(p.Flags) == segSYN {
+	if seg := segmentOf(p.Flags); len(n.held) > 0 && (seg == segSYN || seg == segSYNACK) {
 		n.release(Packet{Src: n.pools[m.pool].external(m.port), Dst: p.Dst})
 	}
 	return Verdict{}, true
@@ -440,10 +440,11 @@ func (n *NAT) dropAt(p Packet, m *mapping, reason Reason, external netip.AddrPor
 }
 
 // dropGone drops a packet to an external endpoint that has no mapping. If it had one
-// until recently, the reason is how that ended.
+// until recently, the reason is how that ended. The identifier of an echo request is its
+// sender's, and names no mapping.
 func (n *NAT) dropGone(p Packet, external netip.AddrPort, reason Reason, t uint64) Verdict {
 	g, ok := n.history.find(p.Protocol, external)
-	if !ok {
+	if request, _ := p.echo(); !ok || request {
 		return n.drop(p, reason)
 	}
 	v := n.drop(p, g.cause)

@@ -57,3 +57,16 @@ func TestLimitEvictsInOrder(t *testing.T) {
 	n.want("the first after one more", n.in(remoteY1, first), Evicted)
 	n.want("another host", n.Outbound(Packet{Protocol: UDP, Src: insideB, Dst: remoteY1}, n.now).Action, Forward)
 }
+
+// TestLoadCountsTheLiving: mappings that are dead weigh nothing, however many died at once.
+func TestLoadCountsTheLiving(t *testing.T) {
+	n := presetNAT(t, "port-restricted", func(c *Config) {
+		c.UnderLoad = UnderLoad{Mappings: 3, Mapping: AddressAndPortDependent, PortChoice: Random}
+	})
+	for port := uint16(10000); port < 10100; port++ {
+		n.out(netip.AddrPortFrom(insideA.Addr(), port), remoteY1)
+	}
+	n.wait(n.Config().Idle())
+	n.want("with nothing alive, the port", n.out(insideA, remoteY1).Port(), insideA.Port())
+	n.want("the mapping", n.out(insideA, remoteY2), n.out(insideA, remoteY1))
+}

@@ -120,6 +120,11 @@ func TestTCP4_UnsolicitedSYN(t *testing.T) {
 	if at, ok := n.NextDue(); !ok || !at.Equal(n.now.Add(6*time.Second)) {
 		t.Errorf("next due: %v %v", at, ok)
 	}
+	late := n.Snapshot().Restore()
+	late.Advance(n.now.Add(12 * time.Second))
+	if at, ok := late.NextDue(); ok {
+		t.Errorf("next due when the answer is lost: %v", at)
+	}
 	n.wait(3 * time.Second)
 	n.dial(insideA, remoteY2)
 	n.wait(3 * time.Second)

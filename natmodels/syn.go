@@ -1,6 +1,9 @@
 package natmodels
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // heldSYN is an unsolicited SYN that is not yet answered (RFC 5382 REQ-4).
 type heldSYN struct {
@@ -25,8 +28,8 @@ func (n *NAT) hold(p Packet, t uint64) {
 	}
 }
 
-// release drops the SYN that an outbound SYN crosses: the two ends open the
-// connection at the same time (RFC 5382 REQ-4).
+// release drops the SYN that an outbound SYN, with ACK or without, crosses: the two ends
+// open the connection (RFC 5382 REQ-4).
 func (n *NAT) release(out Packet) {
 	for i, h := range n.held {
 		if h.packet.Src == out.Dst && h.packet.Dst == out.Src {
@@ -34,6 +37,12 @@ func (n *NAT) release(out Packet) {
 			return
 		}
 	}
+}
+
+// releaseGone drops the SYNs to addresses that the NAT has no more: nothing can be sent
+// from there.
+func (n *NAT) releaseGone() {
+	n.held = slices.DeleteFunc(n.held, func(h heldSYN) bool { return !n.isExternal(h.packet.Dst.Addr()) })
 }
 
 // forgetStale drops answers that nobody has asked for in time.
@@ -62,6 +71,7 @@ func (n *NAT) Due(now time.Time) []Packet {
 
 // NextDue returns when Due has something to send, if nothing comes between.
 func (n *NAT) NextDue() (at time.Time, ok bool) {
+	n.forgetStale(n.clock)
 	if len(n.held) == 0 {
 		return time.Time{}, false
 	}

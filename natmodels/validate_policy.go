@@ -71,7 +71,7 @@ func (c Config) checkBlocks(p *problems) {
 	if c.Pooling != Paired {
 		p.add("Blocks", "blocks are paired with subscribers, not %v", c.Pooling)
 	}
-	if c.PortClasses || c.PortChoice == Preserve {
+	if c.PortClasses || c.PortChoice == Preserve || c.UnderLoad.PortChoice == Preserve {
 		p.add("Blocks", "a block has not the ports to preserve them, or their class")
 	}
 	bits := b.Subscribers.Addr().BitLen() - b.Subscribers.Bits()
