@@ -66,10 +66,12 @@ func (n *NAT) permits(ref uint32, m *mapping, remote endpoint, t uint64) bool {
 	if m.static || filtering == EndpointIndependent {
 		return true
 	}
-	if n.holeFor(ref, m, remote.addr, t) != nil {
-		return true
-	}
-	k := filtering.key(remote)
+	return n.holeFor(ref, m, remote.addr, t) != nil || n.sentTo(ref, m, filtering.key(remote), t)
+}
+
+// sentTo reports whether the filter is open because the inside sent to a remote, given
+// by its key.
+func (n *NAT) sentTo(ref uint32, m *mapping, k endpoint, t uint64) bool {
 	if n.permission > 0 && m.protocol != TCP {
 		g := n.findGrant(ref, m, k)
 		return g != nil && t-g.last < n.permission
@@ -204,7 +206,7 @@ func (n *NAT) Admitted(m MappingInfo, now time.Time) (remotes []netip.AddrPort, 
 		}
 	} else {
 		for k := range n.grantsOf(held) {
-			if n.permits(ref, held, k, t) {
+			if n.sentTo(ref, held, k, t) {
 				remotes = append(remotes, k.netip())
 			}
 		}

@@ -124,6 +124,7 @@ func (m *model) enterTCP(p Packet, f *modelFlow, source netip.AddrPort) (*modelF
 		}
 	}
 	m.note(f, outsideSide, source, p.Flags)
+	f.use(source.Addr(), m.now)
 	return f, Verdict{}
 }
 

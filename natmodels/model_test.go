@@ -38,6 +38,7 @@ type modelFlow struct {
 	stream      bool
 	short       bool
 	connections []*modelConnection
+	holes       []*modelHole
 }
 
 type modelGone struct {
@@ -129,6 +130,16 @@ func orElse(d, standard time.Duration) time.Duration {
 }
 
 func (m *model) deadline(f *modelFlow) time.Time {
+	at := m.usualDeadline(f)
+	for _, h := range f.holes {
+		if h.until.After(at) {
+			at = h.until
+		}
+	}
+	return at
+}
+
+func (m *model) usualDeadline(f *modelFlow) time.Time {
 	switch {
 	case f.info.Protocol == TCP:
 		return f.lastConnection()
@@ -189,10 +200,8 @@ func (m *model) byExternal(p Protocol, external netip.AddrPort) *modelFlow {
 }
 
 func (m *model) byInternal(p Protocol, internal, remote netip.AddrPort) *modelFlow {
-	for _, f := range m.flows {
-		if f.info.Protocol == p && f.info.Internal == internal && f.info.Static {
-			return f
-		}
+	if f := m.open(p, internal, remote.Addr()); f != nil {
+		return f
 	}
 	for _, f := range m.flows {
 		if f.info.Protocol == p && f.info.Internal == internal && f.info.Remote == masked(m.mapping(p), remote) {
@@ -247,7 +256,7 @@ func (m *model) late(p Packet, reason Reason) Verdict {
 // admits reports whether f lets remote in.
 func (m *model) admits(f *modelFlow, remote netip.AddrPort) bool {
 	filtering := filteringOf(m.cfg, f.info.Protocol)
-	if f.info.Static || filtering == EndpointIndependent {
+	if f.info.Static || filtering == EndpointIndependent || f.hole(remote.Addr(), m.now) != nil {
 		return true
 	}
 	return slices.ContainsFunc(m.sameFilter(f), func(g *modelFlow) bool { return m.permits(g, masked(filtering, remote)) })
@@ -351,6 +360,7 @@ func (m *model) enter(p Packet, source netip.AddrPort) (*modelFlow, Verdict) {
 	if !m.admits(f, source) {
 		return nil, m.drop(p, Filtered, f)
 	}
+	f.use(source.Addr(), m.now)
 	f.replied = true
 	m.age(f, 0)
 	if m.cfg.Refresh != RefreshOutbound {
@@ -698,6 +708,15 @@ func (m *model) admitted(f *modelFlow) (remotes []netip.AddrPort, everyone bool)
 	if f.info.Static || filteringOf(m.cfg, f.info.Protocol) == EndpointIndependent {
 		return nil, true
 	}
+	for _, h := range f.holes {
+		switch {
+		case !h.admits(h.remote, m.now):
+		case !h.remote.IsValid():
+			return nil, true
+		default:
+			remotes = append(remotes, netip.AddrPortFrom(h.remote, 0))
+		}
+	}
 	for _, g := range m.sameFilter(f) {
 		for _, r := range g.admits {
 			if m.permits(g, r) {
@@ -718,6 +737,9 @@ func (m *model) instants() []time.Time {
 		}
 		for _, c := range f.connections {
 			all = append(all, c.until)
+		}
+		for _, h := range f.holes {
+			all = append(all, h.until)
 		}
 		for _, r := range f.admits {
 			all = append(all, f.sentTo[r].Add(m.cfg.PermissionTimeout))

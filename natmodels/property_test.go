@@ -21,11 +21,12 @@ type world struct {
 	talks     []talk // the last ones
 	homes     map[uint64]MappingInfo
 	sent      map[modelPort][]netip.AddrPort // by internal endpoint
+	expected  map[modelPort][]netip.Addr     // by internal endpoint; invalid: anybody
 	changed   bool                           // another behavior since
 }
 
 func newWorld(t *rapid.T, protocols ...Protocol) *world {
-	w := &world{now: benchStart, protocols: protocols, homes: map[uint64]MappingInfo{}, sent: map[modelPort][]netip.AddrPort{}}
+	w := &world{now: benchStart, protocols: protocols, homes: map[uint64]MappingInfo{}, sent: map[modelPort][]netip.AddrPort{}, expected: map[modelPort][]netip.Addr{}}
 	w.six = oneIn(t, 5, "ipv6")
 	cfg := drawConfig(t)
 	if w.six {
@@ -145,6 +146,11 @@ func (w *world) wasInvited(t *rapid.T, p Packet, internal, remote netip.AddrPort
 	}
 	for _, to := range w.sent[modelPort{p.Protocol, internal}] {
 		if masked(filtering, to) == masked(filtering, remote) {
+			return
+		}
+	}
+	for _, from := range w.expected[modelPort{p.Protocol, internal}] {
+		if !from.IsValid() || from == remote.Addr() {
 			return
 		}
 	}
@@ -356,6 +362,11 @@ func (w *world) tables(t *rapid.T, mappings int) {
 			}
 		}
 	})
+	for ref := range n.holes {
+		if m := n.mappings.at(ref); m.id == 0 || !m.open {
+			t.Fatalf("holes of mapping %d, which is not there", ref)
+		}
+	}
 	if n.byFlow.count != mappings || n.byGrant.count != grants || n.bySession.count != sessions || len(n.endpoint) > mappings {
 		t.Fatalf("%d mappings, %d grants and %d sessions, but tables of %d, %d, %d and %d",
 			mappings, grants, sessions, n.byFlow.count, n.byGrant.count, n.bySession.count, len(n.endpoint))
@@ -388,6 +399,7 @@ func engineMatchesModel(t *rapid.T, protocols []Protocol) {
 		"wait":     w.wait,
 		"look":     w.look,
 		"due":      w.due,
+		"expect":   w.expect,
 		"save":     w.save,
 		"flush":    w.flush,
 		"renumber": w.renumber,
