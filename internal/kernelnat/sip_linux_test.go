@@ -14,7 +14,7 @@ func TestKernelSIP(t *testing.T) {
 	for _, file := range sipFiles(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			k := newKernel(t, sipRuleset(t))
-			s := sipScript{send: k.Router.Send, helped: true}
+			s := sipScript{send: k.Router.Send}
 			datadriven.RunTest(t, file, s.run)
 		})
 	}
