@@ -54,7 +54,7 @@ func (h *Helped) Send(from Side, p Packet, at time.Duration) ([]Emission, error)
 		}
 		return nil, nil
 	}
-	if port := f.Session.ForcedPort(); port != 0 && (from == Outside) != watched.Inward {
+	if port := f.Session.ForcedPort(p.Data); port != 0 && (from == Outside) != watched.Inward {
 		to.Dst = netip.AddrPortFrom(to.Dst.Addr(), port)
 	}
 	return out, nil

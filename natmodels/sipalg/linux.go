@@ -243,8 +243,7 @@ func (l *linux) describe() bool {
 		return true
 	}
 	session, hasSession := l.quad(sdpConnection, version.start, sdpMedia)
-	var address netip.Addr
-	at := version.start
+	address, at := session, version.start
 	for seen := 0; seen < len(mediaTypes); {
 		m, ok := l.line(sdpMedia, at, nil)
 		if !ok {
@@ -413,7 +412,12 @@ func (l *linux) translate(u uri) {
 	}
 }
 
-// ForcedPort is where packets to the inside go instead of the port that the phone sends
-// from; 0: there. Linux has it for phones that send from a high port and listen on
-// another, which their Via names.
-func (s *Session) ForcedPort() uint16 { return s.forced }
+// ForcedPort is where a message against the flow's first direction goes instead of the
+// port that the NAT translates to; 0: there. Linux has it for phones that send from
+// another port than their Via names.
+func (s *Session) ForcedPort(payload []byte) uint16 {
+	if len(payload) < shortest {
+		return 0
+	}
+	return s.forced
+}

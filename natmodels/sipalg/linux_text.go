@@ -230,7 +230,7 @@ func (t text) endpoint(start int) (uri, bool) {
 			end++
 		}
 		if port < 1024 || port > 65535 {
-			return uri{broken: true}, false
+			return uri{}, false
 		}
 	}
 	return uri{span: span{start, end}, at: netip.AddrPortFrom(a, uint16(port))}, true
