@@ -66,7 +66,11 @@ func (c *sipComposer) add(s Step) int {
 }
 
 func (c *sipComposer) act() {
-	if len(c.flows) == 0 || c.pick(8) == 0 {
+	if len(c.seq) == 0 && c.pick(10) == 0 {
+		c.crowd()
+		return
+	}
+	if len(c.flows) == 0 || c.pick(4+2*len(c.flows)) == 0 {
 		c.open()
 		return
 	}
@@ -91,11 +95,26 @@ func (c *sipComposer) act() {
 	}
 }
 
+// crowd gives a phone a port that is not the one it has inside, towards a server to
+// which that is free.
+func (c *sipComposer) crowd() {
+	port := one[uint16](c, 4000, 5060)
+	far := one[uint16](c, 6000, 6060)
+	for _, s := range []Step{
+		{From: Endpoint{Host: B, Port: port}, To: Endpoint{Host: S2, Port: far}},
+		{From: Endpoint{Host: A, Port: port}, To: Endpoint{Host: S2, Port: far}},
+		{From: Endpoint{Host: A, Port: port}, To: Endpoint{Host: S1, Port: far}},
+	} {
+		s.Proto = UDP
+		c.add(s)
+	}
+}
+
 // open begins with a server, or once more.
 func (c *sipComposer) open() {
 	f := &sipFlow{
-		phone:  Endpoint{Host: one(c, A, A, B), Port: one[uint16](c, 5060, 5060, 5062)},
-		server: Endpoint{Host: one(c, S1, S1, S2), Port: one[uint16](c, 5060, 5060, 5060, 5060, 5070)},
+		phone:  Endpoint{Host: one(c, A, A, A, B), Port: one[uint16](c, 5060, 5060, 5062)},
+		server: Endpoint{Host: one(c, S1, S1, S1, S2), Port: one[uint16](c, 5060, 5060, 5060, 5060, 5060, 5070)},
 	}
 	f.port = f.phone.Port
 	if c.pick(12) == 0 {
@@ -261,13 +280,17 @@ func (m message) text(c *sipComposer) string {
 		return long
 	}
 	via := name("Via", "v") + ": SIP/2.0/UDP " + m.via + one(c, ";rport", "", "") + ";branch=z9hG4bK1"
-	switch c.pick(8) {
+	switch c.pick(12) {
 	case 0:
 		via += "\r\nVia: SIP/2.0/UDP {S2}:5060;branch=z9hG4bK2"
 	case 1:
 		via += ", SIP/2.0/UDP {A}:5060;branch=z9hG4bK2"
 	case 2:
 		via = strings.Replace(via, "UDP ", "UDP\r\n  ", 1)
+	case 3:
+		via += ";maddr=" + one(c, "{A}", "{S1}")
+	case 4:
+		via = "X-Via: {A}:5060\r\n" + via
 	}
 	lines := []string{m.start, via,
 		name("From", "f") + ": " + one(c, "<sip:alice@example.com>", "<sip:alice@{A}>", "sip:{S1}", "\"A\" <sip:alice@{A}:5060>") + ";tag=1",
@@ -294,7 +317,7 @@ func (m message) contacts(c *sipComposer) string {
 	if strings.Contains(m.contact, ">") { // with parameters
 		own = "<sip:" + m.contact
 	}
-	switch c.pick(16) {
+	switch c.pick(22) {
 	case 0:
 		return "*"
 	case 1:
@@ -311,6 +334,12 @@ func (m message) contacts(c *sipComposer) string {
 		return "<sip:alice@example.com>"
 	case 7:
 		return "<sip:alice@{A}:80>"
+	case 8:
+		return "\r\n   " + own
+	case 9:
+		return own + ", <sip:alice@example.com>, <sip:{B}:5062>"
+	case 10:
+		return "<sip:alice@example.com>\r\nContact-Info: x\r\nm: " + own
 	}
 	return own
 }
@@ -324,11 +353,15 @@ func (c *sipComposer) sdp(own, other Host, port int) string {
 		return fmt.Sprintf("{%v}", own)
 	}
 	lines := []string{"v=0", "o=alice 1 1 IN IP4 " + address(), "s=-", "c=IN IP4 " + address(), "t=0 0"}
-	switch c.pick(12) {
+	switch c.pick(16) {
 	case 0:
 		lines = append(lines[:3], lines[4:]...)
 	case 1:
 		lines = append(lines[:1], lines[2:]...)
+	case 2:
+		lines[3] = "c=IN IP6 ::1"
+	case 3:
+		lines = append(lines, "m=text")
 	}
 	for n := one(c, 1, 1, 1, 1, 2, 3, 0); n > 0; n-- {
 		lines = append(lines, fmt.Sprintf("m=%s %d RTP/AVP 0", one(c, "audio", "audio", "audio", "video", "image", "application"), port))

@@ -101,7 +101,7 @@ func (l *linux) response() bool {
 			l.forgetMedia()
 		}
 	case foldPrefix(method, "REGISTER"):
-		return l.registered(seq.value, code)
+		l.registered(seq.value, code)
 	}
 	return true
 }
@@ -139,8 +139,6 @@ func (l *linux) register(cseq uint64) bool {
 	expires := l.expires()
 	u, ok := l.uri(contact, 0)
 	switch {
-	case !ok && u.broken:
-		return false
 	case !ok, u.at.Addr() != l.src.Addr(), !l.overUDP(u.end):
 		return true
 	}
@@ -167,18 +165,15 @@ func (l *linux) register(cseq uint64) bool {
 }
 
 // registered lets the signalling come that the registrar has accepted.
-func (l *linux) registered(cseq, code uint64) bool {
+func (l *linux) registered(cseq, code uint64) {
 	if l.session.register != cseq || code <= 199 && code >= 100 {
-		return true
+		return
 	}
 	if code >= 200 && code <= 299 {
 		usual := l.expires()
 		for w := (walk{field: contact}); ; {
 			u, ok := l.next(&w)
 			if !ok {
-				if u.broken {
-					return false
-				}
 				break
 			}
 			if u.at.Addr() != l.dst.Addr() || !l.overUDP(u.end) {
@@ -192,14 +187,13 @@ func (l *linux) registered(cseq, code uint64) bool {
 				break
 			}
 			if l.flow.Gate != nil && l.flow.Gate.Renew(u.at, time.Duration(expires)*time.Second) {
-				return true
+				return
 			}
 		}
 	}
 	if l.flow.Gate != nil {
 		l.flow.Gate.Forget(Signalling)
 	}
-	return true
 }
 
 func (l *linux) expires() uint64 {
@@ -279,22 +273,21 @@ func (l *linux) describe() bool {
 		if address, ok = l.media(class, netip.AddrPortFrom(address, uint16(port)), span{at, m.end}); !ok {
 			return false
 		}
-		if hasOwn && !l.readdress(sdpConnection, at, address) {
-			return false
+		if hasOwn {
+			l.readdress(sdpConnection, at, address)
+			if !l.fixLength() {
+				return false
+			}
 		}
 		seen++
 	}
 	if !address.IsValid() {
 		return true
 	}
-	if own, ok := l.line(sdpOwner, version.start, &sdpMedia); !ok {
+	if !l.readdress(sdpOwner, version.start, address) {
 		return false
-	} else {
-		l.replace(own.span, address.String())
 	}
-	if own, ok := l.line(sdpConnection, version.start, &sdpMedia); ok {
-		l.replace(own.span, address.String())
-	}
+	l.readdress(sdpConnection, version.start, address)
 	return l.fixLength()
 }
 
@@ -329,14 +322,14 @@ func (l *linux) mediaWithoutGate(to netip.AddrPort, port span) (netip.Addr, bool
 	return l.announced(to.Addr()), true
 }
 
-// readdress rewrites the address of a c= line of a medium.
+// readdress rewrites the address of the next line with a name that belongs to the same
+// medium, or to none; false if there is no such line.
 func (l *linux) readdress(f sdpField, from int, a netip.Addr) bool {
 	found, ok := l.line(f, from, &sdpMedia)
-	if !ok {
-		return false
+	if ok {
+		l.replace(found.span, a.String())
 	}
-	l.replace(found.span, a.String())
-	return l.fixLength()
+	return ok
 }
 
 // fixLength writes how long the session description is; false if there is no field for it.

@@ -153,8 +153,7 @@ func (t text) cseq() (found, bool) { return t.find(cseqField, 0) }
 // uri is an endpoint that a header field names.
 type uri struct {
 	span
-	at     netip.AddrPort
-	broken bool
+	at netip.AddrPort
 }
 
 // walk goes through the values of a field that may occur more than once.
@@ -220,7 +219,7 @@ func (t text) listed(w *walk) (found, bool) {
 func (t text) endpoint(start int) (uri, bool) {
 	a, end, ok := t.ipv4(start)
 	if !ok {
-		return uri{broken: true}, false
+		return uri{}, false
 	}
 	port := uint64(sipPort)
 	if end < len(t) && t[end] == ':' {
