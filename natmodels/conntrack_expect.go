@@ -136,11 +136,11 @@ func (k *tracker) expect(e Expectation, t uint64) (netip.AddrPort, Reason) {
 	if e.Port != 0 {
 		x.external.port = e.Port
 	}
-	step := 1
+	wanted, last := int(x.external.port), 1<<16-1
 	if e.Pair {
-		step = 2
+		last--
 	}
-	for port := int(x.external.port); port+step <= 1<<16; port += step {
+	for port, attempts := wanted, expectAttempts; port <= last && attempts > 0; attempts-- {
 		x.external.port = uint16(port)
 		switch k.expected.add(x, e, t) {
 		case vacant:
@@ -148,17 +148,25 @@ func (k *tracker) expect(e Expectation, t uint64) (netip.AddrPort, Reason) {
 		case occupied:
 			return netip.AddrPort{}, PortConflict
 		}
+		if e.Pair {
+			port += 2
+		} else {
+			port = wanted + k.random.IntN(1<<16-wanted)
+		}
 	}
 	return netip.AddrPort{}, PortsExhausted
 }
+
+// expectAttempts is how many ports are tried, as by nf_nat_exp_find_port of Linux.
+const expectAttempts = 128
 
 // vacancy says whether a place can be had for an expectation.
 type vacancy uint8
 
 const (
 	vacant   vacancy = iota
-	busy             // another one overlaps: try the next port
-	occupied         // another master or class waits for the very same
+	busy             // another one overlaps: try another port
+	occupied         // for another class, or media of another master: there is no other port
 )
 
 // add keeps an expectation, or a pair of them, if the place is vacant. It takes the
@@ -187,6 +195,8 @@ func (s *expectations) insert(x *expected, limit int, t uint64) vacancy {
 			if other.remote == (addr{}) || x.remote == (addr{}) {
 				return busy
 			}
+		case other.master != x.master && x.signalling:
+			return busy
 		case other.master != x.master || other.class != x.class:
 			return occupied
 		default:

@@ -142,6 +142,9 @@ func (c *sipComposer) request(f *sipFlow) {
 		m.contact = fmt.Sprintf("{#%d}", f.out[0])
 	}
 	if f.asked.method == "REGISTER" {
+		if c.pick(6) == 0 { // a port that another flow registers too
+			m.contact = fmt.Sprintf("{%v}:5066", f.phone.Host)
+		}
 		m.expires(c)
 	} else if c.pick(3) > 0 {
 		m.sdp = c.sdp(f.phone.Host, one(c, S2, B), one(c, 4000, 4000, 4002, 4001, 5060, 900))

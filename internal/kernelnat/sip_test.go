@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 )
@@ -33,16 +34,35 @@ func sipFiles(t *testing.T) []string {
 	return files
 }
 
+// sipTimers are those of a transcript, which may have "short" in its name.
+func sipTimers(file string) Timers {
+	if strings.Contains(file, "short") {
+		return ShortTimers
+	}
+	return KernelTimers
+}
+
 // sipScript sends the messages of one transcript through a box.
 type sipScript struct {
-	send func(from Side, p Packet) ([]Emission, error)
+	send  func(from Side, p Packet) ([]Emission, error)
+	pause func(time.Duration) error
 	// port is the external port that the box drew, written as PORT in transcripts.
 	port uint16
 }
 
 func (s *sipScript) run(t *testing.T, d *datadriven.TestData) string {
-	if d.Cmd != "send" || len(d.CmdArgs) != 3 {
-		d.Fatalf(t, "want: send inside|outside FROM TO")
+	switch {
+	case d.Cmd == "pause" && len(d.CmdArgs) == 1:
+		pause, err := time.ParseDuration(d.CmdArgs[0].Key)
+		if err == nil {
+			err = s.pause(pause)
+		}
+		if err != nil {
+			d.Fatalf(t, "%v", err)
+		}
+		return ""
+	case d.Cmd != "send" || len(d.CmdArgs) != 3:
+		d.Fatalf(t, "want: send inside|outside FROM TO, or: pause 2s")
 	}
 	side := Inside
 	if d.CmdArgs[0].Key == Outside.String() {
@@ -99,11 +119,15 @@ func (s *sipScript) wire(text string) []byte {
 func TestSIP(t *testing.T) {
 	for _, file := range sipFiles(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			box, err := sipRuleset(t).Helped(KernelTimers, 1)
+			box, err := sipRuleset(t).Helped(sipTimers(file), 1)
 			if err != nil {
 				t.Fatal(err)
 			}
-			s := sipScript{send: func(from Side, p Packet) ([]Emission, error) { return box.Send(from, p, 0) }}
+			now := time.Duration(0)
+			s := sipScript{
+				send:  func(from Side, p Packet) ([]Emission, error) { return box.Send(from, p, now) },
+				pause: func(d time.Duration) error { now += d; return nil },
+			}
 			datadriven.RunTest(t, file, s.run)
 		})
 	}

@@ -65,10 +65,22 @@ func renumber(data string, number []int) string {
 var (
 	addressWord = regexp.MustCompile(`\d+\.\d+\.\d+\.\d+`)
 	numberWord  = regexp.MustCompile(`\d+`)
+	announced   = regexp.MustCompile(Ext.String() + `:(\d+)`)
 )
 
+// numbers returns those in a payload that could be ports.
+func numbers(data []byte) []uint16 {
+	var all []uint16
+	for _, word := range numberWord.FindAll(data, -1) {
+		if port, err := strconv.ParseUint(string(word), 10, 16); err == nil {
+			all = append(all, uint16(port))
+		}
+	}
+	return all
+}
+
 // text names the hosts and ports in a payload as those of packets are.
-func (n *naming) text(data []byte) string {
+func (n *naming) text(data []byte, kept []uint16) string {
 	if data == nil {
 		return ""
 	}
@@ -82,6 +94,11 @@ func (n *naming) text(data []byte) string {
 		}
 		return word
 	})
+	for _, m := range announced.FindAllSubmatch(data, -1) {
+		for _, port := range numbers(m[1]) {
+			n.port(UDP, port, kept)
+		}
+	}
 	data = numberWord.ReplaceAllFunc(data, func(word []byte) []byte {
 		port, err := strconv.ParseUint(string(word), 10, 16)
 		if name, ok := n.names[uint16(port)]; ok && err == nil {
