@@ -55,6 +55,14 @@ func (g *SIPGenerator) Sequence() Sequence {
 	return c.seq
 }
 
+func (g *SIPGenerator) sequences(n int) []Sequence {
+	seqs := make([]Sequence, n)
+	for i := range seqs {
+		seqs[i] = g.Sequence()
+	}
+	return seqs
+}
+
 func (c *sipComposer) pick(n int) int { return c.Rand.IntN(n) }
 
 // one draws from a list.
@@ -76,10 +84,14 @@ func (c *sipComposer) act() {
 	}
 	f := c.flows[c.pick(len(c.flows))]
 	switch roll := c.pick(100); {
-	case roll < 25:
-		c.request(f)
+	case roll < 5:
+		c.registration(f)
+	case roll < 10:
+		c.call(f)
+	case roll < 28:
+		c.request(f, c.method())
 	case roll < 45:
-		c.answered(f)
+		c.answered(f, c.status())
 	case roll < 53:
 		c.requested(f)
 	case roll < 60:
@@ -121,12 +133,40 @@ func (c *sipComposer) open() {
 		f.phone.Port = 30000 // and listens on port
 	}
 	c.flows = append(c.flows, f)
-	c.request(f)
+	c.request(f, c.method())
+}
+
+func (c *sipComposer) method() string {
+	return one(c, "REGISTER", "REGISTER", "REGISTER", "INVITE", "INVITE", "INVITE", "ACK", "BYE", "CANCEL", "UPDATE", "PRACK", "OPTIONS")
+}
+
+func (c *sipComposer) status() string {
+	return one(c, "200 OK", "200 OK", "200 OK", "183 Session Progress", "486 Busy Here", "401 Unauthorized")
+}
+
+// registration is one as it should be, and who comes in by it.
+func (c *sipComposer) registration(f *sipFlow) {
+	c.request(f, "REGISTER")
+	c.answered(f, "200 OK")
+	for range 2 + c.pick(3) {
+		one(c, c.knock, c.requested)(f)
+	}
+}
+
+// call is one as it should be, and its media.
+func (c *sipComposer) call(f *sipFlow) {
+	c.request(f, "INVITE")
+	if c.pick(3) > 0 {
+		c.answered(f, "200 OK")
+	}
+	for range 2 + c.pick(4) {
+		one(c, c.mediaIn, c.mediaOut)(f)
+	}
 }
 
 // request sends one from the phone.
-func (c *sipComposer) request(f *sipFlow) {
-	f.asked = request{one(c, "REGISTER", "REGISTER", "REGISTER", "INVITE", "INVITE", "INVITE", "ACK", "BYE", "CANCEL", "UPDATE", "PRACK", "OPTIONS"), 1 + c.pick(2)}
+func (c *sipComposer) request(f *sipFlow, method string) {
+	f.asked = request{method, 1 + c.pick(2)}
 	me := fmt.Sprintf("{%v}:%d", f.phone.Host, f.port)
 	m := message{
 		start: fmt.Sprintf("%s sip:bob@{%v} SIP/2.0", f.asked.method, f.server.Host),
@@ -153,13 +193,13 @@ func (c *sipComposer) request(f *sipFlow) {
 }
 
 // answered responds to the phone.
-func (c *sipComposer) answered(f *sipFlow) {
+func (c *sipComposer) answered(f *sipFlow, status string) {
 	if f.asked.method == "" {
 		return
 	}
-	seen := f.out[c.pick(len(f.out))]
+	seen := f.out[len(f.out)-1-c.pick(min(2, len(f.out)))]
 	m := message{
-		start: one(c, "SIP/2.0 200 OK", "SIP/2.0 200 OK", "SIP/2.0 200 OK", "SIP/2.0 183 Session Progress", "SIP/2.0 486 Busy Here", "SIP/2.0 401 Unauthorized"),
+		start: "SIP/2.0 " + status,
 		via:   fmt.Sprintf("{#%d};rport={#%d.port};received={ext}", seen, seen), cseq: f.asked,
 		contact: fmt.Sprintf("bob@{%v}:5060", f.server.Host),
 	}
@@ -237,7 +277,7 @@ func (c *sipComposer) garbage(f *sipFlow) {
 // knock sends to where the phone may be called, from somewhere.
 func (c *sipComposer) knock(f *sipFlow) {
 	if len(f.out) > 0 {
-		from := Endpoint{Host: one(c, f.server.Host, f.server.Host, S2), Port: one[uint16](c, 5060, 6060, 6062)}
+		from := Endpoint{Host: one(c, f.server.Host, f.server.Host, S2), Port: one[uint16](c, 5060, 6060, 6062, 6064)}
 		c.add(Step{Proto: UDP, From: from, To: Endpoint{Seen: f.out[c.pick(len(f.out))]}})
 	}
 }
@@ -265,7 +305,7 @@ type message struct {
 
 // expires says how long a registration is for, in one of three ways or none.
 func (m *message) expires(c *sipComposer) {
-	seconds := one(c, 600, 600, 1, 2, 4, 0)
+	seconds := one(c, 600, 600, 600, 600, 1, 2, 4, 0)
 	if c.pick(3) > 0 {
 		m.contact += fmt.Sprintf(">;expires=%d", seconds)
 	}

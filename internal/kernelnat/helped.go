@@ -14,6 +14,11 @@ type Helped struct {
 	Engine
 	alg      sipalg.ALG
 	sessions map[uint64]*sipalg.Session // by connection
+
+	// What a test gets wrong on purpose, to see that it is noticed.
+	expect    func(*natmodels.Expectation)
+	edit      func(before, after []byte) []byte
+	forgetful bool
 }
 
 // Helped returns our model of the ruleset, payloads and all.
@@ -23,7 +28,7 @@ func (r Ruleset) Helped(timers Timers, seed uint64) (*Helped, error) {
 		return nil, err
 	}
 	alg, err := sipalg.Named("linux")
-	return &Helped{engine, alg, make(map[uint64]*sipalg.Session)}, err
+	return &Helped{Engine: engine, alg: alg, sessions: make(map[uint64]*sipalg.Session)}, err
 }
 
 // Send implements Box.
@@ -39,7 +44,7 @@ func (h *Helped) Send(from Side, p Packet, at time.Duration) ([]Emission, error)
 	to := &out[0].Packet
 	f := sipalg.Flow{
 		Watched: true, Expected: watched.Expected,
-		Session: h.session(v.Mapping.ID), Gate: gate{h.NAT, v.Mapping.ID, epoch.Add(at)},
+		Session: h.session(v.Mapping.ID), Gate: gate{h, v.Mapping.ID, epoch.Add(at)},
 	}
 	if from == Inside {
 		f.Internal, f.External, f.Remote = p.Src, to.Src, to.Dst
@@ -53,6 +58,9 @@ func (h *Helped) Send(from Side, p Packet, at time.Duration) ([]Emission, error)
 			h.NAT.Retract(v.Mapping.ID, epoch.Add(at))
 		}
 		return nil, nil
+	}
+	if h.edit != nil {
+		to.Data = h.edit(p.Data, to.Data)
 	}
 	if port := f.Session.ForcedPort(p.Data); port != 0 && (from == Outside) != watched.Inward {
 		to.Dst = netip.AddrPortFrom(to.Dst.Addr(), port)
@@ -71,28 +79,36 @@ func (h *Helped) session(id uint64) *sipalg.Session {
 
 // gate lets the ALG open the engine for what the messages of one connection announce.
 type gate struct {
-	nat *natmodels.NAT
+	*Helped
 	id  uint64
 	now time.Time
 }
 
 func (g gate) Expect(e sipalg.Expectation) (port uint16, ok bool) {
 	signalling := e.Class == sipalg.Signalling
-	external, reason := g.nat.Expect(natmodels.Expectation{
+	x := natmodels.Expectation{
 		Protocol: natmodels.UDP, Remote: e.From, Internal: e.To, Outward: e.Outward, Port: e.Port,
 		Pair: !signalling, Signalling: signalling, Permanent: signalling, Inactive: signalling,
 		Master: g.id, Class: uint8(e.Class), Limit: e.Class.Limit(),
-	}, g.now)
+	}
+	if g.expect != nil {
+		g.expect(&x)
+	}
+	external, reason := g.NAT.Expect(x, g.now)
 	return external.Port(), reason == natmodels.NotDropped
 }
 
 func (g gate) Elsewhere(c sipalg.Class, from netip.Addr, to netip.AddrPort) bool {
-	e, ok := g.nat.Expected(natmodels.UDP, from, to, g.now)
+	e, ok := g.NAT.Expected(natmodels.UDP, from, to, g.now)
 	return ok && e.Master != g.id && e.Class == uint8(c)
 }
 
 func (g gate) Renew(to netip.AddrPort, lifetime time.Duration) bool {
-	return g.nat.RenewExpectation(g.id, uint8(sipalg.Signalling), to, lifetime, g.now)
+	return g.NAT.RenewExpectation(g.id, uint8(sipalg.Signalling), to, lifetime, g.now)
 }
 
-func (g gate) Forget(c sipalg.Class) { g.nat.Unexpect(g.id, uint8(c), g.now) }
+func (g gate) Forget(c sipalg.Class) {
+	if !g.forgetful {
+		g.NAT.Unexpect(g.id, uint8(c), g.now)
+	}
+}

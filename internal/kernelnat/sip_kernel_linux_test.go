@@ -28,28 +28,22 @@ func TestKernelSIPMessages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			rs := sipRuleset(t)
-			k := newKernel(t, rs)
-			g := &SIPGenerator{Rand: rand.New(rand.NewPCG(*seed, 0x736970))}
+			k, g := newKernel(t, rs), newSIPGenerator(paused)
 			timers, n := KernelTimers, *sipCount
 			if paused {
 				shortenTimers(t, k)
-				g.Rand = rand.New(rand.NewPCG(*seed, 0x70736970))
-				g.Pauses, g.Patience = pauses, pausesInAll
 				timers, n = ShortTimers, *sipPaused
 			}
+			rs.Name += ", SIP messages"
 			f := figure{Ruleset: rs, sequences: n, paused: paused}
 			d := Difference{Runner: k, Model: helpedMaker(rs, timers, *seed)}
 			for n > 0 {
 				batch := min(n, sipBatch)
 				n -= batch
-				seqs := make([]Sequence, batch)
-				for i := range seqs {
-					seqs[i] = g.Sequence()
-				}
 				if err := k.Flush(); err != nil {
 					t.Fatal(err)
 				}
-				runs, err := k.Run(seqs)
+				runs, err := k.Run(g.sequences(batch))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -67,4 +61,13 @@ func TestKernelSIPMessages(t *testing.T) {
 			f.note()
 		})
 	}
+}
+
+func newSIPGenerator(paused bool) *SIPGenerator {
+	g := &SIPGenerator{Rand: rand.New(rand.NewPCG(*seed, 0x736970))}
+	if paused {
+		g.Rand = rand.New(rand.NewPCG(*seed, 0x70736970))
+		g.Pauses, g.Patience = pauses, pausesInAll
+	}
+	return g
 }
