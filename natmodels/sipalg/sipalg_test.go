@@ -196,10 +196,14 @@ func FuzzRewrite(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		before := bytes.Clone(b)
 		for _, v := range variants {
+			watched := flow
+			watched.Gate, watched.Session = &gate{port: 4000}, new(Session)
+			v.alg.Inbound(b, watched)
+			v.alg.Outbound(b, watched)
 			v.alg.Inbound(b, flow)
 			got := v.alg.Outbound(b, flow)
 			said, is := lengths(b)
-			if nowSaid, nowIs := lengths(got); said == is && said > 0 && !v.alg.StaleLength && bytes.Count(b, []byte("Content-Length")) == 1 && nowSaid != nowIs {
+			if nowSaid, nowIs := lengths(got); said == is && said > 0 && !v.alg.StaleLength && !v.alg.Linux && bytes.Count(b, []byte("Content-Length")) == 1 && nowSaid != nowIs {
 				t.Errorf("%s: Content-Length %d of a body of %d in %q", v.name, nowSaid, nowIs, got)
 			}
 		}
