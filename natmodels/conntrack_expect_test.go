@@ -247,3 +247,16 @@ func TestExpectNeedsAnEndpoint(t *testing.T) {
 		t.Error(reason)
 	}
 }
+
+func TestExpectationThroughAFirewall(t *testing.T) {
+	nat, err := natmodels.New(natmodels.Config{Kind: natmodels.Firewall, Filtering: natmodels.AddressAndPortDependent, Refresh: natmodels.RefreshBoth})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := &expecting{NAT: nat, t: t, now: expectStart}
+	if external := e.expect(e.media()); external != expectPhone {
+		t.Errorf("announced %v", external)
+	}
+	e.admits("203.0.113.20:7000", "10.0.0.2:4000", "10.0.0.2:4000")
+	e.refuses("203.0.113.20:7001", "10.0.0.2:4000")
+}

@@ -104,6 +104,13 @@
 // same connections and translates nothing. A [PrefixTranslator] has no state at all
 // (RFC 6296, Basic NAT).
 //
+// # Expectations
+//
+// A gateway that reads payloads can ask a Conntrack or Firewall for what they announce:
+// [NAT.Expect] lets a first packet in, from the address given and any port, and returns
+// the external endpoint to announce; see [Expectation] for pairs, signalling and media
+// from the inside. [NAT.Unexpect] and [NAT.RenewExpectation] change their minds.
+//
 // # Packets that come too late
 //
 // A drop tells [NoMapping] (nobody has had this external endpoint lately) from
@@ -130,7 +137,6 @@
 //
 // It does not see payloads: an application level gateway stands beside it (package
 // sipalg). It knows no fragments, no checksums and no TCP windows, and one NAT serves one
-// address family: there is no NAT64 (RFC 6146). A Conntrack does not open expectations
-// for the media that a SIP helper sees announced. docs/rfc-coverage.md lists every
-// requirement of RFC 4787, 5382 and 5508 with the tests that pin it.
+// address family: there is no NAT64 (RFC 6146). docs/rfc-coverage.md
+// lists every requirement of RFC 4787, 5382 and 5508 with the tests that pin it.
 package natmodels

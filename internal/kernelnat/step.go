@@ -110,7 +110,11 @@ func ParseSequence(text string) (Sequence, error) {
 			continue
 		}
 		step, err := parseStep(f)
-		if quoted && err == nil {
+		switch {
+		case err != nil || !quoted:
+		case step.Proto != UDP:
+			err = errPayload
+		default:
 			step.Data, err = strconv.Unquote(`"` + strings.TrimSpace(data))
 		}
 		if err != nil {
@@ -124,7 +128,11 @@ func ParseSequence(text string) (Sequence, error) {
 	return seq, nil
 }
 
-var errFields = errors.New("too few words")
+var (
+	errFields  = errors.New("too few words")
+	errPause   = errors.New("no time passes")
+	errPayload = errors.New("a payload is for UDP")
+)
 
 func parseStep(f []string) (Step, error) {
 	kind, code, isError := strings.Cut(f[0], "/")
@@ -136,6 +144,9 @@ func parseStep(f []string) (Step, error) {
 			return Step{}, errFields
 		}
 		d, err := time.ParseDuration(f[1])
+		if err == nil && d <= 0 {
+			err = errPause
+		}
 		return Step{Pause: d}, err
 	case kind == "tcp":
 		return parseTCP(f[1:])
