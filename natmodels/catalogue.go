@@ -46,7 +46,7 @@ var devices = []Device{
 		Observed: measuredLinux,
 		Config:   linux(30*time.Second, 120*time.Second, func(c *Config) { c.SIPHelper = true }),
 		Facts:    linuxFacts,
-		Beyond:   "its rewriting of payloads is package sipalg; the expectations it opens for media are not modelled",
+		Beyond:   "it reads payloads: package sipalg, variant linux, rewrites them and asks NAT.Expect for what they announce",
 	},
 	{
 		Name:     "linux-before-5.0",

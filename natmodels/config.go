@@ -374,8 +374,9 @@ type Config struct {
 	// PassInvalid lets a Conntrack forward, untranslated, the packets that it makes no
 	// sense of, as Linux does unless a rule drops what is invalid.
 	PassInvalid bool
-	// SIPHelper keeps the connections to UDP port 5060 for an hour, as the SIP helper of
-	// Linux does. What that does to payloads is the business of package sipalg.
+	// SIPHelper keeps the connections to UDP port 5060, and those of expected signalling,
+	// for an hour, as the SIP helper of Linux does; see [NAT.Watched]. What that does to
+	// payloads, and expects, is the business of package sipalg.
 	SIPHelper bool
 	// Prefixes are translated 1:1, in both directions and whoever begins.
 	Prefixes []PrefixMapping

@@ -26,6 +26,9 @@ type tracker struct {
 	lastID   uint64
 	stats    *Stats
 	history  history
+	expected expectations
+	watched  map[uint64]uint32 // connections that the SIP helper reads, by ID
+	lastRef  uint32            // the connection made last
 	// How many timers one packet may handle.
 	timersPerPacket int
 }
@@ -41,7 +44,10 @@ type connection struct {
 	replied bool
 	source  bool // from the inside, with its source chosen: it is among kin
 	local   bool // to the box itself
-	tcp     tcpTrack
+	// What expectations and the SIP helper are about.
+	expected, inward, watched bool
+
+	tcp tcpTrack
 }
 
 func (c *connection) tuple(d direction) *tuple {
@@ -121,7 +127,7 @@ func (k *tracker) track(c *connection, d direction, p *Packet, t uint64) note {
 		if c.replied && t-c.created > k.timeouts.streamAfter {
 			c.deadline = t + k.timeouts.stream
 		}
-		if k.cfg.SIPHelper && c.original.dstPort == sipPort {
+		if c.watched {
 			c.deadline = t + uint64(sipHelperTimeout)
 		}
 	default:
@@ -161,6 +167,12 @@ func (k *tracker) translate(v *Verdict, from side, p *Packet, c *connection, d d
 func (k *tracker) first(from side, p Packet, src, dst endpoint, t uint64) (v Verdict) {
 	original := tupleOf(&p, src, dst)
 	c := connection{original: original, created: t}
+	if k.expected.count > 0 {
+		if x := k.meet(from, &original, t); x != nil {
+			return k.firstExpected(from, p, c, x, t)
+		}
+	}
+	c.watched = k.watches(&original)
 	request, _ := p.echo()
 	if p.icmp() && !request || k.track(&c, forward, &p, t) != noteValid {
 		return k.invalid(from, p, dst, t)
@@ -185,6 +197,11 @@ func (k *tracker) first(from side, p Packet, src, dst endpoint, t uint64) (v Ver
 	k.translate(&v, from, &p, added, forward, t)
 	v.Created = true
 	return v
+}
+
+// watches reports whether the SIP helper reads the messages of a new connection.
+func (k *tracker) watches(toward *tuple) bool {
+	return k.cfg.SIPHelper && toward.dstPort == sipPort && toward.protocol == UDP
 }
 
 // local reports whether an address is the box's own.
@@ -223,6 +240,13 @@ func (k *tracker) add(c connection) (uint32, *connection) {
 		k.bySender.link(k, ref, added)
 		k.byHolder.link(k, ref, added)
 	}
+	if c.watched {
+		if k.watched == nil {
+			k.watched = make(map[uint64]uint32)
+		}
+		k.watched[added.id] = ref
+	}
+	k.lastRef = ref
 	k.wheel.schedule(ref, c.deadline)
 	return ref, added
 }
@@ -238,6 +262,12 @@ func (k *tracker) end(ref uint32, cause Reason, at uint64) {
 		k.bySender.unlink(k, ref, c)
 		k.byHolder.unlink(k, ref, c)
 		k.history.add(k.info(c), cause, at)
+	}
+	if c.watched {
+		delete(k.watched, c.id)
+	}
+	if k.expected.count > 0 {
+		k.expected.endOf(c.id)
 	}
 	k.table.release(ref)
 	k.live--
@@ -291,7 +321,7 @@ func (k *tracker) info(c *connection) MappingInfo {
 	default: // from the outside, or another inside host, to a static address
 		m.Internal, m.External = c.reply.source().netip(), c.original.destination().netip()
 		m.Remote = c.original.source().netip()
-		m.Static = true
+		m.Static = !c.expected
 	}
 	return m
 }
@@ -312,12 +342,14 @@ func (k *tracker) admitted(m MappingInfo) (remotes []netip.AddrPort) {
 func (k *tracker) flush(t uint64) {
 	k.expireAll(t)
 	k.each(func(ref uint32, _ *connection) { k.end(ref, Flushed, t) })
+	k.expected = expectations{}
 }
 
 // renumber ends the connections whose external address is no longer there.
 func (k *tracker) renumber(cfg Config, t uint64) {
 	k.expireAll(t)
 	k.configure(cfg)
+	k.expected.renumber(k.external)
 	k.each(func(ref uint32, c *connection) {
 		if a := k.info(c).External.Addr(); !slices.Contains(cfg.External, a) && k.unstatic(packAddr(a)) == packAddr(a) {
 			k.end(ref, Renumbered, t)

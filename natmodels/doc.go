@@ -106,8 +106,10 @@
 //
 // # Application level gateways
 //
-// A NAT sees no payloads. An application level gateway stands beside it (package sipalg),
-// and opens it with [NAT.Expect] for what a message announces.
+// A NAT sees no payloads. An application level gateway stands beside it (package sipalg)
+// and opens it with [NAT.Expect] for what a message announces. A Conntrack or Firewall
+// keeps expectations as Linux does: pairs, signalling, media from the inside; see
+// [Expectation], [NAT.Unexpect], [NAT.RenewExpectation], [NAT.Watched].
 //
 // # Packets that come too late
 //
@@ -134,7 +136,6 @@
 // # What it is not
 //
 // It knows no fragments, no checksums and no TCP windows, and one NAT serves one
-// address family: there is no NAT64 (RFC 6146). A Conntrack does not open expectations
-// for the media that a SIP helper sees announced. docs/rfc-coverage.md lists every
+// address family: there is no NAT64 (RFC 6146). docs/rfc-coverage.md lists every
 // requirement of RFC 4787, 5382 and 5508 with the tests that pin it.
 package natmodels

@@ -16,13 +16,49 @@ type Expectation struct {
 	// Lifetime is how long the NAT waits for the first packet of it; 0 is
 	// DefaultExpectationLifetime.
 	Lifetime time.Duration
+
+	// Tracked is for a Conntrack or Firewall alone.
+	Tracked TrackedExpectation
+}
+
+// TrackedExpectation is what the SIP helper of Linux can say of an expectation beyond
+// who, to whom and for how long. The zero value expects one flow, at the port of
+// Internal if it can be had.
+type TrackedExpectation struct {
+	// Port is the external port that is wanted; 0: that of Internal.
+	Port uint16
+	// Pair expects the next port too, by an expectation of its own: RTCP beside RTP (RFC
+	// 3550 section 11).
+	Pair bool
+	// Outward turns it round: the packet comes from the inside, from the address Remote,
+	// and goes to the endpoint Internal on the outside, which is announced as it is.
+	Outward bool
+	// Permanent: it lets in any number of flows until its time is over.
+	Permanent bool
+	// Inactive: it holds the port, and lets nothing in before it is renewed.
+	Inactive bool
+	// Signalling: what it lets in is watched by the gateway as well, and goes by itself;
+	// otherwise the flow that it lets in, if Internal's peer expects one too, leaves from
+	// the endpoint that was announced for its sender.
+	Signalling bool
+
+	// Master is the ID of the mapping that carried the announcement, with which the
+	// expectation ends; 0: none.
+	Master uint64
+	// Class tells the expectations of a Master apart: if Limit is not 0, at most so many
+	// of a class wait, and the oldest makes room.
+	Class uint8
+	Limit int
 }
 
 // DefaultExpectationLifetime is what Linux gives to expected media.
 const DefaultExpectationLifetime = 3 * time.Minute
 
 // Expect opens the NAT for an expectation and returns the external endpoint to
-// announce. The Reason is NotDropped, or says why there is none.
+// announce. The Reason is NotDropped, or says why there is none: BadPacket,
+// UnsupportedProtocol or FamilyMismatch of what could not be translated, a lack of ports
+// or mappings as for any packet, or Invalid if a Translator is asked for what only a box
+// that tracks connections can do.
 //
 // In a Translator this is a mapping that serves, in both directions, whatever the
 // internal endpoint exchanges with the remotes that are expected, with all of them the
@@ -30,8 +66,13 @@ const DefaultExpectationLifetime = 3 * time.Minute
 // It lives until the lifetime is over, and then by the timers of any mapping; it admits
 // those who were expected for the lifetime and, once one of them has sent, until the
 // mapping ends. Expecting the same again prolongs it.
+//
+// A Conntrack or Firewall lets one flow in, which then is a connection as any other.
 func (n *NAT) Expect(e Expectation, now time.Time) (external netip.AddrPort, reason Reason) {
 	t := n.tick(now)
+	if n.tracker != nil {
+		return n.tracker.expect(e, t)
+	}
 	n.expireSome(t)
 	if e.Lifetime <= 0 {
 		e.Lifetime = DefaultExpectationLifetime
@@ -40,6 +81,8 @@ func (n *NAT) Expect(e Expectation, now time.Time) (external netip.AddrPort, rea
 	switch {
 	case reason != NotDropped:
 		return netip.AddrPort{}, reason
+	case e.Tracked != TrackedExpectation{}:
+		return netip.AddrPort{}, Invalid
 	case n.cfg.Kind == Router:
 		return e.Internal, NotDropped
 	case n.cfg.Kind != Translator:

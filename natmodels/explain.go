@@ -67,6 +67,9 @@ func (n *NAT) explainDrop(v Verdict) string {
 		if v.Mapping.Local {
 			return fmt.Sprintf("%v is a port of the box itself, which has it not open", p.Dst)
 		}
+		if from, ok := n.awaited(p); ok {
+			return fmt.Sprintf("%v %v is expected from %v alone", p.Protocol, p.Dst, from)
+		}
 		return fmt.Sprintf("nobody behind this NAT has %v %v", p.Protocol, p.Dst)
 	case Expired:
 		return fmt.Sprintf("mapping %v expired %v ago", v.Mapping, v.Since)

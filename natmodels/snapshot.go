@@ -63,6 +63,7 @@ func (k *tracker) clone(n *NAT) *tracker {
 	c.byTuple, c.bySender.newer, c.byHolder.newer = k.byTuple.clone(), k.bySender.newer.clone(), k.byHolder.newer.clone()
 	c.wheel.timer = func(ref uint32) *timed { return &c.table.at(ref).timed }
 	c.history = k.history.clone()
+	c.expected, c.watched = k.expected.clone(), maps.Clone(k.watched)
 	return &c
 }
 

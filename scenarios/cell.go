@@ -65,8 +65,12 @@ const (
 // package sipalg, or none.
 type ALG string
 
-// ALGOff is a NAT as RFC 4787 REQ-10 wants it.
-const ALGOff ALG = "off"
+const (
+	// ALGOff is a NAT as RFC 4787 REQ-10 wants it.
+	ALGOff ALG = "off"
+	// algLinux in a box that tracks connections is its SIP helper.
+	algLinux ALG = "linux"
+)
 
 // Side is one end of a call.
 type Side string
@@ -268,6 +272,9 @@ func (c Cell) NAT(side Side) (natmodels.Config, error) {
 		cfg.FilterScope = natmodels.PerEndpoint
 	} else {
 		cfg.FilterScope = natmodels.PerMapping
+	}
+	if cfg.Kind == natmodels.Conntrack && c.ALG == algLinux {
+		cfg.SIPHelper = true
 	}
 	return cfg, nil
 }

@@ -89,6 +89,7 @@ type end struct {
 	alg       *sipalg.ALG // what rewrites the announcements, or nil
 	manager   PortManager // whose announcements they are
 	nobody    bool        // what is announced leads to no socket
+	expected  bool        // what is announced is no mapping before it is used
 }
 
 // newEnd derives the end from behaviours. No NAT, and a NAT with a port forward
@@ -133,8 +134,10 @@ func covered(c Cell, cfg natmodels.Config) error {
 		return errors.New("port forwards, but the port manager is not the one that knows them")
 	case cfg.Unsolicited == natmodels.LocalEntry:
 		return errors.New("packets that come too early take the port of a flow: who sends first decides")
-	case cfg.SIPHelper:
+	case cfg.SIPHelper && c.ALG != algLinux:
 		return errors.New("a SIP helper: that is an axis of its own, alg=linux")
+	case cfg.Kind == natmodels.Conntrack && c.ALG != algLinux && c.ALG != ALGOff:
+		return errors.New("another ALG than its own in a box that tracks connections")
 	case lifetime(cfg) < needed(c, cfg) || cfg.Refresh == natmodels.RefreshInbound:
 		return errors.New("mappings that can expire while the flow is played (RFC 4787 §4.3)")
 	case cfg.Pooling == natmodels.PerDestination, len(cfg.External) > 1 && cfg.Pooling == natmodels.Arbitrary:

@@ -38,10 +38,11 @@ func (e end) rewritten(what announcement) end {
 	case what == announcedSIP:
 		// The announced mapping is the very one that the proxy is admitted to.
 		e.mapping = natmodels.EndpointIndependent
-	case what == announcedRTCP && e.alg.LeaveRTCP:
+	case what == announcedRTCP && e.alg.Linux:
 		return e
-	case e.alg.PeerMedia:
+	case e.alg.Linux:
 		e.contacted = "the proxy"
+		e.expected = e.cfg.Kind == natmodels.Conntrack
 	default:
 		e.mapping, e.filtering = natmodels.EndpointIndependent, natmodels.EndpointIndependent
 	}

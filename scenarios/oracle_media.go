@@ -80,27 +80,34 @@ func (s stream) announced(x, y end) Cause {
 	if y.nobody {
 		return y.leadsNowhere(s.message)
 	}
-	if why := s.refusal(x, y); why != "" {
-		return Cause{Box: y.nat, Rule: RuleFiltered, Message: s.message, Why: why}
+	if c := s.refusal(x, y); !c.IsZero() {
+		return c
 	}
 	return s.strictCheck(x, y)
 }
 
-// refusal is why y's NAT does not admit x at the announced address, or "".
-func (s stream) refusal(x, y end) string {
+// refusal is why y's NAT does not admit x at the announced address, or zero.
+func (s stream) refusal(x, y end) Cause {
+	c := Cause{Box: y.nat, Rule: RuleFiltered, Message: s.message}
+	if y.expected {
+		c.Rule = RuleNoMapping // what is expected has no mapping until it comes
+	}
 	behaves := y.says() + ": "
 	switch {
 	case y.filtering == natmodels.EndpointIndependent:
-		return ""
+		return Cause{}
 	case s.silent.Has(y.side):
-		return behaves + fmt.Sprintf("%s is silent, so its mapping admits %s only (RFC 4787 §5)", y.host, y.contacted)
+		c.Why = behaves + fmt.Sprintf("%s is silent, so its mapping admits %s only (RFC 4787 §5)", y.host, y.contacted)
 	case y.scope == natmodels.PerMapping && y.mapping != natmodels.EndpointIndependent:
-		return behaves + fmt.Sprintf("%s sends to %s through another mapping than the announced one (RFC 4787 §4.1), which admits %s only (§5)", y.host, x.host, y.contacted)
+		c.Why = behaves + fmt.Sprintf("%s sends to %s through another mapping than the announced one (RFC 4787 §4.1), which admits %s only (§5)", y.host, x.host, y.contacted)
 	case y.filtering == natmodels.AddressDependent, x.mapping == natmodels.EndpointIndependent:
-		return ""
+		return Cause{}
+	default: // it sends through the announced mapping
+		c.Rule = RuleFiltered
+		c.Why = behaves + fmt.Sprintf("it admits the port %s announced (RFC 4787 §5), but %s's %s mapping sends to %s from a new one (§4.1)",
+			x.host, x.nat, x.cfg.Mapping, y.host)
 	}
-	return behaves + fmt.Sprintf("it admits the port %s announced (RFC 4787 §5), but %s's %s mapping sends to %s from a new one (§4.1)",
-		x.host, x.nat, x.cfg.Mapping, y.host)
+	return c
 }
 
 // strictCheck is why a strict y drops what reaches it from x, or zero: x must

@@ -3,7 +3,6 @@ package vnet
 import (
 	"bytes"
 	"fmt"
-	"net/netip"
 	"strings"
 	"time"
 
@@ -19,9 +18,17 @@ func (g *Gateway) SetALG(alg *sipalg.ALG) error {
 	if err := checkALG(alg, g.cfg); err != nil {
 		return fmt.Errorf("vnet: gateway %q: %w", g.name, err)
 	}
-	g.alg = alg
+	g.alg = g.beside(alg)
 	g.lab.changed(g.name, fmt.Sprintf("SIP ALG %s", map[bool]string{true: "off", false: "on"}[alg == nil]))
 	return nil
+}
+
+// beside puts an ALG beside the NAT; nil is none.
+func (g *Gateway) beside(alg *sipalg.ALG) *sipalg.Beside {
+	if alg == nil {
+		return nil
+	}
+	return &sipalg.Beside{NAT: g.nat, ALG: *alg}
 }
 
 // checkALG refuses an ALG where there is nothing for it to rewrite.
@@ -32,47 +39,41 @@ func checkALG(alg *sipalg.ALG, cfg natmodels.Config) error {
 	return nil
 }
 
-// rewrite hands the payload of a translated packet to the ALG. What it opens for media
-// on the way is opened in the NAT beside it.
-func (g *Gateway) rewrite(p *packet, before, after natmodels.Packet, hairpin, outward bool) {
-	if g.alg == nil || after.Protocol != natmodels.UDP {
-		return
+// rewrite hands a packet that the NAT has let through to the ALG, which opens the NAT for
+// what it reads. It reports whether the packet goes on.
+func (g *Gateway) rewrite(p *packet, before natmodels.Packet, v natmodels.Verdict, inward bool) bool {
+	if g.alg == nil || p.np.Protocol != natmodels.UDP {
+		return true
 	}
-	var opened []string
 	was := p.payload
-	if outward || hairpin {
-		f := sipalg.Flow{Internal: before.Src, External: after.Src, Remote: before.Dst}
-		f.Media = func(internal netip.AddrPort) (netip.AddrPort, bool) {
-			e, ok := g.expect(f, internal)
-			if ok {
-				opened = append(opened, fmt.Sprintf("%v for %v", e, internal))
-			}
-			return e, ok
-		}
-		p.payload = g.alg.Outbound(p.payload, f)
+	passed := g.alg.Pass(sipalg.Passage{Before: before, Verdict: v, Inward: inward, Payload: p.payload, At: time.Now()})
+	if passed.Dropped {
+		g.lab.drop(p, p.np, g.name, ALGDrop, v.Mapping, "the SIP ALG makes no sense of the message, or cannot have the ports it needs")
+		return false
 	}
-	if !outward || hairpin {
-		p.payload = g.alg.Inbound(p.payload, sipalg.Flow{Internal: after.Dst, External: before.Dst, Remote: after.Src})
-	}
-	if bytes.Equal(p.payload, was) || g.lab.cfg.DiscardTrace && g.lab.cfg.OnEvent == nil {
-		return
-	}
-	detail := "the SIP ALG rewrote " + strings.Join(sipalg.Changes(was, p.payload), ", ")
-	if len(opened) > 0 {
-		detail += "; it opened " + strings.Join(opened, ", ")
+	p.payload, p.np.Dst = passed.Payload, passed.Dst
+	if bytes.Equal(p.payload, was) && len(passed.Opened) == 0 || g.lab.cfg.DiscardTrace && g.lab.cfg.OnEvent == nil {
+		return true
 	}
 	g.lab.emit(Event{
-		At: g.lab.Now(), Kind: Rewritten, Packet: p.id, Parent: p.parent, Box: g.name, Proto: after.Protocol,
-		Src: after.Src, Dst: after.Dst, Payload: p.payload, Detail: detail,
+		At: g.lab.Now(), Kind: Rewritten, Packet: p.id, Parent: p.parent, Box: g.name, Proto: p.np.Protocol,
+		Src: p.np.Src, Dst: p.np.Dst, Payload: p.payload, Detail: rewriting(was, passed),
 	})
+	return true
 }
 
-// expect opens the NAT for media that a message announces.
-func (g *Gateway) expect(f sipalg.Flow, internal netip.AddrPort) (netip.AddrPort, bool) {
-	e := natmodels.Expectation{Protocol: natmodels.UDP, Internal: internal}
-	if g.alg.PeerMedia {
-		e.Remote = f.Remote.Addr()
+// rewriting says what an ALG did.
+func rewriting(was []byte, passed sipalg.Passed) string {
+	var did []string
+	if changes := sipalg.Changes(was, passed.Payload); len(changes) > 0 {
+		did = append(did, "rewrote "+strings.Join(changes, ", "))
 	}
-	external, reason := g.nat.Expect(e, time.Now())
-	return external, reason == natmodels.NotDropped
+	if len(passed.Opened) > 0 {
+		opened := make([]string, len(passed.Opened))
+		for i, o := range passed.Opened {
+			opened[i] = fmt.Sprintf("%v for %v", o.External, o.Internal)
+		}
+		did = append(did, "opened "+strings.Join(opened, ", "))
+	}
+	return "the SIP ALG " + strings.Join(did, "; it ")
 }

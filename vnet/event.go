@@ -51,6 +51,7 @@ const (
 	MTUExceeded Reason = "mtu"          // larger than the link carries
 	TTLExceeded Reason = "ttl"          // too many hops: a routing loop
 	HostDown    Reason = "lab-closed"   // the lab closed while it was on its way
+	ALGDrop     Reason = "sip-alg"      // the SIP ALG of a gateway threw it away
 	Unsupported Reason = "not-modelled" // the packet is of a kind this network does not carry
 )
 

@@ -31,7 +31,7 @@ type Gateway struct {
 	link    *Link
 	nat     *natmodels.NAT
 	cfg     natmodels.Config
-	alg     *sipalg.ALG
+	alg     *sipalg.Beside
 	arrived func(*packet) // enter, bound once
 }
 
@@ -56,7 +56,8 @@ func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
 	if err := l.claim(name); err != nil {
 		return nil, err
 	}
-	g := &Gateway{lab: l, name: name, outside: r, nat: nat, cfg: cfg.NAT, alg: cfg.ALG, link: newLink(l, name, cfg.Link)}
+	g := &Gateway{lab: l, name: name, outside: r, nat: nat, cfg: cfg.NAT, link: newLink(l, name, cfg.Link)}
+	g.alg = g.beside(cfg.ALG)
 	g.arrived = g.enter
 	g.inside = newRealm(l, "inside "+name, g)
 	for _, a := range cfg.NAT.External {
@@ -153,11 +154,13 @@ func (g *Gateway) leave(p *packet) {
 	v := g.nat.Outbound(p.np, time.Now())
 	switch v.Action {
 	case natmodels.Forward:
-		g.translated(p, v, true)
-		g.link.up.send(p, g.outside.arrived)
+		if g.translated(p, v, false) {
+			g.link.up.send(p, g.outside.arrived)
+		}
 	case natmodels.Hairpin:
-		g.translated(p, v, true)
-		g.inside.forward(p)
+		if g.translated(p, v, false) {
+			g.inside.forward(p)
+		}
 	default:
 		g.refused(p, v, g.inside)
 	}
@@ -172,11 +175,13 @@ func (g *Gateway) enter(p *packet) {
 			g.lab.drop(p, p.np, g.name, NoRoute, v.Mapping, fmt.Sprintf("nobody inside owns %v", v.Packet.Dst.Addr()))
 			return
 		}
-		g.translated(p, v, false)
-		g.inside.forward(p)
+		if g.translated(p, v, true) {
+			g.inside.forward(p)
+		}
 	case natmodels.Hairpin:
-		g.translated(p, v, false)
-		g.inside.forward(p)
+		if g.translated(p, v, true) {
+			g.inside.forward(p)
+		}
 	default:
 		g.refused(p, v, g.outside)
 	}
@@ -196,7 +201,8 @@ func (r *Realm) owns(a netip.Addr) bool {
 	return false
 }
 
-func (g *Gateway) translated(p *packet, v natmodels.Verdict, outward bool) {
+// translated takes over what the NAT made of a packet, and reports whether it goes on.
+func (g *Gateway) translated(p *packet, v natmodels.Verdict, inward bool) bool {
 	before := p.np
 	p.np = v.Packet
 	detail := ""
@@ -208,7 +214,7 @@ func (g *Gateway) translated(p *packet, v natmodels.Verdict, outward bool) {
 		Src: p.np.Src, Dst: p.np.Dst, FromSrc: before.Src, FromDst: before.Dst, Payload: p.payload,
 		Mapping: v.Mapping, Detail: detail,
 	})
-	g.rewrite(p, before, p.np, v.Action == natmodels.Hairpin, outward)
+	return g.rewrite(p, before, v, inward)
 }
 
 // refused drops a packet and, where the gateway answers with a packet of its

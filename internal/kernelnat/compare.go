@@ -188,15 +188,16 @@ func (s Sequence) Without(at int) Sequence {
 	var out Sequence
 	for i, step := range s {
 		gone := i == at
-		for _, ref := range []*int{&step.From.Seen, &step.To.Seen, &step.About} {
-			if *ref != 0 {
-				gone = gone || number[*ref] == 0
-				*ref = number[*ref]
-			}
+		for _, ref := range step.refersTo() {
+			gone = gone || ref != 0 && number[ref] == 0
 		}
 		if gone {
 			continue
 		}
+		for _, ref := range []*int{&step.From.Seen, &step.To.Seen, &step.About} {
+			*ref = number[*ref]
+		}
+		step.Data = renumber(step.Data, number)
 		out = append(out, step)
 		number[i+1] = len(out)
 	}

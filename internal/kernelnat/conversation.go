@@ -46,7 +46,8 @@ func (c *conversation) segment(from party, flags uint8) (seq, ack uint32, ok boo
 	h := &c.ends[from]
 	switch segmentOf(flags) {
 	case segSYN:
-		return h.open(from), 0, true
+		seq, ok = h.open(from)
+		return seq, 0, ok
 	case segSYNACK:
 		if h.dead || c.arrived && h.heard == 0 {
 			return 0, 0, false
@@ -87,17 +88,21 @@ func (c *conversation) start(flags uint8) {
 }
 
 // open sends a SYN: the first one, the same again, or that of a new connection. A
-// client may begin anew when either end has closed; a server that still has its end of
-// a connection can but repeat itself.
-func (h *half) open(from party) uint32 {
-	if h.dead || from == client && (h.closing || h.ended) {
+// client may begin anew when either end has closed, a server when both have; while one
+// has, it sends none.
+func (h *half) open(from party) (seq uint32, ok bool) {
+	over := h.dead || h.closing && h.ended || from == client && (h.closing || h.ended)
+	if !over && (h.closing || h.ended) {
+		return 0, false
+	}
+	if over {
 		*h = half{isn: h.isn + incarnation}
 	}
 	if from == client || !h.window {
 		h.next = h.isn + 1
 	}
 	h.opening = true
-	return h.isn
+	return h.isn, true
 }
 
 // reset sends a RST, which refuses a SYN if it has ACK and nothing was sent before

@@ -22,7 +22,11 @@
 // timers of Linux and pauses that take no time; and it says in a few pages what Linux
 // does. testdata/facts says it in examples, which the kernel, the engine and Rules are
 // all held to; testdata/sip is what the SIP helper of the kernel makes of messages,
-// for the kernel and for natmodels/sipalg.
+// for the kernel and for Helped: the engine with natmodels/sipalg beside it.
+//
+// SIPGenerator makes sequences of SIP messages and media for the ruleset with the helper.
+// There the payloads must be equal too. Rules does not know the helper's business, so the
+// ordinary tests have the transcripts alone.
 //
 // The tests against the kernel have the build tag "kernel"; they need root or
 // user namespaces, and the commands ip and nft, which setup.sh installs:

@@ -14,6 +14,11 @@ var epoch = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 // Send implements Box.
 func (e Engine) Send(from Side, p Packet, at time.Duration) ([]Emission, error) {
+	_, out := e.send(from, p, at)
+	return out, nil
+}
+
+func (e Engine) send(from Side, p Packet, at time.Duration) (natmodels.Verdict, []Emission) {
 	send := e.NAT.Outbound
 	if from == Outside {
 		send = e.NAT.Inbound
@@ -22,11 +27,11 @@ func (e Engine) Send(from Side, p Packet, at time.Duration) ([]Emission, error) 
 	side := from
 	switch v.Action {
 	case natmodels.Drop:
-		return nil, nil
+		return v, nil
 	case natmodels.Forward:
 		side = from.Other()
 	}
-	return []Emission{{side, fromEngine(v.Packet, p.Tag)}}, nil
+	return v, []Emission{{side, fromEngine(v.Packet, p.Tag)}}
 }
 
 func toEngine(p Packet) natmodels.Packet {

@@ -21,6 +21,13 @@ func engineMaker(rs Ruleset, timers Timers, seed uint64) Maker {
 	}
 }
 
+func helpedMaker(rs Ruleset, timers Timers, seed uint64) Maker {
+	return func() (Box, error) {
+		seed++
+		return rs.Helped(timers, seed)
+	}
+}
+
 func sequences(g *Generator, n int) []Sequence {
 	seqs := make([]Sequence, n)
 	for i := range seqs {

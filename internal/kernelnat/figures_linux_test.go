@@ -46,7 +46,7 @@ func writeFigures() error {
 func table(list []figure) string {
 	position := make(map[string]int)
 	for i, rs := range Rulesets {
-		position[rs.Name] = i
+		position[rs.Name] = i - len(Rulesets) // others come last
 	}
 	slices.SortFunc(list, func(a, b figure) int {
 		return cmp.Or(cmp.Compare(position[a.Name], position[b.Name]), cmp.Compare(yes(a.paused), yes(b.paused)))

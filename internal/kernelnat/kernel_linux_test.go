@@ -124,7 +124,11 @@ func TestScript(t *testing.T) {
 	for i, line := range runs[0].Trace() {
 		t.Logf("%2d  %-44v %s", i+1, seq[i], line)
 	}
-	d := Difference{Runner: k, Model: engineMaker(rs, ShortTimers, *seed)}
+	model := engineMaker(rs, ShortTimers, *seed)
+	if rs.Helper {
+		model = helpedMaker(rs, ShortTimers, *seed)
+	}
+	d := Difference{Runner: k, Model: model}
 	found, err := d.Judge(runs)
 	if err != nil {
 		t.Fatal(err)

@@ -92,6 +92,11 @@ func (r *Run) packet(s Step, number int) (p Packet, side Side, ok bool) {
 	if p.Dst, ok = r.endpoint(s.To); !ok {
 		return p, side, false
 	}
+	if s.Data != "" {
+		if p.Data, ok = r.fill(s.Data); !ok {
+			return p, side, false
+		}
+	}
 	if p.Proto == TCP {
 		p.Window = 65535
 		return p, side, r.number(s, &p)

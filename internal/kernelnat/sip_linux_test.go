@@ -5,6 +5,7 @@ package kernelnat
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
 )
@@ -14,7 +15,14 @@ func TestKernelSIP(t *testing.T) {
 	for _, file := range sipFiles(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			k := newKernel(t, sipRuleset(t))
-			s := sipScript{send: k.Router.Send, helped: true}
+			if sipTimers(file) == ShortTimers {
+				shortenTimers(t, k)
+			}
+			s := sipScript{send: k.Router.Send, pause: func(d time.Duration) error {
+				time.Sleep(d)
+				_, err := k.Sweep()
+				return err
+			}}
 			datadriven.RunTest(t, file, s.run)
 		})
 	}

@@ -8,11 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/datadriven"
-
-	"github.com/natproof/natproof/natmodels"
-	"github.com/natproof/natproof/natmodels/sipalg"
 )
 
 // sipRuleset is what the transcripts in testdata/sip were recorded with.
@@ -36,35 +34,35 @@ func sipFiles(t *testing.T) []string {
 	return files
 }
 
+// sipTimers are those of a transcript, which may have "short" in its name.
+func sipTimers(file string) Timers {
+	if strings.Contains(file, "short") {
+		return ShortTimers
+	}
+	return KernelTimers
+}
+
 // sipScript sends the messages of one transcript through a box.
 type sipScript struct {
-	send func(from Side, p Packet) ([]Emission, error)
-	// helped: the box does what the transcript marks "by=helper"; otherwise that is left
-	// out.
-	helped bool
-	// strict: what is marked "alg=differs" is known to differ in the model, and must.
-	strict bool
+	send  func(from Side, p Packet) ([]Emission, error)
+	pause func(time.Duration) error
 	// port is the external port that the box drew, written as PORT in transcripts.
 	port uint16
 }
 
 func (s *sipScript) run(t *testing.T, d *datadriven.TestData) string {
-	out := s.result(t, d)
-	if !s.strict || !d.HasArg("alg") {
-		return out
-	}
-	if out == d.Expected {
-		d.Fatalf(t, "the model does it now: take the mark away")
-	}
-	return d.Expected
-}
-
-func (s *sipScript) result(t *testing.T, d *datadriven.TestData) string {
-	if d.Cmd != "send" || len(d.CmdArgs) < 3 {
-		d.Fatalf(t, "want: send inside|outside FROM TO [by=helper] [alg=differs]")
-	}
-	if d.HasArg("by") && !s.helped {
-		return d.Expected
+	switch {
+	case d.Cmd == "pause" && len(d.CmdArgs) == 1:
+		pause, err := time.ParseDuration(d.CmdArgs[0].Key)
+		if err == nil {
+			err = s.pause(pause)
+		}
+		if err != nil {
+			d.Fatalf(t, "%v", err)
+		}
+		return ""
+	case d.Cmd != "send" || len(d.CmdArgs) != 3:
+		d.Fatalf(t, "want: send inside|outside FROM TO, or: pause 2s")
 	}
 	side := Inside
 	if d.CmdArgs[0].Key == Outside.String() {
@@ -117,42 +115,20 @@ func (s *sipScript) wire(text string) []byte {
 	return []byte(strings.ReplaceAll(head+"\n\n", "\n", "\r\n") + body)
 }
 
-// TestSIP holds the engine and the Linux variant of the ALG to the transcripts. Where
-// they are known to differ, the transcript says so, and why.
+// TestSIP holds the engine and the Linux variant of the ALG to the transcripts.
 func TestSIP(t *testing.T) {
-	alg, err := sipalg.Named("linux")
-	if err != nil {
-		t.Fatal(err)
-	}
 	for _, file := range sipFiles(t) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
-			nat, err := natmodels.New(sipRuleset(t).Config(KernelTimers, 1))
+			box, err := sipRuleset(t).Helped(sipTimers(file), 1)
 			if err != nil {
 				t.Fatal(err)
 			}
+			now := time.Duration(0)
 			s := sipScript{
-				send:   func(from Side, p Packet) ([]Emission, error) { return throughALG(nat, alg, from, p), nil },
-				strict: true,
+				send:  func(from Side, p Packet) ([]Emission, error) { return box.Send(from, p, now) },
+				pause: func(d time.Duration) error { now += d; return nil },
 			}
 			datadriven.RunTest(t, file, s.run)
 		})
 	}
-}
-
-// throughALG puts a message through the engine and the ALG beside it.
-func throughALG(nat *natmodels.NAT, alg sipalg.ALG, from Side, p Packet) []Emission {
-	out, _ := Engine{nat}.Send(from, p, 0)
-	for i := range out {
-		if out[i].Side == from {
-			continue
-		}
-		flow := sipalg.Flow{Internal: p.Src, External: out[i].Src, Remote: p.Dst}
-		rewrite := alg.Outbound
-		if from == Outside {
-			flow = sipalg.Flow{Internal: out[i].Dst, External: p.Dst, Remote: p.Src}
-			rewrite = alg.Inbound
-		}
-		out[i].Data = rewrite(p.Data, flow)
-	}
-	return out
 }

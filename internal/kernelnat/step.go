@@ -3,6 +3,7 @@ package kernelnat
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -37,6 +38,8 @@ type Step struct {
 	// About is the step (counted from 1) whose packet, as it arrived at From, an ICMP
 	// error quotes.
 	About int
+	// Data, if any, is the payload; see placeholder.
+	Data string
 }
 
 // Sequence is what one box is put through.
@@ -45,6 +48,7 @@ type Sequence []Step
 // String returns the step in the notation that ParseStep reads:
 //
 //	udp A:40000 > S1:3478
+//	udp A:5060 > S1:5060 "OPTIONS sip:{S1} SIP/2.0\r\n"
 //	udp S1:3478 > #1
 //	tcp SYN+ACK S1:80 > #1
 //	echo-request A:7 > S1:7
@@ -61,7 +65,11 @@ func (s Step) String() string {
 	case s.Proto == ICMP:
 		return fmt.Sprintf("%s %v > %v", echoNames[s.Type], s.From, s.To)
 	}
-	return fmt.Sprintf("%v %v > %v", s.Proto, s.From, s.To)
+	text := fmt.Sprintf("%v %v > %v", s.Proto, s.From, s.To)
+	if s.Data != "" {
+		text += " " + strconv.Quote(s.Data)
+	}
+	return text
 }
 
 var (
@@ -78,6 +86,11 @@ func (s Sequence) String() string {
 	return b.String()
 }
 
+// refersTo returns the steps that a step refers to, and 0.
+func (s Step) refersTo() []int {
+	return append(references(s.Data), s.From.Seen, s.To.Seen, s.About)
+}
+
 // ErrNotation says that a text is not in the notation of sequences.
 var ErrNotation = errors.New("kernelnat: read sequence")
 
@@ -86,6 +99,7 @@ var ErrNotation = errors.New("kernelnat: read sequence")
 func ParseSequence(text string) (Sequence, error) {
 	var seq Sequence
 	for line := range strings.Lines(text) {
+		line, data, quoted := strings.Cut(line, `"`)
 		f := strings.Fields(line)
 		if len(f) > 0 {
 			if _, err := strconv.Atoi(f[0]); err == nil {
@@ -96,10 +110,17 @@ func ParseSequence(text string) (Sequence, error) {
 			continue
 		}
 		step, err := parseStep(f)
+		switch {
+		case err != nil || !quoted:
+		case step.Proto != UDP:
+			err = errPayload
+		default:
+			step.Data, err = strconv.Unquote(`"` + strings.TrimSpace(data))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%w: %q: %w", ErrNotation, strings.TrimSpace(line), err)
 		}
-		if n := max(step.From.Seen, step.To.Seen, step.About); n > len(seq) {
+		if n := slices.Max(step.refersTo()); n > len(seq) {
 			return nil, fmt.Errorf("%w: %q: step %d comes later", ErrNotation, strings.TrimSpace(line), n)
 		}
 		seq = append(seq, step)
@@ -107,7 +128,11 @@ func ParseSequence(text string) (Sequence, error) {
 	return seq, nil
 }
 
-var errFields = errors.New("too few words")
+var (
+	errFields  = errors.New("too few words")
+	errPause   = errors.New("no time passes")
+	errPayload = errors.New("a payload is for UDP")
+)
 
 func parseStep(f []string) (Step, error) {
 	kind, code, isError := strings.Cut(f[0], "/")
@@ -119,6 +144,9 @@ func parseStep(f []string) (Step, error) {
 			return Step{}, errFields
 		}
 		d, err := time.ParseDuration(f[1])
+		if err == nil && d <= 0 {
+			err = errPause
+		}
 		return Step{Pause: d}, err
 	case kind == "tcp":
 		return parseTCP(f[1:])

@@ -25,6 +25,7 @@ func TestNotation(t *testing.T) {
  7  time-exceeded/0 A about #2
  8  echo-reply S1:7 > #5
  9  udp B:1 > extA:2
+10  udp S1:5060 > #1 "BYE sip:{#1} SIP/2.0\r\nVia: {#1.port} \"{S1}\"\r\n\r\n"
 `
 	if got := mustParse(t, text).String(); got != text {
 		t.Errorf("read and written again:\n%s\nwant:\n%s", got, text)
@@ -33,7 +34,7 @@ func TestNotation(t *testing.T) {
 
 func TestNotationErrors(t *testing.T) {
 	for _, bad := range []string{
-		"udp", "udp A:1 S1:2", "udp A:1 > S9:1", "udp A:70000 > S1:1", "udp A > S1:1", "udp A:1 > #1", "udp A:1 > #0",
+		"udp", "udp A:1 S1:2", "udp A:1 > S9:1", "udp A:70000 > S1:1", "udp A > S1:1", "udp A:1 > #1", "udp A:1 > #0", `udp A:1 > S1:1 "x`, `udp A:1 > S1:1 "{#1}"`,
 		"pause", "pause soon", "tcp A:1 > S1:1", "tcp XYZ A:1 > S1:1", "sctp A:1 > S1:1",
 		"unreachable/3 S1", "unreachable/x S1 about #1", "unreachable/3 S1 about #1", "redirect/1 S1 about #1",
 	} {
@@ -97,5 +98,20 @@ func TestPlaces(t *testing.T) {
 	last := Place(Places - 1)
 	if !serverNet.Contains(last.Addr(S3)) || !staticNet.Contains(last.Addr(C)) || !last.Addr(S3).Less(sentinelServer) {
 		t.Errorf("the last place is out of bounds: %v, %v", last.Addr(S3), last.Addr(C))
+	}
+}
+
+func TestTextsFollowTheirSteps(t *testing.T) {
+	seq := mustParse(t, `
+		udp A:1 > S1:1
+		udp A:5060 > S1:5060
+		udp S1:5060 > #2 "{#2} {#2.port} {A}"`)
+	if got := seq.Without(0).String(); got != mustParse(t, `
+		udp A:5060 > S1:5060
+		udp S1:5060 > #1 "{#1} {#1.port} {A}"`).String() {
+		t.Error(got)
+	}
+	if got := seq.Without(1); len(got) != 1 {
+		t.Errorf("%v refers to what is gone", got)
 	}
 }

@@ -38,7 +38,7 @@ func (n *naming) line(sent Packet, got []Emission) string {
 	}
 	parts := make([]string, len(got))
 	for i, e := range got {
-		parts[i] = fmt.Sprintf("%v: %s", e.Side, n.packet(e.Packet, kept))
+		parts[i] = fmt.Sprintf("%v: %s", e.Side, n.packet(e.Packet, kept)+n.text(e.Data, append(kept, numbers(sent.Data)...)))
 	}
 	return strings.Join(parts, "; ")
 }

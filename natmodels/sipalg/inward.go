@@ -21,17 +21,8 @@ func (i inward) startLine(line string) string {
 
 func (i inward) header(name, line string) string {
 	switch name {
-	case "via":
-		line = endpoints(line, i.private)
-		if i.alg.PrivateReceived {
-			line = strings.ReplaceAll(line, "received="+i.flow.External.Addr().String(), "received="+i.flow.Internal.Addr().String())
-		}
-	case "contact":
+	case "via", "contact", "record-route", "route":
 		return endpoints(line, i.private)
-	case "record-route", "route":
-		if !i.alg.LeaveRoutes {
-			return endpoints(line, i.private)
-		}
 	}
 	return line
 }

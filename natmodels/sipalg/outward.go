@@ -16,12 +16,8 @@ func (o outward) startLine(line string) string { return line }
 
 func (o outward) header(name, line string) string {
 	switch name {
-	case "via", "contact":
+	case "via", "contact", "record-route", "route":
 		return endpoints(line, o.public)
-	case "record-route", "route":
-		if !o.alg.LeaveRoutes {
-			return endpoints(line, o.public)
-		}
 	}
 	return line
 }
@@ -72,7 +68,7 @@ func (o outward) body(sdp string) string {
 			lines[i] = o.address(line)
 		case strings.HasPrefix(line, "m="):
 			lines[i] = o.medium(line, mediumAddress(lines[i+1:], session))
-		case strings.HasPrefix(line, "a=rtcp:") && !o.alg.LeaveRTCP:
+		case strings.HasPrefix(line, "a=rtcp:"):
 			lines[i] = o.rtcp(line)
 		}
 	}

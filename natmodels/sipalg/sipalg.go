@@ -11,23 +11,15 @@ import (
 // ALG is a SIP application level gateway: what it rewrites, and what it gets wrong. The
 // zero value rewrites every field that holds an address, on port 5060, correctly.
 type ALG struct {
-	// LeaveRTCP leaves the attribute a=rtcp (RFC 3605) with the private address, as Linux
-	// does.
-	LeaveRTCP bool
-	// LeaveRoutes leaves Record-Route and Route.
-	LeaveRoutes bool
-	// PrivateReceived makes the received parameter of Via in responses private too, as
-	// Linux does: the client cannot learn its public address any more.
-	PrivateReceived bool
+	// Linux does as nf_nat_sip, right or wrong, and nothing else here counts. It drops
+	// what it cannot read, and expects through Flow.Gate what messages announce: media
+	// from the address that the signalling goes to, and from no other.
+	Linux bool
 	// StaleLength leaves Content-Length as it was though the body has another length.
 	StaleLength bool
 	// Double rewrites what is public already: a client that asked a STUN server, and
 	// wrote what it learned, has its ports taken for internal ones.
 	Double bool
-	// PeerMedia expects media from the address that the signalling goes to and from no
-	// other, as Linux does; otherwise from anybody. It is for the owner, who opens the NAT
-	// (Flow.Media).
-	PeerMedia bool
 	// AnyPort acts whatever the ports are; otherwise one of the two must be 5060.
 	AnyPort bool
 }
@@ -40,7 +32,7 @@ var variants = []struct {
 }{
 	{"full", "rewrites every address, on port 5060", ALG{}},
 	{"any-port", "rewrites every address, on any port", ALG{AnyPort: true}},
-	{"linux", "as nf_nat_sip: a=rtcp stays private, received becomes private", ALG{LeaveRTCP: true, LeaveRoutes: true, PrivateReceived: true, PeerMedia: true}},
+	{"linux", "as nf_nat_sip: a=rtcp stays private, received becomes private", ALG{Linux: true}},
 	{"stale-length", "rewrites the body and not its Content-Length", ALG{StaleLength: true}},
 	{"double", "rewrites public addresses once more", ALG{Double: true}},
 }
@@ -86,28 +78,53 @@ type Flow struct {
 	// Media returns the external endpoint for an internal one that a message names, and
 	// may make a mapping for it; false leaves the port as it is. It may be nil.
 	Media func(internal netip.AddrPort) (external netip.AddrPort, ok bool)
+
+	// The rest is for the variant linux, which makes do without.
+
+	// Watched: the NAT says that its helper reads this flow; otherwise the remote port
+	// must be 5060.
+	Watched bool
+	// Expected: an expectation let the flow through.
+	Expected bool
+	// RemoteInside is what the inside sees as Remote, if that is not the same.
+	RemoteInside netip.AddrPort
+	// Session remembers, from one message of the flow to the next.
+	Session *Session
+	// Gate opens the NAT for what messages announce; without one, Media is asked for
+	// media ports.
+	Gate Gate
 }
 
 // sipPort is the registered port of SIP (RFC 3261 section 19.1.2).
 const sipPort = 5060
 
 func (a ALG) acts(f Flow) bool {
+	if a.Linux {
+		return f.Watched || f.Remote.Port() == sipPort
+	}
 	return a.AnyPort || f.Remote.Port() == sipPort || f.Internal.Port() == sipPort
 }
 
-// Outbound returns the message as it leaves to the outside. The payload is not
-// written to; it is returned itself if nothing changes or if it is not SIP.
+// Outbound returns the message as it leaves to the outside, or nil if the ALG drops
+// it. The payload is not written to; it is returned itself if nothing changes or if it
+// is not SIP.
 func (a ALG) Outbound(payload []byte, f Flow) []byte {
 	if !a.acts(f) {
 		return payload
 	}
+	if a.Linux {
+		return linuxOutbound(payload, f)
+	}
 	return a.rewrite(payload, outward{a, f})
 }
 
-// Inbound returns the message as it goes on to the inside.
+// Inbound returns the message as it goes on to the inside, or nil if the ALG drops it.
 func (a ALG) Inbound(payload []byte, f Flow) []byte {
 	if !a.acts(f) {
 		return payload
+	}
+	if a.Linux {
+		return linuxInbound(payload, f)
 	}
 	return a.rewrite(payload, inward{a, f})
 }

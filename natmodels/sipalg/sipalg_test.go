@@ -100,10 +100,11 @@ func TestLinux(t *testing.T) {
 		t.Errorf("Content-Length %d of a body of %d", said, is)
 	}
 	response := []byte("SIP/2.0 200 OK\r\n" +
+		"CSeq: 1 REGISTER\r\n" +
 		"Via: SIP/2.0/UDP 198.51.100.1:40001;branch=z;received=198.51.100.1;rport=40001\r\n" +
 		"Contact: <sip:alice@198.51.100.1:40001>\r\n\r\n")
 	got = alg.Inbound(response, flow)
-	if l := line(t, got, "Via"); l != "Via: SIP/2.0/UDP 10.0.0.2:5060;branch=z;received=10.0.0.2;rport=40001" {
+	if l := line(t, got, "Via"); l != "Via: SIP/2.0/UDP 10.0.0.2:5060;branch=z;received=10.0.0.2;rport=5060" {
 		t.Error(l)
 	}
 	if l := line(t, got, "Contact"); l != "Contact: <sip:alice@10.0.0.2:5060>" {
@@ -195,10 +196,14 @@ func FuzzRewrite(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		before := bytes.Clone(b)
 		for _, v := range variants {
+			watched := flow
+			watched.Gate, watched.Session = &gate{port: 4000}, new(Session)
+			v.alg.Inbound(b, watched)
+			v.alg.Outbound(b, watched)
 			v.alg.Inbound(b, flow)
 			got := v.alg.Outbound(b, flow)
 			said, is := lengths(b)
-			if nowSaid, nowIs := lengths(got); said == is && said > 0 && !v.alg.StaleLength && bytes.Count(b, []byte("Content-Length")) == 1 && nowSaid != nowIs {
+			if nowSaid, nowIs := lengths(got); said == is && said > 0 && !v.alg.StaleLength && !v.alg.Linux && bytes.Count(b, []byte("Content-Length")) == 1 && nowSaid != nowIs {
 				t.Errorf("%s: Content-Length %d of a body of %d in %q", v.name, nowSaid, nowIs, got)
 			}
 		}
