@@ -90,6 +90,8 @@ type end struct {
 	manager   PortManager // whose announcements they are
 	nobody    bool        // what is announced leads to no socket
 	expected  bool        // what is announced is no mapping before it is used
+	open      bool        // what comes unasked makes an entry of the NAT itself
+	early     bool        // and did so, before the end had sent anything
 }
 
 // newEnd derives the end from behaviours. No NAT, and a NAT with a port forward
@@ -111,6 +113,7 @@ func newEnd(c Cell, side Side, cfg natmodels.Config) (end, error) {
 	}
 	e.local = c.PortManager == ManagerLocal
 	e.mapping, e.filtering, e.scope = cfg.Mapping, cfg.Filtering, cfg.FilterScope
+	e.open = cfg.Unsolicited == natmodels.LocalEntry
 	e.preserved = cfg.PreservesPort(SIPPort)
 	if err := e.legible(); err != nil {
 		return end{}, fmt.Errorf("%w: %s: %w", ErrNotCovered, e.nat, err)
@@ -132,8 +135,8 @@ func covered(c Cell, cfg natmodels.Config) error {
 		return nil
 	case len(cfg.Static) > 0:
 		return errors.New("port forwards, but the port manager is not the one that knows them")
-	case cfg.Unsolicited == natmodels.LocalEntry:
-		return errors.New("packets that come too early take the port of a flow: who sends first decides")
+	case cfg.Unsolicited == natmodels.LocalEntry && c.ALG != ALGOff:
+		return errors.New("a SIP helper in a box where packets that come too early take a port")
 	case cfg.SIPHelper && c.ALG != algLinux:
 		return errors.New("a SIP helper: that is an axis of its own, alg=linux")
 	case cfg.Kind == natmodels.Conntrack && c.ALG != algLinux && c.ALG != ALGOff:

@@ -22,8 +22,8 @@ func predictMedia(c Cell, a, b end, established bool) []StepOutcome {
 	// RTCP has a socket and an announced address of its own, so it fares as RTP
 	// does, except that a side that sends no media still reports (RFC 3550 §6.4).
 	rtcp := stream{message: "RTCP", latch: c.Latch, strict: c.Strict, silent: NoSide}
-	rtpOfA, rtpOfB := a.announcing(announcedRTP), b.announcing(announcedRTP)
-	rtcpOfA, rtcpOfB := a.announcing(announcedRTCP), b.announcing(announcedRTCP)
+	rtpOfA, rtpOfB := rtp.met(a.announcing(announcedRTP), b.announcing(announcedRTP))
+	rtcpOfA, rtcpOfB := rtcp.met(a.announcing(announcedRTCP), b.announcing(announcedRTCP))
 	ways := []struct {
 		step Step
 		s    stream
@@ -42,6 +42,17 @@ func predictMedia(c Cell, a, b end, established bool) []StepOutcome {
 		steps = append(steps, w.s.predict(w.step, w.x, w.y))
 	}
 	return steps
+}
+
+// met is what becomes of the two ends when the callee b, who has both descriptions first,
+// sends before the caller a does. A NAT that keeps an entry of its own for what comes
+// unasked does not give the port away again towards the same remote endpoint: what a
+// sends there leaves from another port, as with address- and port-dependent mapping.
+func (s stream) met(a, b end) (end, end) {
+	if a.open && !a.local && !s.silent.Has(b.side) && b.mapping == natmodels.EndpointIndependent {
+		a.early, a.mapping, a.scope = true, natmodels.AddressAndPortDependent, natmodels.PerMapping
+	}
+	return a, b
 }
 
 // predict says whether what x sends is received by y.
@@ -89,7 +100,7 @@ func (s stream) announced(x, y end) Cause {
 // refusal is why y's NAT does not admit x at the announced address, or zero.
 func (s stream) refusal(x, y end) Cause {
 	c := Cause{Box: y.nat, Rule: RuleFiltered, Message: s.message}
-	if y.expected {
+	if y.expected || y.open {
 		c.Rule = RuleNoMapping // what is expected has no mapping until it comes
 	}
 	behaves := y.says() + ": "
@@ -98,14 +109,18 @@ func (s stream) refusal(x, y end) Cause {
 		return Cause{}
 	case s.silent.Has(y.side):
 		c.Why = behaves + fmt.Sprintf("%s is silent, so its mapping admits %s only (RFC 4787 §5)", y.host, y.contacted)
+	case y.early:
+		c.Why = fmt.Sprintf("the packets of %s came before %s had sent any: %s took them for its own, and %s sends from another port than the announced one", x.host, y.host, y.nat, y.host)
 	case y.scope == natmodels.PerMapping && y.mapping != natmodels.EndpointIndependent:
 		c.Why = behaves + fmt.Sprintf("%s sends to %s through another mapping than the announced one (RFC 4787 §4.1), which admits %s only (§5)", y.host, x.host, y.contacted)
 	case y.filtering == natmodels.AddressDependent, x.mapping == natmodels.EndpointIndependent:
 		return Cause{}
 	default: // it sends through the announced mapping
-		c.Rule = RuleFiltered
+		if !y.open {
+			c.Rule = RuleFiltered
+		}
 		c.Why = behaves + fmt.Sprintf("it admits the port %s announced (RFC 4787 §5), but %s's %s mapping sends to %s from a new one (§4.1)",
-			x.host, x.nat, x.cfg.Mapping, y.host)
+			x.host, x.nat, x.mapping, y.host)
 	}
 	return c
 }
@@ -116,7 +131,7 @@ func (s stream) strictCheck(x, y end) Cause {
 	if !s.strict.Has(y.side) || !x.local && x.mapping == natmodels.EndpointIndependent {
 		return Cause{}
 	}
-	why := fmt.Sprintf("%s's %s mapping sends from another port than the announced one (RFC 4787 §4.1)", x.nat, x.cfg.Mapping)
+	why := fmt.Sprintf("%s's %s mapping sends from another port than the announced one (RFC 4787 §4.1)", x.nat, x.mapping)
 	if x.local {
 		why = fmt.Sprintf("%s announced a private address and is seen at a public one", x.host)
 	}
