@@ -46,7 +46,7 @@ var devices = []Device{
 		Observed: measuredLinux,
 		Config:   linux(30*time.Second, 120*time.Second, func(c *Config) { c.SIPHelper = true }),
 		Facts:    linuxFacts,
-		Beyond:   "it reads payloads: package sipalg, variant linux, rewrites them and asks NAT.Expect for what they announce",
+		Beyond:   "SIP over TCP and IPv6; payloads, which package sipalg rewrites as the helper does",
 	},
 	{
 		Name:     "linux-before-5.0",
@@ -56,7 +56,7 @@ var devices = []Device{
 			c.StreamAfter = time.Nanosecond
 		}),
 		Facts: []Fact{
-			from(High, "Linux source before 5.0, net/netfilter/nf_conntrack_proto_udp.c, udp_timeouts", urlLinuxUDP, AboutUDP),
+			from(High, "Linux source before 5.0, net/netfilter/nf_conntrack_proto_udp.c, udp_timeouts", "https://github.com/torvalds/linux/blob/v4.20/net/netfilter/nf_conntrack_proto_udp.c", AboutUDP),
 			from(Medium, "measured on a later Linux", "", AboutMapping, AboutFiltering, AboutPorts, AboutHairpin, AboutTCP),
 		},
 	},

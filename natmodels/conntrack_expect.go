@@ -90,6 +90,9 @@ type Watched struct {
 	Expected bool // an expectation let it through
 }
 
+// HelpsSIP reports whether the NAT has a SIP helper (Config.SIPHelper).
+func (n *NAT) HelpsSIP() bool { return n.tracker != nil && n.tracker.cfg.SIPHelper }
+
 // Watched reports whether the SIP helper reads the messages of a mapping.
 func (n *NAT) Watched(id uint64) (Watched, bool) {
 	if n.tracker == nil {
@@ -107,30 +110,20 @@ func (n *NAT) Watched(id uint64) (Watched, bool) {
 // this packet: a connection exists once its first packet is through.
 func (n *NAT) Retract(id uint64, now time.Time) {
 	k := n.tracker
-	if k == nil || k.lastRef == 0 || k.table.at(k.lastRef).id != id {
+	if k == nil || id == 0 || k.lastRef == 0 || k.table.at(k.lastRef).id != id {
 		return
 	}
 	k.end(k.lastRef, Closed, n.tick(now))
 }
 
-// expect opens the tracker for an expectation.
-func (k *tracker) expect(e Expectation, t uint64) (netip.AddrPort, Reason) {
-	internal, ok := packAny(e.Internal)
-	if !ok || e.Protocol != UDP && e.Protocol != TCP {
-		return netip.AddrPort{}, BadPacket
-	}
+// expect opens the tracker for an expectation that has been checked.
+func (k *tracker) expect(e Expectation, internal, remote endpoint, t uint64) (netip.AddrPort, Reason) {
 	k.expireAll(t)
 	k.expected.sweep(t)
 	x := expected{
 		protocol: e.Protocol, external: internal, internal: internal, master: e.Tracked.Master, class: e.Tracked.Class,
 		outward: e.Tracked.Outward, permanent: e.Tracked.Permanent, inactive: e.Tracked.Inactive, signalling: e.Tracked.Signalling,
-		deadline: t + uint64(e.Lifetime),
-	}
-	if e.Remote.IsValid() {
-		x.remote = packAddr(e.Remote)
-	}
-	if e.Lifetime == 0 {
-		x.deadline = t + uint64(DefaultExpectationLifetime)
+		deadline: t + uint64(e.Lifetime), remote: remote.addr,
 	}
 	if !e.Tracked.Outward && k.cfg.Kind == Conntrack {
 		x.external.addr = k.address(internal.addr, x.remote)
@@ -149,6 +142,10 @@ func (k *tracker) expect(e Expectation, t uint64) (netip.AddrPort, Reason) {
 			return x.external.netip(), NotDropped
 		case occupied:
 			return netip.AddrPort{}, PortConflict
+		case busy:
+			if k.cfg.Kind == Firewall { // which has no other port to give
+				return netip.AddrPort{}, PortConflict
+			}
 		}
 		if e.Tracked.Pair {
 			port += 2
@@ -386,7 +383,7 @@ func (n *NAT) awaited(p Packet) (netip.Addr, bool) {
 	}
 	to, _ := packAny(p.Dst)
 	for _, x := range slices.Backward(n.tracker.expected.byPlace[kinKey{p.Protocol, to}]) {
-		if x.deadline > n.clock && x.remote != (addr{}) {
+		if x.deadline > n.clock && !x.inactive && x.remote != (addr{}) {
 			return x.remote.netip(), true
 		}
 	}

@@ -2,6 +2,7 @@ package natmodels
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -57,8 +58,8 @@ const DefaultExpectationLifetime = 3 * time.Minute
 // Expect opens the NAT for an expectation and returns the external endpoint to
 // announce. The Reason is NotDropped, or says why there is none: BadPacket,
 // UnsupportedProtocol or FamilyMismatch of what could not be translated, a lack of ports
-// or mappings as for any packet, or Invalid if a Translator is asked for what only a box
-// that tracks connections can do.
+// or mappings as for any packet, or Invalid if a box is asked for what it cannot do: a
+// Translator for what only tracking connections can, a Firewall for another port.
 //
 // In a Translator this is a mapping that serves, in both directions, whatever the
 // internal endpoint exchanges with the remotes that are expected, with all of them the
@@ -70,9 +71,6 @@ const DefaultExpectationLifetime = 3 * time.Minute
 // A Conntrack or Firewall lets one flow in, which then is a connection as any other.
 func (n *NAT) Expect(e Expectation, now time.Time) (external netip.AddrPort, reason Reason) {
 	t := n.tick(now)
-	if n.tracker != nil {
-		return n.tracker.expect(e, t)
-	}
 	n.expireSome(t)
 	if e.Lifetime <= 0 {
 		e.Lifetime = DefaultExpectationLifetime
@@ -81,6 +79,8 @@ func (n *NAT) Expect(e Expectation, now time.Time) (external netip.AddrPort, rea
 	switch {
 	case reason != NotDropped:
 		return netip.AddrPort{}, reason
+	case n.tracker != nil:
+		return n.tracker.expect(e, internal, remote, t)
 	case e.Tracked != TrackedExpectation{}:
 		return netip.AddrPort{}, Invalid
 	case n.cfg.Kind == Router:
@@ -93,7 +93,7 @@ func (n *NAT) Expect(e Expectation, now time.Time) (external netip.AddrPort, rea
 		return netip.AddrPort{}, reason
 	}
 	if !m.static {
-		n.open(ref, m, remote.addr, t+uint64(e.Lifetime))
+		n.open(ref, m, remote.addr, t, t+uint64(e.Lifetime))
 	}
 	return n.pools[m.pool].external(m.port), NotDropped
 }
@@ -108,14 +108,20 @@ func (n *NAT) unpackExpected(e Expectation) (internal, remote endpoint, reason R
 		return internal, remote, BadPacket
 	}
 	family := e.Internal.Addr()
-	if n.cfg.Kind == Translator {
+	switch {
+	case n.cfg.Kind == Translator:
 		family = n.pools[0].ip
+	case n.cfg.Kind == Conntrack:
+		family = n.tracker.family()
 	}
 	if e.Internal.Addr().Is4() != family.Is4() {
 		return internal, remote, FamilyMismatch
 	}
+	if n.cfg.Kind == Firewall && e.Tracked.Port != 0 && e.Tracked.Port != internal.port {
+		return internal, remote, Invalid
+	}
 	if e.Remote.IsValid() {
-		if e.Remote.Is4() != family.Is4() {
+		if e.Remote.Is4() != family.Is4() || e.Remote.Is4In6() {
 			return internal, remote, FamilyMismatch
 		}
 		remote.addr = packAddr(e.Remote)
@@ -153,12 +159,14 @@ type hole struct {
 	used   bool
 }
 
-// open lets a remote in through a mapping.
-func (n *NAT) open(ref uint32, m *mapping, remote addr, until uint64) {
+// open lets a remote in through a mapping. Holes that nobody used in time are closed for
+// good then.
+func (n *NAT) open(ref uint32, m *mapping, remote addr, t, until uint64) {
 	if n.holes == nil {
 		n.holes = make(map[uint32][]hole)
 	}
 	m.open = true
+	n.holes[ref] = slices.DeleteFunc(n.holes[ref], func(h hole) bool { return !h.used && h.until <= t })
 	for i := range n.holes[ref] {
 		if h := &n.holes[ref][i]; h.remote == remote {
 			h.until = max(h.until, until)
@@ -174,13 +182,18 @@ func (n *NAT) findOpen(p Protocol, internal, dst endpoint, t uint64) (uint32, *m
 	if n.statics == 0 && len(n.holes) == 0 {
 		return 0, nil
 	}
-	for _, remote := range [2]endpoint{{}, {addr: dst.addr}} {
+	for _, remote := range [2]endpoint{{addr: dst.addr}, {}} {
 		f := flowOf(p, internal, remote)
-		if ref, m := n.lookupLive(&f, t); m != nil && (m.static || m.open) {
+		if ref, m := n.lookupLive(&f, t); m != nil && (m.static || m.open && n.expects(ref, dst.addr)) {
 			return ref, m
 		}
 	}
 	return 0, nil
+}
+
+// expects reports whether a remote is, or was, expected at a mapping.
+func (n *NAT) expects(ref uint32, remote addr) bool {
+	return slices.ContainsFunc(n.holes[ref], func(h hole) bool { return h.remote == addr{} || h.remote == remote })
 }
 
 // holeFor returns the hole through which a remote may send, or nil.

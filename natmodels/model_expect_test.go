@@ -31,6 +31,11 @@ func (f *modelFlow) hole(remote netip.Addr, now time.Time) *modelHole {
 	return nil
 }
 
+// expects: the remote is, or was, expected at the flow.
+func (f *modelFlow) expects(remote netip.Addr) bool {
+	return slices.ContainsFunc(f.holes, func(h *modelHole) bool { return !h.remote.IsValid() || h.remote == remote })
+}
+
 // use takes note of who came in.
 func (f *modelFlow) use(remote netip.Addr, now time.Time) {
 	if h := f.hole(remote, now); h != nil {
@@ -41,10 +46,10 @@ func (f *modelFlow) use(remote netip.Addr, now time.Time) {
 // open finds the flow that serves what an internal endpoint exchanges with a remote
 // address, whatever the mapping behavior is.
 func (m *model) open(p Protocol, internal netip.AddrPort, remote netip.Addr) *modelFlow {
-	for _, key := range []netip.AddrPort{{}, netip.AddrPortFrom(remote, 0)} {
+	for _, key := range []netip.AddrPort{netip.AddrPortFrom(remote, 0), {}} {
 		for _, f := range m.flows {
 			is := f.info.Protocol == p && f.info.Internal == internal && f.info.Remote == key
-			if is && (f.info.Static || len(f.holes) > 0) {
+			if is && (f.info.Static || f.expects(remote)) {
 				return f
 			}
 		}
@@ -83,11 +88,12 @@ func (m *model) expect(e Expectation, now time.Time, got netip.AddrPort, reason 
 		m.fail("expect %+v: got %v %v, want %v", e, got, reason, f.info.External)
 	}
 	if !f.info.Static {
-		f.openFor(e.Remote, now.Add(orElse(e.Lifetime, 3*time.Minute)))
+		f.openFor(e.Remote, now, now.Add(orElse(e.Lifetime, 3*time.Minute)))
 	}
 }
 
-func (f *modelFlow) openFor(remote netip.Addr, until time.Time) {
+func (f *modelFlow) openFor(remote netip.Addr, now, until time.Time) {
+	f.holes = slices.DeleteFunc(f.holes, func(h *modelHole) bool { return !h.used && !h.until.After(now) })
 	for _, h := range f.holes {
 		if h.remote == remote {
 			if until.After(h.until) {

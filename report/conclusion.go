@@ -9,6 +9,10 @@ import (
 
 // conclusion tells what was predicted, what was observed, and why.
 func conclusion(b *strings.Builder, r scenarios.Result, o Options) {
+	if noTheory(r) {
+		hangPainted(b, "", "NOT PLAYED", alarm, r.Err.Error(), o)
+		return
+	}
 	fmt.Fprintf(b, "%s  %s\n", o.paint(heading, "predicted"), outcomeText(r.Cell, r.Predicted))
 	if r.Err != nil {
 		hangPainted(b, "", "ERROR", alarm, r.Err.Error(), o)

@@ -61,8 +61,6 @@ func (g group) at(a, b string) (scenarios.Result, bool) {
 }
 
 // asPredicted counts the results that are.
-func (g group) asPredicted() int { return asPredicted(g.results) }
-
 func asPredicted(results []scenarios.Result) int {
 	n := 0
 	for _, r := range results {

@@ -1,6 +1,10 @@
 package report
 
-import "github.com/natproof/natproof/scenarios"
+import (
+	"errors"
+
+	"github.com/natproof/natproof/scenarios"
+)
 
 // mark is one entry of a table: what was predicted and what was observed, in
 // one word each.
@@ -8,6 +12,7 @@ type mark struct {
 	predicted, observed string
 	agrees              bool // the cause too
 	failed              bool // could not be played
+	noTheory            bool // was not, since nothing is predicted
 	tone                tone // of the observed value
 }
 
@@ -15,6 +20,8 @@ type mark struct {
 // "2way≠A>B" if not, "A>B ≠why" if it failed for another reason than predicted.
 func (m mark) text() string {
 	switch {
+	case m.noTheory:
+		return "?"
 	case m.failed:
 		return "ERROR"
 	case m.agrees:
@@ -27,7 +34,10 @@ func (m mark) text() string {
 
 func (m mark) paint(o Options, width int) string {
 	t := m.tone
-	if m.failed || !m.agrees {
+	switch {
+	case m.noTheory:
+		t = plain
+	case m.failed || !m.agrees:
 		t = alarm
 	}
 	text := m.text()
@@ -39,7 +49,7 @@ func (m mark) paint(o Options, width int) string {
 func mediaMark(r scenarios.Result) mark {
 	return mark{
 		predicted: mediaWord(r.Predicted), observed: mediaWord(r.Observed),
-		agrees: asExpected(r), failed: r.Err != nil, tone: mediaTone(r.Observed),
+		agrees: asExpected(r), failed: r.Err != nil, noTheory: noTheory(r), tone: mediaTone(r.Observed),
 	}
 }
 
@@ -85,7 +95,7 @@ func mediaTone(o scenarios.Outcome) tone {
 func streamMark(r scenarios.Result, of func(scenarios.Outcome) scenarios.Direction, steps ...scenarios.Step) mark {
 	return mark{
 		predicted: streamWord(r.Predicted, of(r.Predicted)), observed: streamWord(r.Observed, of(r.Observed)),
-		agrees: !surprised(r, steps...), failed: r.Err != nil, tone: mediaTone(scenarios.Outcome{Media: of(r.Observed)}),
+		agrees: !surprised(r, steps...), failed: r.Err != nil, noTheory: noTheory(r), tone: mediaTone(scenarios.Outcome{Media: of(r.Observed)}),
 	}
 }
 
@@ -94,7 +104,7 @@ func streamMark(r scenarios.Result, of func(scenarios.Outcome) scenarios.Directi
 func stepMark(r scenarios.Result, steps ...scenarios.Step) mark {
 	m := mark{
 		predicted: worst(r.Predicted, steps), observed: worst(r.Observed, steps),
-		agrees: !surprised(r, steps...), failed: r.Err != nil, tone: bad,
+		agrees: !surprised(r, steps...), failed: r.Err != nil, noTheory: noTheory(r), tone: bad,
 	}
 	if m.observed == string(scenarios.Arrived) {
 		m.tone = good
@@ -129,3 +139,6 @@ func surprised(r scenarios.Result, steps ...scenarios.Step) bool {
 	}
 	return false
 }
+
+// noTheory: the oracle refused the cell, so it was not played.
+func noTheory(r scenarios.Result) bool { return errors.Is(r.Err, scenarios.ErrNotCovered) }

@@ -76,7 +76,7 @@ func hasCalls(sections []Section) bool {
 
 func textGroup(b *strings.Builder, g group, o Options) {
 	b.WriteString(o.paint(heading, g.title()))
-	fmt.Fprintf(b, "  (%s)\n\n", counted(g.asPredicted(), len(g.results)))
+	fmt.Fprintf(b, "  (%s)\n\n", counted(g.results))
 	textTable(b, g.table(), o)
 	if text := rtcpLine(g); text != "" {
 		b.WriteByte('\n')
@@ -88,8 +88,18 @@ func textGroup(b *strings.Builder, g group, o Options) {
 	}
 }
 
-func counted(same, of int) string {
-	return fmt.Sprintf("%d of %d as predicted", same, of)
+func counted(results []scenarios.Result) string {
+	refused := 0
+	for _, r := range results {
+		if noTheory(r) {
+			refused++
+		}
+	}
+	text := fmt.Sprintf("%d of %d as predicted", asPredicted(results), len(results)-refused)
+	if refused > 0 {
+		text += fmt.Sprintf(", %d without a theory", refused)
+	}
+	return text
 }
 
 func textTable(b *strings.Builder, t table, o Options) {
@@ -196,7 +206,11 @@ func causes(g group) []cause {
 	var all []cause
 	for _, r := range g.results {
 		where := pair(r.Cell)
-		if r.Err != nil {
+		switch {
+		case noTheory(r):
+			all = append(all, cause{where, "not played", scenarios.Cause{}, r.Err.Error(), false})
+			continue
+		case r.Err != nil:
 			all = append(all, cause{where, "ERROR", scenarios.Cause{}, r.Err.Error(), true})
 			continue
 		}
@@ -266,22 +280,20 @@ func fateText(s scenarios.StepOutcome) string {
 
 // summary counts, and gives one line to every result that is not as predicted.
 func summary(b *strings.Builder, sections []Section, o Options) {
-	same, total := 0, 0
-	var odd []scenarios.Result
+	var all, odd []scenarios.Result
 	for _, s := range sections {
-		same += asPredicted(s.Results)
-		total += len(s.Results)
+		all = append(all, s.Results...)
 		for _, r := range s.Results {
-			if !asExpected(r) {
+			if !asExpected(r) && !noTheory(r) {
 				odd = append(odd, r)
 			}
 		}
 	}
 	cells := "cells"
-	if total == 1 {
+	if len(all) == 1 {
 		cells = "cell"
 	}
-	text := fmt.Sprintf("%d %s, %s", total, cells, counted(same, total))
+	text := fmt.Sprintf("%d %s, %s", len(all), cells, counted(all))
 	if len(odd) == 0 {
 		b.WriteString(o.paint(good, text+".") + "\n")
 		return

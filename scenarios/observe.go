@@ -122,7 +122,7 @@ func (o observation) refusal(is func(*flight) bool) (Cause, bool) {
 			continue
 		}
 		for _, e := range o.refused {
-			if e.Source == f.end.Src {
+			if e.Source == f.end.Src && strings.HasPrefix(e.Detail, string(RuleMalformed)+": ") {
 				return Cause{Box: BoxProxy, Rule: RuleMalformed, Src: f.end.Src, Dst: f.end.Dst, Why: strings.TrimPrefix(e.Detail, string(RuleMalformed)+": ")}, true
 			}
 		}

@@ -138,9 +138,11 @@ func covered(c Cell, cfg natmodels.Config) error {
 	case cfg.Unsolicited == natmodels.LocalEntry && c.ALG != ALGOff:
 		return errors.New("a SIP helper in a box where packets that come too early take a port")
 	case cfg.SIPHelper && c.ALG != algLinux:
-		return errors.New("a SIP helper: that is an axis of its own, alg=linux")
+		return errors.New("a SIP helper by its name: use linux-masquerade with alg=linux")
 	case cfg.Kind == natmodels.Conntrack && c.ALG != algLinux && c.ALG != ALGOff:
-		return errors.New("another ALG than its own in a box that tracks connections")
+		return errors.New("an ALG other than linux beside a box that tracks connections")
+	case cfg.Kind == natmodels.Conntrack && c.FilterScope == ScopeEndpoint:
+		return errors.New("filters that remember per endpoint, in a box that tracks connections")
 	case lifetime(cfg) < needed(c, cfg) || cfg.Refresh == natmodels.RefreshInbound:
 		return errors.New("mappings that can expire while the flow is played (RFC 4787 §4.3)")
 	case cfg.Pooling == natmodels.PerDestination, len(cfg.External) > 1 && cfg.Pooling == natmodels.Arbitrary:

@@ -2,7 +2,9 @@ package vnet
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -33,8 +35,12 @@ func (g *Gateway) beside(alg *sipalg.ALG) *sipalg.Beside {
 
 // checkALG refuses an ALG where there is nothing for it to rewrite.
 func checkALG(alg *sipalg.ALG, cfg natmodels.Config) error {
-	if alg != nil && !cfg.Translates() {
+	switch {
+	case alg == nil:
+	case !cfg.Translates():
 		return fmt.Errorf("a SIP ALG rewrites addresses that are translated, and this %v translates none", cfg.Kind)
+	case alg.Linux && cfg.Kind == natmodels.Conntrack && !cfg.SIPHelper:
+		return errors.New("the SIP ALG linux beside a conntrack is its SIP helper: set NAT.SIPHelper")
 	}
 	return nil
 }
@@ -45,26 +51,29 @@ func (g *Gateway) rewrite(p *packet, before natmodels.Packet, v natmodels.Verdic
 	if g.alg == nil || p.np.Protocol != natmodels.UDP {
 		return true
 	}
-	was := p.payload
+	was, wasFor := p.payload, p.np.Dst
 	passed := g.alg.Pass(sipalg.Passage{Before: before, Verdict: v, Inward: inward, Payload: p.payload, At: time.Now()})
 	if passed.Dropped {
 		g.lab.drop(p, p.np, g.name, ALGDrop, v.Mapping, "the SIP ALG makes no sense of the message, or cannot have the ports it needs")
 		return false
 	}
 	p.payload, p.np.Dst = passed.Payload, passed.Dst
-	if bytes.Equal(p.payload, was) && len(passed.Opened) == 0 || g.lab.cfg.DiscardTrace && g.lab.cfg.OnEvent == nil {
+	if bytes.Equal(p.payload, was) && p.np.Dst == wasFor && len(passed.Opened) == 0 || g.lab.cfg.DiscardTrace && g.lab.cfg.OnEvent == nil {
 		return true
 	}
 	g.lab.emit(Event{
 		At: g.lab.Now(), Kind: Rewritten, Packet: p.id, Parent: p.parent, Box: g.name, Proto: p.np.Protocol,
-		Src: p.np.Src, Dst: p.np.Dst, Payload: p.payload, Detail: rewriting(was, passed),
+		Src: p.np.Src, Dst: p.np.Dst, Payload: p.payload, Detail: rewriting(was, wasFor, passed),
 	})
 	return true
 }
 
 // rewriting says what an ALG did.
-func rewriting(was []byte, passed sipalg.Passed) string {
+func rewriting(was []byte, wasFor netip.AddrPort, passed sipalg.Passed) string {
 	var did []string
+	if passed.Dst != wasFor {
+		did = append(did, fmt.Sprintf("sends it to %v, which the Via names", passed.Dst))
+	}
 	if changes := sipalg.Changes(was, passed.Payload); len(changes) > 0 {
 		did = append(did, "rewrote "+strings.Join(changes, ", "))
 	}

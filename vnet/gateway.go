@@ -17,7 +17,8 @@ type GatewayConfig struct {
 	// Link joins it to the outer realm.
 	Link LinkConfig
 	// ALG is the SIP application level gateway beside the NAT; nil is none, as RFC 4787
-	// REQ-10 wants it.
+	// REQ-10 wants it. Beside a Conntrack the variant linux is its SIP helper and needs
+	// natmodels.Config.SIPHelper.
 	ALG *sipalg.ALG
 }
 

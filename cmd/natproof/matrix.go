@@ -145,10 +145,17 @@ func sectionsOf(parts []part, results []scenarios.Result) []report.Section {
 	return sections
 }
 
-// verdict is the exit code that the results call for. The report has said why.
+// verdict is the exit code that the results call for. The report has said why. Cells of
+// which there is no theory are left out, unless there are no others.
 func verdict(results []scenarios.Result) error {
-	code := exitOK
+	code, refused := exitOK, 0
 	for _, r := range results {
+		if errors.Is(r.Err, scenarios.ErrNotCovered) {
+			if refused++; refused == len(results) {
+				return &exitError{code: exitCannotRun}
+			}
+			continue
+		}
 		if r.Err != nil {
 			return &exitError{code: exitCannotRun}
 		}

@@ -14,7 +14,7 @@ type Beside struct {
 	NAT *natmodels.NAT
 	ALG ALG
 	// Asked, if it is not nil, sees what the NAT is asked to expect, and may change it;
-	// Wrap stands between the ALG and the NAT.
+	// Wrap stands between the ALG and the NAT. They are for experiments.
 	Asked func(*natmodels.Expectation)
 	Wrap  func(Gate) Gate
 
@@ -45,13 +45,13 @@ type Opened struct{ Internal, External netip.AddrPort }
 // Pass rewrites a packet. It belongs right after the call that returned the verdict.
 func (b *Beside) Pass(p Passage) Passed {
 	out := Passed{Payload: p.Payload, Dst: p.Verdict.Packet.Dst}
-	if b.ALG.Linux {
+	if b.ALG.Linux && b.NAT.HelpsSIP() {
 		if watched, ok := b.NAT.Watched(p.Verdict.Mapping.ID); ok {
 			if p.Verdict.Action == natmodels.Forward {
 				b.help(p, watched, &out)
 			}
-			return out
 		}
+		return out
 	}
 	after := p.Verdict.Packet
 	hairpin := p.Verdict.Action == natmodels.Hairpin
@@ -85,11 +85,16 @@ func (b *Beside) expect(e natmodels.Expectation, at time.Time, out *Passed) (net
 	if reason != natmodels.NotDropped {
 		return netip.AddrPort{}, false
 	}
-	if !e.Tracked.Outward {
+	if !e.Tracked.Outward && !e.Tracked.Inactive {
 		out.Opened = append(out.Opened, Opened{e.Internal, external})
+		if e.Tracked.Pair {
+			out.Opened = append(out.Opened, Opened{above(e.Internal), above(external)})
+		}
 	}
 	return external, true
 }
+
+func above(e netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(e.Addr(), e.Port()+1) }
 
 // help does as the SIP helper of Linux with a message of a flow that it watches.
 func (b *Beside) help(p Passage, watched natmodels.Watched, out *Passed) {

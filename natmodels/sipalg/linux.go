@@ -186,7 +186,7 @@ func (l *linux) registered(cseq, code uint64) {
 			if expires == 0 {
 				break
 			}
-			if l.flow.Gate != nil && l.flow.Gate.Renew(u.at, time.Duration(expires)*time.Second) {
+			if l.flow.Gate != nil && l.flow.Gate.Renew(u.at, time.Duration(uint32(expires))*time.Second) {
 				return
 			}
 		}
