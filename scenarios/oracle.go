@@ -18,11 +18,13 @@ const SIPPort = 5060
 var ErrNotCovered = errors.New("scenarios: no prediction")
 
 // A flow lasts up to two minutes, most of that for registrations that fail, and no
-// mapping may end in it. Where an old one does not matter, since the next has the same
-// port or nobody asks for it any more, it is a call of some seconds that it must last.
+// mapping may end in it that anybody will ask for. Where the next mapping has the same
+// port, or nobody asks for an old one, it is a call of some seconds that it must last; and
+// where media refreshes it too, the time between two messages.
 const (
-	flowIdle = 2 * time.Minute // RFC 4787 §4.3, REQ-5
-	callIdle = 30 * time.Second
+	flowIdle    = 2 * time.Minute // RFC 4787 §4.3, REQ-5
+	callIdle    = 30 * time.Second
+	messageIdle = 10 * time.Second
 )
 
 // Predict says what theory expects of the cell: for every step whether it
@@ -101,7 +103,7 @@ type end struct {
 func newEnd(c Cell, side Side, cfg natmodels.Config) (end, error) {
 	e := end{side: side, host: c.Host(side), nat: NATBox(side), cfg: cfg, has: cfg.Translates(), preserved: true,
 		contacted: "the STUN server", manager: c.PortManager}
-	err := covered(c, cfg)
+	err := covered(c, side, cfg)
 	if err != nil {
 		return end{}, fmt.Errorf("%w: %s: %w", ErrNotCovered, e.nat, err)
 	}
@@ -122,7 +124,7 @@ func newEnd(c Cell, side Side, cfg natmodels.Config) (end, error) {
 }
 
 // covered refuses what would need a theory of its own.
-func covered(c Cell, cfg natmodels.Config) error {
+func covered(c Cell, side Side, cfg natmodels.Config) error {
 	static := c.PortManager == ManagerStatic
 	switch {
 	case cfg.Kind == natmodels.Router:
@@ -143,7 +145,7 @@ func covered(c Cell, cfg natmodels.Config) error {
 		return errors.New("an ALG other than linux beside a box that tracks connections")
 	case cfg.Kind == natmodels.Conntrack && c.FilterScope == ScopeEndpoint:
 		return errors.New("filters that remember per endpoint, in a box that tracks connections")
-	case lifetime(cfg) < needed(c, cfg) || cfg.Refresh == natmodels.RefreshInbound:
+	case lifetime(cfg) < needed(c, side, cfg) || cfg.Refresh == natmodels.RefreshInbound:
 		return errors.New("mappings that can expire while the flow is played (RFC 4787 §4.3)")
 	case cfg.Pooling == natmodels.PerDestination, len(cfg.External) > 1 && cfg.Pooling == natmodels.Arbitrary:
 		return errors.New("external addresses chosen arbitrarily (RFC 4787 §4.1)")
@@ -157,19 +159,23 @@ func covered(c Cell, cfg natmodels.Config) error {
 	return nil
 }
 
-// lifetime is how long a mapping lives that a STUN server was asked through.
+// lifetime is how long a mapping lives that a STUN server was asked through: a question
+// and an answer are no stream.
 func lifetime(cfg natmodels.Config) time.Duration {
-	if cfg.StreamAfter > time.Second || cfg.Kind == natmodels.Conntrack && cfg.StreamAfter == 0 {
-		return cfg.Unreplied() // a question and an answer are no stream
+	if cfg.StreamAfter > time.Second || cfg.Kind == natmodels.Conntrack {
+		return cfg.Unreplied()
 	}
 	return cfg.Idle()
 }
 
 // needed is how long a mapping must live for the flow not to notice.
-func needed(c Cell, cfg natmodels.Config) time.Duration {
+func needed(c Cell, side Side, cfg natmodels.Config) time.Duration {
 	same := cfg.Mapping == natmodels.EndpointIndependent && cfg.PreservesPort(SIPPort)
 	unasked := c.PortManager == ManagerLocal || c.Rport && c.Registrar == RegistrarReceived
-	if same || unasked {
+	switch {
+	case same && !c.Silent.Has(side):
+		return messageIdle
+	case same, unasked:
 		return callIdle
 	}
 	return flowIdle

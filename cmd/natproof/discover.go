@@ -221,6 +221,9 @@ func findServer(ctx context.Context, dns resolver, host string, port uint16, loc
 		port = stunPort
 		// The targets come by priority; a host without such a record serves at its own address.
 		if _, records, err := dns.LookupSRV(ctx, "stun-behavior", "udp", host); err == nil && len(records) > 0 {
+			if records[0].Target == "." {
+				return netip.AddrPort{}, fmt.Errorf("%s says that it has no such service (RFC 2782); give a port to ask all the same", host)
+			}
 			host, port = records[0].Target, records[0].Port
 		}
 	}

@@ -77,7 +77,7 @@ func (n names) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, err
 
 func TestFindServer(t *testing.T) {
 	dns := names{
-		srv: map[string]*net.SRV{"_stun-behavior._udp.example.net": {Target: "stun.example.net.", Port: 13478}},
+		srv: map[string]*net.SRV{"_stun-behavior._udp.none.example": {Target: "."}, "_stun-behavior._udp.example.net": {Target: "stun.example.net.", Port: 13478}},
 		addrs: map[string][]netip.Addr{
 			"stun.example.net.": {netip.MustParseAddr("2001:db8::7"), netip.MustParseAddr("192.0.2.7")},
 			"example.net":       {netip.MustParseAddr("192.0.2.8")},
@@ -97,6 +97,7 @@ func TestFindServer(t *testing.T) {
 		{"example.org", 0, netip.Addr{}, "192.0.2.9:3478"},
 		{"192.0.2.1", 0, netip.Addr{}, "192.0.2.1:3478"},
 		{"2001:db8::2", 9, netip.Addr{}, "[2001:db8::2]:9"},
+		{"none.example", 0, netip.Addr{}, "none.example says that it has no such service (RFC 2782); give a port to ask all the same"},
 		{"example.org", 0, six, "example.org has no address of the family of 2001:db8::1"},
 		{"example.com", 0, netip.Addr{}, "lookup example.com: no such host"},
 	} {

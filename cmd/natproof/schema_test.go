@@ -16,12 +16,18 @@ import (
 
 // Everything that is written as JSON is as its published schema says.
 func TestSchemas(t *testing.T) {
-	cell, err := scenarios.ParseID("call/stun[a=symmetric,b=linux-masquerade]")
-	if err != nil {
-		t.Fatal(err)
+	var played []scenarios.Result
+	for _, id := range []string{
+		"call/stun[a=symmetric,b=linux-masquerade]", "register/stun[a=full-cone,alg=full]", "pc-to-phone/local[a=symmetric,alg=stale-length]",
+	} {
+		cell, err := scenarios.ParseID(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		played = append(played, scenarios.Run(t.Context(), cell, options(1, false)))
 	}
 	var results bytes.Buffer
-	if err := scenarios.NewDocument(1, []scenarios.Result{scenarios.Run(t.Context(), cell, options(1, false))}).Encode(&results); err != nil {
+	if err := scenarios.NewDocument(1, played).Encode(&results); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := calibrate.Lookup("symmetric")
