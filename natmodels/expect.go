@@ -104,18 +104,18 @@ func (n *NAT) unpackExpected(e Expectation) (internal, remote endpoint, reason R
 		return internal, remote, UnsupportedProtocol
 	}
 	internal, ok := packAny(e.Internal)
-	if !ok || internal.port == 0 || internal.addr.unspecified() {
+	if !ok || internal.port == 0 || internal.addr.unspecified() || n.cfg.NAT64.Contains(e.Internal.Addr()) {
 		return internal, remote, BadPacket
 	}
-	family := e.Internal.Addr()
+	inside4, outside4 := e.Internal.Addr().Is4(), e.Internal.Addr().Is4()
 	if n.cfg.Kind == Translator {
-		family = n.pools[0].ip
+		inside4, outside4 = n.cfg.inside4(), n.pools[0].ip.Is4()
 	}
-	if e.Internal.Addr().Is4() != family.Is4() {
+	if e.Internal.Addr().Is4() != inside4 {
 		return internal, remote, FamilyMismatch
 	}
 	if e.Remote.IsValid() {
-		if e.Remote.Is4() != family.Is4() {
+		if e.Remote.Is4() != outside4 {
 			return internal, remote, FamilyMismatch
 		}
 		remote.addr = packAddr(e.Remote)
