@@ -267,7 +267,7 @@ func FuzzMixed(f *testing.F) {
 		f.Add(append([]byte{k}, fuzzConfig...))
 		f.Add(append([]byte{k, 255, 0, 1, 1, 2}, fuzzConfig...))
 	}
-	f.Add(slices.Concat([]byte{0}, fuzzConfig, make([]byte, 18), []byte{0, 0, 255}, fuzzConfig, fuzzConfig))
+	f.Add(slices.Concat([]byte{0}, fuzzConfig, make([]byte, 19), []byte{255}, fuzzConfig, fuzzConfig))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		in := input(data)
 		k := Kind(in.byte() % 5)
