@@ -175,8 +175,11 @@ const sameCode = 255
 
 // general is the row of errors64 for a message.
 func (c icmpCode) general() icmpCode {
-	if c.protocol == ICMP && c.kind == TimeExceeded || c.protocol == ICMPv6 && c.kind == V6TimeExceeded {
+	switch {
+	case c.protocol == ICMP && c.kind == TimeExceeded, c.protocol == ICMPv6 && c.kind == V6TimeExceeded:
 		c.code = sameCode
+	case c.protocol == ICMPv6 && c.kind == V6PacketTooBig: // whose code is ignored (RFC 4443 section 3.2)
+		c.code = 0
 	}
 	return c
 }

@@ -1,6 +1,7 @@
 package natmodels
 
 import (
+	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
@@ -33,6 +34,49 @@ func TestEmbedding(t *testing.T) {
 		}
 		if got, ok := extract(prefix, netip.MustParseAddr("2001:db9::1")); ok {
 			t.Errorf("2001:db9::1 is not behind %v, but %v", prefix, got)
+		}
+	}
+}
+
+// TestICMPTables has the tables of RFC 7915 sections 4.2 and 5.2, and nothing else is
+// translated.
+func TestICMPTables(t *testing.T) {
+	const dropped = "dropped"
+	inward := func(kind, code uint8) string {
+		switch {
+		case kind == 3 && code <= 15 && code != 14:
+			return [...]string{"1/0", "1/0", "4/1", "1/4", "2/0", "1/0", "1/0", "1/0", "1/0", "1/1", "1/1", "1/0", "1/0", "1/1", "", "1/1"}[code]
+		case kind == 11:
+			return fmt.Sprintf("3/%d", code)
+		case kind == 12 && (code == 0 || code == 2):
+			return "4/0"
+		}
+		return dropped
+	}
+	outward := func(kind, code uint8) string {
+		switch {
+		case kind == 1 && code <= 4:
+			return [...]string{"3/1", "3/10", "3/1", "3/1", "3/3"}[code]
+		case kind == 2:
+			return "3/4"
+		case kind == 3:
+			return fmt.Sprintf("11/%d", code)
+		case kind == 4 && code <= 1:
+			return [...]string{"12/0", "3/2"}[code]
+		}
+		return dropped
+	}
+	for i := range 1 << 16 {
+		kind, code := uint8(i>>8), uint8(i)
+		for from, want := range map[Protocol]string{ICMP: inward(kind, code), ICMPv6: outward(kind, code)} {
+			got, p := dropped, Packet{Protocol: from, Type: kind, Code: code}
+			if _, ok := errors64[icmpCode{from, kind, code}.general()]; ok {
+				p.translateICMP(from)
+				got = fmt.Sprintf("%d/%d", p.Type, p.Code)
+			}
+			if got != want {
+				t.Errorf("%v %d/%d is %s, want %s", from, kind, code, got, want)
+			}
 		}
 	}
 }
@@ -273,4 +317,32 @@ func isIsomorphic(t *rapid.T) {
 		"flush": w.flush, "renumber": w.renumber, "change": w.change,
 	})
 	w.look(t)
+}
+
+// TestNAT64CountsWhatItDrops: a packet that does not get past the boundary is counted,
+// and tells the time as any other.
+func TestNAT64CountsWhatItDrops(t *testing.T) {
+	n, err := New(Config{External: []netip.Addr{outsideA}, NAT64: netip.MustParsePrefix("64:ff9b::/96")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside, server := hostEnd(insideA), behind(n.Config().NAT64, remoteY1)
+	n.Outbound(Packet{Protocol: UDP, Src: inside, Dst: server}, benchStart)
+	later := benchStart.Add(DefaultIdleTimeout)
+	for _, v := range []Verdict{
+		n.Outbound(Packet{Protocol: UDP, Src: inside, Dst: inside}, later),
+		n.Inbound(Packet{Protocol: UDP, Src: server, Dst: inside}, later),
+	} {
+		if v.Action != Drop {
+			t.Fatalf("%+v", v)
+		}
+	}
+	v := n.Inbound(Packet{Protocol: UDP, Src: remoteY1, Dst: netip.AddrPortFrom(outsideA, insideA.Port())}, benchStart)
+	if v.Reason != Expired {
+		t.Fatalf("time ran backwards: %+v", v)
+	}
+	conserved(t, n, later)
+	if s := n.Stats(later); s.Outbound != 2 || s.Inbound != 2 || s.DroppedTotal() != 3 {
+		t.Fatalf("%+v", s)
+	}
 }
