@@ -24,7 +24,7 @@ type NAT struct {
 	// UDP timers that few configurations have, in ns
 	streamAfter, wellKnown, permission uint64
 
-	elsewhere  bool // packets are not handled as those of a NAT of one family
+	elsewhere  bool // packets go to other first: no Translator, or the boundary of a NAT64
 	portChoice PortChoice
 	picky      bool // not every free port of the range will do
 	agesFlows  bool // packets change more of a mapping than its idle timer
