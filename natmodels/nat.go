@@ -469,16 +469,16 @@ func (n *NAT) dropGone(p Packet, external netip.AddrPort, reason Reason, t uint6
 	return v
 }
 
-// unpack checks that the NAT can translate the packet, and packs its endpoints. A NAT64
-// has checked it at its boundary.
+// unpack checks that the NAT can translate the packet, and packs its endpoints. At the
+// boundary of a NAT64 it was checked before, and now has two families.
 func (n *NAT) unpack(p *Packet) (src, dst endpoint, problem Reason) {
-	if n.cfg.NAT64.IsValid() {
-		src, _ = packAny(p.Src)
-		dst, _ = packAny(p.Dst)
-		return src, dst, NotDropped
-	}
 	if p.Protocol != UDP || p.Quoted != nil {
-		return unpackFor(p, n.pools[0].ip)
+		src, dst, problem = unpackFor(p, n.pools[0].ip)
+	} else {
+		src, dst, problem = unpackUDP(p, n.pools[0].addr.is4())
 	}
-	return unpackUDP(p, n.pools[0].addr.is4())
+	if problem == FamilyMismatch && n.cfg.NAT64.IsValid() {
+		problem = NotDropped
+	}
+	return src, dst, problem
 }
