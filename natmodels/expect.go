@@ -107,15 +107,15 @@ func (n *NAT) unpackExpected(e Expectation) (internal, remote endpoint, reason R
 	if !ok || internal.port == 0 || internal.addr.unspecified() || n.cfg.NAT64.Contains(e.Internal.Addr()) {
 		return internal, remote, BadPacket
 	}
-	inside4, outside4 := e.Internal.Addr().Is4(), e.Internal.Addr().Is4()
+	family := e.Internal.Addr()
 	if n.cfg.Kind == Translator {
-		inside4, outside4 = n.cfg.inside4(), n.pools[0].ip.Is4()
+		family = n.pools[0].ip
 	}
-	if e.Internal.Addr().Is4() != inside4 {
+	if e.Internal.Addr().Is4() != (family.Is4() && !n.cfg.NAT64.IsValid()) {
 		return internal, remote, FamilyMismatch
 	}
 	if e.Remote.IsValid() {
-		if e.Remote.Is4() != outside4 {
+		if e.Remote.Is4() != family.Is4() {
 			return internal, remote, FamilyMismatch
 		}
 		remote.addr = packAddr(e.Remote)
