@@ -80,6 +80,9 @@ func (s *settings) ports(c natmodels.Config) {
 	for _, p := range c.Prefixes {
 		s.add("prefix", "RFC 6296", "%v is %v outside", p.Internal, p.External)
 	}
+	if c.NAT64.IsValid() {
+		s.add("nat64", "RFC 6146", "%v", c.NAT64)
+	}
 	for _, f := range c.Static {
 		s.add("forward", "", "%v %v to %v", f.Protocol, f.External, f.Internal)
 	}

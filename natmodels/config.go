@@ -381,6 +381,12 @@ type Config struct {
 	// Prefixes are translated 1:1, in both directions and whoever begins.
 	Prefixes []PrefixMapping
 
+	// NAT64, if it is not the zero Prefix, makes the inside IPv6 and the outside IPv4 (RFC
+	// 6146): packets from the inside go to IPv4 addresses behind this prefix, as RFC 6052
+	// section 2.2 embeds them, and packets to the inside come from there. The Well-Known
+	// Prefix is 64:ff9b::/96.
+	NAT64 netip.Prefix
+
 	// External lists the external addresses, all of one family.
 	External []netip.Addr
 	Pooling  Pooling

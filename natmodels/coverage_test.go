@@ -68,6 +68,18 @@ var coverage = []struct {
 		{id: "REQ-10", level: "MUST", text: "Destination Unreachable, Time Exceeded, Echo", tests: "TestICMP10_Messages"},
 		{id: "REQ-11", level: "MAY", text: "drop other messages", tests: "TestICMP10_Messages"},
 	}},
+	{"RFC 6146 (NAT64), by section, with RFC 6052 and RFC 7915", []requirement{
+		{id: "3.5", level: "MUST", text: "only destinations behind the prefix; never sources behind it", tests: "script:nat64"},
+		{id: "3.5", level: "MUST", text: "endpoint-independent mapping; endpoint-independent or address-dependent filtering", tests: "script:nat64 TestNAT64IsIsomorphic"},
+		{id: "3.5.1", level: "MUST NOT", text: "UDP below 2 min", tests: "script:nat64"},
+		{id: "3.5.2", level: "MUST", text: "the states of TCP", tests: "script:nat64 TestNAT64IsIsomorphic TestTCP2_AllValidSequences"},
+		{id: "3.5.3", level: "MUST", text: "ICMP queries", tests: "script:nat64 TestNAT64IsIsomorphic"},
+		{id: "3.8", level: "SHOULD", text: "hairpinning", tests: "script:nat64 TestNAT64IsIsomorphic", deviation: "Hairpin"},
+		{id: "3.4", level: "MUST", text: "fragments in and out of order", not: "there are no fragments here"},
+		{id: "RFC 6052 2", level: "MUST", text: "prefix lengths, the u octet", tests: "TestEmbedding script:nat64"},
+		{id: "RFC 6052 3.1", level: "MUST NOT", text: "non-global addresses behind the Well-Known Prefix", not: "documentation addresses are such"},
+		{id: "RFC 7915 4.2, 5.2", level: "MUST", text: "types and codes of ICMP errors, with what they quote", tests: "script:nat64 TestICMPTables"},
+	}},
 	{"RFC 6888 (carrier-grade NAT), what an engine can have of it", []requirement{
 		{id: "REQ-2", level: "MUST", text: "paired pooling by default", tests: "TestREQ2_PairedPooling"},
 		{id: "REQ-4", level: "MUST", text: "limit ports of a subscriber", tests: "script:policies TestCatalogue"},

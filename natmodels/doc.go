@@ -104,6 +104,25 @@
 // same connections and translates nothing. A [PrefixTranslator] has no state at all
 // (RFC 6296, Basic NAT).
 //
+// # NAT64
+//
+// With [Config.NAT64] a Translator has IPv6 inside and IPv4 outside (RFC 6146). A host
+// sends to an IPv4 address behind the prefix, as DNS64 would name it (RFC 6052), and
+// hears from there; ICMP becomes ICMPv6 on its way in and back again on its way out, with
+// the packets that errors quote (RFC 7915). Its mappings are the BIB entries of the RFC,
+// IPv6 inside and IPv4 outside, those of queries of protocol ICMP. There is no preset; one
+// that does what the RFC asks for is
+//
+//	cfg, _ := natmodels.Preset("eim-adf") // or eim-eif
+//	cfg.NAT64 = netip.MustParsePrefix("64:ff9b::/96")
+//	cfg.External = []netip.Addr{netip.MustParseAddr("198.51.100.1")}
+//	cfg.Refresh = natmodels.RefreshBoth
+//	cfg.Parity, cfg.PortClasses = true, true // section 3.5.1.1
+//	cfg.TCP.SYN = natmodels.HoldSYN          // section 3.5.2.2
+//
+// Mapping must be endpoint-independent, filtering endpoint-independent or
+// address-dependent, the two that RFC 6146 describes, and no UDP timer below two minutes.
+//
 // # Application level gateways
 //
 // A NAT sees no payloads. An application level gateway stands beside it (package sipalg)
@@ -135,7 +154,7 @@
 //
 // # What it is not
 //
-// It knows no fragments, no checksums and no TCP windows, and one NAT serves one
-// address family: there is no NAT64 (RFC 6146). docs/rfc-coverage.md lists every
+// It knows no fragments, no checksums and no TCP windows, and one side of a NAT is of one
+// address family. docs/rfc-coverage.md lists every
 // requirement of RFC 4787, 5382 and 5508 with the tests that pin it.
 package natmodels

@@ -104,7 +104,7 @@ func (n *NAT) unpackExpected(e Expectation) (internal, remote endpoint, reason R
 		return internal, remote, UnsupportedProtocol
 	}
 	internal, ok := packAny(e.Internal)
-	if !ok || internal.port == 0 || internal.addr.unspecified() {
+	if !ok || internal.port == 0 || internal.addr.unspecified() || n.cfg.NAT64.Contains(e.Internal.Addr()) {
 		return internal, remote, BadPacket
 	}
 	family := e.Internal.Addr()
@@ -114,7 +114,7 @@ func (n *NAT) unpackExpected(e Expectation) (internal, remote endpoint, reason R
 	case n.cfg.Kind == Conntrack:
 		family = n.tracker.family()
 	}
-	if e.Internal.Addr().Is4() != family.Is4() {
+	if e.Internal.Addr().Is4() != (family.Is4() && !n.cfg.NAT64.IsValid()) {
 		return internal, remote, FamilyMismatch
 	}
 	if n.cfg.Kind == Firewall && e.Tracked.Port != 0 && e.Tracked.Port != internal.port {

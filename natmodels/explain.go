@@ -51,6 +51,14 @@ func (n *NAT) explainReply(v Verdict) string {
 
 func (n *NAT) explainDrop(v Verdict) string {
 	p := v.Packet
+	if n.cfg.NAT64.IsValid() {
+		if says := n.explainNAT64(v); says != "" {
+			return says
+		}
+		if out, problem := toFour(n.cfg.NAT64, p); problem == NotDropped && (v.Reason == NoMapping || v.Reason == HairpinOff) {
+			p = out
+		}
+	}
 	switch v.Reason {
 	case BadPacket:
 		return fmt.Sprintf("%v -> %v has an address or port that cannot be translated", p.Src, p.Dst)
@@ -97,6 +105,20 @@ func (n *NAT) explainDrop(v Verdict) string {
 		return fmt.Sprintf("%v makes no sense where its connection stands", p)
 	}
 	return "dropped"
+}
+
+// explainNAT64 says what happens to packets at a NAT64 alone, or nothing.
+func (n *NAT) explainNAT64(v Verdict) string {
+	p, prefix := v.Packet, n.cfg.NAT64
+	switch {
+	case v.Reason == NotExternal && p.Dst.Addr().Is6():
+		return fmt.Sprintf("%v is not in the prefix %v of this NAT64 (RFC 6146 section 3.5)", p.Dst.Addr(), prefix)
+	case v.Reason == BadPacket && prefix.Contains(p.Src.Addr()):
+		return fmt.Sprintf("%v is in the prefix %v of this NAT64, where no host is (RFC 6146 section 3.5)", p.Src.Addr(), prefix)
+	case v.Reason == Invalid && p.Quoted != nil:
+		return fmt.Sprintf("%s has no translation (RFC 7915 sections 4.2 and 5.2)", p.What())
+	}
+	return ""
 }
 
 // explainFiltered names the mapping that refused the packet and the remotes it

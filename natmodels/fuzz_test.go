@@ -91,6 +91,12 @@ func (in *input) policy(cfg *Config) {
 	if bits := int(in.byte()); bits > 0 {
 		cfg.Prefixes = []PrefixMapping{{netip.PrefixFrom(in.addr(), bits).Masked(), netip.PrefixFrom(in.addr(), bits).Masked()}}
 	}
+	switch bits := int(in.byte()); {
+	case bits > 128:
+		cfg.NAT64 = netip.MustParsePrefix("64:ff9b::/96")
+	case bits > 0:
+		cfg.NAT64 = netip.PrefixFrom(in.addr(), bits).Masked()
+	}
 }
 
 // a configuration that is valid, for the seeds
@@ -203,9 +209,14 @@ func (in *input) valid(k Kind) Config {
 	if k == Conntrack && cfg.PortChoice == Random {
 		plain.Mapping = AddressAndPortDependent
 	}
+	return cured(cfg, plain, func(c Config) Config { return c })
+}
+
+// cured is cfg in which what makes seen(cfg) invalid is as in plain.
+func cured(cfg, plain Config, seen func(Config) Config) Config {
 	to, from := reflect.ValueOf(&cfg).Elem(), reflect.ValueOf(plain)
 	for range to.NumField() {
-		err := cfg.Validate()
+		err := seen(cfg).Validate()
 		if err == nil {
 			return cfg
 		}
@@ -214,7 +225,7 @@ func (in *input) valid(k Kind) Config {
 			to.FieldByName(field).Set(from.FieldByName(field))
 		}
 	}
-	return least(k)
+	return plain
 }
 
 // near reads an endpoint out of few, so that packets meet.
@@ -256,6 +267,7 @@ func FuzzMixed(f *testing.F) {
 		f.Add(append([]byte{k}, fuzzConfig...))
 		f.Add(append([]byte{k, 255, 0, 1, 1, 2}, fuzzConfig...))
 	}
+	f.Add(slices.Concat([]byte{0}, fuzzConfig, make([]byte, 19), []byte{255}, fuzzConfig, fuzzConfig))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		in := input(data)
 		k := Kind(in.byte() % 5)
@@ -269,6 +281,9 @@ func FuzzMixed(f *testing.F) {
 			switch op := in.byte() % 12; op {
 			case 0, 1, 2, 3:
 				p := in.packet(0)
+				if n.cfg.NAT64.IsValid() && in.byte()%8 > 0 {
+					p = fromHost(n.cfg.NAT64, p)
+				}
 				checkTwins(t, n, twin, p, n.Outbound(p, now), twin.Outbound(p, now))
 			case 4, 5, 6, 7:
 				p := in.packet(0)
@@ -302,7 +317,7 @@ func changeBoth(n, twin *NAT, in *input, now time.Time) {
 			continue
 		}
 		cfg := in.valid(box.cfg.Kind)
-		cfg.External, cfg.Static, cfg.Prefixes = nil, nil, nil
+		cfg.External, cfg.Static, cfg.Prefixes, cfg.NAT64 = nil, nil, nil, box.cfg.NAT64
 		_ = box.SetBehavior(cfg)
 	}
 }

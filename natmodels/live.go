@@ -90,7 +90,7 @@ func (n *NAT) Renumber(external []netip.Addr) error {
 // With a Conntrack every connection stays as it is, and its timer restarts by the new
 // settings with its next packet.
 //
-// Kind cannot change. External, Static and Prefixes must be empty or as they are: use
+// Kind cannot change. External, Static, Prefixes and NAT64 must be empty or as they are: use
 // Renumber to change addresses. If cfg cannot be honoured, nothing changes.
 func (n *NAT) SetBehavior(cfg Config) error {
 	cfg, err := n.completed(cfg)
@@ -148,6 +148,12 @@ func (n *NAT) completed(cfg Config) (Config, error) {
 	}
 	if len(cfg.Prefixes) == 0 {
 		cfg.Prefixes = n.cfg.Prefixes
+	}
+	if cfg.NAT64 == (netip.Prefix{}) {
+		cfg.NAT64 = n.cfg.NAT64
+	}
+	if cfg.NAT64 != n.cfg.NAT64 {
+		return cfg, &ConfigError{"NAT64", "a NAT64 cannot change its prefix, nor another NAT become one, while it runs"}
 	}
 	if !slices.Equal(cfg.Prefixes, n.cfg.Prefixes) {
 		return cfg, &ConfigError{"Prefixes", "the prefixes of a running NAT cannot change"}

@@ -24,6 +24,7 @@ type NAT struct {
 	// UDP timers that few configurations have, in ns
 	streamAfter, wellKnown, permission uint64
 
+	elsewhere  bool // packets go to other first: no Translator, or the boundary of a NAT64
 	portChoice PortChoice
 	picky      bool // not every free port of the range will do
 	agesFlows  bool // packets change more of a mapping than its idle timer
@@ -118,6 +119,7 @@ func (n *NAT) configure(cfg Config) {
 	cfg.Static = slices.Clone(cfg.Static)
 	cfg.Prefixes = slices.Clone(cfg.Prefixes)
 	n.cfg = cfg
+	n.elsewhere = cfg.Kind != Translator || cfg.NAT64.IsValid()
 	ports := cfg.PortRange.orDefault()
 	n.ranges = [spaces]PortRange{udpSpace: ports, tcpSpace: ports, icmpSpace: {0, 65535}}
 	n.idle = uint64(cfg.Idle())
@@ -162,10 +164,10 @@ func (n *NAT) Advance(now time.Time) { n.expireAll(n.tick(now)) }
 
 // Outbound handles a packet that arrives from the inside.
 func (n *NAT) Outbound(p Packet, now time.Time) (v Verdict) {
-	n.stats.Outbound++
-	if n.cfg.Kind != Translator {
+	if n.elsewhere {
 		return n.other(fromInside, &p, now)
 	}
+	n.stats.Outbound++
 	t := n.tick(now)
 	n.expireSome(t)
 	src, dst, problem := n.unpack(&p)
@@ -261,10 +263,10 @@ func (n *NAT) outboundTCP(p Packet, ref uint32, m *mapping, dst endpoint, create
 
 // Inbound handles a packet that arrives from the outside.
 func (n *NAT) Inbound(p Packet, now time.Time) (v Verdict) {
-	n.stats.Inbound++
-	if n.cfg.Kind != Translator {
+	if n.elsewhere {
 		return n.other(fromOutside, &p, now)
 	}
+	n.stats.Inbound++
 	t := n.tick(now)
 	n.expireSome(t)
 	src, dst, problem := n.unpack(&p)
@@ -318,8 +320,12 @@ func (n *NAT) unsolicited(v Verdict, t uint64) Verdict {
 	return v
 }
 
-// other handles a packet through a box that is no Translator.
+// other handles a packet through a box that is no Translator, or is a NAT64.
 func (n *NAT) other(from side, p *Packet, now time.Time) Verdict {
+	if n.cfg.Kind == Translator {
+		return n.nat64(from, *p, now)
+	}
+	n.count(from)
 	if n.tracker != nil {
 		return n.tracker.send(from, p, n.tick(now))
 	}
@@ -327,6 +333,14 @@ func (n *NAT) other(from side, p *Packet, now time.Time) Verdict {
 		return n.prefix.send(from, *p)
 	}
 	return n.pass(*p)
+}
+
+func (n *NAT) count(from side) {
+	if from == fromInside {
+		n.stats.Outbound++
+	} else {
+		n.stats.Inbound++
+	}
 }
 
 // admit finds the mapping behind the external port that a packet is for, and asks its
@@ -455,10 +469,16 @@ func (n *NAT) dropGone(p Packet, external netip.AddrPort, reason Reason, t uint6
 	return v
 }
 
-// unpack checks that the NAT can translate the packet, and packs its endpoints.
+// unpack checks that the NAT can translate the packet, and packs its endpoints. At the
+// boundary of a NAT64 it was checked before, and now has two families.
 func (n *NAT) unpack(p *Packet) (src, dst endpoint, problem Reason) {
 	if p.Protocol != UDP || p.Quoted != nil {
-		return unpackFor(p, n.pools[0].ip)
+		src, dst, problem = unpackFor(p, n.pools[0].ip)
+	} else {
+		src, dst, problem = unpackUDP(p, n.pools[0].addr.is4())
 	}
-	return unpackUDP(p, n.pools[0].addr.is4())
+	if problem == FamilyMismatch && n.cfg.NAT64.IsValid() {
+		problem = NotDropped
+	}
+	return src, dst, problem
 }

@@ -37,7 +37,10 @@ import (
 //	SRC -> DST                               UDP
 //	tcp FLAGS SRC -> DST                     TCP, such as tcp SYN+ACK
 //	echo-request SRC -> DST, echo-reply ...  ICMP, the identifier as both ports
-//	unreachable/3 SRC -> DST about PACKET    an ICMP error; also time-exceeded/0
+//	unreachable/3 SRC -> DST about PACKET    an ICMP error; also time-exceeded/0,
+//	                                         parameter-problem/0, redirect/0, too-big/0
+//
+// which is of ICMPv6 between IPv6 addresses.
 //
 // Rewrite the answers with go test -run TestScripts -rewrite, and read the diff.
 func TestScripts(t *testing.T) {
@@ -166,10 +169,8 @@ func parsePacket(w []string) Packet {
 		p.Flags, err = ParseTCPFlags(w[1])
 		w = w[2:]
 	case "echo-request", "echo-reply":
-		p.Protocol, p.Type = ICMP, map[string]uint8{"echo-request": EchoRequest, "echo-reply": EchoReply}[name]
 		w = w[1:]
-	case "unreachable", "time-exceeded":
-		p.Protocol, p.Type = ICMP, map[string]uint8{"unreachable": DestUnreachable, "time-exceeded": TimeExceeded}[name]
+	case "unreachable", "time-exceeded", "parameter-problem", "redirect", "too-big":
 		_, err = fmt.Sscan(code, &p.Code)
 		w = w[1:]
 		quoted := parsePacket(w[4:])
@@ -181,8 +182,25 @@ func parsePacket(w []string) Packet {
 		panic(err)
 	}
 	p.Src, p.Dst = parseEnd(w[0]), parseEnd(w[2])
+	if p.Protocol == 0 {
+		p.Protocol, p.Type = ICMP, icmpNames[name]
+		if p.Src.Addr().Is6() {
+			p.Protocol, p.Type = ICMPv6, icmpv6Names[name]
+		}
+	}
 	return p
 }
+
+var (
+	icmpNames = map[string]uint8{
+		"echo-request": EchoRequest, "echo-reply": EchoReply, "unreachable": DestUnreachable,
+		"time-exceeded": TimeExceeded, "parameter-problem": ParamProblem, "redirect": Redirect,
+	}
+	icmpv6Names = map[string]uint8{
+		"echo-request": V6EchoRequest, "echo-reply": V6EchoReply, "unreachable": V6DestUnreachable,
+		"time-exceeded": V6TimeExceeded, "parameter-problem": V6ParamProblem, "too-big": V6PacketTooBig,
+	}
+)
 
 // parseEnd reads an endpoint, or an address for port zero.
 func parseEnd(s string) netip.AddrPort {
@@ -328,6 +346,8 @@ func setting(cfg *Config, key string, vals []string) (err error) {
 		cfg.UnderLoad.Mapping, err = ParseMapping(vals[1])
 		cfg.UnderLoad.PortChoice = Random
 		cfg.UnderLoad.Mappings, _ = strconv.Atoi(first)
+	case "nat64":
+		cfg.NAT64, err = netip.ParsePrefix(first)
 	case "seed":
 		cfg.Seed, err = strconv.ParseUint(first, 10, 64)
 	case "external":

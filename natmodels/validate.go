@@ -66,6 +66,7 @@ func (c Config) Validate() error {
 		c.checkPolicy(&p)
 		c.checkExternal(&p)
 		c.checkStatic(&p)
+		c.checkNAT64(&p)
 	}
 	return errors.Join(p...)
 }
@@ -149,6 +150,7 @@ func (c Config) mappingOnly() []use {
 		{"Limits", c.Limits != Limits{}},
 		{"WhenFull", c.WhenFull != 0},
 		{"UnderLoad", c.UnderLoad != UnderLoad{}},
+		{"NAT64", c.NAT64 != netip.Prefix{}},
 	}
 }
 
@@ -389,8 +391,8 @@ func (c Config) checkStatic(p *problems) {
 		}
 		if problem := addrProblem(s.Internal.Addr()); problem != "" {
 			p.add("Static", "forward %d: internal %v: %s", i, s.Internal.Addr(), problem)
-		} else if len(c.External) > 0 && s.Internal.Addr().Is4() != c.External[0].Is4() {
-			p.add("Static", "forward %d: internal %v is of another family than the external addresses", i, s.Internal.Addr())
+		} else if len(c.External) > 0 && s.Internal.Addr().Is4() != c.inside4() {
+			p.add("Static", "forward %d: internal %v is of another family than the inside", i, s.Internal.Addr())
 		}
 		if !slices.Contains(c.External, s.External.Addr()) {
 			p.add("Static", "forward %d: %v is not one of the external addresses", i, s.External.Addr())

@@ -65,8 +65,8 @@ func (c Config) checkBlocks(p *problems) {
 	case !b.Subscribers.IsValid() || b.Subscribers != b.Subscribers.Masked():
 		p.add("Blocks", "%v is not a prefix of subscribers", b.Subscribers)
 		return
-	case len(c.External) > 0 && b.Subscribers.Addr().Is4() != c.External[0].Is4():
-		p.add("Blocks", "%v is of another family than the external addresses", b.Subscribers)
+	case len(c.External) > 0 && b.Subscribers.Addr().Is4() != c.inside4():
+		p.add("Blocks", "%v is of another family than the inside", b.Subscribers)
 	}
 	if c.Pooling != Paired {
 		p.add("Blocks", "blocks are paired with subscribers, not %v", c.Pooling)

@@ -38,10 +38,11 @@ const (
 	BadPacket
 	// UnsupportedProtocol: the NAT does not translate this transport protocol.
 	UnsupportedProtocol
-	// FamilyMismatch: the packet is of another address family than the NAT's
-	// external addresses, or its two ends are of different families.
+	// FamilyMismatch: the packet is of another address family than the side of the NAT
+	// that it comes from, or its two ends are of different families.
 	FamilyMismatch
-	// NotExternal: an inbound packet to an address that the NAT does not have.
+	// NotExternal: an inbound packet to an address that the NAT does not have, or an
+	// outbound one to an address that is not behind the prefix of a NAT64.
 	NotExternal
 	// NoMapping: nobody behind the NAT has this external endpoint.
 	NoMapping
@@ -70,7 +71,7 @@ const (
 	// when a limit was reached.
 	Evicted
 	// Invalid: a TCP segment or ICMP message that makes no sense where the connection
-	// stands, or that cannot begin one.
+	// stands, that cannot begin one, or that has no translation by a NAT64.
 	Invalid
 	// LimitReached: the subscriber, or the box, has as many mappings as it may; see
 	// Limits.
