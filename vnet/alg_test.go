@@ -203,3 +203,16 @@ func TestALGNeedsANAT(t *testing.T) {
 		return nil
 	})
 }
+
+// A gateway that could carry nothing is refused.
+func TestNAT64NeedsIPv6(t *testing.T) {
+	inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
+		_, err := lab.Internet().AddGateway("nat64", vnet.GatewayConfig{NAT: natmodels.Config{
+			NAT64: prefix("64:ff9b::/96"), External: []netip.Addr{addr("198.51.100.1")},
+		}})
+		if err == nil || !strings.Contains(err.Error(), "needs IPv6 inside") {
+			return fmt.Errorf("got %v", err)
+		}
+		return nil
+	})
+}

@@ -48,6 +48,9 @@ func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)
 	}
+	if cfg.NAT.NAT64.IsValid() {
+		return nil, fmt.Errorf("vnet: gateway %q: a NAT64 needs IPv6 inside, and hosts here send IPv4", name)
+	}
 	if err := checkALG(cfg.ALG, cfg.NAT); err != nil {
 		return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)
 	}
