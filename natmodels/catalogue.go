@@ -133,7 +133,7 @@ var devices = []Device{
 			c.TCP = TCPConfig{Established: 24 * time.Hour, PartiallyOpen: time.Minute, Closing: time.Minute, Reset: time.Minute}
 		}),
 		Facts: []Fact{
-			from(High, "Cisco IOS IP Addressing Services Command Reference, ip nat translation (timeout), as quoted", "https://blog.51cto.com/cisco130/1074624", AboutUDP, AboutTCP),
+			from(Medium, "Cisco IOS IP Addressing Services Command Reference, ip nat translation (timeout), as quoted", "https://blog.51cto.com/cisco130/1074624", AboutUDP, AboutTCP),
 			from(Medium, "Cisco IOS IP Addressing: NAT Configuration Guide, FPG Endpoint Agnostic Port Allocation; groups of ports as quoted from the NAT FAQ",
 				"https://www.cisco.com/c/en/us/td/docs/ios-xml/ios/ipaddr_nat/configuration/15-mt/nat-15-mt-book/iadnat-fpg-port-alloc.html", AboutMapping, AboutPorts),
 			guess(AboutFiltering, AboutHairpin),

@@ -143,7 +143,7 @@ func covered(c Cell, side Side, cfg natmodels.Config) error {
 		return errors.New("a SIP helper by its name: use linux-masquerade with alg=linux")
 	case cfg.Kind == natmodels.Conntrack && c.ALG != algLinux && c.ALG != ALGOff:
 		return errors.New("an ALG other than linux beside a box that tracks connections")
-	case cfg.Kind == natmodels.Conntrack && c.FilterScope == ScopeEndpoint:
+	case cfg.Kind == natmodels.Conntrack && cfg.FilterScope == natmodels.PerEndpoint:
 		return errors.New("filters that remember per endpoint, in a box that tracks connections")
 	case lifetime(cfg) < needed(c, side, cfg) || cfg.Refresh == natmodels.RefreshInbound:
 		return errors.New("mappings that can expire while the flow is played (RFC 4787 §4.3)")
