@@ -29,7 +29,7 @@ func Cases() ([]Group, error) {
 }
 
 // base is a NAT of the nine that follows RFC 4787 in all the rest.
-func base(mapping, filtering natmodels.Behavior) natmodels.Config {
+func base(mapping, filtering natmodels.Dependence) natmodels.Config {
 	c := natmodels.Config{
 		Mapping: mapping, Filtering: filtering,
 		Hairpin: natmodels.ExternalSource, IdleTimeout: natmodels.DefaultIdleTimeout,
@@ -51,8 +51,8 @@ func scopes() Group {
 		Title: "Filtering by internal endpoint",
 		Note:  "The nine behaviours again, with filters as RFC 4787 section 5 is worded: a mapping admits whom its internal endpoint has sent to, through whichever mapping.",
 	}
-	for _, m := range []natmodels.Behavior{ei, ad, apd} {
-		for _, f := range []natmodels.Behavior{ei, ad, apd} {
+	for _, m := range []natmodels.Dependence{ei, ad, apd} {
+		for _, f := range []natmodels.Dependence{ei, ad, apd} {
 			c := base(m, f)
 			c.FilterScope = natmodels.PerEndpoint
 			g.Cases = append(g.Cases, Named{Name: c.Code() + "/scope=endpoint", Config: c})
@@ -63,7 +63,7 @@ func scopes() Group {
 
 func singles() Group {
 	g := Group{Title: "One setting at a time", Note: "A behaviour code, and the setting that is not as in the preset of that name."}
-	add := func(setting string, mapping, filtering natmodels.Behavior, change func(*natmodels.Config)) {
+	add := func(setting string, mapping, filtering natmodels.Dependence, change func(*natmodels.Config)) {
 		c := base(mapping, filtering)
 		change(&c)
 		g.Cases = append(g.Cases, Named{Name: c.Code() + "/" + setting, Config: c})
@@ -90,7 +90,7 @@ func singles() Group {
 	add("permission=1m", ei, apd, func(c *natmodels.Config) { c.PermissionTimeout = time.Minute })
 	add("refresh=inbound", ei, apd, func(c *natmodels.Config) { c.Refresh = natmodels.RefreshInbound })
 	add("refresh=both", ei, eif, func(c *natmodels.Config) { c.Refresh = natmodels.RefreshBoth })
-	for _, f := range []natmodels.Behavior{eif, adf, apdf} {
+	for _, f := range []natmodels.Dependence{eif, adf, apdf} {
 		add("hairpinning=off", ei, f, func(c *natmodels.Config) { c.Hairpin = natmodels.NoHairpinning })
 		add("hairpinning=internal-source", ei, f, func(c *natmodels.Config) { c.Hairpin = natmodels.InternalSource })
 	}
@@ -117,7 +117,7 @@ const (
 
 func firewalls() Group {
 	g := Group{Title: "Firewalls without translation", Note: "Kind firewall. What a client without a NAT is told of lifetimes is nothing: RFC 5780 measures mappings."}
-	for _, f := range []natmodels.Behavior{eif, adf, apdf} {
+	for _, f := range []natmodels.Dependence{eif, adf, apdf} {
 		c := natmodels.Config{Kind: natmodels.Firewall, Filtering: f, Refresh: natmodels.RefreshBoth}
 		g.Cases = append(g.Cases, Named{Name: "firewall/" + c.Code(), Config: c})
 	}

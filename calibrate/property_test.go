@@ -35,7 +35,7 @@ func TestAnyConfig(t *testing.T) {
 }
 
 func anyConfig(t *rapid.T) natmodels.Config {
-	behavior := rapid.SampledFrom([]natmodels.Behavior{natmodels.EndpointIndependent, natmodels.AddressDependent, natmodels.AddressAndPortDependent})
+	behavior := rapid.SampledFrom([]natmodels.Dependence{natmodels.EndpointIndependent, natmodels.AddressDependent, natmodels.AddressAndPortDependent})
 	c := natmodels.Config{
 		Mapping:     behavior.Draw(t, "mapping"),
 		Filtering:   behavior.Draw(t, "filtering"),

@@ -519,7 +519,7 @@ func mikrotik(name, title string, unreplied, streamAfter time.Duration, timers F
 
 // translator is a device with mappings that preserves ports where it can and follows
 // the RFCs in its timers, but does not hairpin.
-func translator(mapping, filtering Behavior, change func(*Config)) Config {
+func translator(mapping, filtering Dependence, change func(*Config)) Config {
 	c := Config{Mapping: mapping, Filtering: filtering, IdleTimeout: DefaultIdleTimeout}
 	change(&c)
 	return c
@@ -554,7 +554,7 @@ var junosPorts = from(Medium, "output of show security nat source pool in a guid
 	"https://www.blackhole-networks.com/SRXNAT/snat_address_persist.html", AboutPorts)
 
 // persistent has a binding for 5 min after its last session, which lives 1 min.
-func persistent(name, option string, filtering Behavior) Device {
+func persistent(name, option string, filtering Dependence) Device {
 	return Device{
 		Name:     name,
 		Title:    "Juniper SRX, persistent-nat permit " + option,
@@ -594,7 +594,7 @@ func slirp(name, title string, facts ...Fact) Device {
 	}
 }
 
-func cloudNAT(mapping Behavior) Config {
+func cloudNAT(mapping Dependence) Config {
 	return translator(mapping, AddressAndPortDependent, func(c *Config) {
 		c.PortChoice = Random
 		c.IdleTimeout, c.ICMPTimeout, c.Refresh = 30*time.Second, 30*time.Second, RefreshBoth

@@ -42,13 +42,13 @@ var kindNames = []string{
 // "prefix-translator".
 func (k Kind) String() string { return enumName(kindNames, k) }
 
-// Behavior says which fields of the remote endpoint a mapping or a filter depends
+// Dependence says which fields of the remote endpoint a mapping or a filter depends
 // on. The names are those of RFC 4787 sections 4.1 and 5.
-type Behavior uint8
+type Dependence uint8
 
 const (
 	// EndpointIndependent ignores the remote endpoint.
-	EndpointIndependent Behavior = iota
+	EndpointIndependent Dependence = iota
 	// AddressDependent looks at the remote address, not at its port.
 	AddressDependent
 	// AddressAndPortDependent looks at both.
@@ -62,16 +62,16 @@ var (
 )
 
 // String returns the RFC 4787 name, such as "address-dependent".
-func (b Behavior) String() string { return enumName(behaviorNames, b) }
+func (b Dependence) String() string { return enumName(behaviorNames, b) }
 
 // ParseMapping reads a mapping behavior: eim, adm, apdm or the RFC 4787 name.
-func ParseMapping(name string) (Behavior, error) {
-	return parseEnum[Behavior]("mapping", name, mappingCodes, behaviorNames)
+func ParseMapping(name string) (Dependence, error) {
+	return parseEnum[Dependence]("mapping", name, mappingCodes, behaviorNames)
 }
 
 // ParseFiltering reads a filtering behavior: eif, adf, apdf or the RFC 4787 name.
-func ParseFiltering(name string) (Behavior, error) {
-	return parseEnum[Behavior]("filtering", name, filteringCodes, behaviorNames)
+func ParseFiltering(name string) (Dependence, error) {
+	return parseEnum[Dependence]("filtering", name, filteringCodes, behaviorNames)
 }
 
 // FilterScope says whose outbound packets open the filter of a mapping.
@@ -302,9 +302,9 @@ type Config struct {
 	Kind Kind
 
 	// Mapping says which destinations share a mapping (RFC 4787 section 4.1).
-	Mapping Behavior
+	Mapping Dependence
 	// Filtering says which remotes a mapping admits (RFC 4787 section 5).
-	Filtering   Behavior
+	Filtering   Dependence
 	FilterScope FilterScope
 
 	PortChoice PortChoice
@@ -459,7 +459,7 @@ func (c Config) QueryTimeout() time.Duration {
 }
 
 // filtering returns the filtering behavior for a protocol.
-func (c Config) filtering(p Protocol) Behavior {
+func (c Config) filtering(p Protocol) Dependence {
 	if p == TCP && c.TCP.Own {
 		return c.TCP.Filtering
 	}

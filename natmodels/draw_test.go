@@ -66,7 +66,7 @@ func drawSeconds(t *rapid.T, name string, of ...int) time.Duration {
 	return time.Duration(rapid.SampledFrom(of).Draw(t, name)) * time.Second
 }
 
-func drawFiltering(t *rapid.T, name string) Behavior {
+func drawFiltering(t *rapid.T, name string) Dependence {
 	return pickOne(t, name, EndpointIndependent, AddressDependent, AddressAndPortDependent)
 }
 

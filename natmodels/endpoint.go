@@ -61,7 +61,7 @@ func (e endpoint) netip() netip.AddrPort {
 // key is the key function of RFC 4787 sections 4.1 and 5: it zeroes the fields of a
 // remote endpoint that the behavior ignores. Two remotes with the same key share a
 // mapping, or a filter permission.
-func (b Behavior) key(remote endpoint) endpoint {
+func (b Dependence) key(remote endpoint) endpoint {
 	switch b {
 	case EndpointIndependent:
 		return endpoint{}

@@ -50,8 +50,8 @@ func (in *input) endpoint() netip.AddrPort { return netip.AddrPortFrom(in.addr()
 func (in *input) config() Config {
 	cfg := Config{
 		Kind:             Kind(in.byte()),
-		Mapping:          Behavior(in.byte()),
-		Filtering:        Behavior(in.byte()),
+		Mapping:          Dependence(in.byte()),
+		Filtering:        Dependence(in.byte()),
 		FilterScope:      FilterScope(in.byte()),
 		PortChoice:       PortChoice(in.byte()),
 		Step:             int(int16(in.uint16())),
@@ -81,9 +81,9 @@ func (in *input) policy(cfg *Config) {
 	cfg.PassInvalid, cfg.SIPHelper, cfg.TCP.Own = flags&8 != 0, flags&16 != 0, flags&32 != 0
 	cfg.ReuseDelay, cfg.StreamAfter, cfg.WellKnownTimeout, cfg.PermissionTimeout = seconds(), seconds(), seconds(), seconds()
 	cfg.Unsolicited, cfg.WhenFull, cfg.TCP.SYN = Unsolicited(in.byte()), WhenFull(in.byte()), SYNPolicy(in.byte())
-	cfg.TCP.Mapping, cfg.TCP.Filtering = Behavior(in.byte()), Behavior(in.byte())
+	cfg.TCP.Mapping, cfg.TCP.Filtering = Dependence(in.byte()), Dependence(in.byte())
 	cfg.Limits = Limits{int(int8(in.byte())), int(int8(in.byte()))}
-	cfg.UnderLoad = UnderLoad{int(int8(in.byte())), Behavior(in.byte()), PortChoice(in.byte())}
+	cfg.UnderLoad = UnderLoad{int(int8(in.byte())), Dependence(in.byte()), PortChoice(in.byte())}
 	cfg.ICMPTimeout, cfg.Tracking.Established = seconds(), seconds()
 	if bits := int(in.byte()); bits > 0 {
 		cfg.Blocks = Blocks{netip.PrefixFrom(in.addr(), bits).Masked(), int(in.byte())}

@@ -45,7 +45,7 @@ func complaint(p Packet, box netip.Addr, code uint8) Packet {
 
 // carries reports whether packets to a remote endpoint go through f.
 func (f *modelFlow) carries(remote netip.AddrPort) bool {
-	for _, b := range []Behavior{EndpointIndependent, AddressDependent, AddressAndPortDependent} {
+	for _, b := range []Dependence{EndpointIndependent, AddressDependent, AddressAndPortDependent} {
 		if f.info.Remote == masked(b, remote) {
 			return true
 		}

@@ -76,7 +76,7 @@ func (m *model) fail(format string, args ...any) {
 }
 
 // masked keeps the fields of an endpoint that a behavior looks at.
-func masked(b Behavior, e netip.AddrPort) netip.AddrPort {
+func masked(b Dependence, e netip.AddrPort) netip.AddrPort {
 	switch b {
 	case EndpointIndependent:
 		return netip.AddrPort{}
@@ -97,7 +97,7 @@ func (m *model) loaded() bool {
 	return m.cfg.UnderLoad.Mappings > 0 && dynamic >= m.cfg.UnderLoad.Mappings
 }
 
-func (m *model) mapping(p Protocol) Behavior {
+func (m *model) mapping(p Protocol) Dependence {
 	switch {
 	case p == TCP && m.cfg.TCP.Own:
 		return m.cfg.TCP.Mapping
@@ -107,7 +107,7 @@ func (m *model) mapping(p Protocol) Behavior {
 	return m.cfg.Mapping
 }
 
-func filteringOf(cfg Config, p Protocol) Behavior {
+func filteringOf(cfg Config, p Protocol) Dependence {
 	if p == TCP && cfg.TCP.Own {
 		return cfg.TCP.Filtering
 	}

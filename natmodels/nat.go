@@ -15,8 +15,8 @@ import (
 type NAT struct {
 	cfg       Config
 	ranges    [spaces]PortRange
-	mapping   [spaces]Behavior
-	filtering [spaces]Behavior
+	mapping   [spaces]Dependence
+	filtering [spaces]Dependence
 	idle      uint64 // ns
 	unreplied uint64 // ns
 	icmp      uint64 // ns
@@ -132,7 +132,7 @@ func (n *NAT) configure(cfg Config) {
 	n.picky = cfg.Parity || cfg.Contiguous || cfg.PortClasses || cfg.ReuseDelay > 0 || cfg.Blocks.Size > 0
 	n.portChoice = cfg.PortChoice
 	n.mapping = n.behaviors(cfg.Mapping)
-	n.filtering = [spaces]Behavior{cfg.Filtering, cfg.Filtering, cfg.Filtering}
+	n.filtering = [spaces]Dependence{cfg.Filtering, cfg.Filtering, cfg.Filtering}
 	if cfg.TCP.Own {
 		n.filtering[tcpSpace] = cfg.TCP.Filtering
 	}

@@ -255,7 +255,7 @@ func (c Config) checkNAT64(p *problems) {
 func (c Config) checkBehavior64(p *problems) {
 	for _, s := range []struct {
 		field string
-		is    Behavior
+		is    Dependence
 	}{{"Mapping", c.Mapping}, {"TCP.Mapping", c.TCP.Mapping}, {"UnderLoad.Mapping", c.UnderLoad.Mapping}} {
 		if s.is != EndpointIndependent {
 			p.add(s.field, "a NAT64 has endpoint-independent mapping (RFC 6146 section 3.5), not %v", s.is)
@@ -263,7 +263,7 @@ func (c Config) checkBehavior64(p *problems) {
 	}
 	for _, s := range []struct {
 		field string
-		is    Behavior
+		is    Dependence
 	}{{"Filtering", c.Filtering}, {"TCP.Filtering", c.TCP.Filtering}} {
 		if s.is == AddressAndPortDependent {
 			p.add(s.field, "a NAT64 has endpoint-independent or address-dependent filtering (RFC 6146 section 3.5), not %v", s.is)

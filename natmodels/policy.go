@@ -80,7 +80,7 @@ func ParseWhenFull(name string) (WhenFull, error) {
 // the other behavior; see NAT.SetBehavior. Mappings 0 means never.
 type UnderLoad struct {
 	Mappings   int
-	Mapping    Behavior
+	Mapping    Dependence
 	PortChoice PortChoice // not Sequential
 }
 
@@ -193,8 +193,8 @@ func (n *NAT) measure() {
 }
 
 // behaviors are the mapping behaviors by protocol.
-func (n *NAT) behaviors(b Behavior) [spaces]Behavior {
-	all := [spaces]Behavior{b, b, b}
+func (n *NAT) behaviors(b Dependence) [spaces]Dependence {
+	all := [spaces]Dependence{b, b, b}
 	if n.cfg.TCP.Own {
 		all[tcpSpace] = n.cfg.TCP.Mapping
 	}

@@ -32,7 +32,7 @@ var presets = []preset{
 // the external source (REQ-9, REQ-9a). The RFC leaves the port choice open:
 // endpoint-independent mapping preserves the port where it can, the others take
 // random ports, as most devices of either sort do.
-func rfc4787(mapping, filtering Behavior) Config {
+func rfc4787(mapping, filtering Dependence) Config {
 	c := Config{
 		Mapping:     mapping,
 		Filtering:   filtering,
@@ -48,7 +48,7 @@ func rfc4787(mapping, filtering Behavior) Config {
 	return c
 }
 
-func coded(mapping, filtering Behavior) preset {
+func coded(mapping, filtering Dependence) preset {
 	c := rfc4787(mapping, filtering)
 	return preset{c.Code(), mapping.String() + " mapping, " + filtering.String() + " filtering", c}
 }

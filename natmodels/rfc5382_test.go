@@ -79,7 +79,7 @@ func TestTCP2_AllValidSequences(t *testing.T) {
 // filtering behavior for UDP and TCP may differ.
 func TestTCP3_Filtering(t *testing.T) {
 	for _, c := range []struct {
-		filtering                    Behavior
+		filtering                    Dependence
 		samePort, sameAddr, stranger Reason
 	}{
 		{EndpointIndependent, NotDropped, NotDropped, NotDropped},

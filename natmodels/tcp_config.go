@@ -9,7 +9,7 @@ type TCPConfig struct {
 	// Own makes Mapping and Filtering below count for TCP, in the place of those of
 	// Config (RFC 5382 REQ-3b). Otherwise they must be zero.
 	Own                bool
-	Mapping, Filtering Behavior
+	Mapping, Filtering Dependence
 
 	// PartiallyOpen ends a connection of which only SYNs were seen; zero means 4 min
 	// (RFC 7857 section 2.1).

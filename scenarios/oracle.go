@@ -83,7 +83,7 @@ type end struct {
 	has   bool // there is a NAT
 	local bool // advertises an address that nobody outside can reach
 
-	mapping, filtering natmodels.Behavior
+	mapping, filtering natmodels.Dependence
 	scope              natmodels.FilterScope
 	preserved          bool // the SIP port is the same outside
 

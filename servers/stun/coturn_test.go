@@ -86,7 +86,7 @@ func TestCoturn(t *testing.T) {
 // Behind each of the nine NATs: the server's sockets see the client through it.
 func TestCoturnBehindNAT(t *testing.T) {
 	needCoturn(t)
-	words := map[natmodels.Behavior]string{
+	words := map[natmodels.Dependence]string{
 		natmodels.EndpointIndependent:     "Endpoint Independent",
 		natmodels.AddressDependent:        "Address Dependent",
 		natmodels.AddressAndPortDependent: "Address and Port Dependent",
@@ -116,7 +116,7 @@ func TestCoturnBehindNAT(t *testing.T) {
 	}
 }
 
-func behindNAT(m, f natmodels.Behavior) natmodels.Config {
+func behindNAT(m, f natmodels.Dependence) natmodels.Config {
 	return natmodels.Config{
 		Mapping: m, Filtering: f, PortChoice: natmodels.Random,
 		External: []netip.Addr{netip.MustParseAddr("198.51.100.1")},
