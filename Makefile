@@ -6,7 +6,7 @@ SEED ?= 1
 FUZZTIME ?= 10s
 BENCHTIME ?= 1s
 
-.PHONY: help matrix test suites race repeat bench calibrate test-kernel lint fuzz
+.PHONY: help matrix matrix-wide test suites race repeat bench calibrate test-kernel adapters lint fuzz
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
@@ -14,6 +14,14 @@ help: ## what can be done here
 
 matrix: ## the main job: which registrations and calls work through which NATs, and why not
 	@$(GO) run ./cmd/natproof matrix --seed $(SEED)
+
+# Flows x behaviours x ways to learn one's address x routing x rport x filter scopes x ALGs.
+WIDE = --a rfc4787 --b rfc4787 --port-manager local,static,stun --registrar contact,received --rport=false,true \
+	--filter-scope mapping,endpoint --alg off,full,any-port,linux,stale-length,double
+
+matrix-wide: ## some 17,000 cells: prediction and observation must agree in each; matrix-wide.txt has the tables
+	$(GO) run ./cmd/natproof matrix --seed $(SEED) $(WIDE) --json matrix-wide.json > matrix-wide.txt || { tail -n 20 matrix-wide.txt; exit 1; }
+	@tail -n 1 matrix-wide.txt
 
 test: ## every test, and the regression matrix as Ginkgo specs
 	$(GO) vet ./...
@@ -38,10 +46,21 @@ test-kernel: ## the same packets through real nftables NAT and our model of it (
 	bash internal/kernelnat/setup.sh
 	PATH="$$PATH:/usr/sbin:/sbin" $(GO) test -tags kernel -count=1 ./internal/kernelnat -args -require
 
+adapters: ## pion/webrtc on a virtual host, in modules of their own for transport v4 and v5
+	cd adapters/transportv4 && $(GO) vet ./... && $(GO) test ./...
+	cd adapters/transportv5 && $(GO) vet ./... && $(GO) test ./...
+	@for f in adapters/transportv4/*.go; do \
+	  case $$f in */doc.go) continue;; esac; \
+	  sed -E 's|transport(/?)v4|transport\1v5|g; s|v4'"'"'s|v5'"'"'s|g; s|transport v4|transport v5|g' $$f | \
+	    diff -u --label $$f - adapters/transportv5/$${f##*/} || { echo 'transportv5 is transportv4 with another number: change both'; exit 1; }; \
+	done
+
 lint: ## formatting, vet, and the arrows between packages
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'not gofmt-clean'; exit 1; }
 	$(GO) vet ./... && $(GO) vet -tags kernel ./internal/kernelnat
 	$(GO) test -count=1 ./internal/arrows
+	cd adapters/transportv4 && $(GO) vet ./... && $(GO) mod tidy -diff
+	cd adapters/transportv5 && $(GO) vet ./... && $(GO) mod tidy -diff
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@for p in $$($(GO) list ./...); do \

@@ -1,6 +1,6 @@
 module github.com/natproof/natproof
 
-go 1.26
+go 1.26.0
 
 tool github.com/onsi/ginkgo/v2/ginkgo
 
@@ -24,6 +24,7 @@ require (
 	github.com/spf13/pflag v1.0.9
 	go.uber.org/goleak v1.3.0
 	golang.org/x/sys v0.46.0
+	golang.org/x/term v0.44.0
 	pgregory.net/rapid v1.3.0
 )
 

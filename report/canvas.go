@@ -1,11 +1,12 @@
 package report
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
-	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/stage"
 	"github.com/natproof/natproof/vnet"
 )
 
@@ -14,7 +15,7 @@ const timeWidth = 11
 
 // lane is the vertical line of one box.
 type lane struct {
-	box scenarios.Box
+	box stage.Box
 	x   int
 }
 
@@ -26,11 +27,11 @@ type lanes struct {
 
 // layLanes spreads the boxes that take part over the width. Ends and NATs always
 // have a lane; a server or the internet only if something happens there.
-func layLanes(boxes []scenarios.Box, events []vnet.Event, width int) lanes {
+func layLanes(boxes []stage.Box, events []vnet.Event, width int) lanes {
 	l := lanes{width: width}
 	for _, b := range boxes {
 		takesPart := func(e vnet.Event) bool { return e.Box == b.Name }
-		if b.Role == scenarios.RoleHost || b.Role == scenarios.RoleNAT || slices.ContainsFunc(events, takesPart) {
+		if b.Role == stage.RoleHost || b.Role == stage.RoleNAT || slices.ContainsFunc(events, takesPart) {
 			l.all = append(l.all, lane{box: b})
 		}
 	}
@@ -53,10 +54,26 @@ func layLanes(boxes []scenarios.Box, events []vnet.Event, width int) lanes {
 	return l
 }
 
-// labelWidth is the room that name and address of a box need.
-func labelWidth(b scenarios.Box) int { return max(len(b.Name), len(firstAddr(b))) }
+// addresses are those of the boxes below their names: on two lines, in turn, where they would
+// run into each other.
+func (l lanes) addresses() []strip {
+	lines := []strip{l.strip(' ')}
+	for i := 1; i < len(l.all); i++ {
+		if (labelWidth(l.all[i-1].box)+labelWidth(l.all[i].box))/2+1 > l.all[i].x-l.all[i-1].x {
+			lines = append(lines, l.strip(' '))
+			break
+		}
+	}
+	for i, x := range l.all {
+		lines[i%len(lines)].center(x.x, firstAddr(x.box))
+	}
+	return lines
+}
 
-func firstAddr(b scenarios.Box) string {
+// labelWidth is the room that name and address of a box need.
+func labelWidth(b stage.Box) int { return max(len(b.Name), len(firstAddr(b))) }
+
+func firstAddr(b stage.Box) string {
 	if len(b.Addrs) == 0 {
 		return ""
 	}
@@ -68,9 +85,9 @@ func (l lanes) find(box string) int {
 	return slices.IndexFunc(l.all, func(x lane) bool { return x.box.Name == box })
 }
 
-// owner is the index of the lane whose box has the address, or -1.
-func (l lanes) owner(e vnet.Event) int {
-	return slices.IndexFunc(l.all, func(x lane) bool { return slices.Contains(x.box.Addrs, e.Dst.Addr()) })
+// holder is the index of the lane whose box has the address, or -1.
+func (l lanes) holder(a netip.Addr) int {
+	return slices.IndexFunc(l.all, func(x lane) bool { return slices.Contains(x.box.Addrs, a) })
 }
 
 // strip is one line of the drawing.

@@ -5,12 +5,14 @@ import (
 	"strings"
 
 	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/theory"
 )
 
 // conclusion tells what was predicted, what was observed, and why.
 func conclusion(b *strings.Builder, r scenarios.Result, o Options) {
 	if noTheory(r) {
-		hangPainted(b, "", "NOT PLAYED", alarm, r.Err.Error(), o)
+		hangPainted(b, "", "NOT COVERED", plain, notCovered(r), o)
 		return
 	}
 	fmt.Fprintf(b, "%s  %s\n", o.paint(heading, "predicted"), outcomeText(r.Cell, r.Predicted))
@@ -45,7 +47,7 @@ func verdictText(r scenarios.Result) string {
 }
 
 // failure tells of one step what the trace shows and what theory says.
-func failure(b *strings.Builder, r scenarios.Result, s scenarios.StepOutcome, o Options) {
+func failure(b *strings.Builder, r scenarios.Result, s cell.StepOutcome, o Options) {
 	head := stepWord(s.Step) + " " + fateWord(s.Fate)
 	hangPainted(b, "  ", head, bad, s.Cause.String(), o)
 	p, _ := r.Predicted.Step(s.Step)
@@ -54,7 +56,7 @@ func failure(b *strings.Builder, r scenarios.Result, s scenarios.StepOutcome, o 
 	}
 }
 
-func outcomeText(c scenarios.Cell, o scenarios.Outcome) string {
+func outcomeText(c cell.Cell, o cell.Outcome) string {
 	text := fmt.Sprintf("register %s, signalling %s", o.Register, o.Signalling)
 	if c.HasMedia() {
 		text += ", media " + directionWord(o.Media)
@@ -63,4 +65,9 @@ func outcomeText(c scenarios.Cell, o scenarios.Outcome) string {
 		}
 	}
 	return text
+}
+
+// notCovered is why there is no theory of the cell, without what the reader knows already.
+func notCovered(r scenarios.Result) string {
+	return strings.TrimPrefix(r.Err.Error(), theory.ErrNotCovered.Error()+": ")
 }

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/flows"
 )
 
 // Section is a part of a report: results that belong together, under a title.
@@ -16,7 +18,7 @@ type Section struct {
 
 // group is one table: results that differ in their NATs only.
 type group struct {
-	options scenarios.Cell // with A and B empty
+	options cell.Cell // with A and B empty
 	results []scenarios.Result
 }
 
@@ -37,12 +39,12 @@ func groups(results []scenarios.Result) []group {
 }
 
 // rows and columns are the NATs of a and of b, in order of first appearance.
-func (g group) rows() []string { return g.names(func(c scenarios.Cell) string { return c.A }) }
+func (g group) rows() []string { return g.names(func(c cell.Cell) string { return c.A }) }
 func (g group) columns() []string {
-	return g.names(func(c scenarios.Cell) string { return c.B })
+	return g.names(func(c cell.Cell) string { return c.B })
 }
 
-func (g group) names(of func(scenarios.Cell) string) []string {
+func (g group) names(of func(cell.Cell) string) []string {
 	var names []string
 	for _, r := range g.results {
 		if n := of(r.Cell); !slices.Contains(names, n) {
@@ -75,27 +77,20 @@ func asExpected(r scenarios.Result) bool { return r.Expected && r.Err == nil }
 
 // title names what all cells of the group have in common.
 func (g group) title() string {
-	c := g.options
-	parts := []string{string(c.Flow), "port manager " + string(c.PortManager), "registrar " + string(c.Registrar), "no rport"}
-	if c.Rport {
-		parts[3] = "rport"
-	}
-	for _, x := range []struct {
-		name  string
-		value scenarios.Sides
-	}{{"latch", c.Latch}, {"strict", c.Strict}, {"silent", c.Silent}} {
-		if x.value != scenarios.NoSide {
-			parts = append(parts, x.name+" "+string(x.value))
+	parts := []string{g.options.Flow.Name()}
+	for _, x := range cell.Axes {
+		if x.Caption == nil {
+			continue
 		}
-	}
-	if c.FilterScope != scenarios.ScopeMapping {
-		parts = append(parts, "filter scope "+string(c.FilterScope))
-	}
-	if c.ALG != scenarios.ALGOff {
-		parts = append(parts, "SIP ALG "+string(c.ALG))
+		if text := x.Caption(x.Get(g.options)); text != "" {
+			parts = append(parts, text)
+		}
 	}
 	return strings.Join(parts, ", ")
 }
+
+// isMatrix: the flow has a NAT on either side, and its table shows the media of each pair.
+func (g group) isMatrix() bool { return len(flows.Of(g.options).Columns) == 0 }
 
 // short is how a preset is called in a table; the legend says what it means.
 func short(preset string) string {
@@ -113,8 +108,8 @@ func short(preset string) string {
 }
 
 // pair names the NATs of a cell as the tables do.
-func pair(c scenarios.Cell) string {
-	if c.Flow == scenarios.FlowCall {
+func pair(c cell.Cell) string {
+	if c.Flow.Uses(cell.KeyB) {
 		return short(c.A) + " x " + short(c.B)
 	}
 	return short(c.A)
@@ -131,7 +126,7 @@ func presets(sections []Section) []string {
 	for _, s := range sections {
 		for _, r := range s.Results {
 			add(r.Cell.A)
-			if r.Cell.Flow == scenarios.FlowCall {
+			if r.Cell.Flow.Uses(cell.KeyB) {
 				add(r.Cell.B)
 			}
 		}

@@ -30,7 +30,7 @@ func journeys(events []vnet.Event) []journey {
 		if !ok {
 			i = len(all)
 			index[e.Packet] = i
-			all = append(all, journey{at: e.At, message: describe(e.Payload), payload: e.Payload})
+			all = append(all, journey{at: e.At, message: describeEvent(e), payload: e.Payload})
 		}
 		all[i].events = append(all[i].events, e)
 	}
@@ -82,14 +82,14 @@ type repeat struct {
 // of retransmissions are counted instead of drawn.
 func fold(all []journey) []row { return foldTurns(foldStreams(all)) }
 
-// foldStreams gathers the RTP packets that go one way and fare the same way,
-// and the RTCP packets likewise, up to the next SIP or STUN message.
+// foldStreams gathers the RTP packets that go one way and fare the same way, the RTCP
+// packets likewise, and what ICMP is sent back to them, up to the next SIP or STUN message.
 func foldStreams(all []journey) []row {
 	var rows []row
 	open := map[path]int{}
 	for _, j := range all {
 		p := j.path()
-		if j.kind != rtpMessage && j.kind != rtcpMessage || j.change != nil {
+		if !j.kind.streams() || j.change != nil {
 			clear(open)
 			rows = append(rows, row{journey: j, count: 1, until: j.at})
 			continue

@@ -10,6 +10,9 @@ import (
 
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/flows"
+	"github.com/natproof/natproof/scenarios/stage"
 	"github.com/natproof/natproof/vnet"
 )
 
@@ -23,7 +26,10 @@ func Ladder(w io.Writer, r scenarios.Result, o Options) error {
 	b.WriteString(o.paint(heading, r.Cell.ID()) + fmt.Sprintf("  seed %d\n", r.Seed))
 	hang(&b, "", story(r.Cell), o.width())
 	if len(r.Events) > 0 {
-		b.WriteString(o.paint(faint, "Time in seconds. ◆n: rewritten by mapping n of that NAT. ╳: dropped. × n: n packets alike.") + "\n\n")
+		for _, line := range wrap("Time in seconds. ◆n: rewritten by mapping n of that NAT. ╳: dropped. × n: n packets alike.", o.width()) {
+			b.WriteString(o.paint(faint, line) + "\n")
+		}
+		b.WriteByte('\n')
 		drawLadder(&b, r.Events, r.Boxes, o)
 	}
 	b.WriteByte('\n')
@@ -31,27 +37,25 @@ func Ladder(w io.Writer, r scenarios.Result, o Options) error {
 	return flush(w, &b)
 }
 
-// story says in a sentence what is played.
-func story(c scenarios.Cell) string {
-	a := "a is behind " + c.A
-	if c.A == scenarios.NoNAT {
-		a = "a has a public address"
+// story says in a few sentences what is played.
+func story(c cell.Cell) string {
+	f := flows.Of(c)
+	var who []string
+	for _, side := range []cell.Side{cell.A, cell.B} {
+		if f.Ends[side].Says != "" {
+			continue
+		}
+		if nat := c.NATName(side); nat == cell.NoNAT {
+			who = append(who, string(side)+" has a public address")
+		} else {
+			who = append(who, string(side)+" is behind "+nat)
+		}
 	}
-	switch c.Flow {
-	case scenarios.FlowRegister:
-		return a + ". It registers; then b, a public caller, calls it through the proxy and hangs up."
-	case scenarios.FlowPCToPhone:
-		return a + ". It registers and calls a telephone number; the gateway has a public address; a hangs up."
-	}
-	b := "b is behind " + c.B
-	if c.B == scenarios.NoNAT {
-		b = "b has a public address"
-	}
-	return a + ", " + b + ". Both register; a calls b through the proxy, they talk, a hangs up."
+	return strings.Join(who, ", ") + ". " + f.Story
 }
 
 // drawLadder draws the events alone.
-func drawLadder(b *strings.Builder, events []vnet.Event, boxes []scenarios.Box, o Options) {
+func drawLadder(b *strings.Builder, events []vnet.Event, boxes []stage.Box, o Options) {
 	d := drawing{
 		lanes: layLanes(boxes, events, o.width()), o: o, out: b,
 		known: map[mappingKey]bool{}, rewrites: map[rewriting]bool{}, refusals: map[refusal]bool{}, drawn: map[appearance]bool{},
@@ -104,11 +108,9 @@ type refusal struct {
 
 func (d *drawing) head() {
 	d.names()
-	addrs := d.lanes.strip(' ')
-	for _, l := range d.lanes.all {
-		addrs.center(l.x, firstAddr(l.box))
+	for _, line := range d.lanes.addresses() {
+		d.write(faint, line)
 	}
-	d.write(faint, addrs)
 	d.write(plain, d.lanes.strip('│'))
 }
 
@@ -222,14 +224,14 @@ func labels(r row, leg int, again bool) []string {
 		return []string{"hairpin", ""}
 	}
 	label, short := r.label, r.short
-	if again && r.kind != rtpMessage && r.kind != rtcpMessage {
+	if again && !r.kind.streams() {
 		label, short = label+" again", short+" again"
 	}
 	if r.count > 1 {
 		label, short = fmt.Sprintf("%s × %d", label, r.count), fmt.Sprintf("%s × %d", short, r.count)
 		return []string{label + " until " + seconds(r.until), label, short}
 	}
-	if r.events[0].Parent != 0 {
+	if r.events[0].Parent != 0 && r.kind != icmpMessage {
 		label += " (copy)"
 	}
 	return []string{label, short}
@@ -239,6 +241,9 @@ func labels(r row, leg int, again bool) []string {
 func (d *drawing) legs(j journey) []leg {
 	var stops []stop
 	lost := false
+	if from := d.lanes.holder(j.events[0].Src.Addr()); from >= 0 && j.kind == icmpMessage {
+		stops = append(stops, stop{x: d.lanes.all[from].x}) // a NAT's own answer shows first where it ends
+	}
 	for _, e := range j.events {
 		x := d.where(stops, e)
 		lost = e.Kind == vnet.Dropped
@@ -274,7 +279,7 @@ func (d *drawing) where(stops []stop, e vnet.Event) int {
 	if n := len(stops); n > 0 {
 		from = stops[n-1].x
 	}
-	if i := d.lanes.owner(e); i >= 0 {
+	if i := d.lanes.holder(e.Dst.Addr()); i >= 0 {
 		to = d.lanes.all[i].x
 	}
 	if to == from {

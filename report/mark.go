@@ -1,9 +1,9 @@
 package report
 
 import (
-	"errors"
-
 	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/flows"
 )
 
 // mark is one entry of a table: what was predicted and what was observed, in
@@ -48,32 +48,28 @@ func (m mark) paint(o Options, width int) string {
 // the same as one without media.
 func mediaMark(r scenarios.Result) mark {
 	return mark{
-		predicted: mediaWord(r.Predicted), observed: mediaWord(r.Observed),
+		predicted: streamWord(r.Cell, r.Predicted, r.Predicted.Media), observed: streamWord(r.Cell, r.Observed, r.Observed.Media),
 		agrees: asExpected(r), failed: r.Err != nil, noTheory: noTheory(r), tone: mediaTone(r.Observed),
 	}
 }
 
-func mediaWord(o scenarios.Outcome) string { return streamWord(o, o.Media) }
-
-func streamWord(o scenarios.Outcome, d scenarios.Direction) string {
-	if !hasCall(o) {
+func streamWord(c cell.Cell, o cell.Outcome, d cell.Direction) string {
+	if !hasCall(c, o) {
 		return "no call"
 	}
 	return directionWord(d)
 }
 
-func hasCall(o scenarios.Outcome) bool {
-	ack, _ := o.Step(scenarios.Ack)
-	return ack.Fate == scenarios.Arrived
-}
+// hasCall reports whether media could run at all: there was a call.
+func hasCall(c cell.Cell, o cell.Outcome) bool { return flows.Of(c).Established(o) }
 
-func directionWord(d scenarios.Direction) string {
+func directionWord(d cell.Direction) string {
 	switch d {
-	case scenarios.OnlyAToB:
+	case cell.OnlyAToB:
 		return "A>B"
-	case scenarios.OnlyBToA:
+	case cell.OnlyBToA:
 		return "B>A"
-	case scenarios.NoWay:
+	case cell.NoWay:
 		return "-"
 	case "":
 		return "?"
@@ -81,55 +77,61 @@ func directionWord(d scenarios.Direction) string {
 	return string(d)
 }
 
-func mediaTone(o scenarios.Outcome) tone {
+func mediaTone(o cell.Outcome) tone {
 	switch o.Media {
-	case scenarios.TwoWay:
+	case cell.TwoWay:
 		return good
-	case scenarios.OnlyAToB, scenarios.OnlyBToA:
+	case cell.OnlyAToB, cell.OnlyBToA:
 		return partial
 	}
 	return bad
 }
 
 // streamMark is RTP or RTCP alone.
-func streamMark(r scenarios.Result, of func(scenarios.Outcome) scenarios.Direction, steps ...scenarios.Step) mark {
+func streamMark(r scenarios.Result, steps []cell.Step) mark {
+	of := func(o cell.Outcome) cell.Direction {
+		if steps[0].Part == cell.RTCP {
+			return o.RTCP
+		}
+		return o.Media
+	}
 	return mark{
-		predicted: streamWord(r.Predicted, of(r.Predicted)), observed: streamWord(r.Observed, of(r.Observed)),
-		agrees: !surprised(r, steps...), failed: r.Err != nil, noTheory: noTheory(r), tone: mediaTone(scenarios.Outcome{Media: of(r.Observed)}),
+		predicted: streamWord(r.Cell, r.Predicted, of(r.Predicted)), observed: streamWord(r.Cell, r.Observed, of(r.Observed)),
+		agrees: !surprised(r, steps...), failed: r.Err != nil, noTheory: noTheory(r), tone: mediaTone(cell.Outcome{Media: of(r.Observed)}),
 	}
 }
 
 // stepMark is one step, or several that stand and fall together: the worst of
 // them.
-func stepMark(r scenarios.Result, steps ...scenarios.Step) mark {
+func stepMark(r scenarios.Result, steps ...cell.Step) mark {
 	m := mark{
 		predicted: worst(r.Predicted, steps), observed: worst(r.Observed, steps),
 		agrees: !surprised(r, steps...), failed: r.Err != nil, noTheory: noTheory(r), tone: bad,
 	}
-	if m.observed == string(scenarios.Arrived) {
+	if m.observed == string(cell.Arrived) {
 		m.tone = good
 	}
 	return m
 }
 
-func worst(o scenarios.Outcome, steps []scenarios.Step) string {
-	fate := scenarios.Arrived
+func worst(o cell.Outcome, steps []cell.Step) string {
+	fate := cell.Arrived
 	for _, step := range steps {
 		s, _ := o.Step(step)
 		switch {
-		case s.Fate == scenarios.Lost:
+		case s.Fate == cell.Lost:
 			return "lost"
-		case s.Fate != scenarios.Arrived:
-			fate = scenarios.NotSent
+		case s.Fate != cell.Arrived:
+			fate = cell.NotSent
 		}
 	}
-	if fate == scenarios.NotSent {
+	if fate == cell.NotSent {
 		return "not sent"
 	}
 	return string(fate)
 }
 
-func surprised(r scenarios.Result, steps ...scenarios.Step) bool {
+func surprised(r scenarios.Result, steps ...cell.Step) bool {
 	for _, s := range r.Surprises() {
 		for _, step := range steps {
 			if s.Step == step {
@@ -140,5 +142,5 @@ func surprised(r scenarios.Result, steps ...scenarios.Step) bool {
 	return false
 }
 
-// noTheory: the oracle refused the cell, so it was not played.
-func noTheory(r scenarios.Result) bool { return errors.Is(r.Err, scenarios.ErrNotCovered) }
+// noTheory: there is none of the cell, so it was not played.
+func noTheory(r scenarios.Result) bool { return r.Status() == scenarios.NotCovered }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/scenarios"
 )
 
 // Markdown writes the sections as GitHub-flavoured Markdown, for the summary of
@@ -87,6 +88,9 @@ func markdownLegend(b *strings.Builder, sections []Section) {
 		fmt.Fprintf(b, "| %s | %s | %s |\n", short(n), n, escape(text))
 	}
 	b.WriteString("\n`=` observed as predicted, cause included. `p≠o` predicted p, observed o. `≠why` failed as predicted, but for another reason.")
+	if has(sections, scenarios.NotCovered) {
+		b.WriteString(" `?` not covered: there is no theory of it.")
+	}
 	if hasCalls(sections) {
 		b.WriteString("\n`2way` a and b hear each other. `A>B` only b hears a. `B>A` only a hears b. `-` neither hears the other. `no call` it was never established.")
 	}

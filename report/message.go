@@ -7,6 +7,9 @@ import (
 
 	"github.com/pion/rtcp"
 	"github.com/pion/stun/v3"
+
+	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/vnet"
 )
 
 // message is what a ladder says of a payload.
@@ -25,7 +28,19 @@ const (
 	stunMessage
 	rtpMessage
 	rtcpMessage
+	icmpMessage
 )
+
+// streams are the kinds of which many packets are alike, and are drawn once.
+func (k messageKind) streams() bool { return k == rtpMessage || k == rtcpMessage || k == icmpMessage }
+
+// describeEvent is what a ladder says of a packet.
+func describeEvent(e vnet.Event) message {
+	if e.Proto == natmodels.ICMP {
+		return message{kind: icmpMessage, label: "ICMP", short: "ICMP"}
+	}
+	return describe(e.Payload)
+}
 
 // describe tells protocols on one port apart by the first byte, as RFC 7983 §7
 // does, and RTCP from RTP by the second (RFC 5761 §4).

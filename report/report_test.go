@@ -17,6 +17,8 @@ import (
 
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/flows"
 	"github.com/natproof/natproof/vnet"
 )
 
@@ -41,34 +43,34 @@ func golden(t *testing.T, name, got string) {
 
 // played makes results in which everything happens as predicted, with packets
 // and explanations like those of a run.
-func played(t *testing.T, cells []scenarios.Cell) []scenarios.Result {
+func played(t *testing.T, cells []cell.Cell) []scenarios.Result {
 	t.Helper()
 	var all []scenarios.Result
 	for _, c := range cells {
-		p, err := scenarios.Predict(c)
+		p, err := scenarios.Predict(c, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		var steps []scenarios.StepOutcome
+		var steps []cell.StepOutcome
 		for _, s := range p.Steps {
-			if s.Fate == scenarios.Lost {
+			if s.Fate == cell.Lost {
 				s.Cause = seen(s.Cause)
 			}
 			steps = append(steps, s)
 		}
-		all = append(all, scenarios.Judge(c, 1, p, scenarios.Conclude(steps)))
+		all = append(all, scenarios.Judge(c, 1, p, cell.Conclude(steps)))
 	}
 	return all
 }
 
-func seen(c scenarios.Cause) scenarios.Cause {
+func seen(c cell.Cause) cell.Cause {
 	c.Src, c.Dst = ap("203.0.113.10:5060"), ap("198.51.100.1:41234")
 	c.Why = "mapping 10.0.0.2:5060 <-> 198.51.100.1:41234 for 203.0.113.20:3478 admits only 203.0.113.20:3478 (address-and-port-dependent filtering, RFC 4787 section 5)"
 	if c.Message == "RTP" || c.Message == "RTCP" {
 		c.Src, c.Dst = ap("198.51.100.1:61002"), ap("192.0.2.1:40000")
 		c.Why = "mapping 192.168.1.2:40000 <-> 192.0.2.1:40000 admits only 198.51.100.1:33001, 203.0.113.20:3478 (address-and-port-dependent filtering, RFC 4787 section 5)"
 	}
-	if c.Rule == scenarios.RuleNoRoute {
+	if c.Rule == cell.RuleNoRoute {
 		c.Dst = ap("10.0.0.2:5060")
 		c.Why = "10.0.0.2 is a private address (RFC 1918): nobody in internet owns it"
 	}
@@ -86,21 +88,21 @@ func defaultSections(t *testing.T) []Section {
 // oddSections have every kind of disagreement a table can show.
 func oddSections(t *testing.T) []Section {
 	t.Helper()
-	cells, err := scenarios.Plan(scenarios.Axes{
-		A: []string{"none", "port-restricted", "symmetric"}, B: []string{"none", "symmetric"},
-		Registrars: []scenarios.Registrar{scenarios.RegistrarReceived}, Rports: []bool{true},
+	cells, err := scenarios.Plan(cell.Choice{
+		"a": {"none", "port-restricted", "symmetric"}, "b": {"none", "symmetric"},
+		"registrar": {"received"}, "rport": {"true"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	results := played(t, cells)
-	change := func(id string, step scenarios.Step, to scenarios.StepOutcome) {
+	change := func(id string, step cell.Step, to cell.StepOutcome) {
 		t.Helper()
 		for i, r := range results {
 			if r.Cell.ID() != id {
 				continue
 			}
-			var steps []scenarios.StepOutcome
+			var steps []cell.StepOutcome
 			for _, s := range r.Observed.Steps {
 				if s.Step == step {
 					to.Step = step
@@ -108,20 +110,20 @@ func oddSections(t *testing.T) []Section {
 				}
 				steps = append(steps, s)
 			}
-			results[i] = scenarios.Judge(r.Cell, r.Seed, r.Predicted, scenarios.Conclude(steps))
+			results[i] = scenarios.Judge(r.Cell, r.Seed, r.Predicted, cell.Conclude(steps))
 			return
 		}
 		t.Fatalf("no cell %s", id)
 	}
 	const options = ",registrar=received,rport=true]"
-	lost := scenarios.StepOutcome{Fate: scenarios.Lost, Cause: scenarios.Cause{
+	lost := cell.StepOutcome{Fate: cell.Lost, Cause: cell.Cause{
 		Box: "nat-a", Rule: "expired", Message: "RTP", Src: ap("192.0.2.1:40000"), Dst: ap("198.51.100.1:40000"),
 		Why: "mapping 10.0.0.2:40000 <-> 198.51.100.1:40000 expired 4s ago"}}
-	change("call/stun[a=port-restricted,b=none"+options, scenarios.RTPBToA, lost)
-	change("call/stun[a=none,b=symmetric"+options, scenarios.RTPAToB, lost)
-	change("call/stun[a=symmetric,b=symmetric"+options, scenarios.RTPAToB, scenarios.StepOutcome{Fate: scenarios.Arrived})
-	change("register/stun[a=symmetric"+options, scenarios.RegisterResponseA, lost)
-	change("pc-to-phone/stun[a=none"+options, scenarios.RTCPBToA, scenarios.StepOutcome{Fate: scenarios.NotSent})
+	change("call/stun[a=port-restricted,b=none"+options, flows.RTPBToA, lost)
+	change("call/stun[a=none,b=symmetric"+options, flows.RTPAToB, lost)
+	change("call/stun[a=symmetric,b=symmetric"+options, flows.RTPAToB, cell.StepOutcome{Fate: cell.Arrived})
+	change("register/stun[a=symmetric"+options, flows.RegisterResponse(cell.A), lost)
+	change("pc-to-phone/stun[a=none"+options, flows.RTCPBToA, cell.StepOutcome{Fate: cell.NotSent})
 	last := &results[len(results)-1]
 	*last = scenarios.Result{Cell: last.Cell, Seed: last.Seed, Predicted: last.Predicted, Err: errors.New("scenarios: lab: cannot be built")}
 	// A cell that was not played, as after an interrupt.
@@ -146,10 +148,9 @@ func TestTextOdd(t *testing.T) {
 }
 
 func TestTextManyNATs(t *testing.T) {
-	cells, err := scenarios.Plan(scenarios.Axes{
-		Flows: []scenarios.Flow{scenarios.FlowCall}, A: scenarios.RFC4787(), B: scenarios.RFC4787(),
-		Registrars: []scenarios.Registrar{scenarios.RegistrarReceived}, Rports: []bool{true},
-		Silents: []scenarios.Sides{scenarios.SideB},
+	cells, err := scenarios.Plan(cell.Choice{
+		"flow": {"call"}, "a": cell.RFC4787(), "b": cell.RFC4787(),
+		"registrar": {"received"}, "rport": {"true"}, "silent": {"b"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -223,7 +224,7 @@ func ladderResult(t *testing.T, id string, tape func(*testing.T) []vnet.Event) s
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := played(t, []scenarios.Cell{c})[0]
+	r := played(t, []cell.Cell{c})[0]
 	r.Events, r.Boxes = tape(t), boxesOf(c.Flow)
 	return r
 }

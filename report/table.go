@@ -1,6 +1,8 @@
 package report
 
-import "github.com/natproof/natproof/scenarios"
+import (
+	"github.com/natproof/natproof/scenarios/flows"
+)
 
 // table is the rectangle that both the text and the Markdown report draw.
 type table struct {
@@ -16,15 +18,12 @@ type tableRow struct {
 
 func (m mark) isZero() bool { return m == mark{} }
 
-// table draws the group by its flow.
+// table draws the group as its flow wants it.
 func (g group) table() table {
-	switch g.options.Flow {
-	case scenarios.FlowRegister:
-		return g.registrations()
-	case scenarios.FlowPCToPhone:
-		return g.phoneCalls()
+	if g.isMatrix() {
+		return g.matrix()
 	}
-	return g.matrix()
+	return g.list(flows.Of(g.options).Columns)
 }
 
 // matrix has a in rows and b in columns.
@@ -48,37 +47,22 @@ func (g group) matrix() table {
 	return t
 }
 
-// registrations has a row for each NAT and a column for each thing that must
-// reach the user agent behind it.
-func (g group) registrations() table {
-	t := table{corner: "NAT of a", columns: []string{"register response", "incoming INVITE", "200 to INVITE", "ACK", "BYE"}}
+// list has a row for each NAT of a, and the columns of the flow.
+func (g group) list(columns []flows.Column) table {
+	t := table{corner: "NAT of a"}
+	for _, c := range columns {
+		t.columns = append(t.columns, c.Title)
+	}
 	for _, r := range g.results {
-		t.rows = append(t.rows, tableRow{name: short(r.Cell.A), entries: []mark{
-			stepMark(r, scenarios.RegisterRequestA, scenarios.RegisterResponseA),
-			stepMark(r, scenarios.Invite),
-			stepMark(r, scenarios.FinalResponse),
-			stepMark(r, scenarios.Ack),
-			stepMark(r, scenarios.Bye),
-		}})
+		row := tableRow{name: pair(r.Cell)}
+		for _, c := range columns {
+			if c.Steps[0].IsStream() {
+				row.entries = append(row.entries, streamMark(r, c.Steps))
+			} else {
+				row.entries = append(row.entries, stepMark(r, c.Steps...))
+			}
+		}
+		t.rows = append(t.rows, row)
 	}
 	return t
 }
-
-// phoneCalls has a row for each NAT; the other end is the public gateway.
-func (g group) phoneCalls() table {
-	t := table{corner: "NAT of a", columns: []string{"register response", "INVITE", "200 to INVITE", "ACK, BYE", "media", "RTCP"}}
-	for _, r := range g.results {
-		t.rows = append(t.rows, tableRow{name: short(r.Cell.A), entries: []mark{
-			stepMark(r, scenarios.RegisterRequestA, scenarios.RegisterResponseA),
-			stepMark(r, scenarios.Invite),
-			stepMark(r, scenarios.FinalResponse),
-			stepMark(r, scenarios.Ack, scenarios.Bye),
-			streamMark(r, mediaOf, scenarios.RTPAToB, scenarios.RTPBToA),
-			streamMark(r, rtcpOf, scenarios.RTCPAToB, scenarios.RTCPBToA),
-		}})
-	}
-	return t
-}
-
-func mediaOf(o scenarios.Outcome) scenarios.Direction { return o.Media }
-func rtcpOf(o scenarios.Outcome) scenarios.Direction  { return o.RTCP }

@@ -12,7 +12,9 @@ import (
 	"github.com/pion/stun/v3"
 
 	"github.com/natproof/natproof/natmodels"
-	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/flows"
+	"github.com/natproof/natproof/scenarios/stage"
 	"github.com/natproof/natproof/vnet"
 )
 
@@ -147,20 +149,20 @@ func sdp(addr string, port int) string {
 	return fmt.Sprintf("v=0\r\no=- 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP 0\r\n", addr, addr, port)
 }
 
-func boxesOf(flow scenarios.Flow) []scenarios.Box {
+func boxesOf(flow cell.Flow) []stage.Box {
 	addr := func(s string) []netip.Addr { return []netip.Addr{netip.MustParseAddr(s)} }
-	boxes := []scenarios.Box{
-		{Name: "a", Role: scenarios.RoleHost, Addrs: addr("10.0.0.2")},
-		{Name: "nat-a", Role: scenarios.RoleNAT, Addrs: addr(outsideA)},
-		{Name: "internet", Role: scenarios.RoleInternet},
-		{Name: "stun", Role: scenarios.RoleServer, Addrs: addr("203.0.113.20")},
-		{Name: "proxy", Role: scenarios.RoleServer, Addrs: addr("203.0.113.10")},
+	boxes := []stage.Box{
+		{Name: "a", Role: stage.RoleHost, Addrs: addr("10.0.0.2")},
+		{Name: "nat-a", Role: stage.RoleNAT, Addrs: addr(outsideA)},
+		{Name: "internet", Role: stage.RoleInternet},
+		{Name: "stun", Role: stage.RoleServer, Addrs: addr("203.0.113.20")},
+		{Name: "proxy", Role: stage.RoleServer, Addrs: addr("203.0.113.10")},
 	}
-	if flow == scenarios.FlowCall {
-		boxes = append(boxes, scenarios.Box{Name: "nat-b", Role: scenarios.RoleNAT, Addrs: addr(outsideB)})
-		return append(boxes, scenarios.Box{Name: "b", Role: scenarios.RoleHost, Addrs: addr("192.168.1.2")})
+	if flow == flows.Call {
+		boxes = append(boxes, stage.Box{Name: "nat-b", Role: stage.RoleNAT, Addrs: addr(outsideB)})
+		return append(boxes, stage.Box{Name: "b", Role: stage.RoleHost, Addrs: addr("192.168.1.2")})
 	}
-	return append(boxes, scenarios.Box{Name: "b", Role: scenarios.RoleHost, Addrs: addr("192.0.2.2")})
+	return append(boxes, stage.Box{Name: "b", Role: stage.RoleHost, Addrs: addr("192.0.2.2")})
 }
 
 // registerTape is a registration from behind a symmetric NAT with STUN and no

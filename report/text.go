@@ -3,11 +3,13 @@ package report
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
 )
 
 // Text writes the sections for a terminal: a legend, then for every section its
@@ -58,9 +60,39 @@ func legend(b *strings.Builder, sections []Section, o Options) {
 	}
 	b.WriteByte('\n')
 	if hasCalls(sections) {
-		b.WriteString("  2way  a and b hear each other   A>B  only b hears a   B>A  only a hears b   -  neither   no call  never established\n")
+		keys(b, o, "2way  a and b hear each other", "A>B  only b hears a", "B>A  only a hears b", "-  neither", "no call  never established")
 	}
-	b.WriteString("  =  observed as predicted, cause included   p≠o  predicted p, observed o   ≠why  failed for another reason   .  not run\n")
+	signs := []string{"=  observed as predicted, cause included", "p≠o  predicted p, observed o", "≠why  failed for another reason", ".  not run"}
+	if has(sections, scenarios.NotCovered) {
+		signs = append(signs, "?  not covered: there is no theory of it")
+	}
+	if has(sections, scenarios.Broken) {
+		signs = append(signs, "ERROR  could not be played")
+	}
+	keys(b, o, signs...)
+}
+
+// keys writes the signs of a table with their meanings, as many on a line as it has room for.
+func keys(b *strings.Builder, o Options, all ...string) {
+	line := ""
+	for _, k := range all {
+		switch {
+		case line == "":
+			line = "  " + k
+		case utf8.RuneCountInString(line)+3+utf8.RuneCountInString(k) > o.width():
+			b.WriteString(line + "\n")
+			line = "  " + k
+		default:
+			line += "   " + k
+		}
+	}
+	b.WriteString(line + "\n")
+}
+
+func has(sections []Section, status scenarios.Status) bool {
+	return slices.ContainsFunc(sections, func(s Section) bool {
+		return slices.ContainsFunc(s.Results, func(r scenarios.Result) bool { return r.Status() == status })
+	})
 }
 
 func hasCalls(sections []Section) bool {
@@ -88,45 +120,74 @@ func textGroup(b *strings.Builder, g group, o Options) {
 	}
 }
 
+// counted counts each status apart.
 func counted(results []scenarios.Result) string {
-	refused := 0
+	count := map[scenarios.Status]int{}
 	for _, r := range results {
-		if noTheory(r) {
-			refused++
-		}
+		count[r.Status()]++
 	}
-	text := fmt.Sprintf("%d of %d as predicted", asPredicted(results), len(results)-refused)
-	if refused > 0 {
-		text += fmt.Sprintf(", %d without a theory", refused)
+	text := fmt.Sprintf("%d of %d as predicted", count[scenarios.Pass], count[scenarios.Pass]+count[scenarios.Fail])
+	if n := count[scenarios.NotCovered]; n > 0 {
+		text += fmt.Sprintf(", %d not covered", n)
+	}
+	if n := count[scenarios.Broken]; n > 0 {
+		text += fmt.Sprintf(", %d could not be played", n)
 	}
 	return text
 }
 
+// textTable draws the table. One that is wider than a line is drawn in pieces, each with some
+// of the columns and the names of the rows.
 func textTable(b *strings.Builder, t table, o Options) {
-	width := make([]int, 1+len(t.columns))
-	width[0] = utf8.RuneCountInString(t.corner)
-	for i, c := range t.columns {
-		width[i+1] = utf8.RuneCountInString(c)
-	}
+	names := utf8.RuneCountInString(t.corner)
 	for _, row := range t.rows {
-		width[0] = max(width[0], utf8.RuneCountInString(row.name))
-		for i, m := range row.entries {
-			width[i+1] = max(width[i+1], utf8.RuneCountInString(m.text()))
+		names = max(names, utf8.RuneCountInString(row.name))
+	}
+	widths := make([]int, len(t.columns))
+	for i, c := range t.columns {
+		widths[i] = utf8.RuneCountInString(c)
+		for _, row := range t.rows {
+			widths[i] = max(widths[i], utf8.RuneCountInString(row.entries[i].text()))
 		}
 	}
-	line := "  " + pad(t.corner, width[0])
-	for i, c := range t.columns {
-		line += "  " + pad(c, width[i+1])
+	for from := 0; from < len(widths) || from == 0; {
+		to := fitting(widths, from, o.width()-2-names)
+		if from > 0 {
+			b.WriteByte('\n')
+		}
+		textColumns(b, t, names, widths, from, to, o)
+		from = to
+	}
+}
+
+// fitting is how many columns, from one of them on, have room; at least one.
+func fitting(widths []int, from, room int) int {
+	to := from
+	for to < len(widths) && (to == from || room >= 2+widths[to]) {
+		room -= 2 + widths[to]
+		to++
+	}
+	return max(to, from+1)
+}
+
+func textColumns(b *strings.Builder, t table, names int, widths []int, from, to int, o Options) {
+	to = min(to, len(widths))
+	line := "  " + pad(t.corner, names)
+	for i := from; i < to; i++ {
+		line += "  " + pad(t.columns[i], widths[i])
+	}
+	if to-from < len(widths) {
+		line = strings.TrimRight(line, " ") + fmt.Sprintf("   (columns %d to %d of %d)", from+1, to, len(widths))
 	}
 	b.WriteString(o.paint(faint, strings.TrimRight(line, " ")) + "\n")
 	for _, row := range t.rows {
-		b.WriteString("  " + pad(row.name, width[0]))
-		for i, m := range row.entries {
-			w := width[i+1]
-			if i == len(row.entries)-1 {
+		b.WriteString("  " + pad(row.name, names))
+		for i := from; i < to; i++ {
+			w := widths[i]
+			if i == to-1 {
 				w = 0
 			}
-			if m.isZero() {
+			if m := row.entries[i]; m.isZero() {
 				b.WriteString("  " + pad(".", w))
 			} else {
 				b.WriteString("  " + m.paint(o, w))
@@ -138,13 +199,13 @@ func textTable(b *strings.Builder, t table, o Options) {
 
 // rtcpLine reports RTCP beside the media of a matrix.
 func rtcpLine(g group) string {
-	if g.options.Flow != scenarios.FlowCall {
+	if !g.isMatrix() {
 		return ""
 	}
 	var differ []string
 	calls, judged := 0, 0
 	for _, r := range g.results {
-		if r.Err != nil || !hasCall(r.Observed) {
+		if r.Err != nil || !hasCall(r.Cell, r.Observed) {
 			continue
 		}
 		calls++
@@ -170,7 +231,7 @@ func rtcpLine(g group) string {
 // cause is one line below a table.
 type cause struct {
 	where, what string
-	cause       scenarios.Cause
+	cause       cell.Cause
 	text        string // instead of a cause
 	surprise    bool
 }
@@ -208,17 +269,17 @@ func causes(g group) []cause {
 		where := pair(r.Cell)
 		switch {
 		case noTheory(r):
-			all = append(all, cause{where, "not played", scenarios.Cause{}, r.Err.Error(), false})
+			all = append(all, cause{where, "not covered", cell.Cause{}, notCovered(r), false})
 			continue
 		case r.Err != nil:
-			all = append(all, cause{where, "ERROR", scenarios.Cause{}, r.Err.Error(), true})
+			all = append(all, cause{where, "ERROR", cell.Cause{}, r.Err.Error(), true})
 			continue
 		}
 		for _, s := range r.Observed.Failures() {
 			all = append(all, cause{where, stepWord(s.Step) + " " + fateWord(s.Fate), s.Cause, "", false})
 		}
 		for _, s := range r.Surprises() {
-			all = append(all, cause{where, stepWord(s.Step) + " UNEXPECTED", scenarios.Cause{}, surpriseInShort(s), true})
+			all = append(all, cause{where, stepWord(s.Step) + " UNEXPECTED", cell.Cause{}, surpriseInShort(s), true})
 		}
 	}
 	return all
@@ -243,23 +304,21 @@ func textCauses(b *strings.Builder, lines []cause, o Options) {
 	}
 }
 
-func stepWord(s scenarios.Step) string {
-	switch s {
-	case scenarios.RTPAToB:
-		return "A>B"
-	case scenarios.RTPBToA:
-		return "B>A"
-	case scenarios.RTCPAToB:
-		return "RTCP A>B"
-	case scenarios.RTCPBToA:
-		return "RTCP B>A"
+// stepWord is what a step is called in a line: a stream by its direction.
+func stepWord(s cell.Step) string {
+	way := map[cell.Side]string{cell.A: "A>B", cell.B: "B>A"}[s.From]
+	switch s.Part {
+	case cell.RTP:
+		return way
+	case cell.RTCP:
+		return "RTCP " + way
 	}
-	return string(s)
+	return s.Name
 }
 
-func fateWord(f scenarios.Fate) string {
+func fateWord(f cell.Fate) string {
 	switch f {
-	case scenarios.NotSent:
+	case cell.NotSent:
 		return "not sent"
 	case "":
 		return "not seen"
@@ -271,7 +330,7 @@ func surpriseText(s scenarios.Surprise) string {
 	return "predicted " + fateText(s.Predicted) + "; observed " + fateText(s.Observed)
 }
 
-func fateText(s scenarios.StepOutcome) string {
+func fateText(s cell.StepOutcome) string {
 	if s.Cause.IsZero() {
 		return fateWord(s.Fate)
 	}
@@ -298,10 +357,23 @@ func summary(b *strings.Builder, sections []Section, o Options) {
 		b.WriteString(o.paint(good, text+".") + "\n")
 		return
 	}
-	b.WriteString(o.paint(alarm, fmt.Sprintf("%s, %d NOT:", text, len(odd))) + "\n")
+	if n := failed(odd); n > 0 {
+		text += fmt.Sprintf(", %d NOT", n)
+	}
+	b.WriteString(o.paint(alarm, text+":") + "\n")
 	for _, r := range odd {
 		fmt.Fprintf(b, "  %s run --seed %d '%s'   # %s\n", o.command(), r.Seed, r.Cell.ID(), inShort(r))
 	}
+}
+
+func failed(results []scenarios.Result) int {
+	n := 0
+	for _, r := range results {
+		if r.Status() == scenarios.Fail {
+			n++
+		}
+	}
+	return n
 }
 
 // inShort says in a few words what is odd about a result.
@@ -323,8 +395,8 @@ func surpriseInShort(s scenarios.Surprise) string {
 	return fmt.Sprintf("predicted %s, observed %s", shortFate(s.Predicted), shortFate(s.Observed))
 }
 
-func shortFate(s scenarios.StepOutcome) string {
-	if s.Fate != scenarios.Lost {
+func shortFate(s cell.StepOutcome) string {
+	if s.Fate != cell.Lost {
 		return fateWord(s.Fate)
 	}
 	return fmt.Sprintf("lost at %s (%s)", s.Cause.Box, s.Cause.Rule)

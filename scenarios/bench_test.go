@@ -7,18 +7,20 @@ import (
 	"time"
 
 	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/flows"
 )
 
 // BenchmarkCells plays whole cells on all processors, each cell in a world of its
 // own with servers and user agents made anew.
 func BenchmarkCells(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(800)) // as the command does
-	register := scenarios.DefaultCell(scenarios.FlowRegister, "port-restricted", scenarios.NoNAT)
-	call := scenarios.DefaultCell(scenarios.FlowCall, "port-restricted", "full-cone")
-	call.Registrar, call.Rport = scenarios.RegistrarReceived, true
+	register := cell.Default(flows.Register, "port-restricted", cell.NoNAT)
+	call := cell.Default(flows.Call, "port-restricted", "full-cone")
+	call.Registrar, call.Rport = cell.RegistrarReceived, true
 	for _, bench := range []struct {
 		name string
-		cell scenarios.Cell
+		cell cell.Cell
 		opts scenarios.RunOptions
 	}{
 		{"flow=register", register, scenarios.RunOptions{}},

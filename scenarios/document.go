@@ -1,9 +1,12 @@
 package scenarios
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+
+	"github.com/natproof/natproof/scenarios/cell"
 )
 
 // Schema names the form of Document. Its JSON schema is docs/schema/results-v1.json.
@@ -17,47 +20,118 @@ type Document struct {
 	Cells  []DocumentCell `json:"cells"`
 }
 
-// DocumentCell is one Result in JSON.
+// DocumentCell is one Result in JSON. The flow, and the value of every axis by the name that
+// cell.Axes gives it, stand behind the id.
 type DocumentCell struct {
-	ID          string           `json:"id"`
-	Flow        Flow             `json:"flow"`
-	A           string           `json:"a"`
-	B           string           `json:"b"`
-	PortManager PortManager      `json:"portManager"`
-	Registrar   Registrar        `json:"registrar"`
-	Rport       bool             `json:"rport"`
-	Latch       Sides            `json:"latch"`
-	Strict      Sides            `json:"strict"`
-	Silent      Sides            `json:"silent"`
-	FilterScope FilterScope      `json:"filterScope"`
-	ALG         ALG              `json:"alg"`
-	Predicted   *DocumentOutcome `json:"predicted,omitempty"`
-	Observed    *DocumentOutcome `json:"observed,omitempty"` // absent if the cell could not be played
-	Cause       string           `json:"cause"`
-	Expected    bool             `json:"expected"`
-	Steps       []DocumentStep   `json:"steps"`
-	Error       string           `json:"error,omitempty"`
+	ID        string           `json:"id"`
+	Axes      Axes             `json:"-"`
+	Status    Status           `json:"status"`
+	Predicted *DocumentOutcome `json:"predicted,omitempty"`
+	Observed  *DocumentOutcome `json:"observed,omitempty"` // absent if the cell could not be played
+	Cause     string           `json:"cause"`
+	Expected  *bool            `json:"expected,omitempty"` // absent if the cell was not played
+	Steps     []DocumentStep   `json:"steps"`
+	Why       string           `json:"why,omitempty"`   // of not-covered
+	Error     string           `json:"error,omitempty"` // of error
+}
+
+// Axes are the flow of a cell and its value on every axis, in JSON fields of their own.
+type Axes cell.Cell
+
+// MarshalJSON writes an object with the axes in the order of their table.
+func (x Axes) MarshalJSON() ([]byte, error) {
+	c := cell.Cell(x)
+	var b bytes.Buffer
+	write := func(name string, value any) error {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return err
+		}
+		separator := byte(',')
+		if b.Len() == 0 {
+			separator = '{'
+		}
+		b.WriteByte(separator)
+		fmt.Fprintf(&b, "%q:%s", name, text)
+		return nil
+	}
+	if err := write("flow", c.Flow.Name()); err != nil {
+		return nil, err
+	}
+	for _, a := range cell.Axes {
+		var value any = a.Get(c)
+		if a.Bool {
+			value = value == "true"
+		}
+		if err := write(a.JSON, value); err != nil {
+			return nil, err
+		}
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// MarshalJSON puts the axes behind the id.
+func (d DocumentCell) MarshalJSON() ([]byte, error) {
+	type plain DocumentCell
+	rest, err := marshal(plain(d))
+	if err != nil {
+		return nil, err
+	}
+	axes, err := d.Axes.MarshalJSON()
+	if err != nil {
+		return nil, err
+	}
+	id, err := marshal(d.ID)
+	if err != nil {
+		return nil, err
+	}
+	head := len(`{"id":`) + len(id)
+	return append(append(append(rest[:head:head], ','), axes[1:len(axes)-1]...), rest[head:]...), nil
+}
+
+// UnmarshalJSON reads the axes back from the id.
+func (d *DocumentCell) UnmarshalJSON(text []byte) error {
+	type plain DocumentCell
+	if err := json.Unmarshal(text, (*plain)(d)); err != nil {
+		return err
+	}
+	c, err := ParseID(d.ID)
+	if err != nil {
+		return fmt.Errorf("scenarios: read results: %w", err)
+	}
+	d.Axes = Axes(c)
+	return nil
+}
+
+// marshal is json.Marshal that leaves <, > and & alone.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), err
 }
 
 // DocumentOutcome is an Outcome without its steps. RTCP is absent where it was
 // not judged.
 type DocumentOutcome struct {
-	Register   Verdict   `json:"register"`
-	Signalling Verdict   `json:"signalling"`
-	Media      Direction `json:"media"`
-	RTCP       Direction `json:"rtcp,omitempty"`
+	Register   cell.Verdict   `json:"register"`
+	Signalling cell.Verdict   `json:"signalling"`
+	Media      cell.Direction `json:"media"`
+	RTCP       cell.Direction `json:"rtcp,omitempty"`
 }
 
 // DocumentStep is one step, predicted and observed. Box, rule and cause are of
 // what was observed; the predicted cause is there where it is another one.
 type DocumentStep struct {
-	Step           Step   `json:"step"`
-	Predicted      Fate   `json:"predicted"`
-	Observed       Fate   `json:"observed,omitempty"`
-	Box            string `json:"box,omitempty"`
-	Rule           Rule   `json:"rule,omitempty"`
-	Cause          string `json:"cause,omitempty"`
-	PredictedCause string `json:"predictedCause,omitempty"`
+	Step           string    `json:"step"`
+	Predicted      cell.Fate `json:"predicted"`
+	Observed       cell.Fate `json:"observed,omitempty"`
+	Box            string    `json:"box,omitempty"`
+	Rule           cell.Rule `json:"rule,omitempty"`
+	Cause          string    `json:"cause,omitempty"`
+	PredictedCause string    `json:"predictedCause,omitempty"`
 }
 
 // NewDocument describes the results, in their order.
@@ -70,23 +144,21 @@ func NewDocument(seed uint64, results []Result) Document {
 }
 
 func documentCell(r Result) DocumentCell {
-	c := r.Cell
 	d := DocumentCell{
-		ID: c.ID(), Flow: c.Flow, A: c.A, B: c.B, PortManager: c.PortManager,
-		Registrar: c.Registrar, Rport: c.Rport, Latch: c.Latch, Strict: c.Strict, Silent: c.Silent,
-		FilterScope: c.FilterScope,
-		ALG:         c.ALG,
-		Cause:       r.Cause,
-		Expected:    r.Expected && r.Err == nil,
-		Steps:       make([]DocumentStep, 0, len(r.Predicted.Steps)),
+		ID: r.Cell.ID(), Axes: Axes(r.Cell),
+		Status: r.Status(), Cause: r.Cause,
+		Steps: make([]DocumentStep, 0, len(r.Predicted.Steps)),
 	}
 	if len(r.Predicted.Steps) > 0 {
 		d.Predicted = documentOutcome(r.Predicted)
 	}
-	if r.Err != nil {
+	switch d.Status {
+	case NotCovered:
+		d.Why = r.Err.Error()
+	case Broken:
 		d.Error = r.Err.Error()
-	} else {
-		d.Observed = documentOutcome(r.Observed)
+	default:
+		d.Observed, d.Expected = documentOutcome(r.Observed), &r.Expected
 	}
 	for _, p := range r.Predicted.Steps {
 		o, _ := r.Observed.Step(p.Step)
@@ -95,9 +167,9 @@ func documentCell(r Result) DocumentCell {
 	return d
 }
 
-func documentStep(p, o StepOutcome) DocumentStep {
+func documentStep(p, o cell.StepOutcome) DocumentStep {
 	d := DocumentStep{
-		Step: p.Step, Predicted: p.Fate, Observed: o.Fate,
+		Step: p.Step.Name, Predicted: p.Fate, Observed: o.Fate,
 		Box: o.Cause.Box, Rule: o.Cause.Rule, Cause: o.Cause.String(),
 	}
 	if !o.Cause.Same(p.Cause) {
@@ -106,7 +178,7 @@ func documentStep(p, o StepOutcome) DocumentStep {
 	return d
 }
 
-func documentOutcome(o Outcome) *DocumentOutcome {
+func documentOutcome(o cell.Outcome) *DocumentOutcome {
 	return &DocumentOutcome{Register: o.Register, Signalling: o.Signalling, Media: o.Media, RTCP: o.RTCP}
 }
 

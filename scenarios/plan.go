@@ -1,159 +1,80 @@
 package scenarios
 
-// Axes are the values of each option of which Plan takes every combination. An
-// empty axis is the default of DefaultCell alone; of A and B it is Classic,
-// of Flows all of them.
-type Axes struct {
-	Flows        []Flow
-	A, B         []string
-	PortManagers []PortManager
-	Registrars   []Registrar
-	Rports       []bool
-	Latches      []Sides
-	Stricts      []Sides
-	Silents      []Sides
-	FilterScopes []FilterScope
-	ALGs         []ALG
+import (
+	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/flows"
+	"github.com/natproof/natproof/scenarios/stage"
+)
+
+// Space is everything that can be played: all flows, all axes, and the groups of NATs that
+// have a name.
+func Space() cell.Space {
+	s := cell.Space{Groups: []cell.Group{
+		{Name: "classic", Help: "no NAT and the four classes of RFC 3489", Values: cell.Classic},
+		{Name: "rfc4787", Help: "no NAT and the nine codes of RFC 4787", Values: cell.RFC4787},
+		{Name: "devices", Help: "the devices of the catalogue that there is a theory of", Values: Devices},
+	}}
+	for _, f := range flows.All() {
+		s.Flows = append(s.Flows, f)
+	}
+	return s
 }
 
-// Plan expands the axes into cells, in a fixed order: the flow changes slowest,
-// then port manager, registrar, rport, latch, strict, silent, filter scope and ALG;
-// a and b change fastest, so that the cells of one matrix stand together. What
-// a flow does not use is collapsed (see Cell.Canonical) and the duplicates that
-// makes are left out. The first invalid value is returned as a *ValueError.
-func Plan(axes Axes) ([]Cell, error) {
-	axes = axes.withDefaults()
-	if err := axes.validate(); err != nil {
-		return nil, err
-	}
-	var cells []Cell
-	seen := map[Cell]bool{}
-	axes.each(func(c Cell) {
-		if c = c.Canonical(); !seen[c] {
-			seen[c] = true
-			cells = append(cells, c)
+// Plan expands the choice into cells; see [cell.Space.Plan].
+func Plan(choice cell.Choice) ([]cell.Cell, error) { return Space().Plan(choice) }
+
+// ParseID reads an identifier; see [cell.Space.ParseID].
+func ParseID(id string) (cell.Cell, error) { return Space().ParseID(id) }
+
+// Devices are the devices of the catalogue that the theory covers in a registration with an
+// address learned by STUN.
+func Devices() []string {
+	var names []string
+	for _, name := range natmodels.DeviceNames() {
+		if _, err := Predict(cell.Default(flows.Register, name, cell.NoNAT), nil); err == nil {
+			names = append(names, name)
 		}
-	})
-	return cells, nil
+	}
+	return names
+}
+
+// Predict says what theory expects of the cell, with those phones at its ends: for every step
+// whether it arrives, and if not which box stops it by which rule. No phones are this
+// project's own.
+func Predict(c cell.Cell, phones stage.Phones) (cell.Outcome, error) {
+	if err := c.Validate(); err != nil {
+		return cell.Outcome{}, err
+	}
+	c = c.Canonical()
+	n, err := flows.Network(c, phones)
+	if err != nil {
+		return cell.Outcome{}, err
+	}
+	return flows.Of(c).Predict(n), nil
 }
 
 // Claim is the first part of the default report: the claim that STUN is
 // enough, put to every classic NAT with plain RFC 3261 signalling.
-func Claim() []Cell { return mustPlan(Axes{Flows: []Flow{FlowRegister}}) }
+func Claim() []cell.Cell { return mustPlan(cell.Choice{"flow": {"register"}}) }
 
 // Remedied is the second part: the same with rport and a registrar that routes
 // to where the REGISTER came from.
-func Remedied() []Cell {
-	return mustPlan(Axes{
-		Flows: []Flow{FlowRegister}, Registrars: []Registrar{RegistrarReceived}, Rports: []bool{true},
-	})
+func Remedied() []cell.Cell {
+	return mustPlan(cell.Choice{"flow": {"register"}, "registrar": {"received"}, "rport": {"true"}})
 }
 
 // Media is the third part: on that base, calls between every two classic NATs,
 // plain and with both sides latching.
-func Media() []Cell {
-	return mustPlan(Axes{
-		Flows: []Flow{FlowCall}, Registrars: []Registrar{RegistrarReceived}, Rports: []bool{true},
-		Latches: []Sides{NoSide, BothSides},
-	})
+func Media() []cell.Cell {
+	return mustPlan(cell.Choice{"flow": {"call"}, "registrar": {"received"}, "rport": {"true"}, "latch": {"none", "both"}})
 }
 
-// mustPlan is for axes written in this package.
-func mustPlan(axes Axes) []Cell {
-	cells, err := Plan(axes)
+// mustPlan is for choices written in this package.
+func mustPlan(choice cell.Choice) []cell.Cell {
+	cells, err := Plan(choice)
 	if err != nil {
 		panic(err)
 	}
 	return cells
-}
-
-func (x Axes) withDefaults() Axes {
-	d := DefaultCell("", "", "")
-	if len(x.Flows) == 0 {
-		x.Flows = Flows()
-	}
-	if len(x.A) == 0 {
-		x.A = Classic()
-	}
-	if len(x.B) == 0 {
-		x.B = Classic()
-	}
-	orDefault(&x.PortManagers, d.PortManager)
-	orDefault(&x.Registrars, d.Registrar)
-	orDefault(&x.Rports, d.Rport)
-	orDefault(&x.Latches, d.Latch)
-	orDefault(&x.Stricts, d.Strict)
-	orDefault(&x.Silents, d.Silent)
-	orDefault(&x.FilterScopes, d.FilterScope)
-	orDefault(&x.ALGs, d.ALG)
-	return x
-}
-
-func orDefault[T any](axis *[]T, value T) {
-	if len(*axis) == 0 {
-		*axis = []T{value}
-	}
-}
-
-func (x Axes) validate() error {
-	presets := NATs()
-	for _, err := range []error{
-		checkAll("flow", x.Flows, Flows()),
-		checkAll(AxisNAT, x.A, presets),
-		checkAll(AxisNAT, x.B, presets),
-		checkAll("port manager", x.PortManagers, PortManagers()),
-		checkAll("registrar policy", x.Registrars, Registrars()),
-		checkAll("latch", x.Latches, SideSets()),
-		checkAll("strict", x.Stricts, SideSets()),
-		checkAll("silent", x.Silents, SilentSets()),
-		checkAll("filter scope", x.FilterScopes, FilterScopes()),
-		checkAll("ALG", x.ALGs, ALGs()),
-	} {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func checkAll[T ~string](axis string, values, valid []T) error {
-	for _, v := range values {
-		if err := CheckValue(axis, v, valid); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// each calls f for every combination, slowest axis first.
-func (x Axes) each(f func(Cell)) {
-	var c Cell
-	over(x.Flows, &c.Flow, func() {
-		over(x.PortManagers, &c.PortManager, func() {
-			over(x.Registrars, &c.Registrar, func() {
-				over(x.Rports, &c.Rport, func() {
-					over(x.Latches, &c.Latch, func() {
-						over(x.Stricts, &c.Strict, func() {
-							over(x.Silents, &c.Silent, func() {
-								over(x.FilterScopes, &c.FilterScope, func() {
-									over(x.ALGs, &c.ALG, func() {
-										over(x.A, &c.A, func() {
-											over(x.B, &c.B, func() { f(c) })
-										})
-									})
-								})
-							})
-						})
-					})
-				})
-			})
-		})
-	})
-}
-
-func over[T any](values []T, slot *T, next func()) {
-	for _, v := range values {
-		*slot = v
-		next()
-	}
 }

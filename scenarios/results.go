@@ -1,49 +1,58 @@
 package scenarios
 
 import (
-	"net/netip"
+	"errors"
 	"strings"
 
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/stage"
+	"github.com/natproof/natproof/scenarios/theory"
 	"github.com/natproof/natproof/vnet"
 )
 
-// Role is what a box is, for those who draw it.
-type Role string
-
-// The roles of boxes.
-const (
-	RoleHost     Role = "host"     // a user agent's host
-	RoleNAT      Role = "nat"      // a gateway
-	RoleInternet Role = "internet" // the realm of public addresses
-	RoleServer   Role = "server"   // STUN server, proxy, PSTN gateway
-)
-
-// Box is one box of a cell's topology.
-type Box struct {
-	Name  string
-	Role  Role
-	Addrs []netip.Addr // its addresses; of a NAT the external ones
-}
-
 // Result is one cell, predicted and observed.
 type Result struct {
-	Cell      Cell
+	Cell      cell.Cell
 	Seed      uint64
-	Predicted Outcome
-	Observed  Outcome
+	Predicted cell.Outcome
+	Observed  cell.Outcome
 	Cause     string // why what failed failed; empty if all worked
 	Expected  bool   // observed = predicted, and failed for the predicted reasons
 	Err       error  // the cell could not be played; Observed is not to be trusted
 
 	// With RunOptions.Trace only.
 	Events []vnet.Event
-	Boxes  []Box // left to right: a's side, the servers, b's side
+	Boxes  []stage.Box // left to right: a's side, the servers, b's side
+}
+
+// Status is what a cell comes to.
+type Status string
+
+// The four, each counted apart.
+const (
+	Pass       Status = "pass"        // as predicted, causes included
+	Fail       Status = "fail"        // not as predicted
+	NotCovered Status = "not-covered" // of which there is no theory: it was not played
+	Broken     Status = "error"       // could not be played
+)
+
+// Status is what the cell comes to.
+func (r Result) Status() Status {
+	switch {
+	case errors.Is(r.Err, theory.ErrNotCovered):
+		return NotCovered
+	case r.Err != nil:
+		return Broken
+	case r.Expected:
+		return Pass
+	}
+	return Fail
 }
 
 // Judge compares what was observed with what was predicted. A predicted failure
 // that failed for the predicted reason is as expected.
-func Judge(cell Cell, seed uint64, predicted, observed Outcome) Result {
-	r := Result{Cell: cell, Seed: seed, Predicted: predicted, Observed: observed}
+func Judge(c cell.Cell, seed uint64, predicted, observed cell.Outcome) Result {
+	r := Result{Cell: c, Seed: seed, Predicted: predicted, Observed: observed}
 	r.Cause = causeOf(observed)
 	r.Expected = len(r.Surprises()) == 0
 	return r
@@ -51,8 +60,8 @@ func Judge(cell Cell, seed uint64, predicted, observed Outcome) Result {
 
 // Surprise is one step that did not do what was predicted.
 type Surprise struct {
-	Step                Step
-	Predicted, Observed StepOutcome
+	Step                cell.Step
+	Predicted, Observed cell.StepOutcome
 }
 
 // Surprises are the steps whose fate, or whose cause of loss, differs from the
@@ -61,10 +70,10 @@ func (r Result) Surprises() []Surprise {
 	var all []Surprise
 	for _, p := range r.Predicted.Steps {
 		o, seen := r.Observed.Step(p.Step)
-		if !seen && (p.Step == RTCPAToB || p.Step == RTCPBToA) {
+		if !seen && (p.Step.Part == cell.RTCP) {
 			continue
 		}
-		if o.Fate != p.Fate || p.Fate == Lost && !o.Cause.Same(p.Cause) {
+		if o.Fate != p.Fate || p.Fate == cell.Lost && !o.Cause.Same(p.Cause) {
 			all = append(all, Surprise{Step: p.Step, Predicted: p, Observed: o})
 		}
 	}
@@ -72,10 +81,10 @@ func (r Result) Surprises() []Surprise {
 }
 
 // causeOf puts the failures on one line.
-func causeOf(o Outcome) string {
+func causeOf(o cell.Outcome) string {
 	var parts []string
 	for _, s := range o.Failures() {
-		parts = append(parts, string(s.Step)+": "+s.Cause.String())
+		parts = append(parts, s.Step.Name+": "+s.Cause.String())
 	}
 	return strings.Join(parts, "; ")
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"runtime"
 	"sync"
+
+	"github.com/natproof/natproof/scenarios/cell"
 )
 
 // RunAll plays the cells, jobs at a time (0: as many as there are processors),
@@ -14,11 +16,11 @@ import (
 // When the context ends no further cell is started and those being played are
 // given up: what was finished is returned, still in order, and is all that each
 // has seen.
-func RunAll(ctx context.Context, cells []Cell, opts RunOptions, jobs int, each func(Result)) []Result {
-	return runAll(ctx, cells, jobs, each, func(ctx context.Context, c Cell) Result { return Run(ctx, c, opts) })
+func RunAll(ctx context.Context, cells []cell.Cell, opts RunOptions, jobs int, each func(Result)) []Result {
+	return runAll(ctx, cells, jobs, each, func(ctx context.Context, c cell.Cell) Result { return Run(ctx, c, opts) })
 }
 
-func runAll(ctx context.Context, cells []Cell, jobs int, each func(Result), run func(context.Context, Cell) Result) []Result {
+func runAll(ctx context.Context, cells []cell.Cell, jobs int, each func(Result), run func(context.Context, cell.Cell) Result) []Result {
 	if jobs <= 0 {
 		jobs = runtime.GOMAXPROCS(0)
 	}

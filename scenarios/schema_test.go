@@ -1,18 +1,24 @@
 package scenarios
 
 import (
+	"bytes"
 	"encoding/json"
+	"flag"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/natproof/natproof/scenarios/cell"
 )
 
 // jsonSchema is as much of a JSON schema as the published one uses to describe
 // the form of an object.
 type jsonSchema struct {
+	Type       string                `json:"type"`
+	Ref        string                `json:"$ref"`
 	Const      any                   `json:"const"`
 	Required   []string              `json:"required"`
 	Properties map[string]jsonSchema `json:"properties"`
@@ -59,22 +65,51 @@ func TestPublishedSchema(t *testing.T) {
 			t.Errorf("%s: the schema requires %v, the program always writes %v", name, x.schema.Required, always)
 		}
 	}
-	cell := s.Defs["cell"].Properties
-	enum(t, "flow", cell["flow"], Flows())
-	enum(t, "portManager", cell["portManager"], PortManagers())
-	enum(t, "registrar", cell["registrar"], Registrars())
-	enum(t, "sides", s.Defs["sides"], SideSets())
-	enum(t, "silent", cell["silent"], SilentSets())
-	enum(t, "filterScope", cell["filterScope"], FilterScopes())
-	enum(t, "direction", s.Defs["direction"], []Direction{TwoWay, OnlyAToB, OnlyBToA, NoWay})
-	enum(t, "fate", s.Defs["fate"], []Fate{Arrived, Lost, NotSent})
-	enum(t, "step", s.Defs["step"].Properties["step"], DefaultCell(FlowCall, NoNAT, NoNAT).Steps())
+	enum(t, "direction", s.Defs["direction"], []cell.Direction{cell.TwoWay, cell.OnlyAToB, cell.OnlyBToA, cell.NoWay})
+	enum(t, "fate", s.Defs["fate"], []cell.Fate{cell.Arrived, cell.Lost, cell.NotSent})
+	enum(t, "status", s.Defs["cell"].Properties["status"], []Status{Pass, Fail, NotCovered, Broken})
+}
+
+var rewrite = flag.Bool("rewrite", false, "write docs/schema/results-v1.json anew")
+
+// What is published is what the values say.
+func TestPublishedSchemaIsMadeFromTheValues(t *testing.T) {
+	file := filepath.Join("..", "docs", "schema", "results-v1.json")
+	want, err := JSONSchema()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !json.Valid(want) {
+		t.Fatalf("not JSON:\n%s", want)
+	}
+	if *rewrite {
+		if err := os.WriteFile(file, want, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	have, err := os.ReadFile(file)
+	if err != nil || !bytes.Equal(have, want) {
+		t.Errorf("%s is not up to date (%v): make docs", file, err)
+	}
+}
+
+// axisFields are the fields of a cell that its table of axes makes, all of them always there.
+func axisFields() []string {
+	names := []string{"flow"}
+	for _, x := range cell.Axes {
+		names = append(names, x.JSON)
+	}
+	return names
 }
 
 func jsonFields(v any) (all, always []string) {
 	t := reflect.TypeOf(v)
 	for i := range t.NumField() {
 		name, options, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		if name == "-" {
+			all, always = append(all, axisFields()...), append(always, axisFields()...)
+			continue
+		}
 		all = append(all, name)
 		if options != "omitempty" {
 			always = append(always, name)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/vnet"
 )
 
@@ -30,19 +32,12 @@ var rough = vnet.LinkConfig{
 }
 
 var _ = ginkgo.Describe("The same seed", ginkgo.Label("determinism"), func() {
-	cells := append(
-		plan(func(x *scenarios.Axes) {
-			x.Flows, x.A = []scenarios.Flow{scenarios.FlowRegister}, []string{"symmetric"}
-		}),
-		append(plan(func(x *scenarios.Axes) {
-			x.Flows, x.A = []scenarios.Flow{scenarios.FlowRegister}, []string{"eim-eif"}
-			x.Registrars, x.Rports = []scenarios.Registrar{scenarios.RegistrarContact}, []bool{false}
-		}), append(plan(func(x *scenarios.Axes) {
-			x.Flows, x.A, x.B = []scenarios.Flow{scenarios.FlowCall}, []string{"apdm-adf"}, []string{"port-restricted"}
-			x.Latches = []scenarios.Sides{scenarios.BothSides}
-		}), plan(func(x *scenarios.Axes) {
-			x.Flows, x.A = []scenarios.Flow{scenarios.FlowPCToPhone}, []string{"port-restricted"}
-		})...)...)...)
+	cells := slices.Concat(
+		plan(cell.Choice{"flow": {"register"}, "a": {"symmetric"}}),
+		plan(cell.Choice{"flow": {"register"}, "a": {"eim-eif"}, "registrar": {"contact"}, "rport": {"false"}}),
+		plan(cell.Choice{"flow": {"call"}, "a": {"apdm-adf"}, "b": {"port-restricted"}, "latch": {"both"}}),
+		plan(cell.Choice{"flow": {"pc-to-phone"}, "a": {"port-restricted"}}),
+	)
 	for _, c := range cells {
 		ginkgo.It(fmt.Sprintf("gives the same JSON and the same trace in %d repetitions over a lossy, jittery link: %s", seeds*repetitions, c.ID()), func(ctx context.Context) {
 			traces, losses := map[string]bool{}, 0
@@ -67,7 +62,7 @@ var _ = ginkgo.Describe("The same seed", ginkgo.Label("determinism"), func() {
 // playback is what one run leaves, in comparable form.
 type playback struct{ json, trace string }
 
-func playRough(ctx context.Context, c scenarios.Cell, seed uint64) playback {
+func playRough(ctx context.Context, c cell.Cell, seed uint64) playback {
 	r := scenarios.Run(ctx, c, scenarios.RunOptions{Seed: seed, Access: &rough, MediaTime: 3 * time.Second, Trace: true})
 	gomega.Expect(r.Err).NotTo(gomega.HaveOccurred())
 	var doc bytes.Buffer

@@ -15,6 +15,9 @@ import (
 
 	"github.com/natproof/natproof/bubble"
 	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/flows"
+	"github.com/natproof/natproof/scenarios/stage"
 	"github.com/natproof/natproof/vnet"
 )
 
@@ -23,17 +26,17 @@ import (
 // so its agents must connect in exactly the cells where media between two
 // latching sides is two-way.
 var _ = ginkgo.Describe("pion/ice agents as outside clients", ginkgo.Label("flow:ice"), func() {
-	for _, a := range scenarios.Classic() {
-		for _, b := range scenarios.Classic() {
-			cell := scenarios.DefaultCell(scenarios.FlowCall, a, b)
-			cell.Registrar, cell.Rport, cell.Latch = scenarios.RegistrarReceived, true, scenarios.BothSides
-			predicted, err := scenarios.Predict(cell)
-			want := predicted.Media == scenarios.TwoWay
+	for _, a := range cell.Classic() {
+		for _, b := range cell.Classic() {
+			c := cell.Default(flows.Call, a, b)
+			c.Registrar, c.Rport, c.Latch = cell.RegistrarReceived, true, cell.BothSides
+			predicted, err := scenarios.Predict(c, nil)
+			want := predicted.Media == cell.TwoWay
 			word := map[bool]string{true: "connect", false: "cannot connect"}[want]
 
 			ginkgo.It(fmt.Sprintf("%s between %s and %s", word, a, b), ginkgo.Label("nat:"+a, "nat:"+b), func() {
 				gomega.Expect(err).NotTo(gomega.HaveOccurred())
-				connected, err := iceConnects(cell)
+				connected, err := iceConnects(c)
 				gomega.Expect(err).NotTo(gomega.HaveOccurred())
 				gomega.Expect(connected).To(gomega.Equal(want))
 			})
@@ -42,18 +45,18 @@ var _ = ginkgo.Describe("pion/ice agents as outside clients", ginkgo.Label("flow
 })
 
 // iceConnects plays two agents against each other under virtual time.
-func iceConnects(cell scenarios.Cell) (connected bool, err error) {
-	leak := bubble.Run(func() { connected, err = iceInBubble(cell) })
+func iceConnects(c cell.Cell) (connected bool, err error) {
+	leak := bubble.Run(func() { connected, err = iceInBubble(c) })
 	return connected, errors.Join(err, leak)
 }
 
-func iceInBubble(cell scenarios.Cell) (connected bool, err error) {
+func iceInBubble(c cell.Cell) (connected bool, err error) {
 	lab, err := vnet.New(vnet.Config{Seed: 1, DiscardTrace: true})
 	if err != nil {
 		return false, err
 	}
 	defer func() { err = errors.Join(err, lab.Close()) }()
-	world, err := scenarios.NewWorld(lab, cell, 1, scenarios.DefaultLink)
+	world, err := stage.NewWorld(lab, c, 1, stage.DefaultLink)
 	if err != nil {
 		return false, err
 	}

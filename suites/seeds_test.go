@@ -14,7 +14,9 @@ import (
 	"github.com/onsi/gomega"
 
 	"github.com/natproof/natproof/bubble"
-	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/flows"
+	"github.com/natproof/natproof/scenarios/stage"
 	"github.com/natproof/natproof/servers/gateway"
 	"github.com/natproof/natproof/ua"
 	"github.com/natproof/natproof/vnet"
@@ -25,7 +27,7 @@ import (
 // the port manager in their order and with their arguments.
 var _ = ginkgo.Describe("The documented procedures", ginkgo.Label("seeds", "port-manager:stun", "nat:port-restricted"), func() {
 	ginkgo.It("registers from behind a NAT", ginkgo.Label("flow:register", "expect:works"), func() {
-		d := newDesk(scenarios.FlowRegister)
+		d := newDesk(flows.Register)
 		d.play(func() error {
 			ginkgo.By("The application creates a profile to be registered.")
 			profile, err := d.client.NewProfile(d.account())
@@ -57,7 +59,7 @@ var _ = ginkgo.Describe("The documented procedures", ginkgo.Label("seeds", "port
 	})
 
 	ginkgo.It("calls from behind a NAT", ginkgo.Label("flow:call", "expect:works"), func() {
-		d := newDesk(scenarios.FlowCall)
+		d := newDesk(flows.Call)
 		d.play(func() error {
 			ginkgo.By("The profile is set up as for registration.")
 			profile, err := d.enabledProfile()
@@ -100,7 +102,7 @@ var _ = ginkgo.Describe("The documented procedures", ginkgo.Label("seeds", "port
 	})
 
 	ginkgo.It("makes a PC-to-phone call in eight steps", ginkgo.Label("flow:pc-to-phone", "expect:works"), func() {
-		d := newDesk(scenarios.FlowPCToPhone)
+		d := newDesk(flows.PCToPhone)
 		d.play(func() error {
 			profile, err := d.enabledProfile()
 			if err != nil {
@@ -157,8 +159,8 @@ var _ = ginkgo.Describe("The documented procedures", ginkgo.Label("seeds", "port
 // desk is the application of the documents: a client behind a port-restricted
 // NAT, with a STUN-backed port manager for its profile and one for its session.
 type desk struct {
-	cell                   scenarios.Cell
-	world                  *scenarios.World
+	cell                   cell.Cell
+	world                  *stage.World
 	client                 *ua.Client
 	forProfile, forSession *ua.Recorder
 	stops                  []func() error
@@ -171,10 +173,10 @@ type desk struct {
 	wrote      journal // by the application's client
 }
 
-func newDesk(flow scenarios.Flow) *desk {
-	cell := scenarios.DefaultCell(flow, "port-restricted", "port-restricted").Canonical()
-	cell.Registrar, cell.Rport = scenarios.RegistrarReceived, true
-	return &desk{cell: cell}
+func newDesk(flow cell.Flow) *desk {
+	c := cell.Default(flow, "port-restricted", "port-restricted").Canonical()
+	c.Registrar, c.Rport = cell.RegistrarReceived, true
+	return &desk{cell: c}
 }
 
 // play runs the story in a bubble. It fails the spec if the story does.
@@ -202,7 +204,7 @@ func (d *desk) inBubble(story func() error) (err error) {
 }
 
 func (d *desk) open(lab *vnet.Lab) (err error) {
-	if d.world, err = scenarios.NewWorld(lab, d.cell, seed, scenarios.DefaultLink); err != nil {
+	if d.world, err = stage.NewWorld(lab, d.cell, seed, stage.DefaultLink); err != nil {
 		return err
 	}
 	stop, err := d.world.ServeSTUN()
@@ -215,16 +217,9 @@ func (d *desk) open(lab *vnet.Lab) (err error) {
 	}
 	d.stops = append(d.stops, stop)
 	if d.world.Gateway != nil {
-		g, err := d.world.ServeGateway(d.cell, seed)
-		if err != nil {
+		if err := d.telephone(d.world.Gateway); err != nil {
 			return err
 		}
-		d.stops = append(d.stops, func() error {
-			if all := g.Server.Calls(); len(all) > 0 {
-				d.gateway = all[0]
-			}
-			return g.Stop()
-		})
 	}
 	stun, err := ua.NewSTUN(ua.STUNConfig{Server: netip.AddrPortFrom(d.world.STUN.Addr(), 3478)})
 	if err != nil {
@@ -233,6 +228,30 @@ func (d *desk) open(lab *vnet.Lab) (err error) {
 	d.forProfile, d.forSession = ua.NewRecorder(stun), ua.NewRecorder(stun)
 	d.client, err = d.phone(d.world.A, &d.wrote, nil)
 	return err
+}
+
+// telephone runs the PSTN gateway, and keeps what became of its first call.
+func (d *desk) telephone(h *vnet.Host) error {
+	listen := func(a netip.AddrPort) (net.PacketConn, error) { return h.Listen(a) }
+	conn, err := listen(netip.AddrPortFrom(h.Addr(), cell.GatewayPort))
+	if err != nil {
+		return err
+	}
+	server, err := gateway.New(conn, gateway.Config{
+		RingTime: time.Second, MinPort: cell.RTPPort, MaxPort: cell.RTCPPort, Listen: listen, Seed: seed,
+	})
+	if err != nil {
+		return err
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve() }()
+	d.stops = append(d.stops, func() error {
+		if all := server.Calls(); len(all) > 0 {
+			d.gateway = all[0]
+		}
+		return errors.Join(server.Close(), <-served)
+	})
+	return nil
 }
 
 // phone starts a client on a host; what it writes goes into the journal too.

@@ -69,12 +69,16 @@ Exit codes: 0 as predicted, 1 something was not, 2 usage, 3 could not run,
 4 nothing matched, 130 interrupted (what was finished is reported).`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          knownCommand,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		PersistentPreRunE: refuseEmpty,
 	}
+	root.SetFlagErrorFunc(flagError)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(newMatrix(s), newRun(s), newList(s), newNAT(s), newDiscover(s))
+	root.SetHelpCommand(newHelp(root))
 	return root
 }

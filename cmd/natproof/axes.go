@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
 )
 
 // axes are the flags whose values span the product of cells. Each takes a
@@ -18,111 +18,106 @@ import (
 type axes struct {
 	flags *pflag.FlagSet
 	names []string
+	space cell.Space
 }
 
-// addAxes defines the flags. What a flag that is not given means stands in its
-// help text; it is what scenarios.Plan does.
+// addAxes defines a flag for the flow and for each row of cell.Axes.
 func addAxes(cmd *cobra.Command) *axes {
-	x := &axes{flags: cmd.Flags()}
+	x := &axes{flags: cmd.Flags(), space: scenarios.Space()}
 	x.flags.SortFlags = false
-	d := scenarios.DefaultCell("", "", "")
-	presets := strings.Join(natmodels.PresetNames(), ",") +
-		"; devices of the catalogue (natproof nat list); classic stands for the first five, rfc4787 for none and the nine codes, devices for all that there is a theory of"
-	x.add("flow", join(scenarios.Flows()), "flows: "+join(scenarios.Flows()))
-	x.add("a", "classic", "NATs in front of a: "+presets)
-	x.add("b", "classic", "NATs in front of b, in calls: the same names")
-	x.add("port-manager", string(d.PortManager), "how a user agent learns its public addresses: "+join(scenarios.PortManagers()))
-	x.add("registrar", string(d.Registrar), "where the proxy routes to: contact (what the user agent wrote) or received (where its REGISTER came from)")
-	x.add("rport", "false", "whether user agents ask for, and get, responses by RFC 3581: true,false")
-	x.flags.Lookup("rport").NoOptDefVal = "true" // --rport alone
-	x.add("latch", string(d.Latch), "who sends media to where media came from: "+join(scenarios.SideSets()))
-	x.add("strict", string(d.Strict), "who drops media from anywhere but the signalled source: "+join(scenarios.SideSets()))
-	x.add("silent", string(d.Silent), "who sends no RTP: "+join(scenarios.SilentSets()))
-	x.add("filter-scope", string(d.FilterScope), "on whose account a NAT remembers who was contacted: "+join(scenarios.FilterScopes()))
-	x.add("alg", string(d.ALG), "the SIP application level gateway in every NAT: "+join(scenarios.ALGs()))
+	flows := strings.Join(x.space.FlowNames(), ",")
+	x.add(cmd, cell.KeyFlow, flows, "flows: "+flows, x.space.FlowNames())
+	for _, a := range cell.Axes {
+		x.add(cmd, a.Key, a.Planned(), x.usage(a), x.values(a))
+		x.flags.Lookup(a.Key).NoOptDefVal = a.Alone
+	}
 	return x
 }
 
-func (x *axes) add(name, value, usage string) {
+func (x *axes) add(cmd *cobra.Command, name, value, usage string, words []string) {
 	x.flags.StringSlice(name, strings.Split(value, ","), usage)
 	x.names = append(x.names, name)
+	if err := cmd.RegisterFlagCompletionFunc(name, completeList(words)); err != nil {
+		panic(err) // the flag has just been defined
+	}
 }
 
-func join[T ~string](values []T) string {
-	names := make([]string, len(values))
-	for i, v := range values {
-		names[i] = string(v)
+// usage is the help text of an axis: what it is, its values, and who has no use for it.
+func (x *axes) usage(a *cell.Axis) string {
+	text := a.Help + ": " + strings.Join(a.Values, ",")
+	if a.NAT {
+		text = a.Help + ": a name that 'natproof nat list' prints, or a file of settings"
+		for _, g := range x.space.Groups {
+			text += "; " + g.Name + " stands for " + g.Help
+		}
 	}
-	return strings.Join(names, ",")
+	var without []string
+	for _, f := range x.space.Flows {
+		if !f.Uses(a.Key) {
+			without = append(without, f.Name())
+		}
+	}
+	if len(without) > 0 {
+		text += " (not for " + strings.Join(without, ", ") + ")"
+	}
+	return text
+}
+
+// values are the words that complete the flag of an axis.
+func (x *axes) values(a *cell.Axis) []string {
+	words := slices.Clone(a.Values)
+	if a.NAT {
+		for _, g := range x.space.Groups {
+			words = append(words, g.Name)
+		}
+	}
+	return words
+}
+
+// completeList completes the last word of a comma-separated list.
+func completeList(words []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		head := typed[:strings.LastIndexByte(typed, ',')+1]
+		var all []cobra.Completion
+		for _, w := range words {
+			all = append(all, head+w)
+		}
+		return all, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveKeepOrder
+	}
 }
 
 // given reports whether any of the flags is on the command line.
 func (x *axes) given() bool { return slices.ContainsFunc(x.names, x.flags.Changed) }
 
-// values are the words of one flag.
-func (x *axes) values(name string) []string {
-	words, err := x.flags.GetStringSlice(name)
-	if err != nil {
-		panic(err) // add defined it
-	}
-	return words
-}
-
-// plan is the product of the flags. An empty list makes it empty.
-func (x *axes) plan() ([]scenarios.Cell, error) {
+// plan is the product of the flags.
+func (x *axes) plan() ([]cell.Cell, error) {
+	choice := cell.Choice{}
 	for _, name := range x.names {
-		if len(x.values(name)) == 0 {
-			return nil, nil
+		if !x.flags.Changed(name) {
+			continue
 		}
+		words, err := x.flags.GetStringSlice(name)
+		if err != nil {
+			return nil, err
+		}
+		choice[name] = words
 	}
-	rports, err := bools("rport", x.values("rport"))
-	if err != nil {
-		return nil, err
+	cells, err := x.space.Plan(choice)
+	var bad *cell.ValueError
+	if errors.As(err, &bad) {
+		return nil, fmt.Errorf("--%s: %w", x.flagOf(choice, bad), err)
 	}
-	if err := x.refuseUnused(); err != nil {
-		return nil, err
-	}
-	cells, err := scenarios.Plan(scenarios.Axes{
-		Flows:        words[scenarios.Flow](x, "flow"),
-		A:            nats(x.values("a")),
-		B:            nats(x.values("b")),
-		PortManagers: words[scenarios.PortManager](x, "port-manager"),
-		Registrars:   words[scenarios.Registrar](x, "registrar"),
-		Rports:       rports,
-		Latches:      words[scenarios.Sides](x, "latch"),
-		Stricts:      words[scenarios.Sides](x, "strict"),
-		Silents:      words[scenarios.Sides](x, "silent"),
-		FilterScopes: words[scenarios.FilterScope](x, "filter-scope"),
-		ALGs:         words[scenarios.ALG](x, "alg"),
-	})
-	return cells, withGroups(err)
+	return cells, err
 }
 
-// refuseUnused refuses an option that none of the flows asked for has a use for:
-// it would be accepted and ignored.
-func (x *axes) refuseUnused() error {
-	media := []string{"latch", "strict", "silent"}
-	unused := map[scenarios.Flow][]string{
-		scenarios.FlowRegister:  append([]string{"b"}, media...),
-		scenarios.FlowPCToPhone: {"b"},
-	}
-	for _, name := range append([]string{"b"}, media...) {
-		if x.flags.Changed(name) && !slices.ContainsFunc(x.values("flow"), func(flow string) bool {
-			return !slices.Contains(unused[scenarios.Flow(flow)], name)
-		}) {
-			return fmt.Errorf("--%s means nothing to --flow %s", name, strings.Join(x.values("flow"), ","))
+// flagOf is the flag on which a bad value stands.
+func (x *axes) flagOf(choice cell.Choice, bad *cell.ValueError) string {
+	for _, name := range x.names {
+		if slices.Contains(choice[name], bad.Value) {
+			return name
 		}
 	}
-	return nil
-}
-
-// withGroups adds the names of groups to the valid names of NATs.
-func withGroups(err error) error {
-	var bad *scenarios.ValueError
-	if errors.As(err, &bad) && bad.Axis == scenarios.AxisNAT {
-		bad.Valid = append(bad.Valid, "classic", "rfc4787", "devices")
-	}
-	return err
+	return bad.Axis
 }
 
 // noArgs is cobra.NoArgs with a hint for who forgot the equals sign.
@@ -131,41 +126,4 @@ func noArgs(_ *cobra.Command, args []string) error {
 		return fmt.Errorf("unexpected argument %q (values are written --flag=value,value)", args[0])
 	}
 	return nil
-}
-
-func words[T ~string](x *axes, name string) []T {
-	var values []T
-	for _, w := range x.values(name) {
-		values = append(values, T(w))
-	}
-	return values
-}
-
-// nats expands the names of groups of presets.
-func nats(names []string) []string {
-	var all []string
-	for _, n := range names {
-		switch n {
-		case "classic":
-			all = append(all, scenarios.Classic()...)
-		case "rfc4787":
-			all = append(all, scenarios.RFC4787()...)
-		case "devices":
-			all = append(all, scenarios.Devices()...)
-		default:
-			all = append(all, n)
-		}
-	}
-	return all
-}
-
-func bools(name string, words []string) ([]bool, error) {
-	var values []bool
-	for _, w := range words {
-		if err := scenarios.CheckValue(name, w, []string{"true", "false"}); err != nil {
-			return nil, err
-		}
-		values = append(values, w == "true")
-	}
-	return values, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/theory"
 )
 
 func TestMain(m *testing.M) {
@@ -78,17 +80,22 @@ func TestVerdict(t *testing.T) {
 	same := scenarios.Result{Expected: true}
 	odd := scenarios.Result{}
 	broken := scenarios.Result{Err: errors.New("lab")}
+	without := scenarios.Result{Err: fmt.Errorf("%w: nat-a", theory.ErrNotCovered)}
 	for _, x := range []struct {
 		results []scenarios.Result
+		require bool
 		want    int
 	}{
-		{[]scenarios.Result{same, same}, exitOK},
-		{[]scenarios.Result{same, odd, same}, exitUnexpected},
-		{[]scenarios.Result{odd, broken, same}, exitCannotRun},
+		{[]scenarios.Result{same, same}, false, exitOK},
+		{[]scenarios.Result{same, odd, same}, false, exitUnexpected},
+		{[]scenarios.Result{odd, broken, same}, false, exitCannotRun},
+		{[]scenarios.Result{same, without}, false, exitOK},
+		{[]scenarios.Result{same, without}, true, exitUnexpected},
+		{[]scenarios.Result{without, without}, false, exitNothing},
 	} {
 		code := exitOK
 		var exit *exitError
-		if err := verdict(x.results); errors.As(err, &exit) {
+		if err := verdict(x.results, x.require); errors.As(err, &exit) {
 			code = exit.code
 		} else if err != nil {
 			t.Fatal(err)

@@ -9,12 +9,13 @@ import (
 
 	"github.com/natproof/natproof/report"
 	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
 )
 
 // part is a titled piece of the report before it is played.
 type part struct {
 	title, note string
-	cells       []scenarios.Cell
+	cells       []cell.Cell
 }
 
 // show is what natproof matrix plays when no axis is given.
@@ -41,6 +42,7 @@ type matrixFlags struct {
 	seed           uint64
 	jobs           int
 	json, markdown string
+	requireTheory  bool
 }
 
 func newMatrix(s streams) *cobra.Command {
@@ -66,6 +68,7 @@ latching.`,
 	cmd.Flags().IntVar(&f.jobs, "jobs", 0, "cells played at a time; 0 is one for each processor")
 	cmd.Flags().StringVar(&f.json, "json", "", "write the results as JSON to this `file`; - is stdout, and the tables then go to stderr")
 	cmd.Flags().StringVar(&f.markdown, "markdown", "", "write the tables as Markdown to this `file`, as for the summary of a CI job; - is stdout")
+	cmd.Flags().BoolVar(&f.requireTheory, "require-theory", false, "exit with 1 if there is a cell of which there is no theory")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		parts := show()
 		if x.given() {
@@ -85,7 +88,7 @@ latching.`,
 
 // matrix plays the parts and reports them.
 func matrix(ctx context.Context, parts []part, f matrixFlags, s streams) error {
-	var cells []scenarios.Cell
+	var cells []cell.Cell
 	for _, p := range parts {
 		cells = append(cells, p.cells...)
 	}
@@ -108,7 +111,7 @@ func matrix(ctx context.Context, parts []part, f matrixFlags, s streams) error {
 	p.done()
 
 	sections := sectionsOf(parts, results)
-	err = report.Text(text, sections, report.Options{Color: colored(text)})
+	err = report.Text(text, sections, looks(text))
 	if jsonFile.File != nil {
 		err = errors.Join(err, report.JSON(jsonFile, f.seed, sections), jsonFile.keep())
 	}
@@ -121,12 +124,12 @@ func matrix(ctx context.Context, parts []part, f matrixFlags, s streams) error {
 	if len(results) < len(cells) && ctx.Err() != nil {
 		return &exitError{exitInterrupted, fmt.Errorf("interrupted: %d of %d cells were played", len(results), len(cells))}
 	}
-	return verdict(results)
+	return verdict(results, f.requireTheory)
 }
 
 // sectionsOf gives every part its results. After an interrupt some are missing.
 func sectionsOf(parts []part, results []scenarios.Result) []report.Section {
-	byCell := make(map[scenarios.Cell]scenarios.Result, len(results))
+	byCell := make(map[cell.Cell]scenarios.Result, len(results))
 	for _, r := range results {
 		byCell[r.Cell] = r
 	}
@@ -146,25 +149,22 @@ func sectionsOf(parts []part, results []scenarios.Result) []report.Section {
 }
 
 // verdict is the exit code that the results call for. The report has said why. Cells of
-// which there is no theory are left out, unless there are no others.
-func verdict(results []scenarios.Result) error {
-	code, refused := exitOK, 0
+// which there is no theory are neither good nor bad, unless one is required of all of them;
+// a run of nothing else has shown nothing.
+func verdict(results []scenarios.Result, requireTheory bool) error {
+	count := map[scenarios.Status]int{}
 	for _, r := range results {
-		if errors.Is(r.Err, scenarios.ErrNotCovered) {
-			if refused++; refused == len(results) {
-				return &exitError{code: exitCannotRun}
-			}
-			continue
-		}
-		if r.Err != nil {
-			return &exitError{code: exitCannotRun}
-		}
-		if !r.Expected {
-			code = exitUnexpected
-		}
+		count[r.Status()]++
 	}
-	if code != exitOK {
-		return &exitError{code: code}
+	switch {
+	case count[scenarios.Broken] > 0:
+		return &exitError{code: exitCannotRun}
+	case count[scenarios.Fail] > 0:
+		return &exitError{code: exitUnexpected}
+	case count[scenarios.NotCovered] > 0 && requireTheory:
+		return &exitError{exitUnexpected, fmt.Errorf("there is no theory of %d of %d cells, and --require-theory", count[scenarios.NotCovered], len(results))}
+	case count[scenarios.Pass] == 0:
+		return &exitError{exitNothing, errors.New("there is no theory of any of the cells")}
 	}
 	return nil
 }

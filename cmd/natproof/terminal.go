@@ -3,7 +3,11 @@ package main
 import (
 	"fmt"
 	"os"
+	"strconv"
 
+	"golang.org/x/term"
+
+	"github.com/natproof/natproof/report"
 	"github.com/natproof/natproof/scenarios"
 )
 
@@ -16,6 +20,27 @@ func terminal(f *os.File) bool {
 // colored reports whether output to the file may have colours: on a terminal,
 // unless NO_COLOR is set (no-color.org).
 func colored(f *os.File) bool { return os.Getenv("NO_COLOR") == "" && terminal(f) }
+
+// usualWidth is that of a report where nobody says how wide it may be.
+const usualWidth = 120
+
+// width is how many columns a report to the file may have: what COLUMNS says, the terminal's
+// own, or the usual.
+func width(f *os.File) int {
+	const least = 40
+	if n, err := strconv.Atoi(os.Getenv("COLUMNS")); err == nil && n >= least {
+		return n
+	}
+	if n, _, err := term.GetSize(int(f.Fd())); err == nil && n >= least {
+		return n
+	}
+	return usualWidth
+}
+
+// looks says how a text report to the file looks.
+func looks(f *os.File) report.Options {
+	return report.Options{Color: colored(f), Width: width(f)}
+}
 
 // progress counts finished cells in one line of a terminal. Elsewhere it is
 // silent.

@@ -6,7 +6,9 @@ import (
 	"time"
 
 	"github.com/natproof/natproof/bubble"
-	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/flows"
+	"github.com/natproof/natproof/scenarios/stage"
 	"github.com/natproof/natproof/vnet"
 )
 
@@ -23,8 +25,7 @@ func TestMyEndpointBehindAPortRestrictedNAT(t *testing.T) {
 	leak := bubble.Run(func() {
 		lab, _ := vnet.New(vnet.Config{Seed: 1, OnEvent: func(e vnet.Event) { t.Log(e) }}) // each packet, each drop and why
 		defer lab.Close()
-		home := scenarios.DefaultCell(scenarios.FlowCall, "port-restricted", "symmetric") // NATs of a and b
-		world, _ := scenarios.NewWorld(lab, home, 1, scenarios.DefaultLink)
+		world, _ := stage.NewWorld(lab, cell.Default(flows.Call, "port-restricted", "symmetric"), 1, stage.DefaultLink)
 		server, _ := world.Proxy.ListenPacket("udp4", ":7000")
 		go func() { // your server: it must answer from the port it was asked on
 			_, from, _ := server.ReadFrom(make([]byte, 1500))

@@ -1,0 +1,210 @@
+package cell
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/sipalg"
+)
+
+// Axis is one thing in which cells differ. Which flows have a use for it is theirs to say
+// ([Flow.Uses]).
+type Axis struct {
+	Key  string // in identifiers and flags
+	JSON string // in JSON
+	Name string // in error messages
+	Help string // of the flag, without the values
+
+	// Default is what a cell has that does not say; InPlan what a plan has, if it is
+	// another value, or a group.
+	Default, InPlan string
+	// Values are all there are, in the order of plans and help texts. Open means that
+	// others may be valid too: Check tells.
+	Values []string
+	Open   func(value string) error
+
+	NAT   bool   // values are NATs, for which a Space has groups
+	Path  bool   // stands before the brackets of an identifier
+	Named bool   // is always written in the identifier of a flow that uses it
+	Inner bool   // changes fastest in a plan, so that the cells of one table stand together
+	Alone string // what the flag means without a value; empty if it needs one
+	Bool  bool   // true or false in JSON
+
+	// Caption is what the title of a table says of a value; empty says nothing.
+	Caption func(value string) string
+
+	get func(*Cell) string
+	set func(*Cell, string)
+}
+
+// Get is the cell's value on the axis.
+func (x *Axis) Get(c Cell) string { return x.get(&c) }
+
+// With is the cell with another value on the axis, which must be a valid one.
+func (x *Axis) With(c Cell, value string) (Cell, error) {
+	if err := x.Check(value); err != nil {
+		return c, err
+	}
+	x.set(&c, value)
+	return c, nil
+}
+
+// Planned is what a plan has if nothing is chosen: a value, or the name of a group.
+func (x *Axis) Planned() string {
+	if x.InPlan != "" {
+		return x.InPlan
+	}
+	return x.Default
+}
+
+// Check returns a *ValueError unless the axis has the value.
+func (x *Axis) Check(value string) error {
+	if slices.Contains(x.Values, value) {
+		return nil
+	}
+	if x.Open != nil {
+		if err := x.Open(value); err == nil || !isUnknown(err) {
+			return err
+		}
+	}
+	return &ValueError{Axis: x.Name, Value: value, Valid: x.Values}
+}
+
+// Keys of the axes that others must be able to name.
+const (
+	KeyFlow        = "flow"
+	KeyA           = "a"
+	KeyB           = "b"
+	KeyPortManager = "port-manager"
+	KeyRegistrar   = "registrar"
+	KeyRport       = "rport"
+	KeyLatch       = "latch"
+	KeyStrict      = "strict"
+	KeySilent      = "silent"
+	KeyFilterScope = "filter-scope"
+	KeyALG         = "alg"
+)
+
+// Cell is one experiment: a flow, the NATs on its way, and the remedies in
+// use. It is a comparable value. Its zero fields are not valid: start from
+// Default. Each field but the flow has its row in [Axes].
+type Cell struct {
+	Flow        Flow
+	A, B        string // names of NATs: presets, devices, or files of settings
+	PortManager PortManager
+	Registrar   Registrar
+	Rport       bool  // the user agents ask for RFC 3581 and the proxy grants it
+	Latch       Sides // who sends media to where media came from (RFC 7362)
+	Strict      Sides // who drops media from anywhere but the signalled source
+	Silent      Sides // who sends no RTP and opens no hole for it: none, a or b
+	FilterScope FilterScope
+	ALG         ALG // in every NAT of the cell
+}
+
+// Axes is the table of all axes but the flow, in the order of identifiers, JSON, flags and
+// captions. In a plan the first changes slowest.
+var Axes = []*Axis{
+	{
+		Key: KeyA, JSON: "a", Name: "NAT", Help: "NATs in front of a", Default: NoNAT, InPlan: "classic",
+		Values: NATs(), Open: natFile, NAT: true, Named: true, Inner: true,
+		get: func(c *Cell) string { return c.A }, set: func(c *Cell, v string) { c.A = v },
+	},
+	{
+		Key: KeyB, JSON: "b", Name: "NAT", Help: "NATs in front of b", Default: NoNAT, InPlan: "classic",
+		Values: NATs(), Open: natFile, NAT: true, Named: true, Inner: true,
+		get: func(c *Cell) string { return c.B }, set: func(c *Cell, v string) { c.B = v },
+	},
+	word(func(c *Cell) *PortManager { return &c.PortManager }, Axis{
+		Key: KeyPortManager, JSON: "portManager", Name: "port manager", Help: "how a user agent learns its public addresses",
+		Default: "stun", Values: []string{"local", "static", "stun"}, Path: true,
+		Caption: func(v string) string { return "port manager " + v },
+	}),
+	word(func(c *Cell) *Registrar { return &c.Registrar }, Axis{
+		Key: KeyRegistrar, JSON: "registrar", Name: "registrar policy",
+		Help:    "where the proxy routes to: contact is what the user agent wrote, received where its REGISTER came from",
+		Default: "contact", Values: []string{"contact", "received"},
+		Caption: func(v string) string { return "registrar " + v },
+	}),
+	{
+		Key: KeyRport, JSON: "rport", Name: "rport", Help: "whether user agents ask for, and get, responses by RFC 3581",
+		Default: "false", Values: []string{"false", "true"}, Alone: "true", Bool: true,
+		Caption: func(v string) string {
+			if v == "true" {
+				return "rport"
+			}
+			return "no rport"
+		},
+		get: func(c *Cell) string { return strconv.FormatBool(c.Rport) }, set: func(c *Cell, v string) { c.Rport = v == "true" },
+	},
+	word(func(c *Cell) *Sides { return &c.Latch }, Axis{
+		Key: KeyLatch, JSON: "latch", Name: "latch", Help: "who sends media to where media came from",
+		Default: "none", Values: []string{"none", "a", "b", "both"}, Caption: unless("none", "latch "),
+	}),
+	word(func(c *Cell) *Sides { return &c.Strict }, Axis{
+		Key: KeyStrict, JSON: "strict", Name: "strict", Help: "who drops media from anywhere but the signalled source",
+		Default: "none", Values: []string{"none", "a", "b", "both"}, Caption: unless("none", "strict "),
+	}),
+	word(func(c *Cell) *Sides { return &c.Silent }, Axis{
+		Key: KeySilent, JSON: "silent", Name: "silent", Help: "who sends no RTP",
+		Default: "none", Values: []string{"none", "a", "b"}, Caption: unless("none", "silent "),
+	}),
+	word(func(c *Cell) *FilterScope { return &c.FilterScope }, Axis{
+		Key: KeyFilterScope, JSON: "filterScope", Name: "filter scope", Help: "on whose account a NAT remembers who was contacted",
+		Default: "mapping", Values: []string{"mapping", "endpoint"}, Caption: unless("mapping", "filter scope "),
+	}),
+	word(func(c *Cell) *ALG { return &c.ALG }, Axis{
+		Key: KeyALG, JSON: "alg", Name: "ALG", Help: "the SIP application level gateway in every NAT",
+		Default: "off", Values: append([]string{string(ALGOff)}, sipalg.Names()...), Caption: unless("off", "SIP ALG "),
+	}),
+}
+
+// Lookup finds an axis by its key, or returns nil.
+func Lookup(key string) *Axis {
+	if i := slices.IndexFunc(Axes, func(x *Axis) bool { return x.Key == key }); i >= 0 {
+		return Axes[i]
+	}
+	return nil
+}
+
+// word is the row of an axis whose values are a field of words.
+func word[T ~string](field func(*Cell) *T, x Axis) *Axis {
+	x.get = func(c *Cell) string { return string(*field(c)) }
+	x.set = func(c *Cell, v string) { *field(c) = T(v) }
+	return &x
+}
+
+func unless(value, prefix string) func(string) string {
+	return func(v string) string {
+		if v == value {
+			return ""
+		}
+		return prefix + v
+	}
+}
+
+// NoNAT is the preset of a side with a public address.
+const NoNAT = "none"
+
+// Classic are the presets of RFC 3489, and no NAT.
+func Classic() []string {
+	return []string{NoNAT, "full-cone", "address-restricted", "port-restricted", "symmetric"}
+}
+
+// RFC4787 are no NAT and the nine pairs of mapping and filtering behaviour of
+// RFC 4787: eim-eif ... apdm-apdf.
+func RFC4787() []string {
+	return []string{NoNAT,
+		"eim-eif", "eim-adf", "eim-apdf",
+		"adm-eif", "adm-adf", "adm-apdf",
+		"apdm-eif", "apdm-adf", "apdm-apdf"}
+}
+
+// NATs are all names that stand for a NAT: presets, then devices of the catalogue.
+func NATs() []string { return append(natmodels.PresetNames(), natmodels.DeviceNames()...) }
+
+// natFile accepts what natmodels accepts beyond the names it lists.
+func natFile(name string) error {
+	_, err := natmodels.Preset(name)
+	return err
+}

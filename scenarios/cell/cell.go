@@ -1,0 +1,179 @@
+package cell
+
+import (
+	"fmt"
+
+	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/sipalg"
+)
+
+// Flow is what the vocabulary must know of what is played. Package flows has them; two
+// flows of one name are the same value.
+type Flow interface {
+	Name() string          // in identifiers, JSON and flags
+	Uses(axis string) bool // whether a value of the axis can make a difference
+	Host(side Side) string // the box at that end
+	Media() bool           // RTP runs between the ends
+}
+
+// PortManager names the way a user agent learns its own public addresses.
+type PortManager string
+
+const (
+	// ManagerLocal advertises the address the socket is bound to.
+	ManagerLocal PortManager = "local"
+	// ManagerStatic advertises port forwards that are set up on the NAT.
+	ManagerStatic PortManager = "static"
+	// ManagerSTUN asks a STUN server from the very socket that will be used.
+	ManagerSTUN PortManager = "stun"
+)
+
+// Registrar is where the proxy sends a request for a registered user.
+type Registrar string
+
+const (
+	// RegistrarContact routes to what the user agent wrote (RFC 3261 §16.6).
+	RegistrarContact Registrar = "contact"
+	// RegistrarReceived routes to where the REGISTER came from, and repairs
+	// in-dialog requests by an alias in the Contact.
+	RegistrarReceived Registrar = "received"
+)
+
+// FilterScope says on whose account a NAT remembers who was contacted.
+type FilterScope string
+
+const (
+	// ScopeMapping: each mapping admits those contacted through it, as
+	// connection-tracking NATs do.
+	ScopeMapping FilterScope = "mapping"
+	// ScopeEndpoint: every mapping of an internal endpoint admits all that the
+	// endpoint has contacted, the wording of RFC 4787 §5.
+	ScopeEndpoint FilterScope = "endpoint"
+)
+
+// ALG names the SIP application level gateway in the NATs of a cell: a variant of
+// package sipalg, or none.
+type ALG string
+
+const (
+	// ALGOff is a NAT as RFC 4787 REQ-10 wants it.
+	ALGOff ALG = "off"
+	// ALGLinux in a box that tracks connections is its SIP helper.
+	ALGLinux ALG = "linux"
+)
+
+// Side is one end of a call.
+type Side string
+
+// The two ends.
+const (
+	A Side = "a"
+	B Side = "b"
+)
+
+// Other is the opposite end.
+func (s Side) Other() Side {
+	if s == A {
+		return B
+	}
+	return A
+}
+
+// Sides is a set of ends.
+type Sides string
+
+// The four sets.
+const (
+	NoSide    Sides = "none"
+	SideA     Sides = "a"
+	SideB     Sides = "b"
+	BothSides Sides = "both"
+)
+
+// Has reports whether the side is in the set.
+func (s Sides) Has(side Side) bool { return s == BothSides || string(s) == string(side) }
+
+// Default is the world of plain RFC 3261: what an identifier or a command
+// line does not say is this. No remedy is on (registrar contact, no rport, no
+// latching), no obstacle is on (no strict check, nobody silent, no ALG).
+func Default(flow Flow, a, b string) Cell {
+	c := Cell{Flow: flow}
+	for _, x := range Axes {
+		x.set(&c, x.Default)
+	}
+	c.A, c.B = a, b
+	return c
+}
+
+// Validate reports the first value that is not one of its axis.
+func (c Cell) Validate() error {
+	if c.Flow == nil {
+		return invalidf("a cell without a flow")
+	}
+	for _, x := range Axes {
+		if err := x.Check(x.Get(c)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Canonical sets the axes the flow does not use to their defaults, so that two
+// cells that play the same are equal.
+func (c Cell) Canonical() Cell {
+	for _, x := range Axes {
+		if !c.Flow.Uses(x.Key) {
+			x.set(&c, x.Default)
+		}
+	}
+	return c
+}
+
+// HasMedia reports whether the flow carries RTP.
+func (c Cell) HasMedia() bool { return c.Flow.Media() }
+
+// Host is the box at the given end.
+func (c Cell) Host(side Side) string { return c.Flow.Host(side) }
+
+// NATName is the name of the NAT in front of the given side.
+func (c Cell) NATName(side Side) string {
+	if side == A {
+		return c.A
+	}
+	return c.B
+}
+
+// NAT is the NAT in front of the given side, with the cell's filter scope.
+func (c Cell) NAT(side Side) (natmodels.Config, error) {
+	cfg, err := natmodels.Preset(c.NATName(side))
+	if err != nil {
+		return natmodels.Config{}, fmt.Errorf("cell: side %s: %w", side, err)
+	}
+	if c.FilterScope == ScopeEndpoint {
+		cfg.FilterScope = natmodels.PerEndpoint
+	} else {
+		cfg.FilterScope = natmodels.PerMapping
+	}
+	if cfg.Kind == natmodels.Conntrack && c.ALG == ALGLinux {
+		cfg.SIPHelper = true
+	}
+	return cfg, nil
+}
+
+// Behavior is how the NAT in front of the given side behaves.
+func (c Cell) Behavior(side Side) (natmodels.Behavior, error) {
+	cfg, err := c.NAT(side)
+	return cfg.Behavior(), err
+}
+
+// SIPALG is the application level gateway in the cell's NATs, or nil.
+func (c Cell) SIPALG() (*sipalg.ALG, error) {
+	if c.ALG == ALGOff {
+		return nil, nil
+	}
+	alg, err := sipalg.Named(string(c.ALG))
+	if err != nil {
+		return nil, fmt.Errorf("cell: %w", err)
+	}
+	return &alg, nil
+}

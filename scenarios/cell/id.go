@@ -1,0 +1,107 @@
+package cell
+
+import (
+	"fmt"
+	"strings"
+)
+
+// ID names the cell by what it is, never by where it stands in a list:
+//
+//	call/stun[a=eim-apdf,b=apdm-apdf,registrar=received,rport=true,latch=both]
+//
+// The path is flow and port manager. Within the brackets come the NATs of the flow, then
+// what differs from Default. [Space.ParseID] reads it back.
+func (c Cell) ID() string {
+	c = c.Canonical()
+	path, pairs := []string{c.Flow.Name()}, []string(nil)
+	for _, x := range Axes {
+		value := x.Get(c)
+		switch {
+		case x.Path:
+			path = append(path, value)
+		case x.Named && c.Flow.Uses(x.Key), value != x.Default:
+			pairs = append(pairs, x.Key+"="+value)
+		}
+	}
+	return strings.Join(path, "/") + "[" + strings.Join(pairs, ",") + "]"
+}
+
+// String is the identifier.
+func (c Cell) String() string { return c.ID() }
+
+// ParseID reads an identifier. Keys may come in any order and defaults may be
+// written out; the cell that comes back is canonical, so its ID may be shorter.
+func (s Space) ParseID(id string) (Cell, error) {
+	c, err := s.parseID(id)
+	if err != nil {
+		return Cell{}, fmt.Errorf("cell id %q: %w", id, err)
+	}
+	return c, nil
+}
+
+func (s Space) parseID(id string) (Cell, error) {
+	path, rest, open := strings.Cut(id, "[")
+	inner, closed := strings.CutSuffix(rest, "]")
+	words := strings.Split(path, "/")
+	onPath := axesWhere(func(x *Axis) bool { return x.Path })
+	if !open || !closed || len(words) != 1+len(onPath) {
+		return Cell{}, invalidf("want %s", form())
+	}
+	flow, err := s.Flow(words[0])
+	if err != nil {
+		return Cell{}, err
+	}
+	c := Default(flow, NoNAT, NoNAT)
+	for i, x := range onPath {
+		if c, err = x.With(c, words[i+1]); err != nil {
+			return Cell{}, err
+		}
+	}
+	seen := map[string]bool{}
+	for pair := range strings.SplitSeq(inner, ",") {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok || seen[key] {
+			return Cell{}, invalidf("%q is not a key=value of its own", pair)
+		}
+		seen[key] = true
+		x := Lookup(key)
+		if x == nil || x.Path {
+			return Cell{}, &ValueError{Axis: "key", Value: key, Valid: keys(axesWhere(func(x *Axis) bool { return !x.Path }))}
+		}
+		if c, err = x.With(c, value); err != nil {
+			return Cell{}, err
+		}
+	}
+	for _, x := range Axes {
+		if x.Named && flow.Uses(x.Key) && !seen[x.Key] {
+			return Cell{}, invalidf("%s must be named, as %s=%s", x.Help, x.Key, x.Default)
+		}
+	}
+	if c != c.Canonical() {
+		return Cell{}, invalidf("%s has no such option (did you mean %s?)", flow.Name(), c.ID())
+	}
+	return c, nil
+}
+
+// form shows what an identifier looks like.
+func form() string {
+	return "flow/" + strings.Join(keys(axesWhere(func(x *Axis) bool { return x.Path })), "/") + "[a=NAT,b=NAT,key=value...]"
+}
+
+func axesWhere(is func(*Axis) bool) []*Axis {
+	var all []*Axis
+	for _, x := range Axes {
+		if is(x) {
+			all = append(all, x)
+		}
+	}
+	return all
+}
+
+func keys(axes []*Axis) []string {
+	var all []string
+	for _, x := range axes {
+		all = append(all, x.Key)
+	}
+	return all
+}

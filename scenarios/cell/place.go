@@ -1,0 +1,79 @@
+package cell
+
+import "net/netip"
+
+// Names of the boxes of every cell, as they stand in traces and causes. A side
+// without a NAT has no NAT box, a flow without a server does not have it.
+const (
+	BoxA        = "a"        // the user agent a
+	BoxNATA     = "nat-a"    // the NAT in front of a
+	BoxInternet = "internet" // where public addresses live
+	BoxSTUN     = "stun"
+	BoxProxy    = "proxy"   // registrar and proxy, one public UDP socket
+	BoxGateway  = "gateway" // the PSTN gateway
+	BoxNATB     = "nat-b"   // the NAT in front of b
+	BoxB        = "b"       // the user agent b
+)
+
+// NATBox is the box of the NAT on the given side.
+func NATBox(side Side) string {
+	if side == A {
+		return BoxNATA
+	}
+	return BoxNATB
+}
+
+// The ports that user agents use inside, and that port forwards are for.
+const (
+	SIPPort  = 5060
+	RTPPort  = 40000
+	RTCPPort = RTPPort + 1
+)
+
+// Ports of the servers.
+const (
+	STUNPort    = 3478
+	STUNAltPort = 3479
+	ProxyPort   = 5060
+	GatewayPort = 5060
+)
+
+// Domain is the domain of the addresses of record. Nobody resolves it: every
+// request goes through the outbound proxy.
+const Domain = "example.com"
+
+// PhoneNumber is the number behind the PSTN gateway.
+const PhoneNumber = "1234567"
+
+// The addresses of every world are from the blocks for documentation (RFC 5737)
+// and for private networks (RFC 1918).
+var (
+	ServerNet   = netip.MustParsePrefix("203.0.113.0/24")
+	ProxyAddr   = netip.MustParseAddr("203.0.113.10")
+	STUNAddr    = netip.MustParseAddr("203.0.113.20")
+	STUNAltAddr = netip.MustParseAddr("203.0.113.21")
+	GatewayAddr = netip.MustParseAddr("203.0.113.30")
+)
+
+// Place are the addresses of one side: with a NAT the private network and
+// the external address, without one the public network.
+type Place struct {
+	Public, Private        netip.Prefix
+	External, Host, Inside netip.Addr
+}
+
+var places = map[Side]Place{
+	A: {
+		Public: netip.MustParsePrefix("198.51.100.0/24"), Private: netip.MustParsePrefix("10.0.0.0/24"),
+		External: netip.MustParseAddr("198.51.100.1"),
+		Host:     netip.MustParseAddr("198.51.100.2"), Inside: netip.MustParseAddr("10.0.0.2"),
+	},
+	B: {
+		Public: netip.MustParsePrefix("192.0.2.0/24"), Private: netip.MustParsePrefix("192.168.1.0/24"),
+		External: netip.MustParseAddr("192.0.2.1"),
+		Host:     netip.MustParseAddr("192.0.2.2"), Inside: netip.MustParseAddr("192.168.1.2"),
+	},
+}
+
+// PlaceOf are the addresses of the side.
+func PlaceOf(side Side) Place { return places[side] }

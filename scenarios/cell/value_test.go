@@ -1,0 +1,212 @@
+package cell_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/flows"
+)
+
+func TestNearest(t *testing.T) {
+	nats := cell.NATs()
+	for _, x := range []struct {
+		word string
+		of   []string
+		want string
+	}{
+		{"symetric", nats, "symmetric"},
+		{"symmertic", nats, "symmetric"}, // two neighbours swapped
+		{"Full-Cone", nats, "full-cone"},
+		{"port_restricted", nats, "port-restricted"},
+		{"port", nats, "port-restricted"}, // the end left out
+		{"linux-masq", nats, "linux-masquerade"},
+		{"eim-edf", nats, "eim-eif"},
+		{"conical", nats, ""},
+		{"fax", []string{"register", "call", "pc-to-phone"}, ""},
+		{"cal", []string{"register", "call", "pc-to-phone"}, "call"},
+		{"recieved", []string{"contact", "received"}, "received"},
+		// Of a word of two letters or less nothing is a third.
+		{"c", []string{"none", "a", "b", "both"}, ""},
+		{"no", []string{"none", "a", "b", "both"}, ""},
+		{"non", []string{"none", "a", "b", "both"}, "none"},
+		{"", nats, ""},
+		{"x", nil, ""},
+		// The nearest wins, and of several the first.
+		{"aaab", []string{"aacc", "aaaa", "aaac"}, "aaaa"},
+		{"aaab", []string{"aaac", "aaaa"}, "aaac"},
+	} {
+		if got := cell.Nearest(x.word, x.of); got != x.want {
+			t.Errorf("nearest to %q is %q, want %q", x.word, got, x.want)
+		}
+	}
+}
+
+func TestValueError(t *testing.T) {
+	many := []string{"v1", "v2", "v3", "v4", "v5", "v6", "v7", "v8", "v9", "v10", "v11", "v12", "thirteen"}
+	for _, x := range []struct {
+		err  cell.ValueError
+		want string
+	}{
+		{cell.ValueError{Axis: "flow", Value: "fax", Valid: []string{"register", "call"}}, `unknown flow "fax" (valid: register, call)`},
+		{cell.ValueError{Axis: "flow", Value: "cal", Valid: []string{"register", "call"}}, `unknown flow "cal", did you mean call? (valid: register, call)`},
+		{cell.ValueError{Axis: "NAT", Value: "thirten", Valid: many}, `unknown NAT "thirten", did you mean thirteen?`},
+		{cell.ValueError{Axis: "NAT", Value: "cone", Valid: many}, `unknown NAT "cone" (there are 13, such as v1, v2, v3, v4, v5, v6)`},
+		{cell.ValueError{Axis: "NAT", Value: "", Valid: many[:2]}, `unknown NAT "" (valid: v1, v2)`},
+	} {
+		if got := x.err.Error(); got != x.want {
+			t.Errorf("got  %s\nwant %s", got, x.want)
+		}
+		if !errors.Is(&x.err, cell.ErrInvalid) {
+			t.Errorf("%v is not ErrInvalid", &x.err)
+		}
+	}
+}
+
+// The table of axes is sound: every value can be set and read back, and is told from others.
+func TestAxes(t *testing.T) {
+	base := cell.Default(flows.Call, cell.NoNAT, cell.NoNAT)
+	keys, names := map[string]bool{cell.KeyFlow: true}, map[string]bool{"flow": true, "id": true}
+	for _, x := range cell.Axes {
+		if keys[x.Key] || names[x.JSON] {
+			t.Errorf("%s, in JSON %s: there are two of it", x.Key, x.JSON)
+		}
+		keys[x.Key], names[x.JSON] = true, true
+		if cell.Lookup(x.Key) != x {
+			t.Errorf("%s: Lookup finds another", x.Key)
+		}
+		if x.Name == "" || x.Help == "" || len(x.Values) < 2 {
+			t.Errorf("%s says too little of itself: %+v", x.Key, x)
+		}
+		if !slices.Contains(x.Values, x.Default) || x.Alone != "" && !slices.Contains(x.Values, x.Alone) {
+			t.Errorf("%s: default %q or alone %q is no value", x.Key, x.Default, x.Alone)
+		}
+		if x.Get(base) != x.Default {
+			t.Errorf("%s: a cell by default has %q, want %q", x.Key, x.Get(base), x.Default)
+		}
+		for i, v := range x.Values {
+			c, err := x.With(base, v)
+			if err != nil || x.Get(c) != v {
+				t.Errorf("%s=%s: read back %q, %v", x.Key, v, x.Get(c), err)
+			}
+			if slices.Contains(x.Values[:i], v) {
+				t.Errorf("%s has %s twice", x.Key, v)
+			}
+			if (c == base) != (v == x.Default) {
+				t.Errorf("%s=%s: the cell changed: %v", x.Key, v, c != base)
+			}
+			if err := c.Validate(); err != nil {
+				t.Errorf("%s=%s: %v", x.Key, v, err)
+			}
+			if x.Caption != nil && strings.Contains(x.Caption(v), "\n") {
+				t.Errorf("%s=%s has a caption of several lines", x.Key, v)
+			}
+		}
+		var bad *cell.ValueError
+		if c, err := x.With(base, "no such value"); !errors.As(err, &bad) || bad.Axis != x.Name || c != base {
+			t.Errorf("%s takes anything: %v", x.Key, err)
+		}
+	}
+	if cell.Lookup("colour") != nil || cell.Lookup(cell.KeyFlow) != nil {
+		t.Error("Lookup finds what is no axis")
+	}
+}
+
+func TestValidate(t *testing.T) {
+	for name, change := range map[string]func(*cell.Cell){
+		"no flow":              func(c *cell.Cell) { c.Flow = nil },
+		"an unknown NAT":       func(c *cell.Cell) { c.A = "conical" },
+		"the zero of an axis":  func(c *cell.Cell) { c.Latch = "" },
+		"a set for one side":   func(c *cell.Cell) { c.Silent = cell.BothSides },
+		"an ALG that is not":   func(c *cell.Cell) { c.ALG = "magic" },
+		"a manager that isn't": func(c *cell.Cell) { c.PortManager = "upnp" },
+	} {
+		c := cell.Default(flows.Call, cell.NoNAT, cell.NoNAT)
+		change(&c)
+		if err := c.Validate(); !errors.Is(err, cell.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// What would be accepted and ignored is refused, and so is what nobody knows.
+func TestPlanRefuses(t *testing.T) {
+	for _, x := range []struct {
+		name   string
+		choice cell.Choice
+		want   string
+	}{
+		{"an unknown flow", cell.Choice{"flow": {"fax"}}, `unknown flow "fax" (valid: register, call, pc-to-phone)`},
+		{"an unknown key", cell.Choice{"colour": {"red"}}, `unknown axis "colour" (valid: flow, a, b, port-manager, registrar, rport, latch, strict, silent, filter-scope, alg)`},
+		{"a key written wrong", cell.Choice{"latsh": {"a"}}, `unknown axis "latsh", did you mean latch?`},
+		{"of several the first", cell.Choice{"z": {"1"}, "y": {"1"}, "x": {"1"}, "w": {"1"}}, `unknown axis "w"`},
+		{"an unknown value", cell.Choice{"latch": {"none", "c"}}, `unknown latch "c" (valid: none, a, b, both)`},
+		{"an unknown NAT", cell.Choice{"a": {"rfc478"}}, `unknown NAT "rfc478", did you mean rfc4787?`},
+		{"a group where no NAT stands", cell.Choice{"latch": {"classic"}}, `unknown latch "classic"`},
+		{"an axis that the flow does not use", cell.Choice{"flow": {"register"}, "silent": {"a"}}, "silent means nothing to flow register"},
+		{"nor does any of the flows", cell.Choice{"flow": {"register", "pc-to-phone"}, "b": {"symmetric"}}, "b means nothing to flow register,pc-to-phone"},
+		{"be it its default", cell.Choice{"flow": {"register"}, "latch": {"none"}}, "latch means nothing to flow register"},
+	} {
+		cells, err := scenarios.Plan(x.choice)
+		if !errors.Is(err, cell.ErrInvalid) || !strings.Contains(err.Error(), x.want) || cells != nil {
+			t.Errorf("%s: %d cells, %v, want %s", x.name, len(cells), err, x.want)
+		}
+	}
+}
+
+func TestPlanExpands(t *testing.T) {
+	for _, x := range []struct {
+		name   string
+		choice cell.Choice
+		want   []string
+	}{
+		{"the NATs change fastest, and a slower than b", cell.Choice{"flow": {"call"}, "a": {"none", "symmetric"}, "b": {"none", "full-cone"}, "rport": {"true", "false"}}, []string{
+			"call/stun[a=none,b=none,rport=true]", "call/stun[a=none,b=full-cone,rport=true]",
+			"call/stun[a=symmetric,b=none,rport=true]", "call/stun[a=symmetric,b=full-cone,rport=true]",
+			"call/stun[a=none,b=none]", "call/stun[a=none,b=full-cone]", "call/stun[a=symmetric,b=none]", "call/stun[a=symmetric,b=full-cone]",
+		}},
+		{"an axis that one of the flows uses", cell.Choice{"flow": {"register", "call"}, "a": {"none"}, "b": {"none"}, "silent": {"none", "a"}}, []string{
+			"register/stun[a=none]", "call/stun[a=none,b=none]", "call/stun[a=none,b=none,silent=a]",
+		}},
+		{"what is said twice is played once", cell.Choice{"flow": {"register"}, "a": {"none", "none"}}, []string{"register/stun[a=none]"}},
+		{"a group beside its members", cell.Choice{"flow": {"register"}, "a": {"symmetric", "classic"}}, []string{
+			"register/stun[a=symmetric]", "register/stun[a=none]", "register/stun[a=full-cone]", "register/stun[a=address-restricted]", "register/stun[a=port-restricted]",
+		}},
+		{"nothing of an axis is nothing at all", cell.Choice{"flow": {"call"}, "latch": {}}, nil},
+		{"no flow is nothing at all", cell.Choice{"flow": {}}, nil},
+	} {
+		cells, err := scenarios.Plan(x.choice)
+		if err != nil {
+			t.Errorf("%s: %v", x.name, err)
+		}
+		var got []string
+		for _, c := range cells {
+			got = append(got, c.ID())
+		}
+		if !slices.Equal(got, x.want) {
+			t.Errorf("%s:\ngot  %s\nwant %s", x.name, strings.Join(got, "\n     "), strings.Join(x.want, "\n     "))
+		}
+	}
+}
+
+// The filter scope of a cell is its NATs', and a SIP helper is in those that have one.
+func TestNAT(t *testing.T) {
+	c := cell.Default(flows.Call, "linux-masquerade", "eim-adf")
+	c.ALG, c.FilterScope = cell.ALGLinux, cell.ScopeEndpoint
+	a, err := c.NAT(cell.A)
+	if err != nil || !a.SIPHelper || a.Kind != natmodels.Conntrack {
+		t.Errorf("a: %+v, %v", a, err)
+	}
+	b, err := c.Behavior(cell.B)
+	if err != nil || b.SIPHelper || b.FilterScope != natmodels.PerEndpoint || b.Filtering != natmodels.AddressDependent {
+		t.Errorf("b: %+v, %v", b, err)
+	}
+	c.A = "conical"
+	if _, err := c.NAT(cell.A); err == nil || !strings.HasPrefix(err.Error(), "cell: side a: ") {
+		t.Errorf("an unknown NAT: %v", err)
+	}
+}

@@ -1,0 +1,25 @@
+package flows
+
+import (
+	"context"
+
+	"github.com/natproof/natproof/scenarios/cell"
+)
+
+// Call is a call between two registered ends.
+var Call = add(Flow{
+	Key: "call", Order: 20,
+	Help:   "both register, one calls the other",
+	Story:  "Both register; a calls b through the proxy, they talk, a hangs up.",
+	Ends:   callEnds,
+	Caller: cell.A,
+	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B), calls(callEnds, cell.A),
+		talks(callEnds), []Step{hangsUp(callEnds, cell.A)}),
+	Play: func(ctx context.Context, p *Play) error {
+		p.Register(ctx, cell.A)
+		p.Register(ctx, cell.B)
+		return p.Converse(ctx, cell.A, "sip:b@"+cell.Domain)
+	},
+})
+
+var callEnds = map[cell.Side]End{cell.A: {Box: cell.BoxA}, cell.B: {Box: cell.BoxB}}

@@ -1,0 +1,112 @@
+package flows
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/theory"
+	"github.com/natproof/natproof/scenarios/wire"
+)
+
+// Flow is what is played. Flows are compared by identity: there is one value of each.
+type Flow struct {
+	Key   string // its name in identifiers, JSON and flags
+	Order int    // its place in lists
+	// Help says what it is in a few words, and Story what happens, in sentences that follow
+	// "a is behind X."
+	Help, Story string
+	// Ends are who is in it.
+	Ends map[cell.Side]End
+	// Without lists the axes that mean nothing to it; all others it uses.
+	Without []string
+	Caller  cell.Side // who calls whom
+	Steps   []Step    // in the order in which they happen
+	Play    func(ctx context.Context, p *Play) error
+	// Columns are those of its table, which has a row for each NAT of a. Without any the
+	// table has the NATs of b in its columns, and shows the media of each call.
+	Columns []Column
+}
+
+// End is who is at an end of a flow.
+type End struct {
+	Box  string // the name of its host
+	Says string // for a story, instead of the name of a NAT; may be empty
+}
+
+// Column is a part of a table: one step, or several that stand and fall together.
+type Column struct {
+	Title string
+	Steps []cell.Step
+}
+
+// Step is a step of a flow: what must arrive where, how it is recognised on the wire, and
+// what decides it in theory.
+type Step struct {
+	cell.Step
+	Message  string // as causes name it
+	From, To string // the boxes that send it, and that must get it
+	// Match selects it on the wire; nil for a stream, which is told by its kind.
+	Match wire.Match
+	// Asks is the question of the theory.
+	Asks func(*theory.Network) theory.Answer
+	// Needs are earlier steps without which it is not sent.
+	Needs []Need
+}
+
+// Need is an earlier step, and why its loss means that a later one is not sent.
+type Need struct {
+	Step cell.Step
+	Why  string
+}
+
+// Name is the key.
+func (f *Flow) Name() string { return f.Key }
+
+// Uses reports whether the flow has a use for an axis.
+func (f *Flow) Uses(axis string) bool { return !slices.Contains(f.Without, axis) }
+
+// Host is the box at that end.
+func (f *Flow) Host(side cell.Side) string { return f.Ends[side].Box }
+
+// Media reports whether RTP runs between the ends.
+func (f *Flow) Media() bool {
+	return slices.ContainsFunc(f.Steps, func(s Step) bool { return s.IsStream() })
+}
+
+// Established reports whether a flow with media came so far that it could run.
+func (f *Flow) Established(o cell.Outcome) bool {
+	for _, s := range f.Steps {
+		if !s.IsStream() {
+			continue
+		}
+		for _, need := range s.Needs {
+			if x, ok := o.Step(need.Step); !ok || x.Fate != cell.Arrived {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// String is the key.
+func (f *Flow) String() string { return f.Key }
+
+var registered []*Flow
+
+// add puts a flow on the list.
+func add(f Flow) *Flow {
+	registered = append(registered, &f)
+	return &f
+}
+
+// All are the flows, in their order.
+func All() []*Flow {
+	return slices.SortedFunc(slices.Values(registered), func(a, b *Flow) int {
+		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Key, b.Key))
+	})
+}
+
+// Of is the flow of a cell.
+func Of(c cell.Cell) *Flow { return c.Flow.(*Flow) }

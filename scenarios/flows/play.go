@@ -1,0 +1,129 @@
+package flows
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/stage"
+	"github.com/natproof/natproof/scenarios/wire"
+)
+
+const (
+	// offBeat keeps what the flow does away from the instants at which media is
+	// sent, every 20 ms from the answer on: of two things that one host does at one
+	// instant, neither is first.
+	offBeat = 7 * time.Millisecond
+	// ackPoll is how often it is looked whether the ACK has arrived; a multiple of
+	// 20 ms, so that it stays off the beat.
+	ackPoll = 20 * time.Millisecond
+	// ackWait is how long that may take: if the first ACK is lost, the callee repeats its
+	// 200 after 0.5, 1.5 and 3.5 s (RFC 3261 §13.3.1.4) and gets another.
+	ackWait = 4 * time.Second
+	// patience is how long a caller waits for an answer: longer than a proxy does (RFC
+	// 3261 §16.6, timer C, and the CANCEL after it). Its final response may be lost, and
+	// then nobody else ends an INVITE that got a provisional one (§17.1.1.2).
+	patience = 4 * time.Minute
+)
+
+// Play is a flow being played.
+type Play struct {
+	Flow      *Flow
+	Ends      map[cell.Side]stage.Endpoint
+	MediaTime time.Duration
+	// Reached says whether a request of that method has reached a box.
+	Reached func(method, box string) bool
+
+	told []wire.Told
+	said map[string][]string // by box, what endpoints answered that the network does not explain
+}
+
+// Register lets an end register. What does not work is seen on the wire.
+func (p *Play) Register(ctx context.Context, side cell.Side) {
+	p.note(side, "register", p.Ends[side].Register(ctx))
+}
+
+// Converse lets an end call, talk, if the flow has media, and hang up.
+func (p *Play) Converse(ctx context.Context, caller cell.Side, target string) error {
+	wait, cancel := context.WithTimeout(ctx, patience)
+	call, err := p.Ends[caller].Call(wait, target)
+	cancel()
+	if err != nil {
+		p.note(caller, "call", err)
+		return nil
+	}
+	if p.awaitACK(caller.Other()) && p.Flow.Media() {
+		p.talk()
+	}
+	p.note(caller, "hang up", call.Hangup(ctx))
+	return nil
+}
+
+// awaitACK waits until the callee has the ACK: from then on both ends talk.
+func (p *Play) awaitACK(callee cell.Side) bool {
+	time.Sleep(offBeat)
+	reached := func() bool { return p.Reached("ACK", p.Flow.Host(callee)) }
+	for waited := time.Duration(0); waited < ackWait && !reached(); waited += ackPoll {
+		time.Sleep(ackPoll)
+	}
+	return reached()
+}
+
+// talk lets media run, and takes note of what the ends discard once it is steady.
+func (p *Play) talk() {
+	rtp, rtcp, _ := wire.Windows(p.MediaTime)
+	longest := max(rtp, rtcp)
+	time.Sleep(p.MediaTime - longest)
+	early := p.counts()
+	time.Sleep(longest - rtp)
+	late := p.counts()
+	time.Sleep(rtp)
+	p.discarded(map[cell.Part]tally{cell.RTP: late, cell.RTCP: early}, p.counts())
+}
+
+// tally is what each end has counted.
+type tally map[cell.Side]map[cell.Part]stage.Count
+
+func (p *Play) counts() tally {
+	all := tally{}
+	for side, e := range p.Ends {
+		all[side] = map[cell.Part]stage.Count{}
+		if c, ok := e.(stage.Counter); ok {
+			for _, x := range c.Counts() {
+				all[side][x.Part] = x
+			}
+		}
+	}
+	return all
+}
+
+// discarded tells of ends that used nothing of what they got.
+func (p *Play) discarded(before map[cell.Part]tally, after tally) {
+	for _, side := range []cell.Side{cell.A, cell.B} {
+		for _, part := range []cell.Part{cell.RTP, cell.RTCP} {
+			was, is := before[part][side][part], after[side][part]
+			if is.Discarded > was.Discarded && is.Used == was.Used {
+				p.told = append(p.told, wire.Told{Box: p.Flow.Host(side), Rule: cell.RuleStrict, Part: part, Src: is.From, Why: is.Why})
+			}
+		}
+	}
+}
+
+// Told is what the ends told of media.
+func (p *Play) Told() []wire.Told { return p.told }
+
+// Said is what the endpoint of a box answered that the network does not explain.
+func (p *Play) Said(box string) []string { return p.said[box] }
+
+func (p *Play) note(side cell.Side, what string, err error) {
+	if err == nil || errors.Is(err, stage.ErrUnanswered) {
+		return
+	}
+	if p.said == nil {
+		p.said = map[string][]string{}
+	}
+	box := p.Flow.Host(side)
+	p.said[box] = append(p.said[box], fmt.Sprintf("%s: %v", what, err))
+}

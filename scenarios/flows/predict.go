@@ -1,0 +1,80 @@
+package flows
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/stage"
+	"github.com/natproof/natproof/scenarios/theory"
+	"github.com/natproof/natproof/scenarios/wire"
+)
+
+// Network is the cell as theory sees it, with those phones at its ends.
+func Network(c cell.Cell, phones stage.Phones) (*theory.Network, error) {
+	alg, err := c.SIPALG()
+	if err != nil {
+		return nil, err
+	}
+	cfg := theory.Config{Policy: c.Registrar, Rport: true, ALG: alg, Forwards: c.PortManager == cell.ManagerStatic}
+	for side, to := range map[cell.Side]*theory.End{cell.A: &cfg.A, cell.B: &cfg.B} {
+		*to = theory.End{Side: side, Host: c.Host(side)}
+		if to.NAT, err = c.Behavior(side); err != nil {
+			return nil, err
+		}
+		if to.Traits, err = phones.Traits(c, side); err != nil {
+			return nil, fmt.Errorf("%w: %w", theory.ErrNotCovered, err)
+		}
+	}
+	return theory.New(cfg)
+}
+
+// Predict says what theory expects of the flow: for every step whether it arrives, and if
+// not which box stops it by which rule.
+func (f *Flow) Predict(n *theory.Network) cell.Outcome {
+	var all []cell.StepOutcome
+	fate := map[cell.Step]cell.Fate{}
+	for _, s := range f.Steps {
+		a := s.predict(n, fate)
+		fate[s.Step] = a.Fate
+		all = append(all, cell.StepOutcome{Step: s.Step, Fate: a.Fate, Cause: a.Cause})
+	}
+	return cell.Conclude(all)
+}
+
+func (s Step) predict(n *theory.Network, fate map[cell.Step]cell.Fate) theory.Answer {
+	for _, need := range s.Needs {
+		if fate[need.Step] != cell.Arrived {
+			return theory.NotSent(s.From, s.Message, need.Why)
+		}
+	}
+	return s.Asks(n)
+}
+
+// Observe says what became of every step, by the packets on the tape and what was told.
+func (f *Flow) Observe(t *wire.Tape, told []wire.Told) cell.Outcome {
+	caller, callee := f.Host(f.Caller), f.Host(f.Caller.Other())
+	talk, talked := t.Talked(caller, callee, told)
+	var all []cell.StepOutcome
+	for _, s := range f.Steps {
+		if fate, cause, judged := s.observe(t, talk, talked, told); judged {
+			all = append(all, cell.StepOutcome{Step: s.Step, Fate: fate, Cause: cause})
+		}
+	}
+	return cell.Conclude(all)
+}
+
+func (s Step) observe(t *wire.Tape, talk wire.Talk, talked bool, told []wire.Told) (cell.Fate, cell.Cause, bool) {
+	if !s.IsStream() {
+		fate, cause := t.Message(s.Message, s.From, s.To, s.Match, told)
+		return fate, cause, true
+	}
+	if !talked {
+		return cell.NotSent, cell.Cause{Box: s.From, Rule: cell.RuleNotSent, Message: s.Message, Why: "no call was established"}, true
+	}
+	return t.Stream(s.Part, s.From, s.To, talk, told)
+}
+
+// DefaultMediaTime is how long an established call talks: long enough for both
+// ends to have sent RTCP a few times (RFC 3550 §6.2: every five seconds).
+const DefaultMediaTime = 12 * time.Second

@@ -1,0 +1,143 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/theory"
+	"github.com/natproof/natproof/scenarios/wire"
+	"github.com/natproof/natproof/vnet"
+)
+
+// Endpoint is a phone on a host of the lab. It answers every call that comes in, and the
+// audio of a call runs from the answer to the end of it.
+//
+// Its methods return when the matter is decided, one way or the other; what a network
+// without NATs would not have done to it is the flow's business to find out. An error that
+// the network may explain, such as no answer, is best wrapped as [ErrUnanswered]; any other
+// is shown beside what the endpoint did not send.
+type Endpoint interface {
+	// Register registers once with Setup.Proxy.
+	Register(ctx context.Context) error
+	// Call calls a SIP URI by way of Setup.Proxy and returns when it was answered.
+	Call(ctx context.Context, target string) (Call, error)
+	// Close ends everything: no goroutine and no socket is left.
+	Close() error
+}
+
+// Call is an established call that the endpoint made.
+type Call interface {
+	// Hangup ends it.
+	Hangup(ctx context.Context) error
+}
+
+// CallFunc is a Call of which only the end is of interest.
+type CallFunc func(ctx context.Context) error
+
+// Hangup calls f.
+func (f CallFunc) Hangup(ctx context.Context) error { return f(ctx) }
+
+// Unanswered wraps what the network may explain as ErrUnanswered; nil stays nil.
+func Unanswered(err error) error {
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrUnanswered, err)
+	}
+	return err
+}
+
+// Counter is an endpoint that tells how much media it used and how much it discarded, in all
+// its calls so far. What it does not tell is judged from the wire alone.
+type Counter interface {
+	Counts() []Count
+}
+
+// Count is of RTP or of RTCP.
+type Count struct {
+	Part            cell.Part
+	Used, Discarded uint64
+	From            netip.AddrPort // of the last that was discarded
+	Why             string
+}
+
+var (
+	// ErrUnanswered is the error of what the network may explain: there was no answer in
+	// time, or it was a refusal.
+	ErrUnanswered = errors.New("stage: unanswered")
+	// ErrCannot is the error of an endpoint that has no such thing.
+	ErrCannot = errors.New("stage: the endpoint cannot do that")
+	// ErrNotThisPhone is the error of a phone that is none of what the cell wants: the
+	// value of an axis that it has no way to obey. Such a cell is not played.
+	ErrNotThisPhone = errors.New("stage: no such phone")
+)
+
+// Setup is where an endpoint finds itself.
+type Setup struct {
+	Cell cell.Cell
+	Side cell.Side
+	Host *vnet.Host // its machine; a pion transport.Net, and net.PacketConn from ListenPacket
+
+	URI      string         // its address of record
+	Proxy    netip.AddrPort // registrar and outbound proxy, without a password
+	STUN     netip.AddrPort
+	SIPPort  uint16 // which port forwards, if there are any, are for
+	RTPPort  uint16 // likewise; RTCP has the next
+	Forwards []Forward
+	Media    bool // false: the flow is without media, and nobody sends any
+	Seed     uint64
+	Tell     func(wire.Told) // of responses that were of no use; it may be called at any time
+}
+
+// Forward is a port forward on the NAT in front of the endpoint.
+type Forward struct{ Internal, External netip.AddrPort }
+
+// Phone makes endpoints of one kind.
+type Phone struct {
+	Name string
+	// Traits are those of the endpoint that New makes for such a cell, or an error that
+	// wraps ErrNotThisPhone.
+	Traits func(c cell.Cell, side cell.Side) (theory.Traits, error)
+	New    func(Setup) (Endpoint, error)
+}
+
+// Phones are who sits at the two ends.
+type Phones map[cell.Side]Phone
+
+// Of is the phone on a side: UA, if nothing else is said.
+func (p Phones) Of(side cell.Side) Phone {
+	if x, ok := p[side]; ok {
+		return x
+	}
+	return UA
+}
+
+// Traits are those of who is at the given end.
+func (p Phones) Traits(c cell.Cell, side cell.Side) (theory.Traits, error) {
+	if c.Host(side) == cell.BoxGateway {
+		return uaTraits(c, side)
+	}
+	return p.Of(side).Traits(c, side)
+}
+
+// Endpoint starts the phone of a side.
+func (w *World) Endpoint(c cell.Cell, side cell.Side, phone Phone, seed uint64, tell func(wire.Told)) (Endpoint, error) {
+	s := Setup{
+		Cell: c, Side: side, Host: w.Host(side),
+		URI:   "sip:" + string(side) + "@" + cell.Domain,
+		Proxy: netip.AddrPortFrom(cell.ProxyAddr, cell.ProxyPort), STUN: netip.AddrPortFrom(cell.STUNAddr, cell.STUNPort),
+		SIPPort: cell.SIPPort, RTPPort: cell.RTPPort,
+		Media: c.HasMedia(), Seed: seed, Tell: tell,
+	}
+	nat, err := c.Behavior(side)
+	if err != nil {
+		return nil, err
+	}
+	if c.PortManager == cell.ManagerStatic && nat.Translates() {
+		for _, f := range forwards(cell.PlaceOf(side)) {
+			s.Forwards = append(s.Forwards, Forward{f.Internal, f.External})
+		}
+	}
+	return phone.New(s)
+}

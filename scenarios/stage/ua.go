@@ -1,0 +1,165 @@
+package stage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/natproof/natproof/media"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/theory"
+	"github.com/natproof/natproof/scenarios/wire"
+	"github.com/natproof/natproof/ua"
+)
+
+// UA is the user agent of package ua. It is whatever the cell wants it to be.
+var UA = Phone{Name: "ua", Traits: uaTraits, New: newAgent}
+
+func uaTraits(c cell.Cell, side cell.Side) (theory.Traits, error) {
+	return theory.Traits{
+		Address:          map[cell.PortManager]theory.Address{cell.ManagerLocal: theory.Bound, cell.ManagerSTUN: theory.Asked, cell.ManagerStatic: theory.Forwarded}[c.PortManager],
+		SignallingTraits: theory.SignallingTraits{Rport: c.Rport, ChecksVia: true},
+		MediaTraits:      theory.MediaTraits{Latch: c.Latch.Has(side), Strict: c.Strict.Has(side), Silent: c.Silent.Has(side)},
+	}, nil
+}
+
+// agent is the user agent of one side, with its account. It answers every call.
+type agent struct {
+	client  *ua.Client
+	profile *ua.Profile
+	setup   Setup
+
+	mu   sync.Mutex
+	last *ua.Session // the last call, in or out
+}
+
+// retryBase keeps a failed registration from being tried again while the flow
+// is played: one REGISTER, one verdict.
+const retryBase = time.Hour
+
+// newAgent starts a user agent as the cell wants it.
+func newAgent(s Setup) (Endpoint, error) {
+	a := &agent{setup: s}
+	c, side := s.Cell, s.Side
+	cfg := ua.Config{
+		Listen:       func(_ context.Context, at netip.AddrPort) (net.PacketConn, error) { return s.Host.Listen(at) },
+		LocalAddr:    s.Host.Addr(),
+		SIPPort:      s.SIPPort,
+		MediaPortMin: s.RTPPort, MediaPortMax: s.RTPPort + 1,
+		Seed:    s.Seed,
+		OnEvent: a.event,
+		Options: ua.Options{Rport: c.Rport, Latch: c.Latch.Has(side), Strict: c.Strict.Has(side), Silent: !s.Media || c.Silent.Has(side), NameRTCP: c.ALG != cell.ALGOff},
+	}
+	manager, err := a.manager()
+	if err != nil {
+		return nil, err
+	}
+	if a.client, err = ua.New(cfg); err != nil {
+		return nil, err
+	}
+	if a.profile, err = a.client.NewProfile(ua.ProfileConfig{
+		Account:   ua.Account{URI: s.URI},
+		Registrar: s.Proxy,
+		RetryBase: retryBase,
+	}); err != nil {
+		return nil, err
+	}
+	if err := a.profile.SetPortManager(manager); err != nil {
+		return nil, err
+	}
+	return a, a.client.Start(context.Background())
+}
+
+// manager makes the port manager that the cell names. A side that is silent
+// opens no hole by punching either.
+func (a *agent) manager() (ua.PortManager, error) {
+	s := a.setup
+	switch {
+	case s.Cell.PortManager == cell.ManagerSTUN:
+		return ua.NewSTUN(ua.STUNConfig{Server: s.STUN, NoPunch: s.Cell.Silent.Has(s.Side)})
+	case len(s.Forwards) > 0:
+		var known []ua.StaticMapping
+		for i, f := range s.Forwards {
+			known = append(known, ua.StaticMapping{Type: []ua.PortType{ua.SIP, ua.AudioRTP, ua.AudioRTCP}[i], Internal: f.Internal, External: f.External})
+		}
+		return ua.NewStatic(known...)
+	}
+	return ua.Local{}, nil
+}
+
+func (a *agent) Register(ctx context.Context) error { return unanswered(a.profile.Enable(ctx)) }
+
+func (a *agent) Call(ctx context.Context, target string) (Call, error) {
+	s, err := a.client.NewSession(a.profile)
+	if err != nil {
+		return nil, err
+	}
+	a.keep(s)
+	if err := s.Call(ctx, target); err != nil {
+		return nil, unanswered(err)
+	}
+	return CallFunc(func(ctx context.Context) error { return unanswered(s.Hangup(ctx)) }), nil
+}
+
+func (a *agent) Close() error { return a.client.Close() }
+
+// unanswered marks what the network explains: no answer, or a refusal.
+func unanswered(err error) error {
+	var refused *ua.ResponseError
+	if errors.Is(err, ua.ErrTransactionTimeout) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &refused) {
+		return Unanswered(err)
+	}
+	return err
+}
+
+// event answers calls, and tells of responses that were of no use.
+func (a *agent) event(e ua.Event) {
+	switch e := e.(type) {
+	case ua.DiscardEvent:
+		a.setup.Tell(wire.Told{
+			Box: a.setup.Host.Name(), Rule: cell.RuleForeignVia, Status: e.Code, Method: e.Method, CallID: e.CallID,
+			Why: fmt.Sprintf("the Via of the request named %s and that of the response names %s (RFC 3261 §18.1.2)", e.Sent, e.Got),
+		})
+	case ua.SessionEvent:
+		if e.State != ua.Incoming {
+			return
+		}
+		a.keep(e.Session)
+		// What fails here is seen on the wire: the caller gets no 2xx, or another response.
+		if e.Session.Ring(context.Background()) == nil {
+			_ = e.Session.Answer(context.Background())
+		}
+	}
+}
+
+func (a *agent) keep(s *ua.Session) {
+	a.mu.Lock()
+	a.last = s
+	a.mu.Unlock()
+}
+
+// Counts are those of the last call.
+func (a *agent) Counts() []Count {
+	a.mu.Lock()
+	s := a.last
+	a.mu.Unlock()
+	if s == nil {
+		return nil
+	}
+	stats, _ := s.MediaStats()
+	return counts(stats)
+}
+
+// counts is what a stream's counters tell.
+func counts(s media.Stats) []Count {
+	return []Count{
+		{Part: cell.RTP, Used: s.RTPReceived, Discarded: s.RTPStrictDropped, From: s.StrictFrom,
+			Why: fmt.Sprintf("the session description named %v", s.Signalled)},
+		{Part: cell.RTCP, Used: s.RTCPReceived, Discarded: s.RTCPStrictDropped, From: s.RTCPStrict,
+			Why: fmt.Sprintf("the session description named %v", s.RTCPSignalled)},
+	}
+}

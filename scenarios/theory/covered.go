@@ -1,0 +1,78 @@
+package theory
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/scenarios/cell"
+)
+
+// A flow lasts up to two minutes, most of that for registrations that fail, and no
+// mapping may end in it that anybody will ask for. Where the next mapping has the same
+// port, or nobody asks for an old one, it is a call of some seconds that it must last; and
+// where media refreshes it too, the time between two messages.
+const (
+	flowIdle    = 2 * time.Minute // RFC 4787 §4.3, REQ-5
+	callIdle    = 30 * time.Second
+	messageIdle = 10 * time.Second
+)
+
+// covered refuses what would need a theory of its own.
+func covered(cfg Config, e End) error {
+	b, static := e.NAT, e.Traits.Address == Forwarded
+	linux := cfg.ALG != nil && cfg.ALG.Linux
+	switch {
+	case b.Kind == natmodels.Router:
+		return nil
+	case b.Kind != natmodels.Translator && b.Kind != natmodels.Conntrack:
+		return fmt.Errorf("a %v", b.Kind)
+	case static && b.Kind == natmodels.Conntrack:
+		return errors.New("port forwards of a box that tracks connections")
+	case static:
+		return nil
+	case cfg.Forwards:
+		return errors.New("port forwards, but the port manager is not the one that knows them")
+	case b.Unsolicited == natmodels.LocalEntry && cfg.ALG != nil:
+		return errors.New("a SIP helper in a box where packets that come too early take a port")
+	case b.SIPHelper && !linux:
+		return errors.New("a SIP helper by its name: use linux-masquerade with alg=linux")
+	case b.Kind == natmodels.Conntrack && cfg.ALG != nil && !linux:
+		return errors.New("an ALG other than linux beside a box that tracks connections")
+	case b.Kind == natmodels.Conntrack && b.FilterScope == natmodels.PerEndpoint:
+		return errors.New("filters that remember per endpoint, in a box that tracks connections")
+	case forgets(b, needed(cfg, e)) || b.Refresh == natmodels.RefreshInbound:
+		return errors.New("mappings that can expire while the flow is played (RFC 4787 §4.3)")
+	case b.Pooling == natmodels.PerDestination: // arbitrary pooling of the one address of a side is none
+		return errors.New("external addresses chosen arbitrarily (RFC 4787 §4.1)")
+	case b.PortChoice == natmodels.Preserve && e.Traits.Address == Asked && b.Mapping != natmodels.EndpointIndependent:
+		return errors.New("a port that must be preserved and is already held by the mapping towards the STUN server")
+	case b.PortChoice == natmodels.Preserve && !b.PreservesPort(cell.SIPPort):
+		return errors.New("a port that must be preserved and is out of range")
+	case cfg.ALG != nil && cfg.ALG.Double && b.Mapping != natmodels.EndpointIndependent && b.PortChoice == natmodels.PreserveElseRandom:
+		return errors.New("an ALG that takes the port of one mapping for another's")
+	}
+	return nil
+}
+
+// forgets says whether a mapping through which a STUN server was asked, and answered, is gone
+// after so much silence.
+func forgets(b natmodels.Behavior, silence time.Duration) bool {
+	const answered = time.Second
+	asked := []Use{{At: 0}, {At: answered, Inbound: true}}
+	return !Alive(b, asked, silence-time.Nanosecond)
+}
+
+// needed is how long a mapping must live for the flow not to notice.
+func needed(cfg Config, e End) time.Duration {
+	same := e.NAT.Mapping == natmodels.EndpointIndependent && e.NAT.PreservesPort(cell.SIPPort)
+	unasked := e.Traits.Address == Bound || cfg.Rport && e.Traits.Rport && cfg.Policy == cell.RegistrarReceived
+	switch {
+	case same && !e.Traits.Silent:
+		return messageIdle
+	case same, unasked:
+		return callIdle
+	}
+	return flowIdle
+}

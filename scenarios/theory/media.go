@@ -1,0 +1,175 @@
+package theory
+
+import (
+	"fmt"
+
+	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/scenarios/cell"
+)
+
+// MediaTraits are what an end does about RTP and RTCP.
+type MediaTraits struct {
+	Latch  bool // sends media to where media came from (RFC 7362)
+	Strict bool // drops media that is not from the signalled source
+	Silent bool // sends no RTP, and opens no hole for it
+	RTCP   RTCPTrait
+}
+
+// RTCPTrait is what an end does about RTCP.
+type RTCPTrait uint8
+
+const (
+	// OwnRTCP is a socket of its own, announced by a=rtcp where it is not the next port
+	// (RFC 3605).
+	OwnRTCP RTCPTrait = iota
+	// NoRTCP is an end that sends none.
+	NoRTCP
+)
+
+// stream predicts one kind of packet, RTP or RTCP, between the two ends. Each
+// end uses one socket, learned its address from a STUN server that is neither
+// the peer nor the proxy, announced it, and sends all the time to what the other
+// announced. What counts is the steady state: a first packet that was dropped is
+// simply repeated, so it does not matter who begins.
+type stream struct {
+	message string
+	rtcp    bool
+}
+
+// Stream says whether RTP or RTCP from an end is received by the other one. RTCP has a socket
+// and an announced address of its own, so it fares as RTP does, except that an end that
+// sends no media still reports (RFC 3550 §6.4).
+func (n *Network) Stream(part cell.Part, from cell.Side) Answer {
+	s, what := stream{message: "RTP"}, announcedRTP
+	if part == cell.RTCP {
+		s, what = stream{message: "RTCP", rtcp: true}, announcedRTCP
+	}
+	a, b := s.met(n.a.announcing(what), n.b.announcing(what))
+	if from == cell.A {
+		return s.predict(a, b)
+	}
+	return s.predict(b, a)
+}
+
+// silent says whether the end sends none.
+func (s stream) silent(e end) bool {
+	if s.rtcp {
+		return e.traits.RTCP == NoRTCP
+	}
+	return e.traits.Silent
+}
+
+// met is what becomes of the two ends when the callee b, who has both descriptions first,
+// sends before the caller a does. A NAT that keeps an entry of its own for what comes
+// unasked does not give the port away again towards the same remote endpoint: what a
+// sends there leaves from another port, as with address- and port-dependent mapping.
+func (s stream) met(a, b end) (end, end) {
+	if a.open && !a.local && !s.silent(b) && b.mapping == natmodels.EndpointIndependent {
+		a.early, a.mapping, a.scope = true, natmodels.AddressAndPortDependent, natmodels.PerMapping
+	}
+	return a, b
+}
+
+// predict says whether what x sends is received by y.
+func (s stream) predict(x, y end) Answer {
+	if s.silent(x) {
+		why := "it is silent"
+		if s.rtcp {
+			why = "it sends none"
+		}
+		return NotSent(x.host, s.message, why)
+	}
+	cause := s.announced(x, y)
+	if cause.IsZero() {
+		return Arrives()
+	}
+	if x.traits.Latch && cause.Rule != cell.RuleStrict {
+		if s.learned(x, y) {
+			cause = s.strictCheck(x, y)
+		} else {
+			cause.Why += "; " + s.whyNotLearned(x, y)
+		}
+	}
+	return answer(cause)
+}
+
+// announced is why y does not accept what x sends to y's announced address, or
+// zero. It is the rule "plain" with the strict check:
+//
+//	scope mapping:  fY=EI or (mY=EI and (fY=AD or mX=EI))
+//	scope endpoint: fY=EI or fY=AD or mX=EI
+//	y silent:       fY=EI
+func (s stream) announced(x, y end) cell.Cause {
+	if y.local {
+		return cell.Cause{Box: cell.BoxInternet, Rule: cell.RuleNoRoute, Message: s.message,
+			Why: fmt.Sprintf("%s announced a private address (RFC 1918 §3)", y.host)}
+	}
+	if y.nobody {
+		return y.leadsNowhere(s.message)
+	}
+	if c := s.refusal(x, y); !c.IsZero() {
+		return c
+	}
+	return s.strictCheck(x, y)
+}
+
+// refusal is why y's NAT does not admit x at the announced address, or zero.
+func (s stream) refusal(x, y end) cell.Cause {
+	c := cell.Cause{Box: y.nat, Rule: cell.RuleFiltered, Message: s.message}
+	if y.expected || y.open {
+		c.Rule = cell.RuleNoMapping // what is expected has no mapping until it comes
+	}
+	behaves := y.says() + ": "
+	switch {
+	case y.filtering == natmodels.EndpointIndependent:
+		return cell.Cause{}
+	case s.silent(y):
+		c.Why = behaves + fmt.Sprintf("%s is silent, so its mapping admits %s only (RFC 4787 §5)", y.host, y.contacted)
+	case y.early:
+		c.Why = fmt.Sprintf("the packets of %s came before %s had sent any: %s took them for its own, and %s sends from another port than the announced one", x.host, y.host, y.nat, y.host)
+	case y.scope == natmodels.PerMapping && y.mapping != natmodels.EndpointIndependent:
+		c.Why = behaves + fmt.Sprintf("%s sends to %s through another mapping than the announced one (RFC 4787 §4.1), which admits %s only (§5)", y.host, x.host, y.contacted)
+	case y.filtering == natmodels.AddressDependent, x.mapping == natmodels.EndpointIndependent:
+		return cell.Cause{}
+	default: // it sends through the announced mapping
+		if !y.open {
+			c.Rule = cell.RuleFiltered
+		}
+		c.Why = behaves + fmt.Sprintf("it admits the port %s announced (RFC 4787 §5), but %s's %s mapping sends to %s from a new one (§4.1)",
+			x.host, x.nat, x.mapping, y.host)
+	}
+	return c
+}
+
+// strictCheck is why a strict y drops what reaches it from x, or zero: x must
+// be seen at the address it announced.
+func (s stream) strictCheck(x, y end) cell.Cause {
+	if !y.traits.Strict || !x.local && x.mapping == natmodels.EndpointIndependent {
+		return cell.Cause{}
+	}
+	why := fmt.Sprintf("%s's %s mapping sends from another port than the announced one (RFC 4787 §4.1)", x.nat, x.mapping)
+	if x.local {
+		why = fmt.Sprintf("%s announced a private address and is seen at a public one", x.host)
+	}
+	return cell.Cause{Box: y.host, Rule: cell.RuleStrict, Message: s.message, Why: why}
+}
+
+// learned says whether x, latching (RFC 7362 §4), hears y and then gets through
+// to where it heard y: y's mapping towards the address x announced. Its filter
+// admits that address, so x must still be seen there if ports matter.
+func (s stream) learned(x, y end) bool {
+	return s.hears(x, y) &&
+		(y.filtering != natmodels.AddressAndPortDependent || x.mapping == natmodels.EndpointIndependent)
+}
+
+// hears says whether x accepts what y sends to x's announced address.
+func (s stream) hears(x, y end) bool {
+	return !s.silent(y) && s.announced(y, x).IsZero()
+}
+
+func (s stream) whyNotLearned(x, y end) string {
+	if !s.hears(x, y) {
+		return fmt.Sprintf("%s latches but accepts nothing from %s to latch on to (RFC 7362 §4)", x.host, y.host)
+	}
+	return fmt.Sprintf("latching (RFC 7362 §4) does not help: where %s hears %s the filter wants the announced port of %s too", x.host, y.host, x.host)
+}

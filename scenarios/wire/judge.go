@@ -1,0 +1,153 @@
+package wire
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/vnet"
+)
+
+const (
+	// steadyRTP is the end of the call in which RTP is counted.
+	steadyRTP = time.Second
+	// steadyRTCP is the end of the call in which RTCP is counted. It is longer than
+	// the longest interval, 5 s * 1.5 / (e - 3/2) = 6.2 s (RFC 3550 §6.3.1).
+	steadyRTCP = 6500 * time.Millisecond
+	// beforeRTCP is how long a call must have lasted before that, so that the
+	// first reports of both ends have opened what they open.
+	beforeRTCP = 4 * time.Second
+)
+
+// Windows say, of a call that talks for so long, how long before its end media is counted.
+func Windows(talk time.Duration) (rtp, rtcp time.Duration, judgesRTCP bool) {
+	if talk >= beforeRTCP+steadyRTCP {
+		return steadyRTP, steadyRTCP, true
+	}
+	return min(steadyRTP, talk), 0, false
+}
+
+// Talk is the part of a call in which both ends send media.
+type Talk struct{ From, To time.Duration }
+
+// Talked finds the first call that the host made: from when its ACK of a 2xx reached the
+// other host to when one of them hung up, or the trace ends.
+func (t *Tape) Talked(caller, callee string, told []Told) (Talk, bool) {
+	isAck := Ack(t, caller, callee, told)
+	for i := range t.flights {
+		if f := &t.flights[i]; isAck(f) && f.arrived && f.end.Box == callee {
+			return Talk{f.end.At, t.hungUp(f, caller, callee)}, true
+		}
+	}
+	return Talk{}, false
+}
+
+// hungUp is when one of the ends said BYE in the call of an ACK.
+func (t *Tape) hungUp(ack *Flight, ends ...string) time.Duration {
+	for i := range t.flights {
+		f := &t.flights[i]
+		if f.request("BYE") && f.callID == ack.callID && f.At >= ack.end.At && slices.Contains(ends, f.From) {
+			return f.At
+		}
+	}
+	return t.last
+}
+
+// Message judges a message that may be relayed and repeated: it arrived if one
+// copy reached the host it was for; if not, the last drop is the cause.
+func (t *Tape) Message(name, from, to string, match Match, told []Told) (cell.Fate, cell.Cause) {
+	is := match(t, from, to, told)
+	var last, thrown *Flight
+	sent := false
+	for i := range t.flights {
+		f := &t.flights[i]
+		if !is(f) {
+			continue
+		}
+		sent = sent || f.From == from
+		if f.arrived && f.end.Box == to {
+			if d := useless(f, told); d != nil {
+				return cell.Lost, d.cause(name, f)
+			}
+			return cell.Arrived, cell.Cause{}
+		}
+		if f.ended && !f.arrived {
+			last = f
+		}
+		if thrown == nil && refused(f, told) != nil {
+			thrown = f
+		}
+	}
+	switch {
+	case !sent:
+		return cell.NotSent, cell.Cause{Box: from, Rule: cell.RuleNotSent, Message: name}
+	case last != nil:
+		return cell.Lost, DropCause(name, last.end)
+	case thrown != nil:
+		return cell.Lost, refused(thrown, told).cause(name, thrown)
+	}
+	return cell.Lost, cell.Cause{Box: cell.BoxProxy, Rule: cell.RuleUnknown, Message: name,
+		Why: fmt.Sprintf("%s sent it and no box dropped it, yet it did not reach %s", from, to)}
+}
+
+// Stream judges RTP or RTCP from one host to another by the packets that were sent in the
+// last part of a talk, once it is steady. It is not judged where the talk was too short.
+func (t *Tape) Stream(part cell.Part, from, to string, talk Talk, told []Told) (fate cell.Fate, cause cell.Cause, judged bool) {
+	name := map[cell.Part]string{cell.RTP: "RTP", cell.RTCP: "RTCP"}[part]
+	window, rtcp, judgesRTCP := Windows(talk.To - talk.From)
+	if part == cell.RTCP {
+		if window = rtcp; !judgesRTCP {
+			return "", cell.Cause{}, false
+		}
+	}
+	s := t.streams[stage{from, part}]
+	sent, arrived := 0, 0
+	if s != nil {
+		sent, arrived = s.count(to, talk.To-window, talk.To)
+	}
+	discarded := discards(told, to, part)
+	switch {
+	case sent == 0:
+		return cell.NotSent, cell.Cause{Box: from, Rule: cell.RuleNotSent, Message: name}, true
+	case discarded != nil && arrived > 0:
+		return cell.Lost, cell.Cause{Box: to, Rule: discarded.Rule, Message: name, Src: discarded.Src, Why: discarded.Why}, true
+	case arrived > 0 && (part == cell.RTCP || 2*arrived >= sent): // RTP runs, though some may be lost; of RTCP there are one or two
+		return cell.Arrived, cell.Cause{}, true
+	case s.lost.Packet != 0:
+		return cell.Lost, DropCause(name, s.lost), true
+	}
+	return cell.Lost, cell.Cause{Box: to, Rule: cell.RuleUnknown, Message: name,
+		Why: fmt.Sprintf("%s sent %d packets and no box dropped one, yet %s got none", from, sent, to)}, true
+}
+
+// count is how many packets were sent in a time, and how many of them arrived at a box.
+func (s *stream) count(to string, from, until time.Duration) (sent, arrived int) {
+	for _, x := range s.shots {
+		if x.at < from || x.at >= until {
+			continue
+		}
+		sent++
+		if x.arrived == to {
+			arrived++
+		}
+	}
+	return sent, arrived
+}
+
+// discards is what the host tells of media that it threw away.
+func discards(told []Told, host string, part cell.Part) *Told {
+	for i := range told {
+		if d := &told[i]; d.Box == host && d.Part == part {
+			return d
+		}
+	}
+	return nil
+}
+
+// DropCause is the cause that a drop in the trace tells.
+func DropCause(message string, e vnet.Event) cell.Cause {
+	why := strings.TrimPrefix(e.Detail, string(e.Reason)+": ")
+	return cell.Cause{Box: e.Box, Rule: cell.Rule(e.Reason), Message: message, Src: e.Src, Dst: e.Dst, Why: why}
+}

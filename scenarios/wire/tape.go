@@ -1,0 +1,145 @@
+package wire
+
+import (
+	"time"
+
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/vnet"
+)
+
+// Tape is what of a trace the steps are judged by: the way of every SIP message, and when
+// each packet of a stream was sent and whether it arrived. It is fed event by event, so that
+// payloads need not be kept.
+type Tape struct {
+	from    []string // who sent the packet, by its identity
+	flights []Flight // SIP, in the order they were sent
+	sipAt   map[uint64]int
+	streams map[stage]*stream
+	mediaAt map[uint64]*shot
+	last    time.Duration // when the last event was
+}
+
+// Flight is one SIP message on its way, from its sender to where it ended.
+type Flight struct {
+	line
+	From    string        // the box that sent it
+	At      time.Duration // when
+	end     vnet.Event    // the last that happened to it
+	ended   bool          // delivered or dropped
+	arrived bool
+}
+
+// stage is one end's RTP or RTCP.
+type stage struct {
+	from string
+	part cell.Part
+}
+
+type stream struct {
+	shots []*shot
+	lost  vnet.Event // the last one dropped
+}
+
+// shot is one packet of media.
+type shot struct {
+	at      time.Duration // when it was sent
+	arrived string        // the box it was delivered to
+}
+
+// NewTape is an empty tape.
+func NewTape() *Tape {
+	return &Tape{sipAt: map[uint64]int{}, streams: map[stage]*stream{}, mediaAt: map[uint64]*shot{}}
+}
+
+// Read makes a tape of a whole trace.
+func Read(events []vnet.Event) *Tape {
+	t := NewTape()
+	for _, e := range events {
+		t.Add(e)
+	}
+	return t
+}
+
+// Add takes the next event.
+func (t *Tape) Add(e vnet.Event) {
+	t.last = e.At
+	if e.Packet == 0 {
+		return
+	}
+	for uint64(len(t.from)) <= e.Packet {
+		t.from = append(t.from, "")
+	}
+	part := mediaOf(e.Payload)
+	if t.from[e.Packet] == "" {
+		t.from[e.Packet] = e.Box
+		if e.Parent != 0 && t.from[e.Parent] != "" {
+			t.from[e.Packet] = t.from[e.Parent] // a duplicate made by a link is its sender's too
+		}
+		t.begin(e, part)
+	}
+	if e.Kind != vnet.Delivered && e.Kind != vnet.Dropped {
+		return
+	}
+	if i, ok := t.sipAt[e.Packet]; ok {
+		f := &t.flights[i]
+		f.end, f.ended, f.arrived = e, true, e.Kind == vnet.Delivered
+	}
+	if part != 0 {
+		t.endMedia(e, part)
+	}
+}
+
+// begin takes note of a packet that was not seen before.
+func (t *Tape) begin(e vnet.Event, part cell.Part) {
+	from := t.from[e.Packet]
+	if l, ok := readLine(e.Payload); ok {
+		t.sipAt[e.Packet] = len(t.flights)
+		t.flights = append(t.flights, Flight{line: l, From: from, At: e.At})
+	}
+	if part != 0 && e.Kind == vnet.Sent {
+		s := t.stream(stage{from, part})
+		x := &shot{at: e.At}
+		s.shots = append(s.shots, x)
+		t.mediaAt[e.Packet] = x
+	}
+}
+
+func (t *Tape) endMedia(e vnet.Event, part cell.Part) {
+	if e.Kind == vnet.Dropped {
+		t.stream(stage{t.from[e.Packet], part}).lost = e
+	} else if x := t.mediaAt[e.Packet]; x != nil {
+		x.arrived = e.Box
+	}
+	delete(t.mediaAt, e.Packet)
+}
+
+func (t *Tape) stream(at stage) *stream {
+	s := t.streams[at]
+	if s == nil {
+		s = &stream{}
+		t.streams[at] = s
+	}
+	return s
+}
+
+// mediaOf tells media from all else by the first byte (RFC 7983 §7), and RTCP from
+// RTP by the second (RFC 5761 §4). It is 0 for all else.
+func mediaOf(b []byte) cell.Part {
+	switch {
+	case len(b) < 2 || b[0] < 128 || b[0] > 191:
+		return 0
+	case b[1] >= 192 && b[1] <= 223:
+		return cell.RTCP
+	}
+	return cell.RTP
+}
+
+// Reached says whether a request of the method was delivered to the box.
+func (t *Tape) Reached(method, box string) bool {
+	for i := range t.flights {
+		if f := &t.flights[i]; f.request(method) && f.arrived && f.end.Box == box {
+			return true
+		}
+	}
+	return false
+}
