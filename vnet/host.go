@@ -32,7 +32,10 @@ type Host struct {
 	addrs []netip.Addr
 	pion  *pion.Net
 
-	served uint64 // the core's step in which it got a packet last
+	// The core's own.
+	served  uint64        // the step in which it got a packet last
+	backlog []*packet     // what wait for their turn; the first is in the core's queue too
+	next    func(*packet) // turn, bound once
 
 	mu    sync.Mutex
 	socks map[netip.AddrPort]*Conn
@@ -248,17 +251,37 @@ func (h *Host) freePort(addr netip.Addr) (uint16, error) {
 	return 0, syscall.EADDRINUSE
 }
 
-// receive puts a packet into the socket it is for. A host gets one packet at a
-// time: the next one has to wait until whatever the first has set going has come
+// receive takes a packet for one of the host's sockets. A host gets one packet at
+// a time: the next one has to wait until whatever the first has set going has come
 // to rest. Two sockets that got one each at the same instant would have two
 // goroutines run in any order.
 func (h *Host) receive(p *packet) {
 	l := h.site.lab
-	if h.served == l.steps {
-		l.hold(p, time.Now().Add(settle), h.site.arrived)
+	if h.served != l.steps && len(h.backlog) == 0 {
+		h.served = l.steps
+		h.deliver(p)
 		return
 	}
-	h.served = l.steps
+	h.backlog = append(h.backlog, p)
+	if len(h.backlog) == 1 {
+		l.hold(p, time.Now().Add(settle), h.next)
+	}
+}
+
+// turn delivers the first packet of the backlog.
+func (h *Host) turn(p *packet) {
+	h.backlog[0] = nil
+	h.backlog = h.backlog[1:]
+	if len(h.backlog) > 0 {
+		h.site.lab.hold(h.backlog[0], time.Now().Add(settle), h.next)
+	}
+	h.served = h.site.lab.steps
+	h.deliver(p)
+}
+
+// deliver puts a packet into the socket it is for.
+func (h *Host) deliver(p *packet) {
+	l := h.site.lab
 	none := natmodels.MappingInfo{}
 	h.mu.Lock()
 	c := h.socks[p.np.Dst]

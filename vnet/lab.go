@@ -12,9 +12,9 @@ import (
 
 // settle is how long the core waits before it handles what has arrived. Under
 // virtual time one nanosecond can only pass when every goroutine of the bubble
-// is blocked, so everything that is going to be sent at this instant is in the
-// batch when the wait ends; sorting the batch then gives one order, whatever
-// order the goroutines ran in.
+// is blocked, so everything that was sent before the step is in the batch when
+// the wait ends; sorting the batch then gives one order, whatever order the
+// goroutines ran in. See rest for what runs at the very instant of the step.
 const settle = time.Nanosecond
 
 // maxHops ends a routing loop. Real paths here have a handful.
@@ -41,10 +41,16 @@ type Lab struct {
 	cfg   Config
 	start time.Time
 
-	inboxMu sync.Mutex
-	inbox   []arrival
-	flowSeq uint64
-	wake    chan struct{}
+	inboxMu  sync.Mutex
+	inbox    []arrival
+	flowSeq  uint64
+	settling bool        // settled is running
+	settled  *time.Timer // ends settle after the first arrival; never reset while it runs
+
+	// The core's own.
+	due       *time.Timer // ends when the first packet is due
+	dueAt     time.Time   // what due is set to; zero: it is not
+	realClock bool        // not in a bubble: nothing can be at rest
 
 	// core guards the topology, the clock queue and the trace. The core holds
 	// it while it handles a batch; whoever changes the lab while it runs takes it.
@@ -100,12 +106,12 @@ func New(cfg Config) (*Lab, error) {
 	l := &Lab{
 		cfg:   cfg,
 		start: time.Now(),
-		wake:  make(chan struct{}, 1),
 		names: map[string]bool{},
 		hosts: map[string]netip.Addr{},
 		quit:  make(chan struct{}),
 		done:  make(chan struct{}),
 	}
+	l.settled, l.due = stopped(), stopped()
 	l.stats.Dropped = map[Reason]uint64{}
 	l.internet = newRealm(l, "internet", nil)
 	l.names["internet"] = true
@@ -134,10 +140,17 @@ func (l *Lab) Close() error {
 
 	l.core.Lock()
 	for l.queue.len() > 0 {
-		w := l.queue.pop()
-		l.drop(w.p, w.p.np, "internet", HostDown, natmodels.MappingInfo{}, "the lab closed while the packet was on its way")
+		l.closedOn(l.queue.pop().p)
 	}
 	sites := l.sites
+	for _, s := range sites {
+		for _, h := range s.byName {
+			for _, p := range h.backlog[min(1, len(h.backlog)):] { // the first was in the queue
+				l.closedOn(p)
+			}
+			h.backlog = nil
+		}
+	}
 	l.core.Unlock()
 
 	var errs []error
@@ -166,11 +179,18 @@ func (l *Lab) Stats() Stats {
 	return s
 }
 
-// InFlight is the number of packets that links are holding.
+// InFlight is the number of packets that links hold, or that wait for a host
+// which got another one at the same instant.
 func (l *Lab) InFlight() int {
 	l.core.Lock()
 	defer l.core.Unlock()
-	return l.queue.len()
+	n := l.queue.len()
+	for _, s := range l.sites {
+		for _, h := range s.byName {
+			n += max(0, len(h.backlog)-1) // the first is in the queue
+		}
+	}
+	return n
 }
 
 // Name makes a host name resolvable from every host of the lab.
@@ -204,42 +224,51 @@ func (l *Lab) claim(name string) error {
 	return nil
 }
 
-// run is the core: wait for something, let the instant settle, handle it all.
+// closedOn drops a packet that was on its way when the lab closed.
+func (l *Lab) closedOn(p *packet) {
+	l.drop(p, p.np, "internet", HostDown, natmodels.MappingInfo{}, "the lab closed while the packet was on its way")
+}
+
+// run is the core: wait until something has settled or is due, let the instant
+// come to rest, handle it all.
 func (l *Lab) run() {
 	defer close(l.done)
-	timer := time.NewTimer(time.Hour)
-	timer.Stop()
 	for {
-		l.core.Lock()
-		due, waiting := l.queue.next()
-		l.core.Unlock()
-		if waiting {
-			timer.Reset(due.Sub(time.Now()))
-		} else {
-			timer.Stop()
-		}
+		l.await()
 		select {
-		case <-l.wake:
-		case <-timer.C:
+		case <-l.settled.C:
+		case <-l.due.C:
+			l.dueAt = time.Time{}
 		case <-l.quit:
-			timer.Stop()
+			l.settled.Stop()
+			l.due.Stop()
 			return
 		}
-		time.Sleep(settle)
+		l.rest()
 		l.step(time.Now())
 	}
 }
 
-// step handles what is due and what has arrived, in a fixed order.
-func (l *Lab) step(now time.Time) {
-	l.inboxMu.Lock()
-	l.batch, l.inbox = l.inbox, l.batch[:0]
-	select {
-	case <-l.wake: // what it was for is in the batch; left over, it would make an early step
-	default:
+// await sets the timer for what is due first, if that has changed.
+func (l *Lab) await() {
+	l.core.Lock()
+	next, waiting := l.queue.next()
+	l.core.Unlock()
+	switch {
+	case waiting && !next.Equal(l.dueAt):
+		l.dueAt = next
+		l.due.Reset(time.Until(next))
+	case !waiting && !l.dueAt.IsZero():
+		l.dueAt = time.Time{}
+		l.due.Stop()
 	}
-	l.inboxMu.Unlock()
+}
 
+// step handles what is due and what arrived before now, in a fixed order. What
+// arrives at now, from a goroutine whose timer fires at the very instant of the
+// step, waits for the next step whether it is already here or not.
+func (l *Lab) step(now time.Time) {
+	l.takeBatch(now)
 	l.core.Lock()
 	defer l.core.Unlock()
 	l.steps++
@@ -277,9 +306,38 @@ func (l *Lab) arrive(a arrival) {
 	l.flowSeq++
 	a.order = l.flowSeq
 	l.inbox = append(l.inbox, a)
-	select {
-	case l.wake <- struct{}{}:
-	default:
+	l.settleInbox()
+}
+
+// settleInbox sees to it that a step follows. l.inboxMu is held.
+func (l *Lab) settleInbox() {
+	if !l.settling {
+		l.settling = true
+		l.settled.Reset(settle)
+	}
+}
+
+// takeBatch moves what arrived before now from the inbox to the batch.
+func (l *Lab) takeBatch(now time.Time) {
+	l.inboxMu.Lock()
+	defer l.inboxMu.Unlock()
+	l.batch, l.inbox = l.inbox, l.batch[:0]
+	before := l.batch[:0]
+	for _, a := range l.batch {
+		if a.at.Before(now) {
+			before = append(before, a)
+		} else {
+			l.inbox = append(l.inbox, a)
+		}
+	}
+	clear(l.batch[len(before):])
+	l.batch = before
+	if l.settling {
+		l.settling = false
+		l.settled.Stop() // what it was for is in the batch, or settles anew
+	}
+	if len(l.inbox) > 0 {
+		l.settleInbox()
 	}
 }
 
