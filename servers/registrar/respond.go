@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/fnv"
-	"strconv"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -65,7 +64,7 @@ func (s *Server) localTag(req *request) string {
 		h.Write([]byte(p))
 		h.Write([]byte{0})
 	}
-	return strconv.FormatUint(h.Sum64(), 36)
+	return fixed(h.Sum64())
 }
 
 // answer responds to req within tx.

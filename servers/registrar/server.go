@@ -8,7 +8,6 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -146,7 +145,7 @@ func (s *Server) Close() error {
 func (s *Server) now() time.Time { return time.Now() }
 
 // token returns a short random word.
-func (s *Server) token() string { return strconv.FormatUint(s.rng.Uint64(), 36) }
+func (s *Server) token() string { return fixed(s.rng.Uint64()) }
 
 // receive handles one datagram.
 func (s *Server) receive(b []byte, from netip.AddrPort) {

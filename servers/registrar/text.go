@@ -1,6 +1,8 @@
 package registrar
 
 import (
+	"encoding/binary"
+	"encoding/hex"
 	"net"
 	"net/netip"
 	"net/url"
@@ -179,4 +181,10 @@ func parseCSeq(s string) (seq uint32, method string, ok bool) {
 	num, method, ok := strings.Cut(strings.Trim(s, lws), " ")
 	n, err := strconv.ParseUint(strings.Trim(num, lws), 10, 31)
 	return uint32(n), strings.Trim(method, lws), ok && err == nil
+}
+
+// fixed writes an identifier of a length that does not depend on it: the size of a
+// message must not change with what endpoints draw at random.
+func fixed(id uint64) string {
+	return hex.EncodeToString(binary.BigEndian.AppendUint64(nil, id))
 }

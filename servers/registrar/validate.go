@@ -115,7 +115,7 @@ func (s *Server) loopHash(req *request) string {
 	}
 	pa, _ := req.value("proxy-authorization")
 	add(pa)
-	return strconv.FormatUint(h.Sum64(), 36)
+	return fixed(h.Sum64())
 }
 
 // newBranch has a unique part and the loop hash (RFC 3261 §16.6 step 8).
@@ -127,7 +127,7 @@ func (s *Server) newBranch(req *request) string {
 func (s *Server) statelessBranch(req *request) string {
 	h := fnv.New64a()
 	h.Write([]byte(req.key(string(req.Method))))
-	return magicCookie + "s" + strconv.FormatUint(h.Sum64(), 36) + "." + s.loopHash(req)
+	return magicCookie + "s" + fixed(h.Sum64()) + "." + s.loopHash(req)
 }
 
 func (s *Server) looped(req *request) bool {
