@@ -177,6 +177,7 @@ func (s *Session) newStream(a media.Agreement) (*media.Stream, error) {
 	cfg := media.Config{
 		RTP: rtp.take(), PayloadType: a.Codec.PayloadType, ClockRate: a.Codec.ClockRate, PTime: a.PTime,
 		Latch: o.Latch, Strict: o.Strict, Silent: o.Silent, Seed: s.c.uint64(),
+		ReadLate: true,
 	}
 	var rtcpPort *port
 	if rtcp != nil && !a.Mux {

@@ -58,7 +58,8 @@ func (c *call) newStream(agreed media.Agreement) (*media.Stream, error) {
 		RTP: c.rtp, RTCP: c.rtcp,
 		PayloadType: agreed.Codec.PayloadType, ClockRate: agreed.Codec.ClockRate, PTime: agreed.PTime,
 		Latch: c.s.cfg.Latch, Strict: c.s.cfg.Strict, Silent: c.s.cfg.Silent,
-		Seed: c.s.cfg.Seed + c.n,
+		Seed:     c.s.cfg.Seed + c.n,
+		ReadLate: true,
 	})
 	if err != nil {
 		return nil, err
