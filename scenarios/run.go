@@ -46,6 +46,8 @@ type RunOptions struct {
 	MediaTime time.Duration    // how long calls talk; 0 is DefaultMediaTime
 	Access    *vnet.LinkConfig // the access link of each side; nil is DefaultLink
 	Trace     bool             // keep Events and Boxes in the Result
+	// Setup changes the world when it is built and nothing runs in it yet: its links, say.
+	Setup func(*World) error
 }
 
 // Run plays one cell under virtual time and judges it. A context that has ended
@@ -145,6 +147,11 @@ func (p *play) build(lab *vnet.Lab) error {
 		return err
 	}
 	p.boxes = p.world.Boxes()
+	if p.opts.Setup != nil {
+		if err := p.opts.Setup(p.world); err != nil {
+			return err
+		}
+	}
 	for _, serve := range []func() (func() error, error){
 		p.world.ServeSTUN,
 		func() (func() error, error) { return p.world.ServeProxy(p.cell, p.opts.Seed) },
