@@ -20,6 +20,7 @@ import (
 type normalizer struct {
 	numbers map[string]map[string]int // kind of identifier, then the identifier
 	streams map[uint32]rtpOrigin
+	texts   map[string]string // what sip has made of a text: each is seen at several boxes
 }
 
 // rtpOrigin is the first packet seen of an RTP source: both numbers start at random (RFC
@@ -30,7 +31,7 @@ type rtpOrigin struct {
 }
 
 func newNormalizer() *normalizer {
-	return &normalizer{numbers: map[string]map[string]int{}, streams: map[uint32]rtpOrigin{}}
+	return &normalizer{numbers: map[string]map[string]int{}, streams: map[uint32]rtpOrigin{}, texts: map[string]string{}}
 }
 
 // number names an identifier.
@@ -101,12 +102,17 @@ var secrets = []struct {
 
 // sip replaces the identifiers in text, however broken it is.
 func (n *normalizer) sip(text string) string {
+	if known, ok := n.texts[text]; ok {
+		return known
+	}
+	original := text
 	for _, s := range secrets {
 		text = s.at.ReplaceAllStringFunc(text, func(m string) string {
 			at := s.at.FindStringSubmatch(m)
 			return at[1] + n.number(s.kind, at[2])
 		})
 	}
+	n.texts[original] = text
 	return text
 }
 
