@@ -25,7 +25,8 @@ const (
 
 // Host is a machine on a site. It is a transport.Net, so whatever runs on
 // pion's network abstraction runs on it, and it hands out net.PacketConn for
-// everything else. UDP over IPv4; TCP answers transport.ErrNotSupported.
+// everything else. UDP over IPv4; for TCP the error is transport.ErrNotSupported
+// (errors.Is) and errors.ErrUnsupported, in words of our own.
 type Host struct {
 	site  *Site
 	name  string
@@ -102,9 +103,6 @@ func (h *Host) DialUDP(network string, laddr, raddr *net.UDPAddr) (transport.UDP
 
 // Dial opens a UDP socket that talks to one peer, as net.Dial does.
 func (h *Host) Dial(network, address string) (net.Conn, error) {
-	if strings.HasPrefix(network, "tcp") {
-		return nil, opError("dial", network, netip.AddrPort{}, transport.ErrNotSupported)
-	}
 	remote, err := h.parse(network, address)
 	if err != nil {
 		return nil, opError("dial", network, remote, err)
@@ -116,14 +114,14 @@ func (h *Host) Dial(network, address string) (net.Conn, error) {
 	return c, nil
 }
 
-// DialTCP answers transport.ErrNotSupported: the network carries UDP.
+// DialTCP always fails: the network carries UDP.
 func (h *Host) DialTCP(network string, _, _ *net.TCPAddr) (transport.TCPConn, error) {
-	return nil, opError("dial", network, netip.AddrPort{}, transport.ErrNotSupported)
+	return nil, opError("dial", network, netip.AddrPort{}, errNoTCP)
 }
 
-// ListenTCP answers transport.ErrNotSupported: the network carries UDP.
+// ListenTCP always fails: the network carries UDP.
 func (h *Host) ListenTCP(network string, _ *net.TCPAddr) (transport.TCPListener, error) {
-	return nil, opError("listen", network, netip.AddrPort{}, transport.ErrNotSupported)
+	return nil, opError("listen", network, netip.AddrPort{}, errNoTCP)
 }
 
 // ResolveIPAddr resolves a literal address or a name given to Lab.Name.
@@ -174,11 +172,11 @@ func (d dialer) Dial(network, address string) (net.Conn, error) {
 	if !ok || laddr == nil {
 		return d.host.Dial(network, address)
 	}
-	raddr, err := d.host.ResolveUDPAddr(network, address)
+	remote, err := d.host.parse(network, address)
 	if err != nil {
-		return nil, err
+		return nil, opError("dial", network, remote, err)
 	}
-	return d.host.DialUDP(network, laddr, raddr)
+	return d.host.DialUDP(network, laddr, net.UDPAddrFromAddrPort(remote))
 }
 
 // open makes a socket; remote is zero unless it is connected.
@@ -337,14 +335,39 @@ func (h *Host) parse(network, address string) (netip.AddrPort, error) {
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
+	if a.Port < 0 || a.Port > 65535 {
+		return netip.AddrPort{}, &net.AddrError{Err: "invalid port", Addr: address}
+	}
 	return fromUDPAddr(a), nil
 }
 
+// unsupported is what real hosts can do and these cannot. pion's transport.ErrNotSupported
+// says it too, but not what.
+type unsupported string
+
+const (
+	errNoTCP  unsupported = "a virtual host has no TCP: this network carries UDP over IPv4"
+	errNoIPv6 unsupported = "a virtual host has no IPv6: this network carries UDP over IPv4"
+	errNoOOB  unsupported = "a virtual host sends no out-of-band data"
+)
+
+func (e unsupported) Error() string { return string(e) }
+
+// Is knows the errors that others have for the same.
+func (e unsupported) Is(target error) bool {
+	return target == transport.ErrNotSupported || target == errors.ErrUnsupported
+}
+
 func checkUDP(network string) error {
-	if network != "udp" && network != "udp4" {
-		return net.UnknownNetworkError(network)
+	switch network {
+	case "udp", "udp4":
+		return nil
+	case "tcp", "tcp4", "tcp6":
+		return errNoTCP
+	case "udp6":
+		return errNoIPv6
 	}
-	return nil
+	return net.UnknownNetworkError(network)
 }
 
 func fromUDPAddr(a *net.UDPAddr) netip.AddrPort {
