@@ -6,7 +6,7 @@ SEED ?= 1
 FUZZTIME ?= 10s
 BENCHTIME ?= 1s
 
-.PHONY: help matrix test suites race repeat bench calibrate test-kernel lint fuzz
+.PHONY: help matrix test suites race repeat determinism bench calibrate test-kernel lint fuzz
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
@@ -27,6 +27,10 @@ race: ## every test under the race detector
 
 repeat: ## the regression matrix twenty times over, in random order: nothing may flake
 	$(GO) tool ginkgo --repeat=19 --randomize-all ./suites
+
+determinism: ## the same seed, the same trace: 20 cells, 3 seeds, 100 runs, on every kind of link
+	$(GO) test -count=1 -timeout 10h ./suites -ginkgo.timeout 10h -ginkgo.label-filter determinism \
+	  -same.cells 20 -same.seeds 3 -same.runs 100 -same.rough 1 -same.busy 2
 
 bench: ## speed, as figures and ratios of one run
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./natmodels ./vnet ./scenarios

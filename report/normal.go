@@ -20,7 +20,16 @@ import (
 type normalizer struct {
 	numbers map[string]map[string]int // kind of identifier, then the identifier
 	streams map[uint32]rtpOrigin
-	texts   map[string]string // what sip has made of a text: each is seen at several boxes
+
+	// Each text and each packet is seen at several boxes.
+	texts map[string]string // what sip has made of a text
+	last  map[uint64]described
+}
+
+// described is what the trace says of a packet's payload.
+type described struct {
+	payload []byte
+	text    string
 }
 
 // rtpOrigin is the first packet seen of an RTP source: both numbers start at random (RFC
@@ -31,7 +40,7 @@ type rtpOrigin struct {
 }
 
 func newNormalizer() *normalizer {
-	return &normalizer{numbers: map[string]map[string]int{}, streams: map[uint32]rtpOrigin{}, texts: map[string]string{}}
+	return &normalizer{numbers: map[string]map[string]int{}, streams: map[uint32]rtpOrigin{}, texts: map[string]string{}, last: map[uint64]described{}}
 }
 
 // number names an identifier.
@@ -45,6 +54,17 @@ func (n *normalizer) number(kind, id string) string {
 		ids[id] = len(ids) + 1
 	}
 	return fmt.Sprintf("%s-%d", kind, ids[id])
+}
+
+// describe is WHAT and DIGEST of a line.
+func (n *normalizer) describe(e vnet.Event) string {
+	d, known := n.last[e.Packet]
+	if !known || !bytes.Equal(d.payload, e.Payload) {
+		what, content := n.payload(e)
+		d = described{e.Payload, fmt.Sprintf("%s %x", oneLine(what), digest(content))}
+		n.last[e.Packet] = d
+	}
+	return d.text
 }
 
 // payload says what an event's packet carries, and gives all of it, identifiers replaced.

@@ -45,8 +45,7 @@ func writeEvent(out *bufio.Writer, e vnet.Event, n *normalizer) {
 		if e.Kind == vnet.Dropped {
 			fmt.Fprintf(out, " %s", e.Reason)
 		}
-		what, content := n.payload(e)
-		fmt.Fprintf(out, " %s %x", oneLine(what), digest(content))
+		fmt.Fprintf(out, " %s", n.describe(e))
 	}
 	if e.Detail != "" {
 		fmt.Fprintf(out, " | %s", oneLine(n.sip(e.Detail)))

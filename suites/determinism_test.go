@@ -27,7 +27,7 @@ var (
 	sameCells = flag.Int("same.cells", 6, "cells that are played on each link profile")
 	sameSeeds = flag.Int("same.seeds", 2, "seeds with which each is played")
 	sameRough = flag.Int("same.rough", 4, "how many times as many seeds on the rough link")
-	sameRuns  = flag.Int("same.runs", 4, "runs with each seed")
+	sameRuns  = flag.Int("same.runs", 4, "runs with each seed, in turn with 1, 2 and 4 processors")
 	sameBusy  = flag.Int("same.busy", 0, "goroutines that keep the processors busy meanwhile")
 	sameMedia = flag.Duration("same.media", 3*time.Second, "how long calls talk")
 )
@@ -107,28 +107,32 @@ var _ = ginkgo.Describe("The same seed", ginkgo.Label("determinism"), func() {
 	}
 })
 
-// playAll plays a cell with one seed a number of times, two at a time, and gives the
-// trace that all of them left.
+// playAll plays a cell with one seed a number of times, by turns with 1, 2 and 4 processors
+// and two at a time, and gives the trace that all of them left.
 func playAll(ctx context.Context, cell scenarios.Cell, seed uint64, on links, runs int) string {
 	first, err := playOnce(ctx, cell, seed, on)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
-	var wg sync.WaitGroup
-	errs := make([]error, 2)
-	for half := range errs {
-		wg.Go(func() {
-			for run := half; run < runs-1 && errs[half] == nil; run += len(errs) {
-				again, err := playOnce(ctx, cell, seed, on)
-				switch {
-				case err != nil:
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	turns := []int{1, 2, 4}
+	for i, processors := range turns {
+		runtime.GOMAXPROCS(processors)
+		var wg sync.WaitGroup
+		errs := make([]error, 2)
+		share := (runs - 1 + i) / len(turns) // they add up to all but the first
+		for half := range errs {
+			wg.Go(func() {
+				for run := half; run < share && errs[half] == nil; run += len(errs) {
+					again, err := playOnce(ctx, cell, seed, on)
+					if err == nil && again != first {
+						err = fmt.Errorf("seed %d, run %d with %d processors parts ways here:\n%s", seed, run+1, processors, firstDifference(first, again))
+					}
 					errs[half] = err
-				case again != first:
-					errs[half] = fmt.Errorf("seed %d, run %d parts ways here:\n%s", seed, run+2, firstDifference(first, again))
 				}
-			}
-		})
+			})
+		}
+		wg.Wait()
+		gomega.Expect(errors.Join(errs...)).NotTo(gomega.HaveOccurred())
 	}
-	wg.Wait()
-	gomega.Expect(errors.Join(errs...)).NotTo(gomega.HaveOccurred())
 	return first
 }
 
