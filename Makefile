@@ -29,8 +29,8 @@ repeat: ## the regression matrix twenty times over, in random order: nothing may
 	$(GO) tool ginkgo --repeat=19 --randomize-all ./suites
 
 determinism: ## the same seed, the same trace: 20 cells, 3 seeds, 100 runs, on every kind of link
-	$(GO) test -count=1 -timeout 10h ./suites -ginkgo.timeout 10h -ginkgo.label-filter determinism \
-	  -same.cells 20 -same.seeds 3 -same.runs 100 -same.rough 1 -same.busy 2
+	$(GO) test -count=1 -timeout 10h ./suites -args -ginkgo.timeout=10h -ginkgo.label-filter=determinism \
+	  -same.cells=20 -same.seeds=3 -same.runs=100 -same.rough=1 -same.busy=2
 
 bench: ## speed, as figures and ratios of one run
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./natmodels ./vnet ./scenarios
