@@ -45,7 +45,8 @@ type Lab struct {
 	inbox    []arrival
 	flowSeq  uint64
 	settling bool        // settled is running
-	settled  *time.Timer // ends settle after the first arrival; never reset while it runs
+	settled  *time.Timer // ends settle after the first arrival; never reset while it runs, but to end the lab
+	ending   bool        // Close was called
 
 	// The core's own.
 	due       *time.Timer // ends when the first packet is due
@@ -70,7 +71,6 @@ type Lab struct {
 	stats    Stats
 	closed   bool
 
-	quit chan struct{}
 	done chan struct{}
 }
 
@@ -108,7 +108,6 @@ func New(cfg Config) (*Lab, error) {
 		start: time.Now(),
 		names: map[string]bool{},
 		hosts: map[string]netip.Addr{},
-		quit:  make(chan struct{}),
 		done:  make(chan struct{}),
 	}
 	l.settled, l.due = stopped(), stopped()
@@ -135,7 +134,10 @@ func (l *Lab) Close() error {
 	}
 	l.closed = true
 	l.core.Unlock()
-	close(l.quit)
+	l.inboxMu.Lock()
+	l.ending = true
+	l.settled.Reset(0)
+	l.inboxMu.Unlock()
 	<-l.done
 
 	l.core.Lock()
@@ -233,42 +235,47 @@ func (l *Lab) closedOn(p *packet) {
 // come to rest, handle it all.
 func (l *Lab) run() {
 	defer close(l.done)
+	var next time.Time
 	for {
-		l.await()
-		select {
-		case <-l.settled.C:
-		case <-l.due.C:
-			l.dueAt = time.Time{}
-		case <-l.quit:
-			l.settled.Stop()
+		settled := true
+		if due := l.await(next); due == nil {
+			<-l.settled.C
+		} else {
+			select {
+			case <-l.settled.C:
+			case <-due:
+				l.dueAt, settled = time.Time{}, false
+			}
+		}
+		l.rest()
+		if !l.takeBatch(time.Now(), settled) { // Close comes before the step of its instant
 			l.due.Stop()
 			return
 		}
-		l.rest()
-		l.step(time.Now())
+		next = l.step(time.Now())
 	}
 }
 
-// await sets the timer for what is due first, if that has changed.
-func (l *Lab) await() {
-	l.core.Lock()
-	next, waiting := l.queue.next()
-	l.core.Unlock()
+// await sets the timer for what is due next, if that has changed. The channel is nil
+// if nothing is.
+func (l *Lab) await(next time.Time) <-chan time.Time {
 	switch {
-	case waiting && !next.Equal(l.dueAt):
-		l.dueAt = next
-		l.due.Reset(time.Until(next))
-	case !waiting && !l.dueAt.IsZero():
-		l.dueAt = time.Time{}
+	case next.Equal(l.dueAt):
+	case next.IsZero():
 		l.due.Stop()
+	default:
+		l.due.Reset(time.Until(next))
 	}
+	l.dueAt = next
+	if next.IsZero() {
+		return nil
+	}
+	return l.due.C
 }
 
-// step handles what is due and what arrived before now, in a fixed order. What
-// arrives at now, from a goroutine whose timer fires at the very instant of the
-// step, waits for the next step whether it is already here or not.
-func (l *Lab) step(now time.Time) {
-	l.takeBatch(now)
+// step handles what is due and the batch, in a fixed order. It returns when the next
+// packet is due; zero if none is held.
+func (l *Lab) step(now time.Time) (next time.Time) {
 	l.core.Lock()
 	defer l.core.Unlock()
 	l.steps++
@@ -297,6 +304,8 @@ func (l *Lab) step(now time.Time) {
 		a.site.leave(p)
 		*a = arrival{}
 	}
+	next, _ = l.queue.next()
+	return next
 }
 
 // arrive takes a datagram that a host sends.
@@ -317,10 +326,16 @@ func (l *Lab) settleInbox() {
 	}
 }
 
-// takeBatch moves what arrived before now from the inbox to the batch.
-func (l *Lab) takeBatch(now time.Time) {
+// takeBatch moves what arrived before now from the inbox to the batch, and says
+// whether the lab goes on. What arrives at now, from a goroutine whose timer fires at
+// the very instant of the step, waits for the next step whether it is already here
+// or not. settled says that the timer of that name has fired.
+func (l *Lab) takeBatch(now time.Time, settled bool) bool {
 	l.inboxMu.Lock()
 	defer l.inboxMu.Unlock()
+	if l.ending {
+		return false
+	}
 	l.batch, l.inbox = l.inbox, l.batch[:0]
 	before := l.batch[:0]
 	for _, a := range l.batch {
@@ -332,13 +347,14 @@ func (l *Lab) takeBatch(now time.Time) {
 	}
 	clear(l.batch[len(before):])
 	l.batch = before
-	if l.settling {
-		l.settling = false
+	if l.settling && !settled {
 		l.settled.Stop() // what it was for is in the batch, or settles anew
 	}
+	l.settling = false
 	if len(l.inbox) > 0 {
 		l.settleInbox()
 	}
+	return true
 }
 
 // hold keeps a packet until due and then hands it to next.
