@@ -135,7 +135,7 @@ func (l *Lab) Close() error {
 	l.closed = true
 	l.core.Unlock()
 	l.inboxMu.Lock()
-	l.ending = true
+	l.ending, l.settling = true, true
 	l.settled.Reset(0)
 	l.inboxMu.Unlock()
 	<-l.done
@@ -143,6 +143,14 @@ func (l *Lab) Close() error {
 	l.core.Lock()
 	for l.queue.len() > 0 {
 		l.closedOn(l.queue.pop().p)
+	}
+	l.inboxMu.Lock()
+	left := l.inbox
+	l.inbox = nil
+	l.inboxMu.Unlock()
+	sortArrivals(left)
+	for i := range left {
+		l.closedOn(l.admit(&left[i]))
 	}
 	sites := l.sites
 	for _, s := range sites {
@@ -290,22 +298,27 @@ func (l *Lab) step(now time.Time) (next time.Time) {
 	sortArrivals(l.batch)
 	for i := range l.batch {
 		a := &l.batch[i]
-		l.nextID++
-		p := &packet{
-			id:      l.nextID,
-			np:      natmodels.Packet{Protocol: natmodels.UDP, Src: a.src, Dst: a.dst},
-			payload: a.payload,
-		}
-		l.stats.Sent++
-		l.emit(Event{
-			At: a.at.Sub(l.start), Kind: Sent, Packet: p.id, Box: a.site.hostName(a.src.Addr()),
-			Proto: p.np.Protocol, Src: a.src, Dst: a.dst, Payload: p.payload,
-		})
-		a.site.leave(p)
+		a.site.leave(l.admit(a))
 		*a = arrival{}
 	}
 	next, _ = l.queue.next()
 	return next
+}
+
+// admit gives what a host has sent its identity.
+func (l *Lab) admit(a *arrival) *packet {
+	l.nextID++
+	p := &packet{
+		id:      l.nextID,
+		np:      natmodels.Packet{Protocol: natmodels.UDP, Src: a.src, Dst: a.dst},
+		payload: a.payload,
+	}
+	l.stats.Sent++
+	l.emit(Event{
+		At: a.at.Sub(l.start), Kind: Sent, Packet: p.id, Box: a.site.hostName(a.src.Addr()),
+		Proto: p.np.Protocol, Src: a.src, Dst: a.dst, Payload: p.payload,
+	})
+	return p
 }
 
 // arrive takes a datagram that a host sends.
