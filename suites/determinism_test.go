@@ -63,6 +63,9 @@ var rough = vnet.LinkConfig{
 	Loss: 0.05, Duplicate: 0.02, Reorder: 0.02, ReorderBy: 30 * time.Millisecond,
 }
 
+// enoughForLoss is how many seeds lose a packet somewhere, even of a cell that sends a few dozen.
+const enoughForLoss = 8
+
 // links are the links of a world: of the two sides, and all others.
 type links struct{ access, others vnet.LinkConfig }
 
@@ -99,7 +102,9 @@ var _ = ginkgo.Describe("The same seed", ginkgo.Label("determinism"), func() {
 					traces[first] = true
 				}
 				if profile.access.Loss > 0 {
-					gomega.Expect(losses).To(gomega.BeNumerically(">", 0), "the link is rough")
+					if seeds >= enoughForLoss {
+						gomega.Expect(losses).To(gomega.BeNumerically(">", 0), "the link is rough")
+					}
 					gomega.Expect(traces).To(gomega.HaveLen(seeds), "another seed, another trace")
 				}
 			})
