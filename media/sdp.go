@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"github.com/pion/sdp/v3"
+
+	"github.com/natproof/natproof/internal/text"
 )
 
 // Direction is who sends, seen from the one who wrote the description.
@@ -146,7 +149,9 @@ func portAbove(rtp netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(rtp.Addr(), rtp.Port()+1)
 }
 
-// Marshal writes d as application/sdp.
+// Marshal writes d as application/sdp. What a word of it cannot have is left out,
+// control characters everywhere and blanks in Username, Name, Media and Proto, so
+// that Parse reads back the same.
 func Marshal(d Description) []byte {
 	if len(d.Codecs) == 0 {
 		d.Codecs = DefaultCodecs()
@@ -159,10 +164,7 @@ func Marshal(d Description) []byte {
 	if !origin.IsValid() {
 		origin = addr
 	}
-	username := d.Username
-	if username == "" {
-		username = "-"
-	}
+	username := cmp.Or(word(d.Username), "-")
 	out := sdp.SessionDescription{
 		Origin: sdp.Origin{
 			Username: username, SessionID: d.SessionID, SessionVersion: d.SessionVersion,
@@ -177,7 +179,7 @@ func Marshal(d Description) []byte {
 			out.MediaDescriptions = append(out.MediaDescriptions, d.audioLine())
 		}
 		out.MediaDescriptions = append(out.MediaDescriptions, &sdp.MediaDescription{
-			MediaName: sdp.MediaName{Media: o.Media, Protos: []string{o.Proto}, Formats: []string{o.Formats}},
+			MediaName: sdp.MediaName{Media: word(o.Media), Protos: []string{word(o.Proto)}, Formats: strings.Fields(text.Strip(o.Formats))},
 		})
 	}
 	if d.AudioIndex >= len(d.Others) {
@@ -190,6 +192,9 @@ func Marshal(d Description) []byte {
 	return b
 }
 
+// word is s without what ends a word.
+func word(s string) string { return strings.Join(strings.Fields(text.Strip(s)), "") }
+
 func (d Description) audioLine() *sdp.MediaDescription {
 	line := &sdp.MediaDescription{MediaName: sdp.MediaName{
 		Media: "audio", Port: sdp.RangedPort{Value: int(d.RTP.Port())}, Protos: []string{"RTP", "AVP"},
@@ -197,9 +202,9 @@ func (d Description) audioLine() *sdp.MediaDescription {
 	for _, c := range d.Codecs {
 		number := strconv.Itoa(int(c.PayloadType))
 		line.MediaName.Formats = append(line.MediaName.Formats, number)
-		line.Attributes = append(line.Attributes, sdp.NewAttribute("rtpmap", fmt.Sprintf("%s %s/%d", number, c.Name, c.ClockRate)))
-		if c.Params != "" {
-			line.Attributes = append(line.Attributes, sdp.NewAttribute("fmtp", number+" "+c.Params))
+		line.Attributes = append(line.Attributes, sdp.NewAttribute("rtpmap", fmt.Sprintf("%s %s/%d", number, word(c.Name), c.ClockRate)))
+		if params := strings.TrimSpace(text.Strip(c.Params)); params != "" {
+			line.Attributes = append(line.Attributes, sdp.NewAttribute("fmtp", number+" "+params))
 		}
 	}
 	if d.PTime > 0 {
