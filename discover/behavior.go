@@ -61,9 +61,12 @@ func (s *session) filtering(ctx context.Context) error {
 	}
 	defer sock.Close()
 	_, result, err := s.ask(ctx, Filtering, sock, probe{to: s.cfg.Server}) // test I
-	if err != nil || result != answered {
-		s.note(Filtering, "%v did not answer", s.cfg.Server)
+	switch {
+	case err != nil:
 		return err
+	case result != answered:
+		s.note(Filtering, "%v did not answer", s.cfg.Server)
+		return nil
 	}
 	other := s.report.Other
 	for _, test := range []struct {

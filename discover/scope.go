@@ -28,8 +28,12 @@ func (s *session) filterScope(ctx context.Context) error {
 	}
 	defer sock.Close()
 	one, result, err := s.ask(ctx, FilterScope, sock, probe{to: s.cfg.Server})
-	if err != nil || result != answered {
+	switch {
+	case err != nil:
 		return err
+	case result != answered:
+		s.note(FilterScope, "%v did not answer", s.cfg.Server)
+		return nil
 	}
 	two, result, err := s.ask(ctx, FilterScope, sock, probe{to: s.report.Other})
 	switch {

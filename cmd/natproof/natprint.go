@@ -82,22 +82,27 @@ func printReport(w io.Writer, cfg discover.Config, r discover.Report) error {
 	if r.Local.IsValid() {
 		table.add("local", fmt.Sprint(r.Local))
 	}
-	if r.Reachable != discover.Yes {
-		table.add("answer", r.Reachable.String(), "UDP is blocked, or there is no STUN server")
-	} else {
+	switch {
+	case r.Mapped.IsValid():
 		table.add("mapped", fmt.Sprint(r.Mapped))
 		table.add("NAT", r.NAT.String())
+	case r.Reachable == discover.No:
+		table.add("answer", "no", "UDP is blocked, or there is no STUN server")
+	case r.Reachable == discover.Yes:
+		table.add("answer", "yes", "but none that tells a mapped address")
+	default:
+		table.add("answer", "unknown")
 	}
 	if r.NAT == discover.Yes {
 		ports := map[discover.Answer]string{discover.Yes: "preserved", discover.No: "not preserved"}[r.SamePort]
 		table.add("port", ports)
 	}
 	for _, t := range cfg.Tests {
-		if r.Reachable == discover.Yes || t == discover.Classic {
+		if r.Mapped.IsValid() || t == discover.Classic {
 			testRows(table, t, r)
 		}
 	}
-	if r.Reachable == discover.Yes {
+	if r.Mapped.IsValid() {
 		table.add("payload rewritten", r.ALG.String(), "RFC 5780 section 3.6")
 	}
 	if err := table.tw.Flush(); err != nil {
