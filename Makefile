@@ -20,13 +20,13 @@ test: ## every test, and the regression matrix as Ginkgo specs
 	$(GO) test ./...
 
 suites: ## the regression matrix alone, one spec a cell
-	$(GO) tool ginkgo ./suites
+	$(GO) tool ginkgo --fail-on-empty ./suites
 
 race: ## every test under the race detector
 	$(GO) test -race ./...
 
 repeat: ## the regression matrix twenty times over, in random order: nothing may flake
-	$(GO) tool ginkgo --repeat=19 --randomize-all ./suites
+	$(GO) tool ginkgo --fail-on-empty --repeat=19 --randomize-all ./suites
 
 bench: ## speed, as figures and ratios of one run
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./natmodels ./vnet ./scenarios
