@@ -554,6 +554,14 @@ func TestOddServers(t *testing.T) {
 		}
 		wantNotes(t, r, "connectivity: the server answers, but of no use: a mapped address that no socket has: 198.51.100.1:0", "classic: the server does not speak RFC 3489")
 	})
+	t.Run("sees another family, as behind a NAT64", func(t *testing.T) {
+		w := odd(func(b []byte, _ *pion.Message, _ netip.AddrPort) []byte { return success(b, ap("[2001:db8::1]:7000")) })
+		r, err := w.discover(t, discover.Config{Tests: []discover.Test{discover.Hairpinning}})
+		if err != nil || r.NAT != discover.Yes || r.Hairpinning != discover.NotKnown {
+			t.Errorf("%+v, %v", r, err)
+		}
+		wantNotes(t, r, "hairpinning: the mapped address [2001:db8::1]:7000 is of another family than 10.0.0.2, which cannot send there")
+	})
 	t.Run("knows RFC 8489 only", func(t *testing.T) {
 		w := odd(func(b []byte, _ *pion.Message, from netip.AddrPort) []byte {
 			if h, _ := attr.ParseHeader(b); h.ID.Legacy() {
@@ -640,7 +648,7 @@ func TestOddServers(t *testing.T) {
 		}
 		wantNotes(t, r, "filtering: 203.0.113.10:3478 did not answer", "mapping: 203.0.113.10:3478 did not answer",
 			"filter-scope: 203.0.113.10:3478 did not answer", "hairpinning: 203.0.113.10:3478 did not answer",
-			"fragments: 203.0.113.10:3478 does not answer any more", "lifetime: 203.0.113.10:3478 did not answer",
+			"fragments: 203.0.113.10:3478 did not answer", "lifetime: 203.0.113.10:3478 did not answer",
 			"classic: the server answers other requests, and none of RFC 3489, which have no magic cookie")
 	})
 }

@@ -32,14 +32,9 @@ func (s *session) fragments(ctx context.Context) error {
 
 // wholeOnly: silence is the fragments' only if a whole request is still answered.
 func (s *session) wholeOnly(ctx context.Context, sock *socket) error {
-	_, result, err := s.ask(ctx, Fragments, sock, probe{to: s.cfg.Server})
-	switch {
-	case err != nil:
-		return err
-	case result != answered:
-		s.note(Fragments, "%v does not answer any more", s.cfg.Server)
-	default:
+	_, ok, err := s.plain(ctx, Fragments, sock, s.cfg.Server)
+	if err == nil && ok {
 		s.report.Fragments = No
 	}
-	return nil
+	return err
 }

@@ -42,15 +42,11 @@ func (s *session) hairpinning(ctx context.Context) error {
 
 	var to [2]netip.AddrPort // the mapped addresses of X and Y
 	for i, sock := range []*socket{x, y} {
-		r, result, err := s.ask(ctx, Hairpinning, sock, probe{to: s.cfg.Server})
-		to[i] = r.Address()
-		switch {
-		case err != nil:
+		var ok bool
+		if to[i], ok, err = s.plain(ctx, Hairpinning, sock, s.cfg.Server); err != nil || !ok {
 			return err
-		case result != answered:
-			s.note(Hairpinning, "%v did not answer", s.cfg.Server)
-			return nil
-		case to[i].Addr().Is4() != s.cfg.Local.Is4(): // a NAT64 (RFC 6146)
+		}
+		if to[i].Addr().Is4() != s.cfg.Local.Is4() { // a NAT64 (RFC 6146)
 			s.note(Hairpinning, "the mapped address %v is of another family than %v, which cannot send there", to[i], s.cfg.Local)
 			return nil
 		}

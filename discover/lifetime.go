@@ -90,13 +90,9 @@ func (p *pair) redirect(ctx context.Context, from *socket, to int32, port uint16
 	return r.Address(), result == answered && p.arrived.Load(), result, err
 }
 
-// plain asks the server for the mapping of a socket.
-func (p *pair) plain(ctx context.Context, from *socket) (netip.AddrPort, bool, error) {
-	r, result, err := p.ask(ctx, BindingLifetime, from, probe{to: p.cfg.Server})
-	if err == nil && result != answered {
-		p.note(BindingLifetime, "%v did not answer", p.cfg.Server)
-	}
-	return r.Address(), result == answered, err
+// own asks the server for the mapping of a socket.
+func (p *pair) own(ctx context.Context, of *socket) (netip.AddrPort, bool, error) {
+	return p.plain(ctx, BindingLifetime, of, p.cfg.Server)
 }
 
 // open opens a socket as X or Y.
@@ -116,7 +112,7 @@ func (p *pair) works(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	defer x.Close()
-	mapped, ok, err := p.plain(ctx, x)
+	mapped, ok, err := p.own(ctx, x)
 	if err != nil || !ok {
 		return false, err
 	}
@@ -143,7 +139,7 @@ const meetings = 64
 // meet makes Y have an external address, and a mapping that is alive.
 func (p *pair) meet(ctx context.Context, external netip.Addr) (bool, error) {
 	for range meetings {
-		mapped, ok, err := p.plain(ctx, p.y.Load())
+		mapped, ok, err := p.own(ctx, p.y.Load())
 		if err != nil || !ok || mapped.Addr() == external {
 			return ok, err
 		}
@@ -165,13 +161,13 @@ type usage func(ctx context.Context, x *socket) (mapped netip.AddrPort, _ Answer
 
 // use is a mapping that was used both ways for a while.
 func (p *pair) use(ctx context.Context, x *socket) (netip.AddrPort, Answer, error) {
-	if mapped, ok, err := p.plain(ctx, x); err != nil || !ok {
+	if mapped, ok, err := p.own(ctx, x); err != nil || !ok {
 		return mapped, NotKnown, err
 	}
 	if err := sleep(ctx, Settle); err != nil {
 		return netip.AddrPort{}, NotKnown, err
 	}
-	mapped, ok, err := p.plain(ctx, x)
+	mapped, ok, err := p.own(ctx, x)
 	if err != nil || !ok {
 		return mapped, NotKnown, err
 	}
@@ -181,7 +177,7 @@ func (p *pair) use(ctx context.Context, x *socket) (netip.AddrPort, Answer, erro
 // useUnreplied is a mapping through which one request went out and nothing came
 // back: the answer, which tells it, goes to Y.
 func (p *pair) useUnreplied(ctx context.Context, x *socket) (netip.AddrPort, Answer, error) {
-	y, ok, err := p.plain(ctx, p.y.Load())
+	y, ok, err := p.own(ctx, p.y.Load())
 	if err != nil || !ok {
 		return y, NotKnown, err
 	}
@@ -271,7 +267,7 @@ func (p *pair) knock(ctx context.Context, pause time.Duration, x netip.AddrPort)
 		return 0, NotKnown, nil
 	}
 	// The silence is that of the mapping only if the server still answers.
-	if _, ok, err := p.plain(ctx, p.y.Load()); err != nil || !ok {
+	if _, ok, err := p.own(ctx, p.y.Load()); err != nil || !ok {
 		return 0, NotKnown, err
 	}
 	return paused, No, nil

@@ -92,6 +92,16 @@ func (s *session) ask(ctx context.Context, t Test, sock *socket, p probe) (stunc
 	return r, res, err
 }
 
+// plain asks an address of the server for the mapping of a socket. Without an answer it
+// is not ok, and a note says so.
+func (s *session) plain(ctx context.Context, t Test, sock *socket, to netip.AddrPort) (mapped netip.AddrPort, ok bool, _ error) {
+	r, result, err := s.ask(ctx, t, sock, probe{to: to})
+	if err == nil && result != answered {
+		s.note(t, "%v did not answer", to)
+	}
+	return r.Address(), result == answered, err
+}
+
 // asked is an address, asked as RFC 3489 has it or as RFC 8489.
 type asked struct {
 	addr   netip.AddrPort
