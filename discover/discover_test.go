@@ -401,20 +401,22 @@ type deaf struct{ net.PacketConn }
 func (d deaf) WriteTo(b []byte, _ net.Addr) (int, error) { return len(b), nil }
 
 func TestALG(t *testing.T) {
-	w := world{nat: preset(t, "eim-eif"), wrap: func(pc net.PacketConn) net.PacketConn { return meddler{pc} }}
+	w := world{nat: preset(t, "eim-eif"), wrap: func(pc net.PacketConn) net.PacketConn { return meddler{pc, external, inside} }}
 	r, err := w.discover(t, discover.Config{})
 	if err != nil || r.ALG != discover.Yes || r.Mapping != discover.EndpointIndependent || r.Filtering != discover.EndpointIndependent {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
 
-// meddler rewrites the external address in payloads, as a generic ALG does.
-type meddler struct{ net.PacketConn }
+// meddler rewrites an address in payloads, as a generic ALG does.
+type meddler struct {
+	net.PacketConn
+	old, new netip.Addr
+}
 
 func (m meddler) ReadFrom(b []byte) (int, net.Addr, error) {
 	n, from, err := m.PacketConn.ReadFrom(b)
-	out, in := external.AsSlice(), inside.AsSlice()
-	copy(b, strings.Replace(string(b[:n]), string(out), string(in), 1))
+	copy(b, strings.Replace(string(b[:n]), string(m.old.AsSlice()), string(m.new.AsSlice()), 1))
 	return n, from, err
 }
 
@@ -689,9 +691,15 @@ func TestDoubt(t *testing.T) {
 			notes: []string{"filtering: 203.0.113.10:3479 does not answer at all: its silence proves nothing",
 				"classic: 203.0.113.10:3479 does not answer at all: its silence proves nothing"}},
 		// Payloads are rewritten to the inside address, and RFC 3489 believes them.
-		{name: "a generic ALG", world: world{nat: preset(t, "eim-eif"), wrap: func(pc net.PacketConn) net.PacketConn { return meddler{pc} }},
+		{name: "a generic ALG", world: world{nat: preset(t, "eim-eif"), wrap: func(pc net.PacketConn) net.PacketConn { return meddler{pc, external, inside} }},
 			tests: []discover.Test{discover.Classic},
 			notes: []string{"classic: open Internet is what the tree of RFC 3489 says, but XOR-MAPPED-ADDRESS was another address than this host's"}},
+		{name: "a generic ALG and no NAT", world: world{nat: router, wrap: func(pc net.PacketConn) net.PacketConn { return meddler{pc, inside, external} }},
+			tests: []discover.Test{discover.Classic},
+			notes: []string{"classic: full cone is what the tree of RFC 3489 says, but XOR-MAPPED-ADDRESS was this host's own address"}},
+		{name: "a server that ignores what RFC 3489 asks to change, and a lesser filter", world: world{nat: preset(t, "eim-adf"), wrap: func(pc net.PacketConn) net.PacketConn { return forgetful{pc} }},
+			tests: []discover.Test{discover.Filtering, discover.Classic}, filtering: discover.AddressDependent,
+			notes: []string{"classic: port restricted cone is what the tree of RFC 3489 says, but an answer from a port never sent to has arrived"}},
 		// CHANGE-REQUEST is answered with the magic cookie only.
 		{name: "a server that ignores what RFC 3489 asks to change", world: world{nat: preset(t, "eim-eif"), wrap: func(pc net.PacketConn) net.PacketConn { return forgetful{pc} }},
 			tests: []discover.Test{discover.Filtering, discover.Classic}, filtering: discover.EndpointIndependent,
