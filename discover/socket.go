@@ -75,7 +75,7 @@ func (s *session) ask(ctx context.Context, t Test, sock *socket, p probe) (stunc
 	}
 	before := sock.Client().Stats()
 	r, err := call(ctx, p.to, set...)
-	res, err, failure := judge(err)
+	res, failure, err := judge(err)
 	switch {
 	case res == silent && err == nil:
 		if dropped := dropped(before, sock.Client().Stats()); dropped != "" {
@@ -137,21 +137,21 @@ func dropped(before, after stunclient.Stats) string {
 }
 
 // judge tells what the network did from what ends the run.
-func judge(err error) (result, error, string) {
+func judge(err error) (_ result, failure string, _ error) {
 	var refusal *stunclient.ErrorResponse
 	switch {
 	case err == nil:
-		return answered, nil, ""
+		return answered, "", nil
 	case errors.Is(err, errHeard):
-		return silent, err, "arrived at the other socket"
+		return silent, "arrived at the other socket", err
 	case errors.Is(err, stunclient.ErrTimeout):
-		return silent, nil, "no response"
+		return silent, "no response", nil
 	case errors.As(err, &refusal):
-		return refused, nil, refusal.Error()
+		return refused, refusal.Error(), nil
 	case errors.Is(err, stunclient.ErrBadResponse), errors.Is(err, stunclient.ErrUnknownAttributes):
-		return garbled, nil, err.Error()
+		return garbled, err.Error(), nil
 	}
-	return silent, err, err.Error()
+	return silent, err.Error(), err
 }
 
 // keepPace waits until a new transaction may start.
