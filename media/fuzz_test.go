@@ -135,6 +135,29 @@ func FuzzSDP(f *testing.F) {
 	})
 }
 
+// FuzzDescription: whatever a program puts into a description, what is written is one,
+// and read and written again it is the same.
+func FuzzDescription(f *testing.F) {
+	f.Add("-", "PCMU", "0-15", "image", "udptl", "t38")
+	f.Add("a b\r\nc", "PC/MU\x00", "0\r00", "im\rage", "", " \n")
+	f.Add("", "", "", "audio", "RTP/AVP", "0")
+	f.Fuzz(func(t *testing.T, username, name, params, media, proto, formats string) {
+		d := Description{
+			RTP: netip.MustParseAddrPort("192.0.2.1:4000"), Username: username,
+			Codecs: []Codec{{PayloadType: 96, Name: name, ClockRate: 8000, Params: params}},
+			Others: []MediaLine{{media, proto, formats}},
+		}
+		written := Marshal(d)
+		back, err := Parse(written)
+		if err != nil {
+			t.Fatalf("%v\n%q", err, written)
+		}
+		if again := Marshal(back); string(again) != string(written) {
+			t.Errorf("written\n%q\nand again\n%q", written, again)
+		}
+	})
+}
+
 func TestIntervalGrowsWithTheSession(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	small := schedule{members: 2, senders: 2, weSent: true, averageSize: guessedSize}

@@ -149,9 +149,9 @@ func portAbove(rtp netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(rtp.Addr(), rtp.Port()+1)
 }
 
-// Marshal writes d as application/sdp. What a word of it cannot have is left out,
-// control characters everywhere and blanks in Username, Name, Media and Proto, so
-// that Parse reads back the same.
+// Marshal writes d as application/sdp. What a value cannot have is left out, so that
+// Parse reads back the same: control characters everywhere, blanks in Username, Name,
+// Media and Proto, a slash in Name. A word of which nothing is left is "-".
 func Marshal(d Description) []byte {
 	if len(d.Codecs) == 0 {
 		d.Codecs = DefaultCodecs()
@@ -164,7 +164,7 @@ func Marshal(d Description) []byte {
 	if !origin.IsValid() {
 		origin = addr
 	}
-	username := cmp.Or(word(d.Username), "-")
+	username := word(d.Username)
 	out := sdp.SessionDescription{
 		Origin: sdp.Origin{
 			Username: username, SessionID: d.SessionID, SessionVersion: d.SessionVersion,
@@ -179,7 +179,7 @@ func Marshal(d Description) []byte {
 			out.MediaDescriptions = append(out.MediaDescriptions, d.audioLine())
 		}
 		out.MediaDescriptions = append(out.MediaDescriptions, &sdp.MediaDescription{
-			MediaName: sdp.MediaName{Media: word(o.Media), Protos: []string{word(o.Proto)}, Formats: strings.Fields(text.Strip(o.Formats))},
+			MediaName: sdp.MediaName{Media: word(o.Media), Protos: []string{word(o.Proto)}, Formats: []string{words(o.Formats, " ")}},
 		})
 	}
 	if d.AudioIndex >= len(d.Others) {
@@ -192,8 +192,12 @@ func Marshal(d Description) []byte {
 	return b
 }
 
-// word is s without what ends a word.
-func word(s string) string { return strings.Join(strings.Fields(text.Strip(s)), "") }
+// word is s as one word, words as some with a separator between them.
+func word(s string) string { return words(s, "") }
+
+func words(s, separator string) string {
+	return cmp.Or(strings.Join(strings.Fields(text.Strip(s)), separator), "-")
+}
 
 func (d Description) audioLine() *sdp.MediaDescription {
 	line := &sdp.MediaDescription{MediaName: sdp.MediaName{
@@ -202,7 +206,7 @@ func (d Description) audioLine() *sdp.MediaDescription {
 	for _, c := range d.Codecs {
 		number := strconv.Itoa(int(c.PayloadType))
 		line.MediaName.Formats = append(line.MediaName.Formats, number)
-		line.Attributes = append(line.Attributes, sdp.NewAttribute("rtpmap", fmt.Sprintf("%s %s/%d", number, word(c.Name), c.ClockRate)))
+		line.Attributes = append(line.Attributes, sdp.NewAttribute("rtpmap", fmt.Sprintf("%s %s/%d", number, word(strings.ReplaceAll(c.Name, "/", "")), c.ClockRate)))
 		if params := strings.TrimSpace(text.Strip(c.Params)); params != "" {
 			line.Attributes = append(line.Attributes, sdp.NewAttribute("fmtp", number+" "+params))
 		}
