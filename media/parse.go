@@ -124,7 +124,7 @@ func unicast(addressType, address string) (netip.Addr, error) {
 // rtcpAddress reads the value of a=rtcp: "port" or "port IN IP4 address"
 // (RFC 3605 §2.1).
 func rtcpAddress(value string, at netip.Addr) (netip.AddrPort, error) {
-	f := strings.Fields(value)
+	f := fields(value)
 	if len(f) != 1 && len(f) != 4 {
 		return netip.AddrPort{}, fmt.Errorf("%w: a=rtcp:%s", ErrBadAddress, value)
 	}
@@ -145,7 +145,7 @@ func rtcpAddress(value string, at netip.Addr) (netip.AddrPort, error) {
 
 // packetTime reads a=ptime: milliseconds, a fraction allowed (RFC 8866 §6.4).
 func packetTime(value string) (time.Duration, error) {
-	ms, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+	ms, err := strconv.ParseFloat(strings.Trim(value, blanks), 64)
 	if err != nil || !(ms > 0 && ms < 60_000) {
 		return 0, fmt.Errorf("%w: a=ptime:%s", ErrSyntax, value)
 	}
@@ -204,7 +204,7 @@ func described(c Codec, number string, attributes []sdp.Attribute) (Codec, error
 		}
 		switch a.Key {
 		case "rtpmap":
-			name, rates, _ := strings.Cut(strings.TrimSpace(rest), "/")
+			name, rates, _ := strings.Cut(strings.Trim(rest, blanks), "/")
 			rate, _, _ := strings.Cut(rates, "/") // a channel count may follow
 			hz, err := strconv.ParseUint(rate, 10, 32)
 			if err != nil || name == "" || word(name) != name {
@@ -212,7 +212,7 @@ func described(c Codec, number string, attributes []sdp.Attribute) (Codec, error
 			}
 			c.Name, c.ClockRate = name, uint32(hz)
 		case "fmtp":
-			c.Params = strings.TrimSpace(rest)
+			c.Params = strings.Trim(rest, blanks)
 		}
 	}
 	return c, nil
@@ -232,7 +232,7 @@ func audioOnly(all string) (string, otherLines) {
 	for line := range strings.Lines(all) {
 		value, isMedia := strings.CutPrefix(line, "m=")
 		if isMedia {
-			m, port, ok := mediaLine(value)
+			m, port, ok := mediaLine(strings.TrimRight(value, "\r\n"))
 			keeping = !ok || !taken && m.Media == "audio" && m.Proto == "RTP/AVP" && port != "0"
 			switch {
 			case !ok: // for pion/sdp to refuse
@@ -253,7 +253,7 @@ func audioOnly(all string) (string, otherLines) {
 
 // mediaLine reads "audio 4000 RTP/AVP 0 8".
 func mediaLine(value string) (m MediaLine, port string, ok bool) {
-	f := strings.Fields(value)
+	f := fields(value)
 	if len(f) < 4 {
 		return m, "", false
 	}

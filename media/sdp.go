@@ -192,11 +192,19 @@ func Marshal(d Description) []byte {
 	return b
 }
 
+// blanks are what separates words: those of ASCII and no others, so that bytes that are
+// not UTF-8 stay what they are.
+const blanks = " \t"
+
+func fields(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(blanks, r) })
+}
+
 // word is s as one word, words as some with a separator between them.
 func word(s string) string { return words(s, "") }
 
 func words(s, separator string) string {
-	return cmp.Or(strings.Join(strings.Fields(text.Strip(s)), separator), "-")
+	return cmp.Or(strings.Join(fields(text.Strip(s)), separator), "-")
 }
 
 func (d Description) audioLine() *sdp.MediaDescription {
@@ -207,7 +215,7 @@ func (d Description) audioLine() *sdp.MediaDescription {
 		number := strconv.Itoa(int(c.PayloadType))
 		line.MediaName.Formats = append(line.MediaName.Formats, number)
 		line.Attributes = append(line.Attributes, sdp.NewAttribute("rtpmap", fmt.Sprintf("%s %s/%d", number, word(strings.ReplaceAll(c.Name, "/", "")), c.ClockRate)))
-		if params := strings.TrimSpace(text.Strip(c.Params)); params != "" {
+		if params := strings.Trim(text.Strip(c.Params), blanks); params != "" {
 			line.Attributes = append(line.Attributes, sdp.NewAttribute("fmtp", number+" "+params))
 		}
 	}
