@@ -117,6 +117,30 @@ func TestMissingFields(t *testing.T) {
 	})
 }
 
+// An empty Via has no first value to stamp and none to take off.
+func TestEmptyVia(t *testing.T) {
+	inLab(t, Config{}, func(l *lab) {
+		alice, bob := l.phone("alice", "198.51.100.1:5060"), l.phone("bob", "198.51.100.2:5060")
+		bob.register()
+		for _, via := range []string{"V:\r\nV://0 0", "Via: ,\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKe", "Via: SIP/2.0/UDP h;branch=z9hG4bKf\r\nVia: "} {
+			alice.raw("OPTIONS sip:bob@eXAmple.Com SIP/2.0\r\nT::00\r\nF:<:00>000000\r\nCAll-ID:0\r\nCSeq:0 OPTIONS\r\n" + via + "\r\n\r\n")
+			if m := alice.response(400); m.res.Reason != "Empty Via" {
+				t.Error(m.short())
+			}
+		}
+		bob.quiet()
+		alice.raw(crlf(alice.build("OPTIONS", "sip:bob@example.com", "<sip:bob@example.com>")))
+		ours := bob.request("OPTIONS").req.Via().Value()
+		for _, via := range []string{"V:\r\nVia: " + ours, "Via: " + ours + "\r\nVia: ,"} {
+			bob.raw("SIP/2.0 200 OK\r\n" + via + "\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@c>;tag=2\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n\r\n")
+		}
+		alice.quiet()
+		if st := l.srv.Stats(); st.Malformed != 5 || st.Rejected[400] != 3 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
 func TestStrayResponses(t *testing.T) {
 	inLab(t, Config{}, func(l *lab) {
 		alice := l.phone("alice", "198.51.100.1:5060")

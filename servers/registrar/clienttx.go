@@ -128,7 +128,7 @@ func (s *Server) receiveResponse(m *sip.Response, from netip.AddrPort) {
 	res := &response{Response: m, source: from}
 	res.read(m.Headers())
 	_, method, ok := parseCSeq(res.cseq)
-	if !ok || len(res.via) == 0 || m.StatusCode < 100 || m.StatusCode > 699 || res.missing() != "" || res.torn {
+	if !ok || len(res.via) == 0 || m.StatusCode < 100 || m.StatusCode > 699 || res.missing() != "" || res.torn || res.emptyVia {
 		s.malformed(from, "response")
 		return
 	}

@@ -40,6 +40,7 @@ type fields struct {
 	bodySizes []string // every Content-Length
 	repeated  string   // name of a field that may occur once and did not
 	torn      bool     // a field value has a line feed in it that is no folding
+	emptyVia  bool     // a Via without a value (RFC 3261 §25.1: at least one via-parm)
 }
 
 func (f *fields) read(headers []sip.Header) {
@@ -48,7 +49,9 @@ func (f *fields) read(headers []sip.Header) {
 		f.torn = f.torn || strings.Contains(v, "\n")
 		switch canonical(h.Name()) {
 		case "via":
+			before := len(f.via)
 			f.via = splitList(f.via, v)
+			f.emptyVia = f.emptyVia || len(f.via) == before
 		case "from":
 			f.once(&f.from, v, "From")
 		case "to":
@@ -132,6 +135,9 @@ func (r *request) defect() string {
 	if r.torn {
 		return "Bare Line Feed"
 	}
+	if r.emptyVia {
+		return "Empty Via"
+	}
 	if r.repeated != "" {
 		return "Repeated " + r.repeated
 	}
@@ -193,6 +199,15 @@ func headerList(headers []sip.Header, name string) []string {
 		}
 	}
 	return values
+}
+
+// otherVias writes what a Via header field holds beside its first value.
+func otherVias(w io.StringWriter, value string) {
+	for i, v := range splitList(nil, value) {
+		if i > 0 {
+			writeHeader(w, "Via", v)
+		}
+	}
 }
 
 // response is a response as it arrived from downstream.

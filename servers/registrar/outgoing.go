@@ -74,9 +74,7 @@ func (s *Server) outgoing(req *request, t *target, branch string) *outgoing {
 		case name == "via" && !seenVia:
 			seenVia = true
 			writeHeader(w, "Via", req.stamped)
-			for _, v := range splitList(nil, h.Value())[1:] {
-				writeHeader(w, "Via", v)
-			}
+			otherVias(w, h.Value())
 		case name == "route":
 		case name == "max-forwards":
 			n, _ := strconv.Atoi(h.Value())
@@ -116,9 +114,7 @@ func (s *Server) incoming(res *response) []byte {
 		switch {
 		case name == "via" && !seenVia:
 			seenVia = true
-			for _, v := range splitList(nil, h.Value())[1:] {
-				writeHeader(w, "Via", v)
-			}
+			otherVias(w, h.Value())
 		case name == "contact" && s.aliasesResponse(res, h.Value()):
 			writeHeader(w, h.Name(), aliased(h.Value(), res.source))
 		default:
