@@ -4,7 +4,7 @@ import "github.com/emiago/sipgo/sip"
 
 // receiveAck absorbs the ACK of a refused INVITE and passes that of a 2xx on, statelessly.
 func (s *Server) receiveAck(req *request) {
-	if tx := s.servers[req.key(string(sip.INVITE))]; tx != nil && tx.state != accepted {
+	if tx := s.servers[req.Key(string(sip.INVITE))]; tx != nil && tx.state != accepted {
 		tx.acknowledged()
 		return
 	}
@@ -23,15 +23,15 @@ func (s *Server) receiveAck(req *request) {
 		return
 	}
 	t := targets[0]
-	s.emit(Event{Kind: Forwarded, Method: "ACK", CallID: req.callID, User: req.uri.User,
-		Source: req.source, Target: t.to, By: t.by, URI: t.rule})
+	s.emit(Event{Kind: Forwarded, Method: "ACK", CallID: req.CallID, User: req.uri.User,
+		Source: req.Source, Target: t.to, By: t.by, URI: t.rule})
 	o := s.outgoing(req, t, s.statelessBranch(req))
-	if s.send(o.wire, o.dest) == nil {
+	if s.send(o.Wire, o.dest) == nil {
 		s.stats.AcksForwarded++
 	}
 }
 
 func (s *Server) dropAck(req *request, why string) {
 	s.stats.AcksUnmatched++
-	s.emit(Event{Kind: Dropped, Method: "ACK", CallID: req.callID, Source: req.source, Detail: why})
+	s.emit(Event{Kind: Dropped, Method: "ACK", CallID: req.CallID, Source: req.Source, Detail: why})
 }

@@ -179,10 +179,10 @@ var torture = map[string]string{
 	"3.1.2.4-scalar02":    "400 Bad CSeq",
 	"3.1.2.5-scalarlg":    "dropped",
 	"3.1.2.6-quotbal":     "400 Bad To",
-	"3.1.2.7-ltgtruri":    "400 Not Understood",
-	"3.1.2.8-lwsruri":     "400 Not Understood",
-	"3.1.2.9-lwsstart":    "400 Not Understood",
-	"3.1.2.10-trws":       "400 Not Understood",
+	"3.1.2.7-ltgtruri":    "400 Bad Request-URI",
+	"3.1.2.8-lwsruri":     "400 Bad Request-Line",
+	"3.1.2.9-lwsstart":    "400 Bad Request-Line",
+	"3.1.2.10-trws":       "400 Bad Request-Line",
 	"3.1.2.11-escruri":    "400 Bad Request-URI",
 	"3.1.2.12-baddate":    "forwarded", // the Date is no business of a proxy
 	"3.1.2.13-regbadct":   "400 Bad Contact",
@@ -195,13 +195,13 @@ var torture = map[string]string{
 	"3.2.1-badbranch":     "forwarded", // matched the way of RFC 2543
 	"3.3.1-insuf":         "400 Missing From",
 	"3.3.2-unkscm":        "416 Unsupported URI Scheme",
-	"3.3.3-novelsc":       "400 Not Understood", // known failure, should be 416: sipgo's parser refuses a scheme with a dot
-	"3.3.4-unksm2":        "404 Not Found",      // no address of record here
+	"3.3.3-novelsc":       "416 Unsupported URI Scheme",
+	"3.3.4-unksm2":        "404 Not Found", // no address of record here
 	"3.3.5-bext01":        "420 Bad Extension",
 	"3.3.6-invut":         "forwarded", // the body is no business of a proxy
 	"3.3.7-regaut01":      "200 OK",    // no authentication asked for
-	"3.3.8-multi01":       "400 Repeated From",
-	"3.3.9-mcl01":         "400 Contradicting Content-Length",
+	"3.3.8-multi01":       "400 Repeated CSeq",
+	"3.3.9-mcl01":         "400 Repeated Content-Length",
 	"3.3.10-bcast":        "dropped", // a response nobody waits for
 	"3.3.11-zeromf":       "483 Too Many Hops",
 	"3.3.12-cparam01":     "200 OK", // the parameter is one of the header, and unknown

@@ -54,7 +54,7 @@ func (b *branch) failed(code int, reason string) {
 	}
 	f := b.f
 	f.s.stats.TimedOut++
-	f.s.emit(Event{Kind: TimedOut, Method: string(f.req.Method), CallID: f.req.callID, User: f.req.uri.User,
+	f.s.emit(Event{Kind: TimedOut, Method: string(f.req.Method), CallID: f.req.CallID, User: f.req.uri.User,
 		Source: b.t.to, By: b.t.by, URI: b.t.rule, Detail: "no answer"})
 	f.consider(final{code: code, reason: reason})
 	f.settle()
@@ -103,7 +103,7 @@ func (b *branch) sendCancel() {
 		b.failed(408, "Request Timeout")
 	})
 	o := b.tx.sent.cancel()
-	s.emit(Event{Kind: Forwarded, Method: o.method, CallID: o.callID, User: b.f.req.uri.User,
-		Source: b.f.req.source, Target: o.dest, By: b.t.by, URI: b.t.rule})
+	s.emit(Event{Kind: Forwarded, Method: o.Method, CallID: o.CallID, User: b.f.req.uri.User,
+		Source: b.f.req.Source, Target: o.dest, By: b.t.by, URI: b.t.rule})
 	s.newClientTx(o, nil) // a failed write is counted; giveUp covers the rest
 }

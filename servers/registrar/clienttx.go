@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 // A clientTx is a client transaction (RFC 3261 §17.1, RFC 6026 §7.2).
@@ -23,18 +25,15 @@ type clientTx struct {
 	branch   *branch // who wants to know; nil for CANCEL
 }
 
-// clientKey identifies the transaction a response belongs to (RFC 3261 §17.1.3).
-func clientKey(branch, method string) string { return branch + " " + method }
-
 // newClientTx sends a request and keeps sending it until something answers.
 func (s *Server) newClientTx(o *outgoing, b *branch) (*clientTx, error) {
-	wire := o.wire
-	o.wire = nil
+	wire := o.Wire
+	o.Wire = nil
 	if err := s.send(wire, o.dest); err != nil {
 		return nil, err
 	}
 	tx := &clientTx{
-		s: s, key: clientKey(o.branch, o.method), sent: o, to: o.dest, invite: o.method == string(sip.INVITE),
+		s: s, key: sipmsg.ClientKey(o.branch, o.Method), sent: o, to: o.dest, invite: o.Method == string(sip.INVITE),
 		calling: true, wire: wire, interval: t1, branch: b,
 	}
 	s.clients[tx.key] = tx
@@ -114,7 +113,7 @@ func (tx *clientTx) final(res *response) {
 		tx.state, keep = accepted, timeout // Timer M
 	default:
 		tx.state, tx.branch, keep = completed, nil, timerD
-		tx.wire = sent.ack(res.fields.to)
+		tx.wire = sent.Ack(res.To)
 		tx.s.send(tx.wire, tx.to)
 	}
 	tx.end = tx.s.timers.after(keep, tx.destroy)
@@ -124,26 +123,13 @@ func (tx *clientTx) final(res *response) {
 }
 
 // receiveResponse finds the transaction of a response (RFC 3261 §16.7).
-func (s *Server) receiveResponse(m *sip.Response, from netip.AddrPort) {
-	res := &response{Response: m, source: from}
-	res.read(m.Headers())
-	_, method, ok := parseCSeq(res.cseq)
-	if !ok || len(res.via) == 0 || m.StatusCode < 100 || m.StatusCode > 699 || res.missing() != "" || res.torn || res.emptyVia {
-		s.malformed(from, "response")
-		return
-	}
-	top, ok := parseVia(res.via[0])
-	if !ok {
-		s.malformed(from, "response Via")
-		return
-	}
-	res.method, res.branch = method, top.branch
-	tx := s.clients[clientKey(top.branch, method)]
+func (s *Server) receiveResponse(res *response) {
+	tx := s.clients[sipmsg.ClientKey(res.Top.Branch, res.CSeq.Method)]
 	// RFC 3261 §18.1.2: a response whose top Via is not ours is discarded. One that
 	// matches no transaction is discarded too (RFC 6026 §7.2).
-	if tx == nil || !s.isSelfAddr(top.host, top.port) {
+	if tx == nil || !s.isSelfAddr(res.Top.Host, res.Top.Port) {
 		s.stats.ResponsesUnmatched++
-		s.emit(Event{Kind: Dropped, Method: method, CallID: res.callID, Code: m.StatusCode, Source: from,
+		s.emit(Event{Kind: Dropped, Method: res.CSeq.Method, CallID: res.CallID, Code: res.StatusCode, Source: res.Source,
 			Detail: "response nobody waits for"})
 		return
 	}

@@ -1,6 +1,10 @@
 package registrar
 
-import "github.com/emiago/sipgo/sip"
+import (
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
+)
 
 // A forward is the response context of one request (RFC 3261 §16): the branches it was
 // forked into, and the best final response so far.
@@ -16,7 +20,7 @@ type forward struct {
 	done      bool // a final response went back
 
 	best       final
-	challenges []header // of every 401 and 407 (RFC 3261 §16.7 step 7)
+	challenges []sipmsg.Header // of every 401 and 407 (RFC 3261 §16.7 step 7)
 }
 
 // A final is a final response to choose from.
@@ -45,17 +49,17 @@ func (f *forward) next() {
 func (f *forward) start(t *target) {
 	s := f.s
 	if !t.to.IsValid() {
-		f.consider(final{code: 502, reason: "Cannot Reach " + printable(t.rule)})
+		f.consider(final{code: 502, reason: "Cannot Reach " + sipmsg.Printable(t.rule)})
 		return
 	}
 	o := s.outgoing(f.req, t, s.newBranch(f.req))
-	if len(o.wire) > s.cfg.MTU-200 { // RFC 3261 §18.1.1
+	if len(o.Wire) > s.cfg.MTU-200 { // RFC 3261 §18.1.1
 		f.consider(final{code: 513, reason: "Message Too Large"})
 		return
 	}
 	b := &branch{f: f, t: t}
-	s.emit(Event{Kind: Forwarded, Method: o.method, CallID: o.callID, User: f.req.uri.User,
-		Source: f.req.source, Target: t.to, By: t.by, URI: t.rule})
+	s.emit(Event{Kind: Forwarded, Method: o.Method, CallID: o.CallID, User: f.req.uri.User,
+		Source: f.req.Source, Target: t.to, By: t.by, URI: t.rule})
 	tx, err := s.newClientTx(o, b)
 	if err != nil { // RFC 3261 §16.9: as if 503 had been received
 		f.consider(final{code: 503, reason: "Cannot Send"})
@@ -87,8 +91,8 @@ func (f *forward) cancelRest() {
 func (f *forward) consider(v final) {
 	if v.res != nil && (v.code == 401 || v.code == 407) {
 		for _, h := range v.res.Headers() {
-			if n := canonical(h.Name()); n == "www-authenticate" || n == "proxy-authenticate" {
-				f.challenges = append(f.challenges, header{h.Name(), h.Value()})
+			if n := sipmsg.Canonical(h.Name()); n == "www-authenticate" || n == "proxy-authenticate" {
+				f.challenges = append(f.challenges, header(h.Name(), h.Value()))
 			}
 		}
 	}
@@ -157,8 +161,8 @@ func (f *forward) finish() {
 // giveBack passes a response to the client.
 func (f *forward) giveBack(res *response) {
 	f.s.stats.ResponsesForwarded++
-	f.s.emit(Event{Kind: Returned, Method: res.method, CallID: res.callID, Code: res.StatusCode,
-		Source: res.source, Target: f.tx.to, By: f.tx.by})
+	f.s.emit(Event{Kind: Returned, Method: res.CSeq.Method, CallID: res.CallID, Code: res.StatusCode,
+		Source: res.Source, Target: f.tx.to, By: f.tx.by})
 	f.tx.respond(res.StatusCode, f.s.incoming(res))
 }
 
@@ -166,7 +170,7 @@ func (f *forward) giveBack(res *response) {
 func (f *forward) giveBackChallenges(res *response) {
 	own := 0
 	for _, h := range res.Headers() {
-		if n := canonical(h.Name()); n == "www-authenticate" || n == "proxy-authenticate" {
+		if n := sipmsg.Canonical(h.Name()); n == "www-authenticate" || n == "proxy-authenticate" {
 			own++
 		}
 	}
@@ -176,7 +180,7 @@ func (f *forward) giveBackChallenges(res *response) {
 			}
 		}
 		for _, h := range f.challenges {
-			res.AppendHeader(sip.NewHeader(h.name, h.value))
+			res.AppendHeader(sip.NewHeader(h.Name, h.Value))
 		}
 	}
 	f.giveBack(res)

@@ -1,8 +1,6 @@
 package registrar
 
 import (
-	"strings"
-
 	"github.com/emiago/sipgo/sip"
 )
 
@@ -26,12 +24,12 @@ func (s *Server) proxy(tx *serverTx, req *request) {
 
 // receiveCancel answers a CANCEL and stops what it is about (RFC 3261 §9.2, §16.10).
 func (s *Server) receiveCancel(req *request) {
-	if tx := s.servers[req.key(string(sip.CANCEL))]; tx != nil {
+	if tx := s.servers[req.Key(string(sip.CANCEL))]; tx != nil {
 		tx.retransmission()
 		return
 	}
 	tx := s.newServerTx(req)
-	invite := s.servers[req.key(string(sip.INVITE))]
+	invite := s.servers[req.Key(string(sip.INVITE))]
 	if invite == nil {
 		// §16.10 has a proxy pass such a CANCEL on, in case it forwarded the INVITE
 		// statelessly. This one never does.
@@ -42,14 +40,4 @@ func (s *Server) receiveCancel(req *request) {
 	if f := invite.forward; f != nil && !f.done {
 		f.cancel()
 	}
-}
-
-// printable makes a piece of a message fit for a reason phrase.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, s[:min(len(s), 80)])
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 // A Server is registrar, location service and stateful proxy on one socket.
@@ -51,7 +53,7 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 	s := &Server{
 		cfg:     cfg,
 		conn:    conn,
-		local:   addrPort(conn.LocalAddr()),
+		local:   sipmsg.AddrPort(conn.LocalAddr()),
 		log:     cfg.Logger,
 		timers:  newTimers(),
 		key:     cfg.key(),
@@ -101,7 +103,7 @@ func (s *Server) Serve() error {
 		n, from, err := s.conn.ReadFrom(*buf)
 		switch {
 		case err == nil:
-			s.receive((*buf)[:n], addrPort(from))
+			s.receive((*buf)[:n], sipmsg.AddrPort(from))
 		case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EMSGSIZE):
 			// An ICMP error for something sent earlier, or a datagram that did not fit.
 		case s.isClosed():
@@ -156,11 +158,11 @@ func (s *Server) receive(b []byte, from netip.AddrPort) {
 		return
 	}
 	s.stats.Datagrams++
-	if len(bytes.Trim(b, "\r\n\x00")) == 0 {
-		s.stats.Keepalives++ // RFC 5626 §4.4.1, and the four zero bytes of other proxies
+	switch sipmsg.KindOf(b) {
+	case sipmsg.Empty, sipmsg.Keepalive:
+		s.stats.Keepalives++
 		return
-	}
-	if b[0] <= 3 { // RFC 7983 §7
+	case sipmsg.STUN, sipmsg.ClassicSTUN:
 		if s.cfg.OnSTUN != nil {
 			s.cfg.OnSTUN(b, from)
 		} else {
@@ -168,56 +170,28 @@ func (s *Server) receive(b []byte, from netip.AddrPort) {
 		}
 		return
 	}
-	if !from.IsValid() || from.Port() == 0 {
-		s.malformed(from, "source address")
-		return
-	}
-	// RFC 3261 §7.5 asks this of streams only; over UDP it costs nothing either.
-	b = bytes.TrimLeft(b, "\r\n")
-	m, err := parse(b)
+	m, err := sipmsg.Read(b, from, s.cfg.IgnoreRport)
 	switch m := m.(type) {
-	case *sip.Request:
-		s.receiveRequest(m, b, err, from)
-	case *sip.Response:
-		if err != nil { // RFC 3261 §18.3: a response with half a body is discarded
-			s.malformed(from, err.Error())
-			return
-		}
-		s.receiveResponse(m, from)
+	case *sipmsg.Request:
+		s.receiveRequest(newRequest(m))
+	case *sipmsg.Response:
+		s.receiveResponse(m)
 	default:
-		s.receiveRequest(nil, b, err, from)
+		s.malformed(from, err)
 	}
 }
 
 // malformed counts what cannot even be answered.
-func (s *Server) malformed(from netip.AddrPort, why string) {
+func (s *Server) malformed(from netip.AddrPort, why error) {
 	s.stats.Malformed++
-	s.emit(Event{Kind: Dropped, Source: from, Detail: "malformed: " + why})
+	s.emit(Event{Kind: Dropped, Source: from, Detail: "malformed: " + why.Error()})
 }
 
-// receiveRequest vets a request and finds its transaction. err is what parsing said.
-func (s *Server) receiveRequest(m *sip.Request, b []byte, err error, from netip.AddrPort) {
-	why := ""
-	switch {
-	case errors.Is(err, errContentLength):
-		why = "Content-Length Beyond Datagram" // RFC 3261 §18.3
-	case err != nil:
-		why, m = "Not Understood", salvage(b)
-	}
-	var req *request
-	if m != nil {
-		req = newRequest(m, from, s.cfg.IgnoreRport)
-	}
-	if req == nil {
-		s.malformed(from, "no Via to answer by")
-		return
-	}
-	if why == "" {
-		why = req.defect()
-	}
-	if why != "" {
+// receiveRequest finds the transaction of a request.
+func (s *Server) receiveRequest(req *request) {
+	if req.Fault != nil {
 		s.stats.Malformed++
-		s.refuseStateless(req, why)
+		s.refuseStateless(req)
 		return
 	}
 	switch req.Method {
@@ -226,7 +200,7 @@ func (s *Server) receiveRequest(m *sip.Request, b []byte, err error, from netip.
 	case sip.CANCEL:
 		s.receiveCancel(req)
 	default:
-		if tx := s.servers[req.key(string(req.Method))]; tx != nil {
+		if tx := s.servers[req.Key(string(req.Method))]; tx != nil {
 			tx.retransmission()
 			return
 		}
@@ -245,8 +219,8 @@ func (s *Server) handle(tx *serverTx, req *request) {
 		s.register(tx, req)
 	case own && req.Method == sip.OPTIONS && req.uri.User == "":
 		s.answer(tx, req, 200, "OK", // RFC 3261 §11.2
-			header{"Allow", "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, MESSAGE, SUBSCRIBE, NOTIFY, REFER, INFO, UPDATE, PRACK, PUBLISH"},
-			header{"Supported", "path"})
+			header("Allow", "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, MESSAGE, SUBSCRIBE, NOTIFY, REFER, INFO, UPDATE, PRACK, PUBLISH"),
+			header("Supported", "path"))
 	default:
 		s.proxy(tx, req)
 	}

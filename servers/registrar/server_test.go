@@ -150,8 +150,8 @@ func TestLogger(t *testing.T) {
 func TestSTUNHook(t *testing.T) {
 	var got string
 	inLab(t, Config{OnSTUN: func(b []byte, from netip.AddrPort) { got = string(b) + from.String() }}, func(l *lab) {
-		l.phone("bob", "198.51.100.2:5060").raw("\x00\x01rest")
-		if got != "\x00\x01rest198.51.100.2:5060" || l.srv.Stats().NotSIP != 0 {
+		l.phone("bob", "198.51.100.2:5060").raw("\x00\x01\x00\x00\x21\x12\xa4\x42............")
+		if got != "\x00\x01\x00\x00\x21\x12\xa4\x42............198.51.100.2:5060" || l.srv.Stats().NotSIP != 0 {
 			t.Errorf("%q", got)
 		}
 	})

@@ -2,8 +2,6 @@ package registrar
 
 import (
 	"net/netip"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -34,35 +32,13 @@ type serverTx struct {
 	forward  *forward      // the response context while there is one
 }
 
-// key identifies the transaction a request belongs to (RFC 3261 §17.2.3).
-func (r *request) key(method string) string {
-	var b strings.Builder
-	b.Grow(len(r.top.branch) + len(r.top.host) + len(method) + 8)
-	if strings.HasPrefix(r.top.branch, magicCookie) && len(r.top.branch) > len(magicCookie) {
-		b.WriteString(r.top.branch)
-		b.WriteByte(' ')
-		b.WriteString(strings.ToLower(r.top.host))
-	} else {
-		// A client of RFC 2543. The To tag is left out: an ACK carries the one of the response.
-		for _, p := range []string{r.uriText, tagOf(r.from), r.callID, strconv.Itoa(int(r.seq)), r.via[0]} {
-			b.WriteString(p)
-			b.WriteByte(' ')
-		}
-	}
-	b.WriteByte(':')
-	b.WriteString(strconv.Itoa(int(r.top.port)))
-	b.WriteByte(' ')
-	b.WriteString(method)
-	return b.String()
-}
-
 func (s *Server) newServerTx(req *request) *serverTx {
 	tx := &serverTx{
 		s:      s,
-		key:    req.key(string(req.Method)),
+		key:    req.Key(string(req.Method)),
 		invite: req.Method == sip.INVITE,
-		to:     req.replyTo,
-		by:     req.replyBy,
+		to:     req.ReplyTo,
+		by:     req.replyBy(),
 	}
 	s.servers[tx.key] = tx
 	return tx

@@ -6,7 +6,7 @@ import "maps"
 type Stats struct {
 	Datagrams  uint64 // received
 	Keepalives uint64 // of them: empty, CRLF or zero bytes only
-	NotSIP     uint64 // of them: first byte 0 to 3 (STUN) with nobody to take them
+	NotSIP     uint64 // of them: STUN with nobody to take it
 	Malformed  uint64 // of them: not understood, whether answered with 400 or dropped
 
 	Registrations uint64         // REGISTER requests that changed or confirmed bindings
