@@ -1,13 +1,7 @@
 package registrar
 
-import "github.com/emiago/sipgo/sip"
-
-// receiveAck absorbs the ACK of a refused INVITE and passes that of a 2xx on, statelessly.
+// receiveAck passes the ACK of a 2xx on, statelessly.
 func (s *Server) receiveAck(req *request) {
-	if tx := s.servers[req.Key(string(sip.INVITE))]; tx != nil && tx.state != accepted {
-		tx.acknowledged()
-		return
-	}
 	if s.preprocess(req) != nil {
 		s.dropAck(req, "not fit to forward")
 		return
@@ -26,9 +20,8 @@ func (s *Server) receiveAck(req *request) {
 	s.emit(Event{Kind: Forwarded, Method: "ACK", CallID: req.CallID, User: req.uri.User,
 		Source: req.Source, Target: t.to, By: t.by, URI: t.rule})
 	o := s.outgoing(req, t, s.statelessBranch(req))
-	if s.send(o.Wire, o.dest) == nil {
-		s.stats.AcksForwarded++
-	}
+	s.stats.AcksForwarded++
+	s.stack.Write(s.socket, o.Wire, o.dest) // a failed write is counted and told by the stack
 }
 
 func (s *Server) dropAck(req *request, why string) {

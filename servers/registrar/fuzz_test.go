@@ -49,18 +49,27 @@ func FuzzDatagram(f *testing.F) {
 			}
 			s.commit("user", nil, []Binding{{User: "user", Contact: "sip:user@198.51.100.2:5060",
 				Received: user, Expires: s.now().Add(3600e9), Q: 1}})
-			s.receive(data, from)
-			s.receive(data, from)
-			before := s.stats.Rejected[404]
-			s.receive([]byte(crlf("OPTIONS sip:nobody@example.com SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bKlast\nFrom: <sip:a@b>;tag=1\nTo: <sip:b@c>\nCall-ID: last\nCSeq: 1 OPTIONS")), from)
-			if s.stats.Rejected[404] != before+1 {
-				t.Errorf("does not serve any more: %+v", s.stats)
+			s.stack.Receive(s.socket, data, from)
+			s.stack.Receive(s.socket, data, from)
+			before := s.Stats().Rejected[404]
+			s.stack.Receive(s.socket, []byte(crlf("OPTIONS sip:nobody@example.com SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bKlast\nFrom: <sip:a@b>;tag=1\nTo: <sip:b@c>\nCall-ID: last\nCSeq: 1 OPTIONS")), from)
+			if s.Stats().Rejected[404] != before+1 {
+				t.Errorf("does not serve any more: %+v", s.Stats())
+			}
+			if st := s.Stats(); st.Datagrams != 3 || outcomes(st) != 3 {
+				t.Errorf("not one outcome each: %+v", st)
 			}
 			if err := s.Close(); err != nil {
 				t.Error(err)
 			}
 		}
 	})
+}
+
+// outcomes adds up what Stats says became of the datagrams.
+func outcomes(st Stats) uint64 {
+	return st.Keepalives + st.NotSIP + st.STUN + st.Oversize + st.Malformed + st.Requests + st.Absorbed +
+		st.AcksForwarded + st.AcksUnmatched + st.Responses + st.ResponsesUnmatched
 }
 
 // FuzzAlias checks that the alias of a Contact is written once.

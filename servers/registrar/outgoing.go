@@ -15,18 +15,12 @@ import (
 // An outgoing is a request as this server sends it, and where to.
 type outgoing struct {
 	sipmsg.Sent
-	dest   netip.AddrPort
-	branch string
-}
-
-// cancel returns the CANCEL for this request.
-func (o *outgoing) cancel() *outgoing {
-	return &outgoing{Sent: *o.Cancel(), dest: o.dest, branch: o.branch}
+	dest netip.AddrPort
 }
 
 // outgoing rewrites req for a target (RFC 3261 §16.6).
 func (s *Server) outgoing(req *request, t *target, branch string) *outgoing {
-	o := &outgoing{dest: t.to, branch: branch, Sent: sipmsg.Sent{
+	o := &outgoing{dest: t.to, Sent: sipmsg.Sent{
 		Method: string(req.Method), URI: t.uri, Via: "SIP/2.0/UDP " + s.cfg.Advertise.String() + ";branch=" + branch,
 		Routes: t.routes, From: req.From, To: req.To, CallID: req.CallID, CSeq: req.CSeq.Number,
 	}}

@@ -10,10 +10,11 @@ import (
 	"time"
 
 	"github.com/natproof/natproof/internal/sipmsg"
+	"github.com/natproof/natproof/internal/sipstack"
 )
 
 // register handles REGISTER for the domain (RFC 3261 §10.3; the numbers are its steps).
-func (s *Server) register(tx *serverTx, req *request) {
+func (s *Server) register(tx *sipstack.ServerTx, req *request) {
 	if opts := req.Unsupported("require", "path"); len(opts) > 0 { // step 2
 		s.refuse(tx, req, fail(420, "Bad Extension", "", header("Unsupported", strings.Join(opts, ", "))))
 		return

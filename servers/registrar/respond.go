@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/natproof/natproof/internal/sipmsg"
+	"github.com/natproof/natproof/internal/sipstack"
 )
 
 // A failure is a request this server will not serve.
@@ -22,12 +23,12 @@ func fail(code int, reason, detail string, headers ...sipmsg.Header) *failure {
 
 // response builds a response of our own (RFC 3261 §8.2.6).
 func (s *Server) response(req *request, code int, reason string, headers ...sipmsg.Header) []byte {
-	return req.Respond(code, reason, s.localTag(req), nil, headers...)
+	return req.Respond(code, reason, s.localTag(req.Request), nil, headers...)
 }
 
 // localTag is the same for every response to one request, also when no transaction
 // remembers it (RFC 3261 §8.2.7).
-func (s *Server) localTag(req *request) string {
+func (s *Server) localTag(req *sipmsg.Request) string {
 	h := fnv.New64a()
 	h.Write(binary.BigEndian.AppendUint64(nil, s.salt))
 	for _, p := range []string{req.Top.Branch, req.CallID, req.CSeqText, req.From} {
@@ -38,28 +39,16 @@ func (s *Server) localTag(req *request) string {
 }
 
 // answer responds to req within tx.
-func (s *Server) answer(tx *serverTx, req *request, code int, reason string, headers ...sipmsg.Header) {
+func (s *Server) answer(tx *sipstack.ServerTx, req *request, code int, reason string, headers ...sipmsg.Header) {
 	s.answered(req, code, "")
-	tx.respond(code, s.response(req, code, reason, headers...))
+	tx.Respond(code, s.response(req, code, reason, headers...))
 }
 
 // refuse answers with a failure.
-func (s *Server) refuse(tx *serverTx, req *request, f *failure) {
+func (s *Server) refuse(tx *sipstack.ServerTx, req *request, f *failure) {
 	s.stats.Rejected[f.code]++
 	s.answered(req, f.code, f.detail)
-	tx.respond(f.code, s.response(req, f.code, f.reason, f.headers...))
-}
-
-// refuseStateless answers a request that is not fit to make a transaction of.
-func (s *Server) refuseStateless(req *request) {
-	f := req.Fault
-	if !req.Answerable() {
-		s.emit(Event{Kind: Dropped, Method: "ACK", CallID: req.CallID, Source: req.Source, Detail: f.Reason})
-		return
-	}
-	s.stats.Rejected[f.Code]++
-	s.answered(req, f.Code, f.Reason)
-	s.send(s.response(req, f.Code, f.Reason), req.ReplyTo)
+	tx.Respond(f.code, s.response(req, f.code, f.reason, f.headers...))
 }
 
 func (s *Server) answered(req *request, code int, detail string) {
