@@ -9,18 +9,21 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/natproof/natproof/internal/sipmsg"
+	"github.com/natproof/natproof/internal/sipstack"
 	"github.com/natproof/natproof/media"
 )
 
 // incoming makes a session of an INVITE outside of any dialog.
 func (c *Client) incoming(tx *serverTx) {
 	req := tx.req
-	offer, code, reason := readOffer(req)
+	offer, bad := readOffer(req)
+	target, ok := firstContact(req)
 	switch {
-	case code != 0:
-		c.refuse(tx, code, reason)
+	case bad != nil:
+		c.refuse(tx, bad.code, bad.reason, bad.headers...)
 		return
-	case req.Contact() == nil || req.Contact().Address.Wildcard: // RFC 3261 section 8.1.1.8
+	case !ok: // RFC 3261 section 8.1.1.8
 		c.refuse(tx, sip.StatusBadRequest, "Missing Contact")
 		return
 	case c.cfg.OnEvent == nil:
@@ -29,7 +32,7 @@ func (c *Client) incoming(tx *serverTx) {
 	}
 	s := c.newSession(c.profileFor(req.Recipient), Incoming)
 	s.invite, s.offer = tx, offer
-	s.establishUAS(tx)
+	s.establishUAS(tx, target)
 	if c.add(s) != nil {
 		return
 	}
@@ -37,32 +40,42 @@ func (c *Client) incoming(tx *serverTx) {
 }
 
 // refuse answers a request that is not as it should be.
-func (c *Client) refuse(tx *serverTx, code int, reason string) {
-	c.ctr.badRequests.Add(1)
-	extra := c.server()
-	if code == sip.StatusUnsupportedMediaType {
-		extra = append(extra, sip.NewHeader("Accept", "application/sdp"))
+func (c *Client) refuse(tx *serverTx, code int, reason string, headers ...sip.Header) {
+	if !tx.refused {
+		tx.refused = true
+		c.ctr.badRequests.Add(1)
 	}
-	tx.reply(code, reason, extra...)
+	tx.reply(code, reason, append(c.server(), headers...)...)
 }
 
-// readOffer reads the body of an INVITE; none is an offer to be made by us. A code other
-// than 0 is the answer to a body that cannot be used.
-func readOffer(req *sip.Request) (offer *media.Description, code int, reason string) {
-	if len(req.Body()) == 0 {
-		return nil, 0, ""
-	}
-	if !isSDP(req.ContentType()) {
-		return nil, sip.StatusUnsupportedMediaType, "Unsupported Media Type"
+// badOffer is the answer to a body that cannot be used.
+type badOffer struct {
+	code    int
+	reason  string
+	headers []sip.Header
+}
+
+// readOffer reads the body of an INVITE; none is an offer to be made by us.
+func readOffer(req *sipmsg.Request) (*media.Description, *badOffer) {
+	accept := []sip.Header{sip.NewHeader("Accept", sdpType)}
+	switch {
+	case !req.Accepts(sdpType): // RFC 3261 section 21.4.7, RFC 4475 section 3.3.15
+		return nil, &badOffer{sip.StatusNotAcceptable, "Not Acceptable", nil}
+	case len(req.Body()) == 0:
+		return nil, nil
+	case req.Encoded():
+		return nil, &badOffer{sip.StatusUnsupportedMediaType, "Unsupported Media Type", []sip.Header{sip.NewHeader("Accept-Encoding", "identity")}}
+	case req.MediaType() != sdpType:
+		return nil, &badOffer{sip.StatusUnsupportedMediaType, "Unsupported Media Type", accept}
 	}
 	d, err := media.Parse(req.Body())
 	switch {
 	case errors.Is(err, media.ErrSyntax):
-		return nil, sip.StatusBadRequest, "Malformed SDP"
+		return nil, &badOffer{sip.StatusBadRequest, "Malformed SDP", nil}
 	case err != nil:
-		return nil, sip.StatusNotAcceptableHere, "Not Acceptable Here"
+		return nil, &badOffer{sip.StatusNotAcceptableHere, "Not Acceptable Here", nil}
 	}
-	return &d, 0, ""
+	return &d, nil
 }
 
 // profileFor finds the profile that a request is for: the one with the user of its URI.
@@ -101,7 +114,7 @@ func (s *Session) earlyContact() *sip.ContactHeader {
 			return p.contact(s.user())
 		}
 	}
-	return path{via: s.invite.flow.sock.local}.contact(s.user())
+	return path{via: s.invite.Socket.Local}.contact(s.user())
 }
 
 // Reject refuses an incoming call with a code from 300 to 699; an empty reason is the
@@ -171,7 +184,7 @@ func (s *Session) Answer(ctx context.Context) error {
 		e.code = refusal(e.reason)
 		s.invite.reply(e.code, reasonPhrase(e.code), s.c.server()...)
 	}
-	e.bye = s.invite.final.Load() == sip.StatusOK
+	e.bye = s.invite.Final() == sip.StatusOK
 	_ = s.end(s.c.ctx, e)
 	return err
 }
@@ -196,10 +209,10 @@ func (s *Session) accept(ctx context.Context) error {
 		}
 		rtp, rtcp, mux = a.RTP, a.RTCP, a.Mux
 	} else {
-		rtp = netip.AddrPortFrom(s.invite.source.Addr(), 0)
+		rtp = netip.AddrPortFrom(s.invite.req.Source.Addr(), 0)
 		rtcp = rtp
 	}
-	if err := s.getMappings(ctx, s.invite.source, rtp, rtcp, !mux); err != nil {
+	if err := s.getMappings(ctx, s.invite.req.Source, rtp, rtcp, !mux); err != nil {
 		return err
 	}
 	local := s.describe(false)
@@ -230,7 +243,7 @@ func (s *Session) accept(ctx context.Context) error {
 type pending2xx struct {
 	cseq    uint32
 	tx      *serverTx
-	res     *sip.Response
+	wire    []byte // the 2xx
 	local   media.Description
 	offered bool          // the 2xx had an offer: the ACK has the answer
 	acked   chan struct{} // closed when the ACK has come
@@ -242,12 +255,12 @@ type pending2xx struct {
 func (s *Session) send2xx(tx *serverTx, local media.Description) error {
 	extra := append(s.c.server(), s.c.sendPath(s.sip).contact(s.user()), sip.NewHeader("Allow", allowed))
 	ct := sip.ContentTypeHeader("application/sdp")
-	res, err := tx.respond(sip.StatusOK, "OK", media.Marshal(local), append(extra, &ct)...)
+	wire, err := tx.respond(sip.StatusOK, "OK", media.Marshal(local), append(extra, &ct)...)
 	if err != nil {
 		return fmt.Errorf("ua: 200 to INVITE: %w", err)
 	}
 	w := &pending2xx{
-		cseq: tx.req.CSeq().SeqNo, tx: tx, res: res, local: local, offered: len(tx.req.Body()) == 0,
+		cseq: tx.req.CSeq.Number, tx: tx, wire: wire, local: local, offered: len(tx.req.Body()) == 0,
 		acked: make(chan struct{}), over: make(chan struct{}),
 	}
 	s.mu.Lock()
@@ -260,8 +273,8 @@ func (s *Session) send2xx(tx *serverTx, local media.Description) error {
 }
 
 func (s *Session) repeat2xx(w *pending2xx) {
-	interval := sip.T1
-	again, giveUp := time.NewTimer(interval), time.NewTimer(64*sip.T1)
+	interval := sipstack.T1
+	again, giveUp := time.NewTimer(interval), time.NewTimer(sipstack.Timeout)
 	defer again.Stop()
 	defer giveUp.Stop()
 	for {
@@ -273,13 +286,13 @@ func (s *Session) repeat2xx(w *pending2xx) {
 			close(w.over)
 			return
 		case <-again.C:
-			_ = w.tx.resend(w.res)
-			interval = min(2*interval, sip.T2)
+			_ = w.tx.resend(w.wire)
+			interval = min(2*interval, sipstack.T2)
 			again.Reset(interval)
 		case <-giveUp.C:
 			close(w.over)
 			err := &TimeoutError{
-				Method: "200 to INVITE", To: w.tx.flow.peer, From: w.tx.flow.sock.local, Via: w.tx.flow.peer,
+				Method: "200 to INVITE", To: w.tx.To, From: w.tx.Socket.Local, Via: w.tx.To,
 			}
 			_ = s.end(s.c.ctx, ending{reason: Timeout, err: err, bye: true})
 			return
@@ -298,10 +311,10 @@ func (s *Session) stop2xx() {
 }
 
 // gotACK takes the ACK of a 2xx of ours.
-func (s *Session) gotACK(req *sip.Request) {
+func (s *Session) gotACK(req *sipmsg.Request) {
 	s.mu.Lock()
 	w := s.pending
-	if w == nil || w.cseq != req.CSeq().SeqNo {
+	if w == nil || w.cseq != req.CSeq.Number {
 		s.mu.Unlock()
 		return // a repetition
 	}

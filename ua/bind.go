@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+
+	"github.com/natproof/natproof/internal/sipstack"
 )
 
 // binder is MappingRequest.Bind for one request.
@@ -126,13 +128,25 @@ func (c *Client) openSIP(ctx context.Context, internal netip.AddrPort) (*port, e
 	}
 	p, err := newPort(conn)
 	if err == nil {
-		err = c.stack.serve(p)
+		p.sock, err = c.stack.Open(conn)
 	}
 	if err != nil {
 		_ = conn.Close()
+		if errors.Is(err, sipstack.ErrClosed) {
+			err = ErrClosed
+		}
 		return nil, fmt.Errorf("ua: listen on %s: %w", internal, err)
 	}
+	p.sock.User = p
+	go c.serve(p)
 	return p, nil
+}
+
+// serve reads a SIP socket until it is closed or broken.
+func (c *Client) serve(p *port) {
+	if err := c.stack.Serve(p.sock); err != nil {
+		c.log.Warn("SIP socket", "error", err)
+	}
 }
 
 // dynamicPorts is IANA's range (RFC 6335 section 6).

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 // RegistrationState is where a profile stands.
@@ -365,7 +367,7 @@ func (p *Profile) refresh(ctx context.Context) (time.Duration, error) {
 func (p *Profile) attempt(ctx context.Context, was Mapping) (time.Duration, error) {
 	p.setState(RegistrationEvent{State: Registering})
 	h, err := p.ensureMapping(ctx)
-	var res *sip.Response
+	var res *sipmsg.Response
 	if err == nil {
 		res, err = p.register(ctx, h, p.cfg.Expires, was)
 	}
@@ -443,14 +445,14 @@ func (p *Profile) aor() sip.Uri {
 }
 
 // responseError makes an error of a final response.
-func responseError(m sip.RequestMethod, res *sip.Response) *ResponseError {
+func responseError(m sip.RequestMethod, res *sipmsg.Response) *ResponseError {
 	e := &ResponseError{Method: string(m), Code: res.StatusCode, Reason: reasonOf(res)}
 	if res.StatusCode/100 == 3 {
 		for _, u := range redirects(res) {
 			e.Contacts = append(e.Contacts, u.String())
 		}
 	}
-	if n, ok := seconds(res, "Retry-After"); ok {
+	if n, ok := seconds(res, "retry-after"); ok {
 		e.RetryAfter = time.Duration(n) * time.Second
 	}
 	return e
@@ -458,7 +460,7 @@ func responseError(m sip.RequestMethod, res *sip.Response) *ResponseError {
 
 // permanent says whether trying again is of no use: the registrar refused, and not for
 // trouble of its own.
-func permanent(res *sip.Response, err error) bool {
+func permanent(res *sipmsg.Response, err error) bool {
 	if errors.Is(err, ErrAuthentication) || errors.Is(err, ErrMessageTooLarge) {
 		return true
 	}

@@ -7,19 +7,19 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
+	"github.com/natproof/natproof/internal/sipstack"
 )
 
-// transactionTime is how long a request may go unanswered (RFC 3261 section 17.1.2.2).
-func transactionTime() time.Duration { return sip.Timer_F }
-
 // register sends REGISTER until it is answered other than by a challenge or by 423.
-func (p *Profile) register(ctx context.Context, h *held, expires time.Duration, was Mapping) (*sip.Response, error) {
+func (p *Profile) register(ctx context.Context, h *held, expires time.Duration, was Mapping) (*sipmsg.Response, error) {
 	for range 2 {
 		res, err := p.registerOnce(ctx, h, expires, was)
 		if err != nil || res.StatusCode != sip.StatusIntervalToBrief {
 			return res, err
 		}
-		least, ok := seconds(res, "Min-Expires") // RFC 3261 section 10.2.8
+		least, ok := seconds(res, "min-expires") // RFC 3261 section 10.2.8
 		if !ok || time.Duration(least)*time.Second <= expires {
 			return res, nil
 		}
@@ -28,7 +28,7 @@ func (p *Profile) register(ctx context.Context, h *held, expires time.Duration, 
 	return p.registerOnce(ctx, h, expires, was)
 }
 
-func (p *Profile) registerOnce(ctx context.Context, h *held, expires time.Duration, was Mapping) (*sip.Response, error) {
+func (p *Profile) registerOnce(ctx context.Context, h *held, expires time.Duration, was Mapping) (*sipmsg.Response, error) {
 	path := p.c.sendPath(h)
 	p.mu.Lock()
 	p.cseq++
@@ -53,11 +53,11 @@ func (p *Profile) registerOnce(ctx context.Context, h *held, expires time.Durati
 }
 
 // succeeded notes what the registrar granted and says when to refresh.
-func (p *Profile) succeeded(h *held, res *sip.Response) time.Duration {
+func (p *Profile) succeeded(h *held, res *sipmsg.Response) time.Duration {
 	m := h.mapping()
 	granted := p.granted(res, m.External)
 	p.mu.Lock()
-	p.expires, p.failures, p.seen = granted, 0, seenAt(res)
+	p.expires, p.failures, p.seen = granted, 0, res.Top.Seen()
 	seen := p.seen
 	p.mu.Unlock()
 	p.setState(RegistrationEvent{State: Registered, Code: res.StatusCode, Expires: granted, Contact: m.External, Seen: seen})
@@ -66,15 +66,15 @@ func (p *Profile) succeeded(h *held, res *sip.Response) time.Duration {
 
 // granted is the expiry of our contact: its parameter, the Expires header field, or what
 // we asked for (RFC 3261 section 10.2.4).
-func (p *Profile) granted(res *sip.Response, contact netip.AddrPort) time.Duration {
-	n, ok := seconds(res, "Expires")
-	for _, h := range res.GetHeaders("contact") {
-		c, isContact := h.(*sip.ContactHeader)
-		if !isContact || portOr(c.Address.Port) != int(contact.Port()) || unbracket(c.Address.Host) != contact.Addr().String() {
+func (p *Profile) granted(res *sipmsg.Response, contact netip.AddrPort) time.Duration {
+	n, ok := seconds(res, "expires")
+	for _, v := range res.Values("contact") {
+		a, isAddress := sipmsg.ParseAddress(v)
+		if !isAddress || sipmsg.Resolve(&a.URI) != contact {
 			continue
 		}
-		if v, has := c.Params.Get("expires"); has {
-			if e, valid := deltaSeconds(v); valid {
+		if v, has := a.Param("expires"); has {
+			if e, valid := sipmsg.DeltaSeconds(v); valid {
 				n, ok = e, true
 			}
 		}
@@ -85,26 +85,10 @@ func (p *Profile) granted(res *sip.Response, contact netip.AddrPort) time.Durati
 	return time.Duration(n) * time.Second
 }
 
-// seenAt is the source of our request as the server wrote it into our Via.
-func seenAt(res *sip.Response) netip.AddrPort {
-	via := res.Via()
-	host, _ := via.Params.Get("received")
-	if host == "" {
-		host = via.Host
-	}
-	rport, _ := via.Params.Get("rport")
-	n, err := strconv.ParseUint(rport, 10, 16)
-	a, aerr := netip.ParseAddr(unbracket(host))
-	if err != nil || aerr != nil {
-		return netip.AddrPort{}
-	}
-	return netip.AddrPortFrom(a, uint16(n))
-}
-
 // refreshAfter leaves time for a REGISTER to fail and be tried again before the binding
 // expires, and less than that of a short one; jitter keeps a thousand phones apart.
 func (p *Profile) refreshAfter(granted time.Duration) time.Duration {
-	margin := min(granted/2, max(granted/10, transactionTime()+8*time.Second))
+	margin := min(granted/2, max(granted/10, sipstack.Timeout+8*time.Second))
 	return granted - margin - p.c.jitter(margin/4)
 }
 
@@ -117,7 +101,7 @@ func (c *Client) jitter(d time.Duration) time.Duration {
 }
 
 // failed sets the state and says when to try again; 0 is never.
-func (p *Profile) failed(ctx context.Context, res *sip.Response, err error) time.Duration {
+func (p *Profile) failed(ctx context.Context, res *sipmsg.Response, err error) time.Duration {
 	e := RegistrationEvent{State: Error, Err: err}
 	if res != nil {
 		e.Code = res.StatusCode

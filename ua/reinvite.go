@@ -14,9 +14,9 @@ import (
 // gotReinvite is an INVITE within the dialog: the peer moves, holds or resumes (RFC 3261
 // section 14.2).
 func (s *Session) gotReinvite(tx *serverTx) {
-	offer, code, reason := readOffer(tx.req)
-	if code != 0 {
-		s.c.refuse(tx, code, reason)
+	offer, bad := readOffer(tx.req)
+	if bad != nil {
+		s.c.refuse(tx, bad.code, bad.reason, bad.headers...)
 		return
 	}
 	if !s.inOrder(tx.req) {
@@ -56,7 +56,7 @@ func (s *Session) renegotiate(ctx context.Context, tx *serverTx, offer *media.De
 		s.op.unlock()
 	}
 	switch {
-	case err == nil, tx.final.Load() >= 200:
+	case err == nil, tx.Final() >= 200:
 	case s.life.Err() != nil: // a BYE came first (RFC 3261 section 15.1.2)
 		tx.reply(sip.StatusRequestTerminated, "Request Terminated", s.c.server()...)
 	case errors.Is(err, ErrMedia):

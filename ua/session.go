@@ -179,7 +179,7 @@ func (s *Session) Source() netip.AddrPort {
 	if s.invite == nil {
 		return netip.AddrPort{}
 	}
-	return s.invite.source
+	return s.invite.req.Source
 }
 
 // SetPortManager says who knows the external addresses of this call's ports. It is

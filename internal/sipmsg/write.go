@@ -2,6 +2,8 @@ package sipmsg
 
 import (
 	"bytes"
+	"encoding/binary"
+	"hash/fnv"
 	"io"
 	"strconv"
 
@@ -66,6 +68,18 @@ func (r *Request) Respond(code int, reason, tag string, body []byte, headers ...
 	w.WriteString("\r\n")
 	w.Write(body)
 	return w.Bytes()
+}
+
+// Tag makes a To tag for responses to the request, the same each time, so that one that no
+// transaction remembers has it too (RFC 3261 §8.2.7). The salt is the element's secret.
+func (r *Request) Tag(salt uint64) string {
+	h := fnv.New64a()
+	h.Write(binary.BigEndian.AppendUint64(nil, salt))
+	for _, p := range []string{r.Top.Branch, r.CallID, r.CSeqText, r.From} {
+		h.Write([]byte(p))
+		h.Write([]byte{0})
+	}
+	return strconv.FormatUint(h.Sum64(), 36)
 }
 
 // dialog says whether a 2xx to the request makes a dialog.

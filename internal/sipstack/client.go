@@ -171,13 +171,13 @@ func (tx *ClientTx) receive(res *sipmsg.Response) {
 	code := res.StatusCode
 	switch {
 	case tx.state == completed:
-		tx.s.stats.Absorbed++
+		tx.s.stats.Repeats++
 		if tx.invite && code >= 300 { // §17.1.1.2
 			tx.s.stats.Repeated++
 			_ = tx.s.send(tx.Socket, tx.wire, tx.To)
 		}
 	case tx.state == accepted && code/100 != 2: // RFC 6026 §7.2
-		tx.s.stats.Absorbed++
+		tx.s.stats.Repeats++
 	case tx.state == accepted && tx.client == nil: // nobody's any more, but perhaps the user's
 		tx.s.stats.Unmatched++
 		tx.s.tell(func() { tx.s.cfg.User.Response(res) })
@@ -187,8 +187,8 @@ func (tx *ClientTx) receive(res *sipmsg.Response) {
 			tx.wire = nil
 		}
 		tx.state = proceeding
-		tx.sendCancel()
 		tx.hand(res)
+		tx.sendCancel()
 	default:
 		if tx.state != accepted {
 			tx.final(res)

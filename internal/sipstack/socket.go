@@ -15,7 +15,9 @@ import (
 // Socket is a bound socket of a stack.
 type Socket struct {
 	Local netip.AddrPort
-	conn  net.PacketConn
+	// User is the user's own, to be set before Serve.
+	User any
+	conn net.PacketConn
 }
 
 // Open makes a socket of the stack's of conn, which the stack closes. It returns ErrClosed

@@ -53,6 +53,9 @@ type Config struct {
 	// MaxDatagram is the size in bytes from which on a datagram is dropped; 0 is 65535,
 	// which none reaches. Each socket holds a buffer of that size.
 	MaxDatagram int
+	// Endpoint drops responses of more than one Via, which are not for a user agent (RFC
+	// 3261 §8.1.3.3).
+	Endpoint bool
 	// IgnoreRport answers by the Via alone (RFC 3261 §18.2.2 without RFC 3581).
 	IgnoreRport bool
 	// OnSTUN gets STUN messages, with the magic cookie or of RFC 3489. The bytes are only
@@ -171,11 +174,21 @@ func (s *Stack) Receive(k *Socket, b []byte, from netip.AddrPort) {
 	case *sipmsg.Request:
 		s.receiveRequest(k, m)
 	case *sipmsg.Response:
+		if s.cfg.Endpoint && len(m.Vias) > 1 {
+			s.malformed(from, errVias)
+			return
+		}
 		s.receiveResponse(m)
 	default:
-		s.stats.Malformed++
-		s.tell(func() { s.cfg.User.Malformed(from, err) })
+		s.malformed(from, err)
 	}
+}
+
+var errVias = errors.New("sipstack: a response of several Vias for a user agent")
+
+func (s *Stack) malformed(from netip.AddrPort, why error) {
+	s.stats.Malformed++
+	s.tell(func() { s.cfg.User.Malformed(from, why) })
 }
 
 // receiveRequest finds or makes the transaction of a request (RFC 3261 §17.2.3).

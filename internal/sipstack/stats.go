@@ -8,9 +8,10 @@ type Outcomes struct {
 	Malformed  uint64 // not SIP, or not to be answered
 	Faulty     uint64 // requests answered with their fault, and ACKs with one
 	Requests   uint64 // that began a transaction
-	Absorbed   uint64 // repetitions, and ACKs that ended a transaction
+	Absorbed   uint64 // repeated requests, and ACKs that ended a transaction
 	Acks       uint64 // handed to the user
 	Responses  uint64 // handed to the client of their transaction
+	Repeats    uint64 // responses that a transaction had its final one before
 	Unmatched  uint64 // responses handed to the user, since no transaction waits for them
 	Foreign    uint64 // responses with another sent-by than their request (RFC 3261 §18.1.2)
 }
@@ -18,7 +19,7 @@ type Outcomes struct {
 // Total is how many there were.
 func (o Outcomes) Total() uint64 {
 	return o.Keepalives + o.STUN + o.Oversize + o.Malformed + o.Faulty + o.Requests + o.Absorbed +
-		o.Acks + o.Responses + o.Unmatched + o.Foreign
+		o.Acks + o.Responses + o.Repeats + o.Unmatched + o.Foreign
 }
 
 // Stats counts what a stack has seen and done.

@@ -1,10 +1,6 @@
 package registrar
 
 import (
-	"encoding/binary"
-	"hash/fnv"
-	"strconv"
-
 	"github.com/natproof/natproof/internal/sipmsg"
 	"github.com/natproof/natproof/internal/sipstack"
 )
@@ -23,19 +19,7 @@ func fail(code int, reason, detail string, headers ...sipmsg.Header) *failure {
 
 // response builds a response of our own (RFC 3261 §8.2.6).
 func (s *Server) response(req *request, code int, reason string, headers ...sipmsg.Header) []byte {
-	return req.Respond(code, reason, s.localTag(req.Request), nil, headers...)
-}
-
-// localTag is the same for every response to one request, also when no transaction
-// remembers it (RFC 3261 §8.2.7).
-func (s *Server) localTag(req *sipmsg.Request) string {
-	h := fnv.New64a()
-	h.Write(binary.BigEndian.AppendUint64(nil, s.salt))
-	for _, p := range []string{req.Top.Branch, req.CallID, req.CSeqText, req.From} {
-		h.Write([]byte(p))
-		h.Write([]byte{0})
-	}
-	return strconv.FormatUint(h.Sum64(), 36)
+	return req.Respond(code, reason, req.Tag(s.salt), nil, headers...)
 }
 
 // answer responds to req within tx.

@@ -54,7 +54,7 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 	s.stats.Rejected = make(map[int]uint64)
 	s.location = location{max: cfg.MaxContacts, users: make(map[string]*record)}
 	s.auth = newAuthenticator(cfg, s.key, s.isSelf)
-	stack := sipstack.Config{User: user{s}, Tag: s.localTag, IgnoreRport: cfg.IgnoreRport}
+	stack := sipstack.Config{User: user{s}, Tag: func(req *sipmsg.Request) string { return req.Tag(s.salt) }, IgnoreRport: cfg.IgnoreRport}
 	if cfg.OnSTUN != nil {
 		stack.OnSTUN = func(_ *sipstack.Socket, b []byte, from netip.AddrPort) { cfg.OnSTUN(b, from) }
 	}

@@ -48,7 +48,7 @@ func (s *Server) Stats() Stats {
 	} else {
 		st.STUN = below.STUN
 	}
-	st.Requests, st.Absorbed = below.Requests, below.Absorbed
+	st.Requests, st.Absorbed = below.Requests, below.Absorbed+below.Repeats
 	st.Responses, st.ResponsesUnmatched = below.Responses, below.Unmatched+below.Foreign
 	st.Oversize, st.ReadErrors = below.Oversize, below.ReadErrors
 	st.Retransmitted, st.WriteErrors, st.Transactions = below.Repeated, below.SendErrors, below.Transactions
