@@ -100,6 +100,25 @@ func (s *Session) describe(hold bool) media.Description {
 	return d
 }
 
+// offerOf is describe for an offer of ours: who holds what the peer holds already wants
+// nothing at all (RFC 3264 section 8.4).
+func (s *Session) offerOf(hold bool) media.Description {
+	d := s.describe(hold)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if hold && s.stream != nil && s.remote.Hold() {
+		d.Direction = media.Inactive
+	}
+	return d
+}
+
+// sendsOnHold says whether audio is sent as far as our own hold is concerned.
+func (s *Session) sendsOnHold() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.onHold || s.c.cfg.HoldAudio
+}
+
 // parseDescription reads a peer's description.
 func parseDescription(body []byte) (media.Description, error) {
 	d, err := media.Parse(body)
@@ -156,7 +175,8 @@ func (s *Session) applyMedia(local, remote media.Description, a media.Agreement)
 	s.mu.Lock()
 	s.local, s.remote, s.codec, s.mux, s.stream = local, remote, a.Codec, a.Mux, stream
 	s.mu.Unlock()
-	stream.SetDirection(a.Send, a.Recv)
+	send := a.Send && s.sendsOnHold()
+	stream.SetDirection(send, a.Recv)
 	if state == MediaStarted {
 		if err := stream.Start(a.RTP, a.RTCP); err != nil {
 			return fmt.Errorf("%w: %w", ErrMedia, err)
@@ -164,7 +184,7 @@ func (s *Session) applyMedia(local, remote media.Description, a media.Agreement)
 	} else {
 		stream.SetRemote(a.RTP, a.RTCP)
 	}
-	s.c.emit(MediaEvent{Session: s, State: state, Remote: a.RTP, RemoteRTCP: a.RTCP, Send: a.Send, Recv: a.Recv})
+	s.c.emit(MediaEvent{Session: s, State: state, Remote: a.RTP, RemoteRTCP: a.RTCP, Send: send, Recv: a.Recv})
 	return nil
 }
 

@@ -66,6 +66,10 @@ type Options struct {
 	// NameRTCP writes a=rtcp with its address (RFC 3605) also where that says nothing new,
 	// RTP's port + 1.
 	NameRTCP bool
+	// HoldAudio goes on sending while on hold, as with music or comfort noise. Otherwise a
+	// session on hold sends no RTP, though RTCP. Either way its offer is sendonly, or
+	// inactive where the peer holds too (RFC 3264 section 8.4).
+	HoldAudio bool
 	// FailOnRedirect makes a 3xx response the end of a call. Otherwise up to five
 	// contacts are tried.
 	FailOnRedirect bool
@@ -101,6 +105,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.PortManagerTimeout == 0 {
 		c.PortManagerTimeout = defaultTimeout
+	}
+	if c.HoldAudio && c.Silent {
+		return c, fmt.Errorf("%w: HoldAudio sends what Silent does not", ErrConfig)
 	}
 	if strings.ContainsAny(c.UserAgent, "\r\n") {
 		return c, fmt.Errorf("%w: UserAgent has a line break", ErrConfig)

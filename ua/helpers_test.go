@@ -3,6 +3,7 @@ package ua
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -307,15 +308,20 @@ func stunServer(n *memnet, at string) {
 			if err != nil {
 				return
 			}
-			var m pion.Message
-			if _, err := m.Write(buf[:size]); err != nil || m.Type != pion.BindingRequest {
-				continue
-			}
-			src := sipmsg.AddrPort(from)
-			res := pion.MustBuild(pion.NewTransactionIDSetter(m.TransactionID), pion.BindingSuccess, attr.XORMapped{AddrPort: src})
-			_, _ = c.WriteTo(res.Raw, from)
+			answerSTUN(c, buf[:size], from)
 		}
 	}()
+}
+
+// answerSTUN answers a Binding request; false if it is none.
+func answerSTUN(c *memConn, b []byte, from net.Addr) bool {
+	var m pion.Message
+	if _, err := m.Write(b); err != nil || m.Type != pion.BindingRequest {
+		return false
+	}
+	res := pion.MustBuild(pion.NewTransactionIDSetter(m.TransactionID), pion.BindingSuccess, attr.XORMapped{AddrPort: sipmsg.AddrPort(from)})
+	_, _ = c.WriteTo(res.Raw, from)
+	return true
 }
 
 // proxy is a registrar and a stateless proxy with Record-Route for example.com.
@@ -358,6 +364,9 @@ func (p *proxy) run() {
 			return
 		}
 		src := sipmsg.AddrPort(from)
+		if answerSTUN(p.memConn, buf[:n], from) {
+			continue
+		}
 		m, err := sip.ParseMessage(buf[:n])
 		if err != nil {
 			continue // keepalives

@@ -25,10 +25,11 @@ const (
 	Registered
 	Rejected // the registrar said no: no further attempt is made
 	Unregistering
-	Error // no answer, no mapping, or the registrar's trouble: another attempt follows
+	Error     // no answer, no mapping, or the registrar's trouble: another attempt follows
+	NeverSent // the REGISTER may not leave (ErrMessageTooLarge): no further attempt is made
 )
 
-var registrationStateNames = [...]string{"not registered", "registering", "registered", "rejected", "unregistering", "error"}
+var registrationStateNames = [...]string{"not registered", "registering", "registered", "rejected", "unregistering", "error", "never sent"}
 
 // String names the state.
 func (s RegistrationState) String() string { return name(registrationStateNames[:], uint8(s)) }
@@ -209,7 +210,7 @@ func (p *Profile) manager() PortManager {
 
 // Enable asks the port manager for the SIP mapping and registers. It returns when the
 // registrar has answered, or will not. After an error the profile goes on trying in the
-// background, unless it was Rejected, ctx has ended or NoRetry is set: then it is not
+// background, unless it was Rejected or NeverSent, ctx has ended or NoRetry is set: then it is not
 // enabled.
 func (p *Profile) Enable(ctx context.Context) error {
 	ctx, leave, err := p.c.enter(ctx)
@@ -343,6 +344,7 @@ func (p *Profile) run(wait time.Duration) {
 		}
 		next.Reset(wait)
 		k.enable(p.State() == Registered)
+		k.registered()
 	}
 }
 
@@ -461,7 +463,7 @@ func responseError(m sip.RequestMethod, res *sipmsg.Response) *ResponseError {
 // permanent says whether trying again is of no use: the registrar refused, and not for
 // trouble of its own.
 func permanent(res *sipmsg.Response, err error) bool {
-	if errors.Is(err, ErrAuthentication) || errors.Is(err, ErrMessageTooLarge) {
+	if errors.Is(err, ErrAuthentication) {
 		return true
 	}
 	if res == nil {

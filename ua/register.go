@@ -2,7 +2,9 @@ package ua
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
@@ -64,25 +66,41 @@ func (p *Profile) succeeded(h *held, res *sipmsg.Response) time.Duration {
 	return p.refreshAfter(granted)
 }
 
-// granted is the expiry of our contact: its parameter, the Expires header field, or what
-// we asked for (RFC 3261 section 10.2.4).
+// granted is the expiry of our contact: its parameter, else the Expires header field, else
+// what we asked for (RFC 3261 section 10.2.4). If no contact is as we wrote it, somebody on
+// the way has rewritten ours: a lone one is ours then, and of several the shortest time is
+// safe for any of them.
 func (p *Profile) granted(res *sipmsg.Response, contact netip.AddrPort) time.Duration {
-	n, ok := seconds(res, "expires")
+	var ours, all []time.Duration
 	for _, v := range res.Values("contact") {
-		a, isAddress := sipmsg.ParseAddress(v)
-		if !isAddress || sipmsg.Resolve(&a.URI) != contact {
+		a, ok := sipmsg.ParseAddress(v)
+		if !ok {
 			continue
 		}
-		if v, has := a.Param("expires"); has {
-			if e, valid := sipmsg.DeltaSeconds(v); valid {
-				n, ok = e, true
-			}
+		text, _ := a.Param("expires")
+		n, ok := sipmsg.DeltaSeconds(text)
+		if !ok {
+			n, ok = seconds(res, "expires")
+		}
+		d := time.Duration(n) * time.Second
+		if !ok || d == 0 {
+			d = p.cfg.Expires
+		}
+		all = append(all, d)
+		if sipmsg.Resolve(&a.URI) == contact {
+			ours = append(ours, d)
 		}
 	}
-	if !ok || n == 0 {
-		return p.cfg.Expires
+	switch {
+	case len(ours) > 0:
+		return slices.Min(ours)
+	case len(all) > 0:
+		return slices.Min(all)
 	}
-	return time.Duration(n) * time.Second
+	if n, ok := seconds(res, "expires"); ok && n > 0 {
+		return time.Duration(n) * time.Second
+	}
+	return p.cfg.Expires
 }
 
 // refreshAfter leaves time for a REGISTER to fail and be tried again before the binding
@@ -108,6 +126,10 @@ func (p *Profile) failed(ctx context.Context, res *sipmsg.Response, err error) t
 	}
 	switch {
 	case ctx.Err() != nil:
+		p.setState(e)
+		return 0
+	case errors.Is(err, ErrMessageTooLarge): // trying again would make it no smaller
+		e.State = NeverSent
 		p.setState(e)
 		return 0
 	case permanent(res, err):

@@ -71,11 +71,11 @@ func (s *Session) reanswer(ctx context.Context, tx *serverTx, offer *media.Descr
 	s.mu.Lock()
 	hold, mux := s.onHold, s.mux
 	s.mu.Unlock()
-	local := s.describe(hold)
 	if offer == nil { // the peer asks for an offer; its answer comes with the ACK
 		s.refreshTarget(tx.req)
-		return s.send2xx(tx, local)
+		return s.send2xx(tx, s.offerOf(hold))
 	}
+	local := s.describe(hold)
 	if mux && !offer.Mux && s.rtcp == nil {
 		return fmt.Errorf("%w: rtcp-mux can no longer be given up", ErrMedia)
 	}
@@ -97,7 +97,7 @@ func (s *Session) reanswer(ctx context.Context, tx *serverTx, offer *media.Descr
 	return s.applyMedia(answer, *offer, a)
 }
 
-// Hold asks the peer to send no audio, and sends none.
+// Hold asks the peer to send no audio, and sends none, unless Options.HoldAudio is set.
 func (s *Session) Hold(ctx context.Context) error { return s.renew(ctx, true) }
 
 // Resume ends Hold.
@@ -177,7 +177,7 @@ func (s *Session) renewOnce(ctx context.Context, hold bool) error {
 		s.ours = false
 		s.mu.Unlock()
 	}()
-	local := s.describe(hold)
+	local := s.offerOf(hold)
 	req, p, dst, err := s.request(ctx, sip.INVITE)
 	if err != nil {
 		return err

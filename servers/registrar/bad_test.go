@@ -1,6 +1,7 @@
 package registrar
 
 import (
+	"errors"
 	"math/rand/v2"
 	"net"
 	"net/netip"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -114,6 +116,50 @@ func TestMissingFields(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 		alice.still()
+	})
+}
+
+// Methods are case-sensitive (RFC 3261 §7.1): one is passed on as it was written, and is
+// another one in small letters.
+func TestMethodsAsWritten(t *testing.T) {
+	inLab(t, Config{}, func(l *lab) {
+		alice, bob := l.phone("alice", "198.51.100.1:5060"), l.phone("bob", "198.51.100.2:5060")
+		bob.register()
+		for _, method := range []string{"Foo", "options", "a.b-c%1"} {
+			alice.ask(method, "sip:bob@example.com")
+			m := bob.recvWithin(time.Second)
+			if !strings.HasPrefix(m.raw, method+" sip:bob@198.51.100.2:5060 SIP/2.0\r\n") || m.one("CSeq") != "1 "+method && !strings.HasSuffix(m.one("CSeq"), " "+method) {
+				t.Errorf("%s\n%s", method, m.raw)
+			}
+			bob.reply(m, 200, "OK")
+			alice.response(200)
+		}
+		alice.ask("register", "sip:example.com")
+		alice.response(404) // no REGISTER, so no business of the registrar's
+		if st := l.srv.Stats(); st.Bindings != 1 || st.Malformed != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// What does not leave is counted and told.
+func TestUnsent(t *testing.T) {
+	inLab(t, Config{}, func(l *lab) {
+		alice := l.phone("alice", "198.51.100.1:5060")
+		l.hub.mu.Lock()
+		l.fault = func(to netip.AddrPort) error {
+			if to == alice.addr {
+				return errors.New("message too long")
+			}
+			return nil
+		}
+		l.hub.mu.Unlock()
+		alice.ask("OPTIONS", "sip:example.com")
+		l.settle()
+		l.wantEvent("dropped OPTIONS", "not sent to 198.51.100.1:5060: message too long")
+		if st := l.srv.Stats(); st.WriteErrors != 1 {
+			t.Errorf("%+v", st)
+		}
 	})
 }
 

@@ -19,6 +19,10 @@ func (s *Server) register(tx *sipstack.ServerTx, req *request) {
 		s.refuse(tx, req, fail(420, "Bad Extension", "", header("Unsupported", strings.Join(opts, ", "))))
 		return
 	}
+	if req.Repeats("expires") != "" { // §7.3.1
+		s.refuse(tx, req, fail(400, "Repeated Expires", ""))
+		return
+	}
 	text, _, _, _ := sipmsg.SplitAddress(req.To)
 	aor, ok := sipmsg.ParseURI(text)
 	if !ok || aor.User == "" || !s.isSelf(&aor) { // step 5

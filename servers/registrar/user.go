@@ -1,6 +1,7 @@
 package registrar
 
 import (
+	"fmt"
 	"log/slog"
 	"net/netip"
 
@@ -64,7 +65,13 @@ func (u user) Malformed(from netip.AddrPort, why error) {
 	u.s.emit(Event{Kind: Dropped, Source: from, Detail: "malformed: " + why.Error()})
 }
 
-func (u user) Unsent(_ []byte, to netip.AddrPort, err error) {
+// Unsent tells of a message that did not leave.
+func (u user) Unsent(b []byte, to netip.AddrPort, err error) {
+	u.s.mu.Lock()
+	defer u.s.mu.Unlock()
+	m, _ := sipmsg.Peek(b)
+	u.s.emit(Event{Kind: Dropped, Method: m.Names(), CallID: m.CallID, Code: m.Status,
+		Detail: fmt.Sprintf("not sent to %v: %v", to, err)})
 	if u.s.log != nil {
 		u.s.log.Warn("registrar: send", slog.Any("to", to), slog.Any("error", err))
 	}
