@@ -22,6 +22,7 @@ var may = map[string][]string{
 	"media":             {"github.com/pion/"},
 	"servers/stun":      {"stunclient", "github.com/pion/stun/"},
 	"internal/sipmsg":   {"github.com/emiago/sipgo"},
+	"internal/torture":  {},
 	"internal/sipstack": {"internal/sipmsg", "github.com/emiago/sipgo"},
 	"servers/registrar": {"internal/sipmsg", "internal/sipstack", "github.com/emiago/sipgo", "github.com/icholy/digest"},
 	"servers/gateway":   {"media", "internal/sipmsg", "internal/sipstack", "github.com/emiago/sipgo"},

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/torture"
 )
 
 var from = netip.MustParseAddrPort("192.0.2.9:1024")
@@ -257,16 +257,8 @@ func TestPeek(t *testing.T) {
 
 // seeds are the torture messages of RFC 4475 and some of our own.
 func seeds(f *testing.F) {
-	files, err := filepath.Glob("../../servers/registrar/testdata/rfc4475/*.sip")
-	if err != nil || len(files) == 0 {
-		f.Fatal("no torture messages", err)
-	}
-	for _, name := range files {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b)
+	for _, m := range torture.Messages() {
+		f.Add(m.Data)
 	}
 	for _, s := range []string{
 		sound, change(f, "OPTIONS sip", "OPTIONS  sip"), change(f, "c1", "c\r\n  1"), change(f, "SIP/2.0\r\nVia", "SIP/7.0\r\nVia"),

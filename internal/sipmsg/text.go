@@ -10,8 +10,9 @@ import (
 // LWS are the characters of linear white space (RFC 3261 §25.1).
 const LWS = " \t\r\n"
 
-// Cut splits s at the first sep outside quoted strings and angle brackets.
-func Cut(s string, sep byte) (before, after string, found bool) {
+// scan finds the first stop outside quoted strings and angle brackets, or -1, and says
+// whether one of them is open at the end of what it has seen.
+func scan(s string, stop int) (at int, open bool) {
 	quoted, angle := false, false
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
@@ -20,13 +21,21 @@ func Cut(s string, sep byte) (before, after string, found bool) {
 		case c == '"':
 			quoted = !quoted
 		case quoted:
-		case c == sep && !angle:
-			return s[:i], s[i+1:], true
+		case int(c) == stop && !angle:
+			return i, false
 		case c == '<':
 			angle = true
 		case c == '>':
 			angle = false
 		}
+	}
+	return -1, quoted || angle
+}
+
+// Cut splits s at the first sep outside quoted strings and angle brackets.
+func Cut(s string, sep byte) (before, after string, found bool) {
+	if at, _ := scan(s, int(sep)); at >= 0 {
+		return s[:at], s[at+1:], true
 	}
 	return s, "", false
 }
@@ -34,21 +43,8 @@ func Cut(s string, sep byte) (before, after string, found bool) {
 // closed says whether every quoted string and angle bracket in s ends: what is appended to
 // a value that is not closed would be a part of it.
 func closed(s string) bool {
-	quoted, angle := false, false
-	for i := 0; i < len(s); i++ {
-		switch c := s[i]; {
-		case quoted && c == '\\':
-			i++
-		case c == '"':
-			quoted = !quoted
-		case quoted:
-		case c == '<':
-			angle = true
-		case c == '>':
-			angle = false
-		}
-	}
-	return !quoted && !angle
+	_, open := scan(s, -1)
+	return !open
 }
 
 // SplitList appends the comma-separated values of a header field (RFC 3261 §7.3.1) to dst.

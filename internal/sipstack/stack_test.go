@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -17,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/natproof/natproof/internal/sipmsg"
+	"github.com/natproof/natproof/internal/torture"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -559,16 +558,8 @@ func TestConcurrent(t *testing.T) {
 // FuzzReceive feeds datagrams to a stack with an INVITE out and one in: each has one
 // outcome, nobody but its sender is answered, and the stack still serves.
 func FuzzReceive(f *testing.F) {
-	files, err := filepath.Glob("../../servers/registrar/testdata/rfc4475/*.sip")
-	if err != nil || len(files) == 0 {
-		f.Fatal("no torture messages", err)
-	}
-	for _, name := range files {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b)
+	for _, m := range torture.Messages() {
+		f.Add(m.Data)
 	}
 	for _, method := range []string{"INVITE", "CANCEL", "ACK", "OPTIONS"} {
 		f.Add(crlf(method + " sip:a@192.0.2.1 SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bK1\nFrom: <sip:b@c>;tag=t\nTo: <sip:a@b>\nCall-ID: d\nCSeq: 1 " + method + "\n\n"))

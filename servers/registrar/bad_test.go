@@ -5,13 +5,13 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/torture"
 )
 
 // still fails unless the server serves.
@@ -205,7 +205,7 @@ func TestStrayResponses(t *testing.T) {
 
 // The torture messages of RFC 4475, by section, each with what it gets from a server that
 // has sip:user@example.com bound to a phone.
-var torture = map[string]string{
+var expected = map[string]string{
 	"3.1.1.1-wsinv":       "403 Relaying Denied", // understood, but its Route leads elsewhere
 	"3.1.1.2-intmeth":     "404 Not Found",       // understood; an unknown user
 	"3.1.1.3-esc01":       "403 Relaying Denied", // another domain
@@ -258,17 +258,11 @@ var torture = map[string]string{
 }
 
 func TestTorture(t *testing.T) {
-	files, err := filepath.Glob("testdata/rfc4475/*.sip")
-	if err != nil || len(files) != len(torture) {
-		t.Fatalf("%d files for %d rows: %v", len(files), len(torture), err)
+	if n := len(torture.Messages()); n != len(expected) {
+		t.Fatalf("%d messages for %d rows", n, len(expected))
 	}
-	for _, f := range files {
-		name := strings.TrimSuffix(filepath.Base(f), ".sip")
-		t.Run(name, func(t *testing.T) {
-			data, err := os.ReadFile(f)
-			if err != nil {
-				t.Fatal(err)
-			}
+	for _, message := range torture.Messages() {
+		t.Run(message.Name, func(t *testing.T) {
 			inLab(t, Config{MTU: 9000}, func(l *lab) {
 				user, from := l.phone("user", "198.51.100.2:5060"), l.phone("from", "192.0.2.200:34567")
 				user.register()
@@ -294,8 +288,8 @@ func TestTorture(t *testing.T) {
 					}
 				}
 				l.hub.mu.Unlock()
-				from.raw(string(data))
-				if want := torture[name]; got != want {
+				from.raw(string(message.Data))
+				if want := expected[message.Name]; got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}
 				from.still()

@@ -2,24 +2,16 @@ package registrar
 
 import (
 	"net/netip"
-	"os"
-	"path/filepath"
 	"testing"
+
+	"github.com/natproof/natproof/internal/torture"
 )
 
 // FuzzDatagram feeds one datagram to a server with a binding and a running call, and
 // checks that the server answers nobody but the sender and still serves.
 func FuzzDatagram(f *testing.F) {
-	files, err := filepath.Glob("testdata/rfc4475/*.sip")
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, name := range files {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			f.Fatal(err)
-		}
-		f.Add(b)
+	for _, m := range torture.Messages() {
+		f.Add(m.Data)
 	}
 	for _, s := range []string{
 		"INVITE sip:user@example.com SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bKx;rport\nFrom: <sip:a@b>;tag=1\nTo: <sip:user@example.com>\nCall-ID: c\nCSeq: 1 INVITE\nContact: <sip:a@h;ob>",
