@@ -75,11 +75,14 @@
 //
 // # Inside
 //
-// Messages, parser and transaction state machines are sipgo's, with its timers untouched
-// (T1 = 500 ms). The sockets, the demultiplexing of STUN and keepalives on the SIP port
-// (RFC 7983), and dialogs are this package's. One goroutine reads each SIP socket and
-// handles what arrives in order. The package runs in a testing/synctest bubble: all time
-// is package time's, nobody waits while holding a mutex, and Close leaves nothing behind.
+// Messages and parser are sipgo's, read by package sipmsg; sockets, transactions and the
+// demultiplexing of STUN and keepalives on the SIP port (RFC 7983) are package sipstack's;
+// dialogs are this package's. One goroutine reads each SIP socket, and what arrives is
+// handled in order. The package runs in a testing/synctest bubble: all time is package
+// time's, nobody waits while holding a mutex, and Close leaves nothing behind.
+//
+// Whoever holds a mutex of a session, profile or client does not call the stack: it may be
+// this goroutine's turn to tell the client of what has arrived.
 //
 // RFC 3261, 3264, 3428 (MESSAGE), 3581 (rport), 3605, 5626 (keepalives and backoff only),
 // 5761, 6026, 7983, 8489, 8760.
