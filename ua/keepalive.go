@@ -23,7 +23,7 @@ const (
 	KeepAliveCRLF                  // two CRLF, which nobody answers over UDP
 	KeepAliveZero                  // four zero bytes, as some proxies send them
 	KeepAliveSTUN                  // a Binding request (RFC 5626 section 4.4.2); no answer, or another mapping than at registration, is noticed
-	KeepAliveOPTIONS               // a request; no answer is noticed
+	KeepAliveOPTIONS               // a request; no answer is noticed, and with rport another mapping
 )
 
 var keepAliveNames = [...]string{"none", "crlf", "zero", "stun", "options"}
@@ -82,20 +82,28 @@ func (p *Profile) startKeepAlive() *keepAlive {
 // seen, if the keepalives go the same way as REGISTER; otherwise the one that a first
 // keepalive, sent at once, is answered with. What differs later has changed since.
 func (k *keepAlive) registered() {
-	if k.timer == nil || k.cfg.Kind != KeepAliveSTUN {
+	if k.timer == nil {
 		return
 	}
 	k.p.mu.Lock()
 	seen := k.p.seen
 	k.p.mu.Unlock()
-	sameWay := k.server() == k.p.nextHop() && !k.p.c.cfg.Asymmetric
-	if !sameWay {
+	// With Asymmetric, OPTIONS leaves from the port that REGISTER leaves from, STUN does not.
+	if k.server() != k.p.nextHop() || k.p.c.cfg.Asymmetric && k.cfg.Kind == KeepAliveSTUN {
 		seen = netip.AddrPort{}
 	}
 	k.swap(seen)
-	if !seen.IsValid() {
+	if !seen.IsValid() && k.cfg.Kind == KeepAliveSTUN {
 		k.send()
 	}
+}
+
+// found compares the mapping that a keepalive was answered with.
+func (k *keepAlive) found(now netip.AddrPort) error {
+	if was := k.swap(now); was.IsValid() && was != now {
+		return fmt.Errorf("ua: keepalive: %w from %s to %s", stunclient.ErrMappingChanged, was, now)
+	}
+	return nil
 }
 
 // swap notes a mapping and returns the one before.
@@ -197,21 +205,24 @@ func (k *keepAlive) stun(p *port, server netip.AddrPort) error {
 	if err != nil {
 		return fmt.Errorf("ua: keepalive: %w", err)
 	}
-	now := r.Address()
-	if was := k.swap(now); was.IsValid() && was != now {
-		return fmt.Errorf("ua: keepalive: %w from %s to %s", stunclient.ErrMappingChanged, was, now)
-	}
-	return nil
+	return k.found(r.Address())
 }
 
-// options asks the server itself; any answer will do.
+// options asks the server itself; any answer will do that does not say it has come from
+// elsewhere (RFC 3581).
 func (k *keepAlive) options(h *held, dst netip.AddrPort) error {
 	path := k.p.c.sendPath(h)
 	uri := sip.Uri{Scheme: "sip", Host: dst.Addr().String(), Port: int(dst.Port())}
 	req := newRequest(sip.OPTIONS, uri, k.p.ends(token(), uri), 1, path, nil)
 	req.AppendHeader(path.contact(k.p.aor().User))
-	_, err := k.p.c.transact(k.ctx, path, dst, req)
-	return err
+	res, err := k.p.c.transact(k.ctx, path, dst, req)
+	if err != nil {
+		return err
+	}
+	if seen := res.Top.Seen(); seen.IsValid() {
+		return k.found(seen)
+	}
+	return nil
 }
 
 func (p *Profile) held() *held {

@@ -315,7 +315,10 @@ func TestKeepAliveNoticesAnEarlyChange(t *testing.T) {
 	for name, c := range map[string]struct {
 		rport, asymmetric bool
 		server            string
+		kind              KeepAliveKind
 	}{
+		"OPTIONS with rport":          {rport: true, kind: KeepAliveOPTIONS},
+		"OPTIONS from another port":   {rport: true, asymmetric: true, kind: KeepAliveOPTIONS},
 		"seen by the registrar":       {rport: true},
 		"no rport":                    {},
 		"another server":              {rport: true, server: "203.0.113.20:3478"},
@@ -330,7 +333,7 @@ func TestKeepAliveNoticesAnEarlyChange(t *testing.T) {
 				a := newAgent(t, n, "10.0.0.1:5060", func(cfg *Config) { cfg.Rport, cfg.Asymmetric = c.rport, c.asymmetric })
 				pinhole := must(NewStatic(StaticMapping{Type: SIP, External: addr("198.51.100.1:61001")}))(t)
 				alice := a.profile(t, "alice", p, func(cfg *ProfileConfig) {
-					cfg.KeepAlive = KeepAlive{Kind: KeepAliveSTUN, Interval: 20 * time.Second}
+					cfg.KeepAlive = KeepAlive{Kind: max(c.kind, KeepAliveSTUN), Interval: 20 * time.Second}
 					if c.server != "" {
 						cfg.KeepAlive.Server = addr(c.server)
 					}
