@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"net/netip"
+	"strconv"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
@@ -259,7 +260,9 @@ func (r *Request) Key(method string) string {
 	if strings.HasPrefix(r.Top.Branch, MagicCookie) && len(r.Top.Branch) > len(MagicCookie) {
 		b.WriteString(r.Top.Branch)
 		b.WriteByte(' ')
-		b.WriteString(strings.ToLower(r.Top.HostPort()))
+		b.WriteString(strings.ToLower(r.Top.Host))
+		b.WriteByte(' ')
+		b.WriteString(strconv.Itoa(int(r.Top.Port)))
 	} else {
 		// A client of RFC 2543. The To tag is left out: an ACK carries the one of the response.
 		for _, p := range []string{r.URI, TagOf(r.From), r.CallID, CSeq{Number: r.CSeq.Number}.String(), r.Vias[0]} {

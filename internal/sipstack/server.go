@@ -40,10 +40,10 @@ type ServerTx struct {
 }
 
 // newServerTx makes the transaction of a request. s.mu is held.
-func (s *Stack) newServerTx(k *Socket, req *sipmsg.Request) *ServerTx {
+func (s *Stack) newServerTx(k *Socket, key string, req *sipmsg.Request) *ServerTx {
 	tx := &ServerTx{
 		To: req.ReplyTo, Socket: k, Tag: sipmsg.TagOf(req.To),
-		s: s, key: req.Key(string(req.Method)), invite: req.Method == sip.INVITE, state: proceeding,
+		s: s, key: key, invite: req.Method == sip.INVITE, state: proceeding,
 	}
 	if tx.Tag == "" {
 		tx.Tag = s.cfg.Tag(req)

@@ -193,14 +193,15 @@ func (s *Stack) malformed(from netip.AddrPort, why error) {
 
 // receiveRequest finds or makes the transaction of a request (RFC 3261 §17.2.3).
 func (s *Stack) receiveRequest(k *Socket, req *sipmsg.Request) {
-	switch tx := s.servers[req.Key(string(req.Method))]; {
-	case req.Fault != nil:
+	if req.Fault != nil {
 		s.stats.Faulty++
 		if req.Answerable() { // without a transaction (§8.2.7)
 			_ = s.send(k, req.Respond(req.Fault.Code, req.Fault.Reason, s.cfg.Tag(req), nil), req.ReplyTo)
 		}
 		s.tell(func() { s.cfg.User.Refused(req) })
-	case req.IsAck():
+		return
+	}
+	if req.IsAck() {
 		// One with the branch of the INVITE ends a refused one's transaction; the ACK of a
 		// 2xx has a branch of its own (§17.1.1.3).
 		if tx := s.servers[req.Key("INVITE")]; tx != nil && tx.state != accepted {
@@ -210,14 +211,17 @@ func (s *Stack) receiveRequest(k *Socket, req *sipmsg.Request) {
 		}
 		s.stats.Acks++
 		s.tell(func() { s.cfg.User.Ack(req) })
-	case tx != nil:
+		return
+	}
+	key := req.Key(string(req.Method))
+	if tx := s.servers[key]; tx != nil {
 		s.stats.Absorbed++
 		tx.repeated()
-	default:
-		s.stats.Requests++
-		tx = s.newServerTx(k, req)
-		s.tell(func() { s.cfg.User.Request(tx, req) })
+		return
 	}
+	s.stats.Requests++
+	tx := s.newServerTx(k, key, req)
+	s.tell(func() { s.cfg.User.Request(tx, req) })
 }
 
 // receiveResponse finds the transaction of a response (RFC 3261 §17.1.3, §18.1.2).
