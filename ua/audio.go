@@ -54,7 +54,7 @@ func (s *Session) getMappings(ctx context.Context, sipRemote, rtpRemote, rtcpRem
 	}{
 		{SIP, sipRemote, &s.sip}, {AudioRTP, rtpRemote, &s.rtp}, {AudioRTCP, rtcpRemote, &s.rtcp},
 	} {
-		if w.typ == AudioRTCP && !rtcp {
+		if *w.into != nil || w.typ == AudioRTCP && !rtcp { // there is one since Prepare
 			continue
 		}
 		q := want{typ: w.typ, remote: w.remote, changed: s.mappingChanged}
@@ -83,10 +83,8 @@ func (s *Session) mappingChanged(old, now Mapping) {
 func (s *Session) describe(hold bool) media.Description {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := media.Description{
-		RTP: s.rtp.mapping().External, Mux: s.c.cfg.RTCPMux, NameRTCP: s.c.cfg.NameRTCP,
-		SessionID: s.sdpID, SessionVersion: s.sdpVersion,
-	}
+	d := s.c.description()
+	d.RTP, d.SessionID, d.SessionVersion = s.rtp.mapping().External, s.sdpID, s.sdpVersion
 	if s.rtcp != nil {
 		d.RTCP = s.rtcp.mapping().External // a=rtcp unless it is RTP's port + 1 (RFC 3605)
 	}
@@ -94,7 +92,7 @@ func (s *Session) describe(hold bool) media.Description {
 		d.Direction = media.SendOnly // RFC 3264 section 8.4
 	}
 	if s.stream != nil { // a stream keeps its codec
-		d.Codecs = []media.Codec{s.codec}
+		d.Codecs = s.c.keepCodec(s.codec)
 	}
 	s.sdpVersion++
 	return d

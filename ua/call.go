@@ -139,7 +139,7 @@ func (s *Session) newInvite(target sip.Uri, sdp []byte) (*sip.Request, path) {
 	p := s.c.sendPath(s.sip)
 	req := newRequest(sip.INVITE, target, s.ends, s.localSeq, p, nil)
 	req.AppendHeader(p.contact(s.user()))
-	req.AppendHeader(sip.NewHeader("Allow", allowed))
+	req.AppendHeader(sip.NewHeader("Allow", s.c.cfg.methods()))
 	setBody(req, "application/sdp", sdp)
 	return req, p
 }

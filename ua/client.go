@@ -33,14 +33,16 @@ type Client struct {
 	sips    []*port // the first is the client's own
 	dynamic *port   // Asymmetric
 
-	rngMu sync.Mutex
-	rng   *rand.Rand
+	rngMu    sync.Mutex
+	rng      *rand.Rand
+	nextPair int // MediaInTurn
 
 	mu       sync.Mutex
 	started  bool
 	closed   bool
 	profiles []*Profile
 	sessions map[string]*Session // by sessionKey
+	invites  map[string]*Session // incoming ones, by mergeKey
 }
 
 // New makes a client. It opens nothing; Start does.
@@ -49,7 +51,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, log: cfg.Logger, events: eventQueue{handler: cfg.OnEvent}, sessions: map[string]*Session{}}
+	c := &Client{cfg: cfg, log: cfg.Logger, events: eventQueue{handler: cfg.OnEvent}, sessions: map[string]*Session{}, invites: map[string]*Session{}}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.ctx, c.cancel = ctx, func() { cancel(ErrClosed) }
 	c.gate = newGate(c, cfg.PortManagerTimeout)

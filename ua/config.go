@@ -45,6 +45,7 @@ type Config struct {
 	UserAgent string
 
 	Options
+	Service
 }
 
 // Options are what real phones differ in. The zero value is a phone of the plainest kind.
@@ -91,6 +92,13 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MediaPortMin == 0 && c.MediaPortMax == 0 {
 		c.MediaPortMin, c.MediaPortMax = defaultMediaPortMin, defaultMediaPortMax
 	}
+	if err := c.Service.check(); err != nil {
+		return c, err
+	}
+	if !c.MediaAddr.IsValid() {
+		c.MediaAddr = c.LocalAddr
+	}
+	c.MediaAddr = c.MediaAddr.Unmap()
 	c.MediaPortMin += c.MediaPortMin % 2
 	if c.MediaPortMin < 1024 || int(c.MediaPortMax)-int(c.MediaPortMin) < 1 {
 		return c, fmt.Errorf("%w: media ports %d-%d do not hold an even port from 1024 up and the one above it",

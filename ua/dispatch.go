@@ -9,15 +9,18 @@ import (
 	"github.com/emiago/sipgo/sip"
 )
 
-// allowed are the methods that are understood.
-const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, MESSAGE"
+// allowed are the methods that are always understood.
+const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS"
 
 // request is called for each new request, on the reader's goroutine.
 func (c *Client) request(tx *serverTx) {
 	req := tx.req
 	switch {
-	case req.Recipient.Scheme != "sip":
-		c.refuse(tx, 416, "Unsupported URI Scheme")
+	case !c.cfg.understands(req.Method): // first of all (RFC 3261 section 8.2)
+		tx.reply(sip.StatusMethodNotAllowed, "Method Not Allowed", append(c.server(), sip.NewHeader("Allow", c.cfg.methods()))...)
+		return
+	case !c.cfg.speaks(req.Recipient.Scheme):
+		c.decline(tx, Refusal{Code: statusUnsupportedURIScheme})
 		return
 	case required(req) != "" && !req.IsCancel(): // RFC 3261 section 8.2.2.3
 		c.ctr.badRequests.Add(1)
@@ -34,13 +37,11 @@ func (c *Client) request(tx *serverTx) {
 			s.gotBye(tx)
 		}
 	case sip.OPTIONS:
-		tx.reply(sip.StatusOK, "OK", append(c.server(), sip.NewHeader("Allow", allowed), sip.NewHeader("Accept", "application/sdp"))...)
+		c.gotOptions(tx)
 	case sip.MESSAGE:
 		c.gotMessage(tx)
 	case sip.NOTIFY: // there are no subscriptions (RFC 6665 section 4.1.3)
 		tx.reply(sip.StatusCallTransactionDoesNotExists, "Subscription Does Not Exist", c.server()...)
-	default: // RFC 3261 section 8.2.1
-		tx.reply(sip.StatusMethodNotAllowed, "Method Not Allowed", append(c.server(), sip.NewHeader("Allow", allowed))...)
 	}
 }
 
@@ -76,6 +77,7 @@ func (s *Session) isPeer(req *sip.Request) bool {
 
 func (c *Client) gotInvite(tx *serverTx) {
 	if !tx.inDialog {
+		c.ctr.invites.Add(1)
 		c.incoming(tx)
 		return
 	}
@@ -167,6 +169,8 @@ func reasonPhrase(code int) string {
 		return p
 	}
 	switch code / 100 {
+	case 1:
+		return "Progress"
 	case 3:
 		return "Redirection"
 	case 4:
@@ -178,9 +182,11 @@ func reasonPhrase(code int) string {
 }
 
 var reasonPhrases = map[int]string{
+	100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
 	300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy",
-	400: "Bad Request", 403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 410: "Gone",
-	480: "Temporarily Unavailable", 484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated",
+	400: "Bad Request", 403: "Forbidden", 404: "Not Found", 406: "Not Acceptable", 408: "Request Timeout", 410: "Gone",
+	415: "Unsupported Media Type", 416: "Unsupported URI Scheme",
+	480: "Temporarily Unavailable", 482: "Loop Detected", 484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated",
 	488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error", 501: "Not Implemented",
 	503: "Service Unavailable", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // Event is what a client tells its user: RegistrationEvent, SessionEvent, MediaEvent,
-// MappingEvent, KeepAliveEvent, DiscardEvent or MessageEvent.
+// MappingEvent, KeepAliveEvent, DiscardEvent, MessageEvent or SocketEvent.
 type Event interface{ event() }
 
 // RegistrationEvent is a change of a profile's registration.

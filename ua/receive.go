@@ -115,6 +115,8 @@ func fault(req *sip.Request, parseErr error) string {
 		return "Missing To"
 	case cseq == nil:
 		return "Missing CSeq"
+	case repeats(req) != "": // RFC 3261 section 7.3.1
+		return "Repeated " + repeats(req)
 	case parseErr != nil:
 		return "Malformed Message"
 	case req.SipVersion != "SIP/2.0":
@@ -123,6 +125,16 @@ func fault(req *sip.Request, parseErr error) string {
 		return "CSeq Mismatch"
 	case !req.From().Params.Has("tag"):
 		return "Missing From Tag"
+	}
+	return ""
+}
+
+// repeats names a header field that occurs twice and must not, or nothing.
+func repeats(req *sip.Request) string {
+	for _, name := range []string{"From", "To", "Call-ID", "CSeq"} {
+		if len(req.GetHeaders(name)) > 1 {
+			return name
+		}
 	}
 	return ""
 }
@@ -144,6 +156,7 @@ func (s *stack) refuse(p *port, req *sip.Request, src netip.AddrPort, reason str
 		}
 		to.Params.Add("tag", token())
 	}
+	s.ctr.answered.add(code)
 	res := sip.NewResponseFromRequest(req, code, reason, nil)
 	if _, err := s.write(flow{p, responseAddr(req, src)}, res); err != nil {
 		s.log.Debug("response not sent", "code", code, "error", err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -14,9 +15,9 @@ import (
 // gotReinvite is an INVITE within the dialog: the peer moves, holds or resumes (RFC 3261
 // section 14.2).
 func (s *Session) gotReinvite(tx *serverTx) {
-	offer, code, reason := readOffer(tx.req)
-	if code != 0 {
-		s.c.refuse(tx, code, reason)
+	offer, refusal := s.c.readOffer(tx.req)
+	if refusal != nil {
+		s.c.decline(tx, *refusal)
 		return
 	}
 	if !s.inOrder(tx.req) {
@@ -34,7 +35,7 @@ func (s *Session) gotReinvite(tx *serverTx) {
 	case glare:
 		tx.reply(sip.StatusRequestPending, "Request Pending", s.c.server()...)
 	case busy:
-		tx.reply(sip.StatusInternalServerError, "Another INVITE Is Pending", append(s.c.server(), sip.NewHeader("Retry-After", "1"))...)
+		tx.reply(sip.StatusInternalServerError, "Another INVITE Is Pending", append(s.c.server(), sip.NewHeader("Retry-After", strconv.Itoa(s.c.intN(11))))...)
 	default:
 		if !s.c.spawn(func(ctx context.Context) { s.renegotiate(ctx, tx, offer) }) {
 			tx.reply(sip.StatusServiceUnavailable, "Service Unavailable")
@@ -60,7 +61,7 @@ func (s *Session) renegotiate(ctx context.Context, tx *serverTx, offer *media.De
 	case s.life.Err() != nil: // a BYE came first (RFC 3261 section 15.1.2)
 		tx.reply(sip.StatusRequestTerminated, "Request Terminated", s.c.server()...)
 	case errors.Is(err, ErrMedia):
-		tx.reply(sip.StatusNotAcceptableHere, "Not Acceptable Here", s.c.server()...)
+		s.c.decline(tx, *s.c.refusalOf(err))
 	default: // the call goes on as it was (RFC 3261 section 14.2)
 		s.c.log.Warn("re-INVITE", "error", err)
 		tx.reply(sip.StatusInternalServerError, "Server Internal Error", s.c.server()...)

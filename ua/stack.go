@@ -288,6 +288,7 @@ func (t *serverTx) respond(code int, reason string, body []byte, extra ...sip.He
 	}
 	if code >= 200 {
 		t.final.Store(int32(code))
+		t.s.ctr.answered.add(code)
 	}
 	return res, t.tx.Respond(res)
 }
