@@ -22,7 +22,7 @@ var may = map[string][]string{
 	"media":             {"github.com/pion/"},
 	"servers/stun":      {"stunclient", "github.com/pion/stun/"},
 	"servers/registrar": {"github.com/emiago/sipgo", "github.com/icholy/digest"},
-	"servers/gateway":   {"media", "github.com/emiago/sipgo"},
+	"servers/gateway":   {"media", "ua"},
 	"ua":                {"media", "stunclient", "github.com/emiago/sipgo", "github.com/icholy/digest", "github.com/pion/stun/"},
 	"discover":          {"stunclient", "github.com/pion/stun/"},
 	"calibrate":         {"bubble", "natmodels", "vnet", "discover", "stunclient", "servers/stun"},

@@ -52,7 +52,7 @@ func TestACall(t *testing.T) {
 		if a, b := ringing.To().Value(), ok.To().Value(); a != b {
 			t.Errorf("To is %s in the 180 and %s in the 200", a, b)
 		}
-		if got := ok.Contact().Address.String(); got != "sip:"+gwSIP {
+		if got := ok.Contact().Address.String(); got != "sip:1234567@"+gwSIP {
 			t.Errorf("Contact %s", got)
 		}
 		answer, err := media.Parse(ok.Body())
@@ -92,7 +92,7 @@ func TestACall(t *testing.T) {
 				t.Errorf("%s, want %s", got, want)
 			}
 		}
-		if st := s.Stats(); st.Invites != 1 || len(st.Refused) != 0 || st.Malformed != 0 {
+		if st := s.Stats(); st.Invites != 1 || st.Answered[200] != 2 || len(st.Answered) != 1 || st.Malformed != 0 {
 			t.Errorf("%+v", st)
 		}
 	})
@@ -280,6 +280,7 @@ func TestEndedWhileRinging(t *testing.T) {
 			if statuses[sip.BYE] != 200 || statuses[sip.INVITE] != 487 {
 				t.Errorf("%v", statuses)
 			}
+			synctest.Wait()
 			if c := only(t, s); c.Cause != gateway.CallerHungUp {
 				t.Errorf("%+v", c)
 			}
@@ -293,6 +294,7 @@ func TestEndedWhileRinging(t *testing.T) {
 			if d := time.Since(began); d != 20*time.Second {
 				t.Errorf("after %v", d)
 			}
+			synctest.Wait()
 			if c := only(t, s); c.Cause != gateway.Expired {
 				t.Errorf("%+v", c)
 			}
