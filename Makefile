@@ -6,7 +6,7 @@ SEED ?= 1
 FUZZTIME ?= 10s
 BENCHTIME ?= 1s
 
-.PHONY: help matrix test suites race repeat bench calibrate test-kernel lint fuzz
+.PHONY: help matrix test suites race repeat bench calibrate test-kernel peers lint fuzz
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
@@ -38,14 +38,18 @@ test-kernel: ## the same packets through real nftables NAT and our model of it (
 	bash internal/kernelnat/setup.sh
 	PATH="$$PATH:/usr/sbin:/sbin" $(GO) test -tags kernel -count=1 ./internal/kernelnat -args -require
 
+peers: ## a phone that is not ours, on diago, in a module of its own
+	cd internal/diago && $(GO) vet ./... && $(GO) test ./...
+
 lint: ## formatting, vet, and the arrows between packages
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'not gofmt-clean'; exit 1; }
 	$(GO) vet ./... && $(GO) vet -tags kernel ./internal/kernelnat
 	$(GO) test -count=1 ./internal/arrows
+	cd internal/diago && $(GO) vet ./... && $(GO) mod tidy -diff
 
 fuzz: ## every fuzz target for FUZZTIME each
 	@for p in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
-	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; \
+	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$p; \
 	  done; \
 	done

@@ -51,6 +51,24 @@
 // Refresh send a re-INVITE; the peer's are answered. Whether audio arrives is told by
 // MediaStats, never by the state.
 //
+// # Service
+//
+// A user agent that answers for many - a gateway, a conference - needs no profile. Calls to
+// any user part, with Service.Tel to tel: URIs too, become sessions, as many at once as come
+// and Service.Admit lets in. Session.Called tells who was called; Progress, Prepare and
+// Refuse are what Ring, Answer and Reject are made of.
+//
+//	client, err := ua.New(ua.Config{
+//		LocalAddr: netip.MustParseAddr("203.0.113.5"),
+//		OnEvent:   answerWhatComes,
+//		Service: ua.Service{Admit: func(a ua.Arrival) *ua.Refusal {
+//			if a.Called != "echo" {
+//				return &ua.Refusal{Code: 404}
+//			}
+//			return nil
+//		}},
+//	})
+//
 // # PortManager
 //
 // Behind a NAT, the address a socket is bound to is not the one others must send to. A

@@ -165,6 +165,26 @@ func TestRequestsGoByTheRouteSet(t *testing.T) {
 	}
 }
 
+// The limit of RFC 3261 §18.1.1 is for requests: all responses leave.
+func TestALongRecordRoute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New()
+		s := start(t, n, gateway.Config{})
+		p := newPhone(t, n, phoneAt)
+		p.invite(offer(phoneRTP), "Record-Route: <sip:198.51.100.50;lr;x="+strings.Repeat("y", 800)+">")
+		p.next(100)
+		p.next(180)
+		if ok := p.next(200); len(ok.String()) < 1300 {
+			t.Errorf("only %d bytes", len(ok.String()))
+		}
+		p.ack("")
+		time.Sleep(time.Millisecond)
+		if c := only(t, s); c.State != gateway.Talking {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
 // RFC 3261 §13.3.1.4: T1 = 0.5 s, doubled up to T2 = 4 s, for 64*T1 = 32 s.
 func TestTheOKIsRepeatedUntilItsACK(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -29,6 +29,8 @@ func TestRefusals(t *testing.T) {
 		{"not a number", func(p *phone) { p.write(p.request("INVITE", "sip:bob@example.com", body)) }, 404, ""},
 		{"no user part", func(p *phone) { p.write(p.request("INVITE", "sip:example.com", body)) }, 404, ""},
 		{"sips", func(p *phone) { p.write(p.request("INVITE", "sips:123@example.com", body)) }, 416, ""},
+		{"OPTIONS to http", func(p *phone) { p.write(p.request("OPTIONS", "http://example.com/123", "")) }, 416, ""},
+		{"no SDP wanted", func(p *phone) { p.invite(body, "Accept: text/plain") }, 406, "Accept: application/sdp"},
 		{"http", func(p *phone) { p.write(p.request("INVITE", "http://example.com/123", body)) }, 416, ""},
 		{"no Contact", func(p *phone) {
 			p.write(strings.Replace(p.request("INVITE", number, body), "Contact: "+p.contact+"\r\n", "", 1))
