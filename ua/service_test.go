@@ -380,7 +380,7 @@ func TestManySessions(t *testing.T) {
 }
 
 // A response is never too large for UDP: RFC 3261 section 18.1.1 limits requests.
-func TestLargeResponses(t *testing.T) {
+func TestLongRecordRoute(t *testing.T) {
 	bubble(t, func(t *testing.T, n *memnet) {
 		b, p := service(t, n, Service{}), newPeer(t, n, "203.0.113.30:5060")
 		b.onIncoming = func(s *Session) {
