@@ -148,8 +148,8 @@ func (s *stack) refuse(p *port, req *sip.Request, src netip.AddrPort, reason str
 	code := sip.StatusBadRequest
 	if reason == "Unknown Version" {
 		code, reason = sip.StatusVersionNotSupported, "Version Not Supported"
-		req.SipVersion = "SIP/2.0"
 	}
+	req.SipVersion = "SIP/2.0" // ours, not one to be repeated (RFC 3261 section 7.2)
 	if to := req.To(); to != nil && !to.Params.Has("tag") {
 		if to.Params == nil {
 			to.Params = sip.NewParams()
