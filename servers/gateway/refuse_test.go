@@ -81,6 +81,7 @@ func TestRefusals(t *testing.T) {
 				if len(s.Calls()) != 0 {
 					t.Errorf("a call came of it: %+v", s.Calls())
 				}
+				synctest.Wait()
 				if st := s.Stats(); tc.status != 200 && st.Answered[tc.status] != 1 {
 					t.Errorf("%+v", st)
 				}
@@ -263,6 +264,7 @@ func TestBadInput(t *testing.T) {
 				} else {
 					p.silence(time.Second)
 				}
+				synctest.Wait()
 				if st := s.Stats(); tc.count(st) != 1 {
 					t.Errorf("%+v", st)
 				}
