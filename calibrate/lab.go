@@ -9,6 +9,8 @@ import (
 	"net/netip"
 
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/conntrack"
+	"github.com/natproof/natproof/natmodels/translate"
 	"github.com/natproof/natproof/servers/stun"
 	"github.com/natproof/natproof/vnet"
 )
@@ -36,32 +38,63 @@ const (
 // ErrCannotMeasure is the error for a NAT that cannot be put into a lab.
 var ErrCannotMeasure = errors.New("cannot be measured")
 
-// complete fills in what a preset leaves open.
-func complete(cfg natmodels.Config) (natmodels.Config, error) {
-	switch {
-	case len(cfg.Prefixes) > 0:
-		return cfg, fmt.Errorf("%w: the lab has no addresses for a NAT of whole prefixes", ErrCannotMeasure)
-	case cfg.PortRange != natmodels.PortRange{} && cfg.PortRange.Size() < minPorts:
-		return cfg, fmt.Errorf("%w: %v has fewer than %d ports", ErrCannotMeasure, cfg.PortRange, minPorts)
-	case cfg.Blocks.Size != 0:
-		return cfg, fmt.Errorf("%w: the hosts of the lab are in no block of ports", ErrCannotMeasure)
+// placed is a NAT in its place.
+type placed struct {
+	model natmodels.Model
+	place natmodels.Place
+}
+
+// complete refuses what no lab takes, and fills in addresses.
+func complete(n placed) (placed, error) {
+	if err := measurable(n.model); err != nil {
+		return n, err
 	}
-	for _, most := range []int{cfg.Limits.PerSubscriber, cfg.Limits.Total, cfg.UnderLoad.Mappings} {
+	b := n.model.Behavior()
+	if b.Translates() && len(n.place.External) == 0 {
+		count := 1
+		if b.Pooling != natmodels.Paired {
+			count = pool
+		}
+		n.place.External = addresses(count)
+	}
+	return n, nil
+}
+
+// measurable refuses what has not enough room for the client.
+func measurable(m natmodels.Model) error {
+	if kind := m.Behavior().Kind; kind == natmodels.PrefixTranslator || kind == natmodels.NAT64 {
+		return fmt.Errorf("%w: the lab has no addresses for a %v", ErrCannotMeasure, kind)
+	}
+	if c, ok := m.(conntrack.Config); ok && len(c.Prefixes) > 0 {
+		return fmt.Errorf("%w: the lab has no addresses for a NAT of whole prefixes", ErrCannotMeasure)
+	}
+	if ports := portRange(m); ports.Size() < minPorts {
+		return fmt.Errorf("%w: %v has fewer than %d ports", ErrCannotMeasure, ports, minPorts)
+	}
+	c, ok := m.(translate.Config)
+	if !ok {
+		return nil
+	}
+	if c.Blocks.Size != 0 {
+		return fmt.Errorf("%w: the hosts of the lab are in no block of ports", ErrCannotMeasure)
+	}
+	for _, most := range []int{c.Limits.PerSubscriber, c.Limits.Total, c.UnderLoad.Mappings} {
 		if 0 < most && most < minPorts {
-			return cfg, fmt.Errorf("%w: the client alone may reach the limit of %d mappings", ErrCannotMeasure, most)
+			return fmt.Errorf("%w: the client alone may reach the limit of %d mappings", ErrCannotMeasure, most)
 		}
 	}
-	if !cfg.Translates() {
-		return cfg, nil
+	return nil
+}
+
+// portRange is where a NAT takes ports from, the zero value if that is no setting of it.
+func portRange(m natmodels.Model) natmodels.PortRange {
+	switch c := m.(type) {
+	case translate.Config:
+		return c.PortRange
+	case conntrack.Config:
+		return c.PortRange
 	}
-	if len(cfg.External) == 0 {
-		n := 1
-		if cfg.Pooling != natmodels.Paired {
-			n = pool
-		}
-		cfg.External = addresses(n)
-	}
-	return cfg, nil
+	return natmodels.PortRange{}
 }
 
 // addresses are the first external addresses of the lab.
@@ -75,18 +108,19 @@ func addresses(n int) []netip.Addr {
 
 // basePort is the first port of the client's sockets: one that a NAT which
 // preserves ports does preserve, and some hundreds after it too. It is even.
-func basePort(cfg natmodels.Config) uint16 {
-	if cfg.PortRange == (natmodels.PortRange{}) {
+func basePort(m natmodels.Model) uint16 {
+	ports := portRange(m)
+	if ports == (natmodels.PortRange{}) {
 		return usualPort
 	}
-	return (max(cfg.PortRange.First, min(usualPort, cfg.PortRange.Last-minPorts+1)) + 1) &^ 1
+	return (max(ports.First, min(usualPort, ports.Last-minPorts+1)) + 1) &^ 1
 }
 
 // neighbour is the address of the second host. With paired pooling it has the
 // same external address as the first, if that goes by the sum of the bytes.
-func neighbour(cfg natmodels.Config) netip.Addr {
+func neighbour(place natmodels.Place) netip.Addr {
 	b := inside.As4()
-	b[3] += byte(max(1, len(cfg.External)))
+	b[3] += byte(max(1, len(place.External)))
 	return netip.AddrFrom4(b)
 }
 
@@ -101,8 +135,8 @@ type lab struct {
 	port uint16
 }
 
-func newLab(cfg natmodels.Config) (_ *lab, err error) {
-	l := &lab{port: basePort(cfg), stop: func() error { return nil }}
+func newLab(nat placed) (_ *lab, err error) {
+	l := &lab{port: basePort(nat.model), stop: func() error { return nil }}
 	if l.net, err = vnet.New(vnet.Config{Seed: 1, DiscardTrace: true}); err != nil {
 		return nil, err
 	}
@@ -119,7 +153,7 @@ func newLab(cfg natmodels.Config) (_ *lab, err error) {
 	if err != nil {
 		return nil, err
 	}
-	gw, err := l.net.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: cfg})
+	gw, err := l.net.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: nat.model, Place: nat.place})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannotMeasure, err)
 	}
@@ -130,7 +164,7 @@ func newLab(cfg natmodels.Config) (_ *lab, err error) {
 	if l.a, err = home.AddHost("a", inside); err != nil {
 		return nil, err
 	}
-	if l.b, err = home.AddHost("b", neighbour(cfg)); err != nil {
+	if l.b, err = home.AddHost("b", neighbour(nat.place)); err != nil {
 		return nil, err
 	}
 	l.stop, err = serve(server)

@@ -19,6 +19,10 @@ import (
 	"github.com/natproof/natproof/bubble"
 	"github.com/natproof/natproof/discover"
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
+	"github.com/natproof/natproof/natmodels/conntrack"
+	"github.com/natproof/natproof/natmodels/stateless"
+	"github.com/natproof/natproof/natmodels/translate"
 	"github.com/natproof/natproof/servers/stun"
 	"github.com/natproof/natproof/stunclient"
 	"github.com/natproof/natproof/stunclient/attr"
@@ -39,7 +43,7 @@ var (
 
 // A world is a host behind a NAT and a STUN server beyond it.
 type world struct {
-	nat     natmodels.Config
+	nat     natmodels.Model
 	single  bool                                               // the server has one address
 	noSTUN  bool                                               // there is no server
 	link    vnet.LinkConfig                                    // between the NAT and the internet
@@ -74,11 +78,14 @@ func (w world) run(cfg discover.Config) (_ discover.Report, runErr, buildErr err
 	if err != nil {
 		return fail(err)
 	}
-	if w.nat.Translates() && w.nat.External == nil {
-		w.nat.External = []netip.Addr{external}
+	at := natmodels.Place{Seed: 7}
+	switch b := w.nat.Behavior(); {
+	case b.Pooling == natmodels.Arbitrary:
+		at.External = []netip.Addr{external, addr("198.51.100.2"), addr("198.51.100.3"), addr("198.51.100.4"), addr("198.51.100.5")}
+	case b.Translates():
+		at.External = []netip.Addr{external}
 	}
-	w.nat.Seed = 7
-	gw, err := lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: w.nat, Link: w.link})
+	gw, err := lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: w.nat, Place: at, Link: w.link})
 	if err != nil {
 		return fail(err)
 	}
@@ -135,11 +142,15 @@ func serveSTUN(conns []net.PacketConn) (func() error, error) {
 	return func() error { return errors.Join(s.Close(), <-served) }, nil
 }
 
-func preset(t *testing.T, name string) natmodels.Config {
+func preset(t *testing.T, name string) translate.Config {
 	t.Helper()
-	c, err := natmodels.Preset(name)
+	m, err := catalogue.Lookup(name)
 	if err != nil {
 		t.Fatal(err)
+	}
+	c, ok := m.(translate.Config)
+	if !ok {
+		t.Fatalf("%s is a %T", name, m)
 	}
 	return c
 }
@@ -223,7 +234,7 @@ func checkProbes(t *testing.T, r discover.Report) {
 
 func TestNoNAT(t *testing.T) {
 	// A router on the way to a network with public addresses.
-	r, err := world{nat: natmodels.Config{Kind: natmodels.Router}}.discover(t, discover.Config{Tests: discover.Tests()})
+	r, err := world{nat: stateless.Router{}}.discover(t, discover.Config{Tests: discover.Tests()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,10 +329,7 @@ func within(t *testing.T, s discover.Span, want time.Duration) {
 // an unreplied one never.
 func TestLifetimeOfStreams(t *testing.T) {
 	for _, choice := range []natmodels.PortChoice{natmodels.PreserveElseRandom, natmodels.Random} {
-		nat := natmodels.Config{Kind: natmodels.Conntrack, Filtering: natmodels.AddressAndPortDependent, Refresh: natmodels.RefreshBoth, PortChoice: choice}
-		if choice == natmodels.Random {
-			nat.Mapping = natmodels.AddressAndPortDependent
-		}
+		nat := conntrack.Config{PortChoice: choice}
 		r, err := world{nat: nat}.discover(t, discover.Config{Tests: []discover.Test{discover.BindingLifetime}})
 		if err != nil || len(r.Notes) > 0 || r.Lifetime.OutboundRefresh != discover.Yes || r.Lifetime.InboundRefresh != discover.Yes {
 			t.Errorf("%+v, %v", r, err)
@@ -336,7 +344,6 @@ func TestLifetimeOfStreams(t *testing.T) {
 func TestLifetimeOfArbitraryPools(t *testing.T) {
 	for _, code := range []string{"eim-eif", "apdm-apdf"} {
 		nat := preset(t, code)
-		nat.External = []netip.Addr{external, addr("198.51.100.2"), addr("198.51.100.3"), addr("198.51.100.4"), addr("198.51.100.5")}
 		nat.Pooling, nat.IdleTimeout, nat.UnrepliedTimeout = natmodels.Arbitrary, 2*time.Minute, time.Minute
 		r, err := world{nat: nat}.discover(t, discover.Config{Tests: []discover.Test{discover.BindingLifetime}})
 		if err != nil || len(r.Notes) > 0 || r.Lifetime.OutboundRefresh != discover.Yes || r.Lifetime.InboundRefresh != discover.No {
@@ -616,7 +623,7 @@ func (f fuse) WriteTo(b []byte, to net.Addr) (int, error) {
 
 func TestFirewall(t *testing.T) {
 	for strict, want := range map[bool]discover.Behavior{true: discover.AddressAndPortDependent, false: discover.AddressDependent} {
-		w := world{nat: natmodels.Config{Kind: natmodels.Router}, wrap: func(pc net.PacketConn) net.PacketConn {
+		w := world{nat: stateless.Router{}, wrap: func(pc net.PacketConn) net.PacketConn {
 			return &firewall{PacketConn: pc, strict: strict, asked: map[string]bool{}}
 		}}
 		r, err := w.discover(t, discover.Config{})

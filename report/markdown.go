@@ -5,7 +5,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 )
 
 // Markdown writes the sections as GitHub-flavoured Markdown, for the summary of
@@ -80,11 +80,8 @@ func markdownLegend(b *strings.Builder, sections []Section) {
 	}
 	b.WriteString("<details><summary>Legend</summary>\n\n| NAT | preset | behaviour |\n|---|---|---|\n")
 	for _, n := range names {
-		text, err := natmodels.PresetSummary(n)
-		if err != nil {
-			text = ""
-		}
-		fmt.Fprintf(b, "| %s | %s | %s |\n", short(n), n, escape(text))
+		e, _ := catalogue.Find(n) // what is unknown has no title
+		fmt.Fprintf(b, "| %s | %s | %s |\n", short(n), n, escape(e.Title))
 	}
 	b.WriteString("\n`=` observed as predicted, cause included. `p≠o` predicted p, observed o. `≠why` failed as predicted, but for another reason.")
 	if hasCalls(sections) {

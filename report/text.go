@@ -6,7 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/scenarios"
 )
 
@@ -51,8 +51,8 @@ func legend(b *strings.Builder, sections []Section, o Options) {
 		if short(n) != n {
 			line += n + ": "
 		}
-		if text, err := natmodels.PresetSummary(n); err == nil {
-			line += text
+		if e, err := catalogue.Find(n); err == nil {
+			line += e.Title
 		}
 		b.WriteString(strings.TrimRight(line, ": ") + "\n")
 	}

@@ -62,7 +62,7 @@ func newAgent(c Cell, side Side, host *vnet.Host, seed uint64) (*agent, error) {
 // newManager makes the port manager that the cell names. A side that is silent
 // opens no hole by punching either.
 func newManager(c Cell, side Side) (ua.PortManager, error) {
-	nat, err := c.NAT(side)
+	nat, err := c.Behavior(side)
 	if err != nil {
 		return nil, err
 	}

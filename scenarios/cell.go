@@ -4,9 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/natmodels/sipalg"
 )
 
@@ -149,11 +149,11 @@ func RFC4787() []string {
 		"apdm-eif", "apdm-adf", "apdm-apdf"}
 }
 
-// Devices are the devices of the catalogue (natmodels.Catalogue) that the theory covers
+// Devices are the devices of the catalogue (catalogue.DeviceNames) that the theory covers
 // in every flow with an address learned by STUN.
 func Devices() []string {
 	var names []string
-	for _, name := range natmodels.DeviceNames() {
+	for _, name := range catalogue.DeviceNames() {
 		if _, err := Predict(DefaultCell(FlowRegister, name, NoNAT)); err == nil {
 			names = append(names, name)
 		}
@@ -162,7 +162,7 @@ func Devices() []string {
 }
 
 // NATs are all names that stand for a NAT: presets, then devices.
-func NATs() []string { return append(natmodels.PresetNames(), natmodels.DeviceNames()...) }
+func NATs() []string { return catalogue.Names() }
 
 // Valid values of each axis, in the order in which plans and help texts use them.
 func Flows() []Flow               { return []Flow{FlowRegister, FlowCall, FlowPCToPhone} }
@@ -194,9 +194,9 @@ type ValueError struct {
 	Valid []string
 }
 
-// Error names the axis, the value and the valid ones.
+// Error names the axis, the value, and the valid ones if they are few.
 func (e *ValueError) Error() string {
-	return fmt.Sprintf("unknown %s %q (valid: %s)", e.Axis, e.Value, strings.Join(e.Valid, ", "))
+	return (&natmodels.UnknownError{What: e.Axis, Name: e.Value, Valid: e.Valid}).Error()
 }
 
 // Unwrap makes errors.Is(err, ErrInvalid) true.
@@ -257,26 +257,37 @@ func (c Cell) Canonical() Cell {
 // HasMedia reports whether the flow carries RTP.
 func (c Cell) HasMedia() bool { return c.Flow != FlowRegister }
 
-// NAT is the behaviour in front of the given side, with the cell's filter
-// scope. A runner adds external addresses, seed and port forwards.
-func (c Cell) NAT(side Side) (natmodels.Config, error) {
+// NAT is the NAT in front of the given side, with the cell's filter scope and SIP helper.
+func (c Cell) NAT(side Side) (natmodels.Model, error) {
 	name := c.A
 	if side == B {
 		name = c.B
 	}
-	cfg, err := natmodels.Preset(name)
+	m, err := catalogue.Lookup(name)
 	if err != nil {
-		return natmodels.Config{}, fmt.Errorf("scenarios: side %s: %w", side, err)
+		return nil, fmt.Errorf("scenarios: side %s: %w", side, err)
 	}
+	switch kind := m.Behavior().Kind; {
+	case kind == natmodels.Translator && c.FilterScope == ScopeEndpoint:
+		return catalogue.Vary(m, "filter-scope endpoint")
+	case kind == natmodels.Conntrack && c.ALG == algLinux:
+		return catalogue.Vary(m, "sip-helper yes")
+	}
+	return m, nil
+}
+
+// Behavior is what the theory reads of the NAT in front of the given side. Filters that
+// remember per endpoint are asked for of any NAT, whether it has them or not.
+func (c Cell) Behavior(side Side) (natmodels.Behavior, error) {
+	m, err := c.NAT(side)
+	if err != nil {
+		return natmodels.Behavior{}, err
+	}
+	b := m.Behavior()
 	if c.FilterScope == ScopeEndpoint {
-		cfg.FilterScope = natmodels.PerEndpoint
-	} else {
-		cfg.FilterScope = natmodels.PerMapping
+		b.FilterScope = natmodels.PerEndpoint
 	}
-	if cfg.Kind == natmodels.Conntrack && c.ALG == algLinux {
-		cfg.SIPHelper = true
-	}
-	return cfg, nil
+	return b, nil
 }
 
 // SIPALG is the application level gateway in the cell's NATs, or nil.

@@ -6,10 +6,12 @@ import (
 	"go/parser"
 	"go/token"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 )
 
 func TestID(t *testing.T) {
@@ -44,7 +46,7 @@ func TestID(t *testing.T) {
 
 func TestParseIDRoundTripsThePlan(t *testing.T) {
 	cells := mustPlan(Axes{
-		A: natmodels.PresetNames(), B: Classic(), PortManagers: PortManagers(), Registrars: Registrars(),
+		A: catalogue.PresetNames(), B: Classic(), PortManagers: PortManagers(), Registrars: Registrars(),
 		Rports: []bool{false, true}, Latches: SideSets(), Stricts: SideSets(), Silents: SilentSets(), FilterScopes: FilterScopes(),
 		ALGs: []ALG{ALGOff, "full"},
 	})
@@ -79,7 +81,7 @@ func TestParseIDRefuses(t *testing.T) {
 		"call/stun[a=none]":                    "must be named",
 		"call/stun[]":                          "key=value",
 		"call/stun[a=none,a=none,b=none]":      "of its own",
-		"call/stun[a=none,b=conical]":          "port-restricted",
+		"call/stun[a=none,b=conical]":          `unknown NAT "conical"`,
 		"call/stun[a=none,b=none,rport=soon]":  "true, false",
 		"call/stun[a=none,b=none,silent=both]": "none, a, b",
 		"call/stun[a=none,b=none,colour=red]":  "filter-scope",
@@ -146,8 +148,8 @@ func TestOracleNeverCallsTheEngine(t *testing.T) {
 		}
 		ast.Inspect(f, func(n ast.Node) bool {
 			if s, ok := n.(*ast.SelectorExpr); ok {
-				if x, ok := s.X.(*ast.Ident); ok && x.Name == "natmodels" && (s.Sel.Name == "New" || s.Sel.Name == "NAT") {
-					t.Errorf("%s uses natmodels.%s", name, s.Sel.Name)
+				if x, ok := s.X.(*ast.Ident); ok && slices.Contains([]string{"catalogue", "translate", "conntrack"}, x.Name) {
+					t.Errorf("%s uses %s.%s", name, x.Name, s.Sel.Name)
 				}
 			}
 			return true
@@ -157,17 +159,17 @@ func TestOracleNeverCallsTheEngine(t *testing.T) {
 
 func TestPredictRefusesWhatTheoryDoesNotCover(t *testing.T) {
 	c := DefaultCell(FlowRegister, "symmetric", NoNAT)
-	none, err := natmodels.Preset(NoNAT)
+	none, err := c.Behavior(B)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, change := range map[string]func(*natmodels.Config){
-		"short idle":      func(n *natmodels.Config) { n.IdleTimeout = flowIdle / 2 },
-		"inbound refresh": func(n *natmodels.Config) { n.Refresh = natmodels.RefreshInbound },
-		"must preserve":   func(n *natmodels.Config) { n.PortChoice = natmodels.Preserve },
-		"forwards":        func(n *natmodels.Config) { n.Static = []natmodels.StaticMapping{{}} },
+	for name, change := range map[string]func(*natmodels.Behavior){
+		"short idle":      func(n *natmodels.Behavior) { n.Idle = flowIdle / 2 },
+		"inbound refresh": func(n *natmodels.Behavior) { n.Refresh = natmodels.RefreshInbound },
+		"must preserve":   func(n *natmodels.Behavior) { n.PortChoice = natmodels.Preserve },
+		"several places":  func(n *natmodels.Behavior) { n.Pooling = natmodels.Arbitrary },
 	} {
-		cfg, err := c.NAT(A)
+		cfg, err := c.Behavior(A)
 		if err != nil {
 			t.Fatal(err)
 		}

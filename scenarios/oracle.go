@@ -41,11 +41,11 @@ func Predict(c Cell) (Outcome, error) {
 		return Outcome{}, err
 	}
 	c = c.Canonical()
-	natA, err := c.NAT(A)
+	natA, err := c.Behavior(A)
 	if err != nil {
 		return Outcome{}, err
 	}
-	natB, err := c.NAT(B)
+	natB, err := c.Behavior(B)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -54,7 +54,7 @@ func Predict(c Cell) (Outcome, error) {
 
 // PredictNATs is Predict with the NATs given outright; the names in the cell
 // and its filter scope are not looked at.
-func PredictNATs(c Cell, natA, natB natmodels.Config) (Outcome, error) {
+func PredictNATs(c Cell, natA, natB natmodels.Behavior) (Outcome, error) {
 	a, err := newEnd(c, A, natA)
 	if err != nil {
 		return Outcome{}, err
@@ -79,7 +79,7 @@ type end struct {
 	side  Side
 	host  string // the box of the user agent, or of the gateway
 	nat   string // the box of its NAT
-	cfg   natmodels.Config
+	cfg   natmodels.Behavior
 	has   bool // there is a NAT
 	local bool // advertises an address that nobody outside can reach
 
@@ -100,7 +100,7 @@ type end struct {
 // for exactly the ports in use, are both an endpoint-independent mapping with an
 // endpoint-independent filter: what comes from the port always shows the
 // advertised address, and what is sent to it always arrives.
-func newEnd(c Cell, side Side, cfg natmodels.Config) (end, error) {
+func newEnd(c Cell, side Side, cfg natmodels.Behavior) (end, error) {
 	e := end{side: side, host: c.Host(side), nat: NATBox(side), cfg: cfg, has: cfg.Translates(), preserved: true,
 		contacted: "the STUN server", manager: c.PortManager}
 	err := covered(c, side, cfg)
@@ -124,7 +124,7 @@ func newEnd(c Cell, side Side, cfg natmodels.Config) (end, error) {
 }
 
 // covered refuses what would need a theory of its own.
-func covered(c Cell, side Side, cfg natmodels.Config) error {
+func covered(c Cell, side Side, cfg natmodels.Behavior) error {
 	static := c.PortManager == ManagerStatic
 	switch {
 	case cfg.Kind == natmodels.Router:
@@ -135,8 +135,6 @@ func covered(c Cell, side Side, cfg natmodels.Config) error {
 		return errors.New("port forwards of a box that tracks connections")
 	case static:
 		return nil
-	case len(cfg.Static) > 0:
-		return errors.New("port forwards, but the port manager is not the one that knows them")
 	case cfg.Unsolicited == natmodels.LocalEntry && c.ALG != ALGOff:
 		return errors.New("a SIP helper in a box where packets that come too early take a port")
 	case cfg.SIPHelper && c.ALG != algLinux:
@@ -147,11 +145,11 @@ func covered(c Cell, side Side, cfg natmodels.Config) error {
 		return errors.New("filters that remember per endpoint, in a box that tracks connections")
 	case lifetime(cfg) < needed(c, side, cfg) || cfg.Refresh == natmodels.RefreshInbound:
 		return errors.New("mappings that can expire while the flow is played (RFC 4787 §4.3)")
-	case cfg.Pooling == natmodels.PerDestination, len(cfg.External) > 1 && cfg.Pooling == natmodels.Arbitrary:
+	case cfg.Pooling != natmodels.Paired:
 		return errors.New("external addresses chosen arbitrarily (RFC 4787 §4.1)")
 	case cfg.PortChoice == natmodels.Preserve && c.PortManager == ManagerSTUN && cfg.Mapping != natmodels.EndpointIndependent:
 		return errors.New("a port that must be preserved and is already held by the mapping towards the STUN server")
-	case cfg.PortChoice == natmodels.Preserve && !cfg.PortRange.Contains(SIPPort):
+	case cfg.PortChoice == natmodels.Preserve && !cfg.PreservesPort(SIPPort):
 		return errors.New("a port that must be preserved and is out of range")
 	case c.ALG == "double" && cfg.Mapping != natmodels.EndpointIndependent && cfg.PortChoice == natmodels.PreserveElseRandom:
 		return errors.New("an ALG that takes the port of one mapping for another's")
@@ -161,15 +159,15 @@ func covered(c Cell, side Side, cfg natmodels.Config) error {
 
 // lifetime is how long a mapping lives that a STUN server was asked through: a question
 // and an answer are no stream.
-func lifetime(cfg natmodels.Config) time.Duration {
+func lifetime(cfg natmodels.Behavior) time.Duration {
 	if cfg.StreamAfter > time.Second || cfg.Kind == natmodels.Conntrack {
-		return cfg.Unreplied()
+		return cfg.Unreplied
 	}
-	return cfg.Idle()
+	return cfg.Idle
 }
 
 // needed is how long a mapping must live for the flow not to notice.
-func needed(c Cell, side Side, cfg natmodels.Config) time.Duration {
+func needed(c Cell, side Side, cfg natmodels.Behavior) time.Duration {
 	same := cfg.Mapping == natmodels.EndpointIndependent && cfg.PreservesPort(SIPPort)
 	unasked := c.PortManager == ManagerLocal || c.Rport && c.Registrar == RegistrarReceived
 	switch {

@@ -243,15 +243,15 @@ func expectedSteps(c Cell, a, b signallingPlay) map[Step]Cause {
 	return steps
 }
 
-func withPorts(t *testing.T, c Cell, side Side, preserve bool) natmodels.Config {
+func withPorts(t *testing.T, c Cell, side Side, preserve bool) natmodels.Behavior {
 	t.Helper()
-	cfg, err := c.NAT(side)
+	cfg, err := c.Behavior(side)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.PortChoice = natmodels.Random
+	cfg.PortChoice, cfg.Preserved = natmodels.Random, nil
 	if preserve {
-		cfg.PortChoice = natmodels.PreserveElseRandom
+		cfg.PortChoice, cfg.Preserved = natmodels.PreserveElseRandom, []natmodels.PortRange{natmodels.DefaultPortRange}
 	}
 	return cfg
 }

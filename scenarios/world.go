@@ -116,24 +116,23 @@ func (w *World) addServers(c Cell) error {
 }
 
 func (w *World) addSide(c Cell, side Side, seed uint64, access vnet.LinkConfig) error {
-	cfg, err := c.NAT(side)
+	nat, err := c.NAT(side)
 	if err != nil {
 		return err
 	}
 	at := sides[side]
 	realm, prefix, addr, siteLink := w.Lab.Internet(), at.public, at.host, access
 	var gw *vnet.Gateway
-	if cfg.Translates() {
-		cfg.External = []netip.Addr{at.external}
-		cfg.Seed = seedFor(seed, NATBox(side))
+	if nat.Behavior().Translates() {
+		place := natmodels.Place{External: []netip.Addr{at.external}, Seed: seedFor(seed, NATBox(side))}
 		if c.PortManager == ManagerStatic {
-			cfg.Static = forwards(at)
+			place.Static = forwards(at)
 		}
 		alg, err := c.SIPALG()
 		if err != nil {
 			return err
 		}
-		if gw, err = w.Lab.Internet().AddGateway(NATBox(side), vnet.GatewayConfig{NAT: cfg, Link: access, ALG: alg}); err != nil {
+		if gw, err = w.Lab.Internet().AddGateway(NATBox(side), vnet.GatewayConfig{NAT: nat, Place: place, Link: access, ALG: alg}); err != nil {
 			return err
 		}
 		realm, prefix, addr, siteLink = gw.Inside(), at.private, at.inside, vnet.LinkConfig{}

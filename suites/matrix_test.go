@@ -9,7 +9,7 @@ import (
 	"github.com/onsi/ginkgo/v2"
 	"github.com/onsi/gomega"
 
-	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/scenarios"
 )
 
@@ -107,7 +107,7 @@ var _ = ginkgo.Describe("Devices of the catalogue", func() {
 	ginkgo.Describe("and media, for those whose mappings outlive a remedied call", func() {
 		specs(covered(plan(func(x *scenarios.Axes) {
 			x.Flows = []scenarios.Flow{scenarios.FlowCall}
-			x.A = natmodels.DeviceNames()
+			x.A = catalogue.DeviceNames()
 			x.B = []string{scenarios.NoNAT, "linux-masquerade", "aws-nat-gateway"}
 			x.Latches = []scenarios.Sides{scenarios.NoSide, scenarios.BothSides}
 		})))

@@ -17,9 +17,9 @@
 //	server, _ := dc.AddHost("server", netip.MustParseAddr("203.0.113.10"))
 //
 //	// A home behind a NAT.
-//	nat, _ := natmodels.Preset("port-restricted")
-//	nat.External = []netip.Addr{netip.MustParseAddr("198.51.100.1")}
-//	gw, _ := lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: nat})
+//	nat, _ := catalogue.Lookup("port-restricted")
+//	at := natmodels.Place{External: []netip.Addr{netip.MustParseAddr("198.51.100.1")}}
+//	gw, _ := lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: nat, Place: at})
 //	home, _ := gw.Inside().AddSite("home", vnet.SiteConfig{Prefix: netip.MustParsePrefix("10.0.0.0/24")})
 //	phone, _ := home.AddHost("phone")
 //

@@ -26,7 +26,7 @@ var ErrClosed = errors.New("vnet: lab closed")
 // Config says how a lab runs. The zero value is a lab that keeps its trace.
 type Config struct {
 	// Seed fixes everything random: link impairments and ephemeral ports.
-	// (A gateway's own randomness comes from its natmodels.Config.)
+	// (A gateway's own randomness comes from its natmodels.Place.)
 	Seed uint64
 	// OnEvent, if set, sees every event in order, from the core. It must not
 	// call back into the lab.

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/scenarios"
 )
 
@@ -26,7 +26,7 @@ func addAxes(cmd *cobra.Command) *axes {
 	x := &axes{flags: cmd.Flags()}
 	x.flags.SortFlags = false
 	d := scenarios.DefaultCell("", "", "")
-	presets := strings.Join(natmodels.PresetNames(), ",") +
+	presets := strings.Join(catalogue.PresetNames(), ",") +
 		"; devices of the catalogue (natproof nat list); classic stands for the first five, rfc4787 for none and the nine codes, devices for all that there is a theory of"
 	x.add("flow", join(scenarios.Flows()), "flows: "+join(scenarios.Flows()))
 	x.add("a", "classic", "NATs in front of a: "+presets)

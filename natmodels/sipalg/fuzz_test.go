@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 )
 
 // A fuzzed conversation is messages with a line "--" between them. The first byte says
@@ -89,13 +90,12 @@ func FuzzBeside(f *testing.F) {
 // port in and out, h from a neighbour by the external address; ~ lets time pass, F is a
 // reboot and R a new address.
 func converse(t *testing.T, b []byte, preset string, alg ALG) string {
-	cfg, err := natmodels.Preset(preset)
+	m, err := catalogue.Lookup(preset)
 	if err != nil {
 		t.Fatal(err)
 	}
 	external := netip.MustParseAddr("198.51.100.1")
-	cfg.External = []netip.Addr{external}
-	n, err := natmodels.New(cfg)
+	n, err := m.New(natmodels.Place{External: []netip.Addr{external}})
 	if err != nil {
 		t.Fatal(err)
 	}
