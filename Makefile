@@ -29,7 +29,7 @@ repeat: ## the regression matrix twenty times over, in random order: nothing may
 	$(GO) tool ginkgo --repeat=19 --randomize-all ./suites
 
 bench: ## speed, as figures and ratios of one run
-	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./natmodels ./vnet ./scenarios
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./natmodels/translate ./natmodels/catalogue ./vnet ./scenarios
 
 calibrate: ## measure every NAT model with the discovery client and write docs/calibration.md
 	$(GO) run ./cmd/natproof nat calibrate --out docs/calibration.md
