@@ -105,4 +105,3 @@ func (l *line) split(s string) {
 		at = end
 	}
 }
-
