@@ -32,7 +32,7 @@ func (s Stats) DroppedTotal() uint64 {
 	return sum
 }
 
-// ended counts the end of a mapping.
+// Ended counts the end of a mapping.
 func (s *Stats) Ended(cause Reason) {
 	switch cause {
 	case Expired:
