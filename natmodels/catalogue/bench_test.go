@@ -14,12 +14,11 @@ import (
 // with everything switched on that it uses, and reports the time of one packet.
 func BenchmarkDevices(b *testing.B) {
 	for _, name := range catalogue.DeviceNames() {
-		n := inPlace(b, name, 0)
-		if !n.Model().Behavior().Translates() {
+		if n := placed(b, name); !n.Model().Behavior().Translates() {
 			continue
 		}
 		b.Run(name, func(b *testing.B) {
-			n := inPlace(b, name, 0)
+			n := placed(b, name)
 			internal, external := fill(b, n, 1000)
 			b.ReportAllocs()
 			i, now := 0, boxtest.Start
