@@ -3,10 +3,11 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 GO ?= go
 SEED ?= 1
-FUZZTIME ?= 10s
+FUZZTOTAL ?= 60
+FUZZ ?= .
 BENCHTIME ?= 1s
 
-.PHONY: help matrix matrix-wide test suites race repeat bench calibrate test-kernel adapters lint fuzz
+.PHONY: help matrix matrix-wide test suites race repeat determinism bench calibrate test-kernel peers adapters lint fuzz
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
@@ -28,16 +29,20 @@ test: ## every test, and the regression matrix as Ginkgo specs
 	$(GO) test ./...
 
 suites: ## the regression matrix alone, one spec a cell
-	$(GO) tool ginkgo ./suites
+	$(GO) tool ginkgo --fail-on-empty ./suites
 
 race: ## every test under the race detector
 	$(GO) test -race ./...
 
 repeat: ## the regression matrix twenty times over, in random order: nothing may flake
-	$(GO) tool ginkgo --repeat=19 --randomize-all ./suites
+	$(GO) tool ginkgo --fail-on-empty --repeat=19 --randomize-all ./suites
+
+determinism: ## the same seed, the same trace: 20 cells, 3 seeds, 100 runs, on every kind of link
+	$(GO) test -count=1 -timeout 10h ./suites -args -ginkgo.timeout=10h -ginkgo.label-filter=determinism \
+	  -same.cells=20 -same.seeds=3 -same.runs=100 -same.rough=1 -same.busy=2
 
 bench: ## speed, as figures and ratios of one run
-	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./natmodels ./vnet ./scenarios
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./natmodels/translate ./natmodels/catalogue ./vnet ./scenarios
 
 calibrate: ## measure every NAT model with the discovery client and write docs/calibration.md
 	$(GO) run ./cmd/natproof nat calibrate --out docs/calibration.md
@@ -55,16 +60,16 @@ adapters: ## pion/webrtc on a virtual host, in modules of their own for transpor
 	    diff -u --label $$f - adapters/transportv5/$${f##*/} || { echo 'transportv5 is transportv4 with another number: change both'; exit 1; }; \
 	done
 
+peers: ## a phone that is not ours, on diago, in a module of its own
+	cd internal/diago && $(GO) vet ./... && $(GO) test ./...
+
 lint: ## formatting, vet, and the arrows between packages
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'not gofmt-clean'; exit 1; }
 	$(GO) vet ./... && $(GO) vet -tags kernel ./internal/kernelnat
 	$(GO) test -count=1 ./internal/arrows
 	cd adapters/transportv4 && $(GO) vet ./... && $(GO) mod tidy -diff
 	cd adapters/transportv5 && $(GO) vet ./... && $(GO) mod tidy -diff
+	cd internal/diago && $(GO) vet ./... && $(GO) mod tidy -diff
 
-fuzz: ## every fuzz target for FUZZTIME each
-	@for p in $$($(GO) list ./...); do \
-	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
-	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p; \
-	  done; \
-	done
+fuzz: ## a minute over all fuzz targets (FUZZTOTAL=seconds, FUZZ='regexp of "package target"')
+	@GO='$(GO)' bash .ci/fuzz $(FUZZTOTAL) '$(FUZZ)'

@@ -18,6 +18,9 @@ import (
 	"github.com/natproof/natproof/calibrate"
 	"github.com/natproof/natproof/discover"
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
+	"github.com/natproof/natproof/natmodels/stateless"
+	"github.com/natproof/natproof/natmodels/translate"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -67,21 +70,6 @@ func TestCalibration(t *testing.T) {
 	}
 }
 
-func TestNames(t *testing.T) {
-	if names := calibrate.Names(); len(names) < 14 || names[0] != "none" {
-		t.Errorf("%q", names)
-	}
-	for _, name := range calibrate.Names() {
-		n, err := calibrate.Lookup(name)
-		if err != nil || n.Name != name || n.Summary == "" {
-			t.Errorf("%s: %+v, %v", name, n, err)
-		}
-	}
-	if _, err := calibrate.Lookup("conical"); err == nil || !strings.Contains(err.Error(), "port-restricted") {
-		t.Errorf("got %v", err)
-	}
-}
-
 // No two cases have the same name.
 func TestCaseNames(t *testing.T) {
 	groups, err := calibrate.Cases()
@@ -101,30 +89,40 @@ func TestCaseNames(t *testing.T) {
 
 // A NAT that is not what it is said to be is caught, in whatever it differs.
 func TestWrongModelIsCaught(t *testing.T) {
-	base := func(change func(*natmodels.Config)) natmodels.Config {
-		c, err := natmodels.Preset("eim-adf")
-		if err != nil {
-			t.Fatal(err)
-		}
-		c.External = calibrate.Addresses(1)
-		if change != nil {
-			change(&c)
-		}
-		return c
+	type nat struct {
+		translate.Config
+		place natmodels.Place
 	}
-	for property, change := range map[string]func(*natmodels.Config){
-		calibrate.Translation: func(c *natmodels.Config) { *c = natmodels.Config{Kind: natmodels.Router} },
-		calibrate.Mapping:     func(c *natmodels.Config) { c.Mapping = natmodels.AddressDependent },
-		calibrate.Filtering:   func(c *natmodels.Config) { c.Filtering = natmodels.EndpointIndependent },
-		calibrate.Ports:       func(c *natmodels.Config) { c.PortChoice = natmodels.Random },
-		calibrate.SamePort:    func(c *natmodels.Config) { c.PortChoice = natmodels.Preserve },
-		calibrate.Hairpinning: func(c *natmodels.Config) { c.Hairpin = natmodels.InternalSource },
-		calibrate.Idle:        func(c *natmodels.Config) { c.IdleTimeout -= time.Second },
-		calibrate.Unreplied:   func(c *natmodels.Config) { c.UnrepliedTimeout = c.IdleTimeout - time.Second },
-		calibrate.Refresh:     func(c *natmodels.Config) { c.Refresh = natmodels.RefreshBoth },
-		calibrate.Class:       func(c *natmodels.Config) { c.Filtering = natmodels.AddressAndPortDependent },
+	base := func(change func(*nat)) nat {
+		n := nat{translate.RFC4787(natmodels.EndpointIndependent, natmodels.AddressDependent), natmodels.Place{External: calibrate.Addresses(1)}}
+		if change != nil {
+			change(&n)
+		}
+		return n
+	}
+	measureAs := func(said, is nat) (calibrate.Result, error) {
+		return calibrate.MeasureAs(said.Config, said.place, is.Config, is.place)
+	}
+	said := base(nil)
+	r, err := calibrate.MeasureAs(said.Config, said.place, stateless.Router{}, natmodels.Place{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, ok := r.Property(calibrate.Translation); !ok || p.Verdict() != calibrate.Differs || r.Agrees() {
+		t.Errorf("%+v", p)
+	}
+	for property, change := range map[string]func(*nat){
+		calibrate.Mapping:     func(c *nat) { c.Mapping = natmodels.AddressDependent },
+		calibrate.Filtering:   func(c *nat) { c.Filtering = natmodels.EndpointIndependent },
+		calibrate.Ports:       func(c *nat) { c.PortChoice = natmodels.Random },
+		calibrate.SamePort:    func(c *nat) { c.PortChoice = natmodels.Preserve },
+		calibrate.Hairpinning: func(c *nat) { c.Hairpin = natmodels.InternalSource },
+		calibrate.Idle:        func(c *nat) { c.IdleTimeout -= time.Second },
+		calibrate.Unreplied:   func(c *nat) { c.UnrepliedTimeout = c.IdleTimeout - time.Second },
+		calibrate.Refresh:     func(c *nat) { c.Refresh = natmodels.RefreshBoth },
+		calibrate.Class:       func(c *nat) { c.Filtering = natmodels.AddressAndPortDependent },
 	} {
-		r, err := calibrate.MeasureAs(base(nil), base(change))
+		r, err := measureAs(base(nil), base(change))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,20 +131,20 @@ func TestWrongModelIsCaught(t *testing.T) {
 		}
 	}
 	// And what makes a difference only where filtering is by mapping.
-	apart := func(scope natmodels.FilterScope) natmodels.Config {
-		return base(func(c *natmodels.Config) { c.Mapping, c.FilterScope = natmodels.AddressAndPortDependent, scope })
+	apart := func(scope natmodels.FilterScope) nat {
+		return base(func(c *nat) { c.Mapping, c.FilterScope = natmodels.AddressAndPortDependent, scope })
 	}
-	r, err := calibrate.MeasureAs(apart(natmodels.PerMapping), apart(natmodels.PerEndpoint))
+	r, err = measureAs(apart(natmodels.PerMapping), apart(natmodels.PerEndpoint))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if p, _ := r.Property(calibrate.FilterScope); p.Verdict() != calibrate.Differs {
 		t.Errorf("%+v", p)
 	}
-	several := func(pooling natmodels.Pooling) natmodels.Config {
-		return base(func(c *natmodels.Config) { c.External, c.Pooling = calibrate.Addresses(4), pooling })
+	several := func(pooling natmodels.Pooling) nat {
+		return base(func(c *nat) { c.place.External, c.Pooling = calibrate.Addresses(4), pooling })
 	}
-	r, err = calibrate.MeasureAs(several(natmodels.Paired), several(natmodels.Arbitrary))
+	r, err = measureAs(several(natmodels.Paired), several(natmodels.Arbitrary))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,22 +154,30 @@ func TestWrongModelIsCaught(t *testing.T) {
 }
 
 func TestCannotMeasure(t *testing.T) {
-	for what, change := range map[string]func(*natmodels.Config){
-		"fewer than 1000 ports": func(c *natmodels.Config) { c.PortRange = natmodels.PortRange{First: 2000, Last: 2100} },
-		"limit of 10":           func(c *natmodels.Config) { c.Limits.PerSubscriber = 10 },
-		"block of ports":        func(c *natmodels.Config) { c.Blocks.Size = 64 },
-		"negative timeout":      func(c *natmodels.Config) { c.IdleTimeout = -1 },
-		"too many addresses":    func(c *natmodels.Config) { c.External = []netip.Addr{netip.MustParseAddr("203.0.113.99")} },
-	} {
-		cfg, err := natmodels.Preset("eim-eif")
-		if err != nil {
-			t.Fatal(err)
+	ports := func(first, last uint16) func(*translate.Config, *natmodels.Place) {
+		return func(c *translate.Config, _ *natmodels.Place) {
+			c.PortRange = natmodels.PortRange{First: first, Last: last}
 		}
-		change(&cfg)
-		r, err := calibrate.Measure("odd", cfg)
+	}
+	for what, change := range map[string]func(*translate.Config, *natmodels.Place){
+		"fewer than 1000 ports": ports(2000, 2100),
+		"limit of 10":           func(c *translate.Config, _ *natmodels.Place) { c.Limits.PerSubscriber = 10 },
+		"block of ports":        func(c *translate.Config, _ *natmodels.Place) { c.Blocks.Size = 64 },
+		"negative timeout":      func(c *translate.Config, _ *natmodels.Place) { c.IdleTimeout = -1 },
+		"address of the server": func(_ *translate.Config, p *natmodels.Place) {
+			p.External = []netip.Addr{netip.MustParseAddr("203.0.113.99")}
+		},
+	} {
+		cfg, place := translate.RFC4787(natmodels.EndpointIndependent, natmodels.EndpointIndependent), natmodels.Place{}
+		change(&cfg, &place)
+		r, err := calibrate.Measure("odd", cfg, place)
 		if !errors.Is(err, calibrate.ErrCannotMeasure) || !strings.HasPrefix(err.Error(), "calibrate: odd: ") || r.Properties != nil {
 			t.Errorf("%s: %+v, %v", what, r, err)
 		}
+	}
+	nat64 := translate.NAT64{Prefix: translate.WellKnownPrefix}
+	if _, err := calibrate.Measure("odd", nat64, natmodels.Place{}); !errors.Is(err, calibrate.ErrCannotMeasure) {
+		t.Errorf("NAT64: %v", err)
 	}
 }
 
@@ -185,16 +191,16 @@ func TestRunStops(t *testing.T) {
 
 // The same NAT gives the same result.
 func TestSameResult(t *testing.T) {
-	cfg, err := natmodels.Preset("apdm-apdf")
+	cfg, err := catalogue.Lookup("apdm-apdf")
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, err := calibrate.Measure("x", cfg)
+	first, err := calibrate.Measure("x", cfg, natmodels.Place{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for range 5 {
-		again, err := calibrate.Measure("x", cfg)
+		again, err := calibrate.Measure("x", cfg, natmodels.Place{})
 		if err != nil || !slices.EqualFunc(first.Report.Probes, again.Report.Probes, func(a, b discover.Probe) bool { return a == b }) {
 			t.Fatalf("another result, %v", err)
 		}

@@ -7,8 +7,8 @@
 // property is laid side by side: configured, measured, and where the two differ
 // why the client could not have seen it.
 //
-//	cfg, _ := natmodels.Preset("port-restricted")
-//	result, err := calibrate.Measure("port-restricted", cfg)
+//	nat, _ := catalogue.Lookup("port-restricted")
+//	result, err := calibrate.Measure("port-restricted", nat, natmodels.Place{})
 //	for _, p := range result.Properties {
 //		fmt.Println(p.Name, p.Configured, p.Measured, p.Verdict(), p.Reason)
 //	}

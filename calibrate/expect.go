@@ -6,6 +6,7 @@ import (
 
 	"github.com/natproof/natproof/discover"
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/translate"
 )
 
 // An expectation is what a configuration says of a property, and what a client
@@ -18,9 +19,9 @@ type expectation struct {
 }
 
 // compare lays what was found beside what is configured.
-func compare(cfg natmodels.Config, found measurements) []Property {
+func compare(n placed, found measurements) []Property {
 	var all []Property
-	for _, e := range expectations(cfg) {
+	for _, e := range expectations(n) {
 		all = append(all, Property{
 			Name: e.name, Configured: e.configured, Measured: found[e.name],
 			Visible: append([]string{}, e.visible...), Reason: e.reason,
@@ -29,20 +30,23 @@ func compare(cfg natmodels.Config, found measurements) []Property {
 	return all
 }
 
-func expectations(cfg natmodels.Config) []expectation {
-	if !cfg.Translates() {
+func expectations(n placed) []expectation {
+	t := theory{Behavior: n.model.Behavior(), external: len(n.place.External)}
+	if c, ok := n.model.(translate.Config); ok {
+		t.step, t.permissionTimeout = c.Step, c.PermissionTimeout
+	}
+	if !t.Translates() {
 		class := discover.OpenInternet
-		if cfg.Filtering != natmodels.EndpointIndependent {
+		if t.Filtering != natmodels.EndpointIndependent {
 			class = discover.SymmetricFirewall
 		}
 		return []expectation{
 			{name: Translation, configured: "no"},
-			{name: Filtering, configured: cfg.Filtering.String()},
+			{name: Filtering, configured: t.Filtering.String()},
 			{name: Class, configured: class.String()},
 			{name: ALG, configured: "no"},
 		}
 	}
-	t := theory{cfg}
 	all := []expectation{
 		{name: Translation, configured: "yes"},
 		t.mapping(),
@@ -51,21 +55,26 @@ func expectations(cfg natmodels.Config) []expectation {
 		t.ports(),
 		t.samePort(),
 	}
-	if len(cfg.External) > 1 {
+	if t.external > 1 {
 		all = append(all, t.pooling())
 	}
 	return append(all,
 		t.hairpinning(),
-		t.lifetime(Idle, cfg.Idle()),
-		t.lifetime(Unreplied, cfg.Unreplied()),
+		t.lifetime(Idle, t.Idle),
+		t.lifetime(Unreplied, t.Unreplied),
 		t.refresh(),
 		t.class(),
 		expectation{name: ALG, configured: "no"},
 	)
 }
 
-// theory is what follows from a configuration.
-type theory struct{ natmodels.Config }
+// theory is what follows from a behavior, and from what else a client in the lab can see.
+type theory struct {
+	natmodels.Behavior
+	external          int // addresses
+	step              int
+	permissionTimeout time.Duration
+}
 
 func (t theory) eim() bool { return t.Mapping == natmodels.EndpointIndependent }
 func (t theory) eif() bool { return t.Filtering == natmodels.EndpointIndependent }
@@ -115,8 +124,8 @@ func (t theory) ports() expectation {
 	case natmodels.Random:
 		e.configured = randomPorts
 	case natmodels.Sequential:
-		e.configured = sequential(t.Step)
-		if len(t.External) > 1 && t.Pooling == natmodels.Arbitrary {
+		e.configured = sequential(t.step)
+		if t.external > 1 && t.Pooling == natmodels.Arbitrary {
 			e.visible = []string{randomPorts}
 			e.reason = "each address counts by itself, and the client sees too few ports of each"
 		}
@@ -134,7 +143,7 @@ func (t theory) samePort() expectation {
 	case t.Kind == natmodels.Conntrack && t.PortChoice == natmodels.PreserveElseRandom:
 		e.configured = shared
 	}
-	if len(t.External) > 1 {
+	if t.external > 1 {
 		e.visible = []string{Unknown}
 		e.reason = "the two hosts have different external addresses, so nothing collides"
 	}
@@ -166,7 +175,7 @@ func (t theory) hairpinning() expectation {
 // permission is how long a filter admits the server, if that is shorter than
 // the given lifetime of the mapping.
 func (t theory) permission(lifetime time.Duration) (time.Duration, bool) {
-	p := t.PermissionTimeout
+	p := t.permissionTimeout
 	return p, p > 0 && p < lifetime && !t.eif()
 }
 
@@ -180,7 +189,7 @@ func (t theory) lifetime(name string, configured time.Duration) expectation {
 	e := expectation{name: name, configured: short(configured)}
 	seen := configured
 	if name == Idle && !t.streams() {
-		seen = t.Unreplied()
+		seen = t.Unreplied
 		e.visible = []string{short(seen)}
 		e.reason = fmt.Sprintf("a flow gets this timeout when it is %s old, and the client uses it for %s", short(t.StreamAfter), short(discover.Settle))
 	}
@@ -197,14 +206,14 @@ func (t theory) lifetime(name string, configured time.Duration) expectation {
 
 func (t theory) refresh() expectation {
 	e := expectation{name: Refresh, configured: t.Refresh.String()}
-	_, shorter := t.permission(t.Idle())
+	_, shorter := t.permission(t.Idle)
 	switch {
 	case shorter:
 		e.visible, e.reason = []string{natmodels.RefreshOutbound.String()}, whyPermission
 	case !t.streams():
 		e.visible = []string{natmodels.RefreshBoth.String()}
 		e.reason = "while the test goes on the flow becomes old enough for the idle timeout, which looks as if a packet had prolonged it"
-	case t.Idle() > LifetimeMax:
+	case t.Idle > LifetimeMax:
 		e.visible = []string{Unknown}
 		e.reason = fmt.Sprintf("the idle timeout is longer than the %s that are tried", short(LifetimeMax))
 	}

@@ -6,9 +6,9 @@ import "github.com/natproof/natproof/natmodels"
 var Addresses = addresses
 
 // MeasureAs measures a NAT that is not what it is said to be.
-func MeasureAs(said, is natmodels.Config) (Result, error) {
-	r := Result{Name: "said", Config: said}
-	found, err := measure(is, &r.Report)
-	r.Properties = compare(said, found)
+func MeasureAs(said natmodels.Model, at natmodels.Place, is natmodels.Model, isAt natmodels.Place) (Result, error) {
+	r := Result{Name: "said", Model: said, Place: at}
+	found, err := measure(placed{is, isAt}, &r.Report)
+	r.Properties = compare(placed{said, at}, found)
 	return r, err
 }

@@ -9,19 +9,17 @@ import (
 	"net/netip"
 
 	"github.com/natproof/natproof/natmodels"
-	"github.com/natproof/natproof/servers/stun"
+	"github.com/natproof/natproof/natmodels/conntrack"
+	"github.com/natproof/natproof/natmodels/translate"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/stage"
 	"github.com/natproof/natproof/vnet"
 )
 
-// The addresses of every lab are from the blocks for documentation (RFC 5737)
-// and for private networks (RFC 1918).
+// The addresses are those of every world.
 var (
-	serverNet = netip.MustParsePrefix("203.0.113.0/24")
-	primary   = netip.MustParseAddrPort("203.0.113.10:3478")
-	alternate = netip.MustParseAddrPort("203.0.113.11:3479")
-	external  = netip.MustParseAddr("198.51.100.1")
-	insideNet = netip.MustParsePrefix("10.0.0.0/24")
-	inside    = netip.MustParseAddr("10.0.0.2")
+	primary, alternate = stage.STUNServer, stage.STUNAlternate
+	external, inside   = cell.PlaceOf(cell.A).External, cell.PlaceOf(cell.A).Inside
 )
 
 const (
@@ -36,32 +34,63 @@ const (
 // ErrCannotMeasure is the error for a NAT that cannot be put into a lab.
 var ErrCannotMeasure = errors.New("cannot be measured")
 
-// complete fills in what a preset leaves open.
-func complete(cfg natmodels.Config) (natmodels.Config, error) {
-	switch {
-	case len(cfg.Prefixes) > 0:
-		return cfg, fmt.Errorf("%w: the lab has no addresses for a NAT of whole prefixes", ErrCannotMeasure)
-	case cfg.PortRange != natmodels.PortRange{} && cfg.PortRange.Size() < minPorts:
-		return cfg, fmt.Errorf("%w: %v has fewer than %d ports", ErrCannotMeasure, cfg.PortRange, minPorts)
-	case cfg.Blocks.Size != 0:
-		return cfg, fmt.Errorf("%w: the hosts of the lab are in no block of ports", ErrCannotMeasure)
+// placed is a NAT in its place.
+type placed struct {
+	model natmodels.Model
+	place natmodels.Place
+}
+
+// complete refuses what no lab takes, and fills in addresses.
+func complete(n placed) (placed, error) {
+	if err := measurable(n.model); err != nil {
+		return n, err
 	}
-	for _, most := range []int{cfg.Limits.PerSubscriber, cfg.Limits.Total, cfg.UnderLoad.Mappings} {
+	b := n.model.Behavior()
+	if b.Translates() && len(n.place.External) == 0 {
+		count := 1
+		if b.Pooling != natmodels.Paired {
+			count = pool
+		}
+		n.place.External = addresses(count)
+	}
+	return n, nil
+}
+
+// measurable refuses what has not enough room for the client.
+func measurable(m natmodels.Model) error {
+	if kind := m.Behavior().Kind; kind == natmodels.PrefixTranslator || kind == natmodels.NAT64 {
+		return fmt.Errorf("%w: the lab has no addresses for a %v", ErrCannotMeasure, kind)
+	}
+	if c, ok := m.(conntrack.Config); ok && len(c.Prefixes) > 0 {
+		return fmt.Errorf("%w: the lab has no addresses for a NAT of whole prefixes", ErrCannotMeasure)
+	}
+	if ports := portRange(m); ports.Size() < minPorts {
+		return fmt.Errorf("%w: %v has fewer than %d ports", ErrCannotMeasure, ports, minPorts)
+	}
+	c, ok := m.(translate.Config)
+	if !ok {
+		return nil
+	}
+	if c.Blocks.Size != 0 {
+		return fmt.Errorf("%w: the hosts of the lab are in no block of ports", ErrCannotMeasure)
+	}
+	for _, most := range []int{c.Limits.PerSubscriber, c.Limits.Total, c.UnderLoad.Mappings} {
 		if 0 < most && most < minPorts {
-			return cfg, fmt.Errorf("%w: the client alone may reach the limit of %d mappings", ErrCannotMeasure, most)
+			return fmt.Errorf("%w: the client alone may reach the limit of %d mappings", ErrCannotMeasure, most)
 		}
 	}
-	if !cfg.Translates() {
-		return cfg, nil
+	return nil
+}
+
+// portRange is where a NAT takes ports from, the zero value if that is no setting of it.
+func portRange(m natmodels.Model) natmodels.PortRange {
+	switch c := m.(type) {
+	case translate.Config:
+		return c.PortRange
+	case conntrack.Config:
+		return c.PortRange
 	}
-	if len(cfg.External) == 0 {
-		n := 1
-		if cfg.Pooling != natmodels.Paired {
-			n = pool
-		}
-		cfg.External = addresses(n)
-	}
-	return cfg, nil
+	return natmodels.PortRange{}
 }
 
 // addresses are the first external addresses of the lab.
@@ -75,18 +104,19 @@ func addresses(n int) []netip.Addr {
 
 // basePort is the first port of the client's sockets: one that a NAT which
 // preserves ports does preserve, and some hundreds after it too. It is even.
-func basePort(cfg natmodels.Config) uint16 {
-	if cfg.PortRange == (natmodels.PortRange{}) {
+func basePort(m natmodels.Model) uint16 {
+	ports := portRange(m)
+	if ports == (natmodels.PortRange{}) {
 		return usualPort
 	}
-	return (max(cfg.PortRange.First, min(usualPort, cfg.PortRange.Last-minPorts+1)) + 1) &^ 1
+	return (max(ports.First, min(usualPort, ports.Last-minPorts+1)) + 1) &^ 1
 }
 
 // neighbour is the address of the second host. With paired pooling it has the
 // same external address as the first, if that goes by the sum of the bytes.
-func neighbour(cfg natmodels.Config) netip.Addr {
+func neighbour(place natmodels.Place) netip.Addr {
 	b := inside.As4()
-	b[3] += byte(max(1, len(cfg.External)))
+	b[3] += byte(max(1, len(place.External)))
 	return netip.AddrFrom4(b)
 }
 
@@ -101,8 +131,8 @@ type lab struct {
 	port uint16
 }
 
-func newLab(cfg natmodels.Config) (_ *lab, err error) {
-	l := &lab{port: basePort(cfg), stop: func() error { return nil }}
+func newLab(nat placed) (_ *lab, err error) {
+	l := &lab{port: basePort(nat.model), stop: func() error { return nil }}
 	if l.net, err = vnet.New(vnet.Config{Seed: 1, DiscardTrace: true}); err != nil {
 		return nil, err
 	}
@@ -111,47 +141,16 @@ func newLab(cfg natmodels.Config) (_ *lab, err error) {
 			err = errors.Join(err, l.close())
 		}
 	}()
-	dc, err := l.net.Internet().AddSite("dc", vnet.SiteConfig{Prefix: serverNet})
-	if err != nil {
-		return nil, err
-	}
-	server, err := dc.AddHost("server", primary.Addr(), alternate.Addr())
-	if err != nil {
-		return nil, err
-	}
-	gw, err := l.net.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: cfg})
+	bench, err := stage.NewBench(l.net, nat.model, nat.place, neighbour(nat.place))
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrCannotMeasure, err)
 	}
-	home, err := gw.Inside().AddSite("home", vnet.SiteConfig{Prefix: insideNet})
-	if err != nil {
-		return nil, err
+	l.a, l.b = bench.A, bench.Neighbour
+	stop, err := bench.ServeSTUN()
+	if err == nil {
+		l.stop = stop
 	}
-	if l.a, err = home.AddHost("a", inside); err != nil {
-		return nil, err
-	}
-	if l.b, err = home.AddHost("b", neighbour(cfg)); err != nil {
-		return nil, err
-	}
-	l.stop, err = serve(server)
 	return l, err
-}
-
-func serve(host *vnet.Host) (stop func() error, err error) {
-	none := func() error { return nil }
-	conns, err := stun.Listen(func(a netip.AddrPort) (net.PacketConn, error) {
-		return host.ListenPacket("udp4", a.String())
-	}, primary, alternate)
-	if err != nil {
-		return none, err
-	}
-	s, err := stun.New(stun.Config{Conns: conns})
-	if err != nil {
-		return none, err
-	}
-	served := make(chan error, 1)
-	go func() { served <- s.Serve() }()
-	return func() error { return errors.Join(s.Close(), <-served) }, nil
 }
 
 func (l *lab) close() error { return errors.Join(l.stop(), l.net.Close()) }

@@ -19,13 +19,12 @@ const (
 	precision = 10 * time.Millisecond
 )
 
-// Measure puts the NAT into a lab, measures it and compares. What the
-// configuration leaves open is filled in: one external address, or four where
-// the pooling needs several. The error says that the NAT could not be measured;
+// Measure puts the NAT into a lab, measures it and compares. A place without
+// external addresses gets one, or four where the pooling needs several. The error says that the NAT could not be measured;
 // if it is of a kind that no lab takes, it is ErrCannotMeasure.
-func Measure(name string, cfg natmodels.Config) (Result, error) {
-	r := Result{Name: name, Config: cfg}
-	full, err := complete(cfg)
+func Measure(name string, model natmodels.Model, place natmodels.Place) (Result, error) {
+	r := Result{Name: name, Model: model, Place: place}
+	full, err := complete(placed{model, place})
 	var found measurements
 	if err == nil {
 		found, err = measure(full, &r.Report)
@@ -33,14 +32,14 @@ func Measure(name string, cfg natmodels.Config) (Result, error) {
 	if err != nil {
 		return r, fmt.Errorf("calibrate: %s: %w", name, err)
 	}
-	r.Config, r.Properties = full, compare(full, found)
+	r.Place, r.Properties = full.place, compare(full, found)
 	return r, nil
 }
 
 // measure does not look at what the configuration says, but for how many
 // addresses and which ports there are.
-func measure(cfg natmodels.Config, report *discover.Report) (measurements, error) {
-	err := inLab(cfg, func(l *lab) (err error) {
+func measure(nat placed, report *discover.Report) (measurements, error) {
+	err := inLab(nat, func(l *lab) (err error) {
 		*report, err = discover.Run(context.Background(), client(l))
 		return err
 	})
@@ -48,11 +47,11 @@ func measure(cfg natmodels.Config, report *discover.Report) (measurements, error
 		return nil, err
 	}
 	found := fromReport(*report)
-	if !cfg.Translates() {
+	if !nat.model.Behavior().Translates() {
 		return found, nil
 	}
-	err = inLab(cfg, func(l *lab) error {
-		n, err := meetNeighbours(context.Background(), l, cfg)
+	err = inLab(nat, func(l *lab) error {
+		n, err := meetNeighbours(context.Background(), l, nat)
 		found[SamePort], found[Pooling] = n.samePort(), n.pooling()
 		return err
 	})
@@ -70,10 +69,10 @@ func client(l *lab) discover.Config {
 
 // inLab does something in a lab of its own, under virtual time. Nothing from
 // outside the bubble may be waited for in it.
-func inLab(cfg natmodels.Config, do func(*lab) error) error {
+func inLab(nat placed, do func(*lab) error) error {
 	var failed error
 	err := bubble.Run(func() {
-		l, err := newLab(cfg)
+		l, err := newLab(nat)
 		if err != nil {
 			failed = err
 			return

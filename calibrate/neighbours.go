@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/stunclient"
 	"github.com/natproof/natproof/vnet"
 )
@@ -26,7 +25,7 @@ type neighbours struct {
 // pooled is how many sockets ask each server address.
 const pooled = 8
 
-func meetNeighbours(ctx context.Context, l *lab, cfg natmodels.Config) (n neighbours, err error) {
+func meetNeighbours(ctx context.Context, l *lab, nat placed) (n neighbours, err error) {
 	ids := uint64(1)
 	ask := func(h *vnet.Host, port uint16, to netip.Addr) netip.AddrPort {
 		if err != nil {
@@ -37,7 +36,7 @@ func meetNeighbours(ctx context.Context, l *lab, cfg natmodels.Config) (n neighb
 		mapped, err = binding(ctx, h, port, netip.AddrPortFrom(to, primary.Port()), ids)
 		return mapped
 	}
-	port := basePort(cfg)
+	port := basePort(nat.model)
 	n.first = ask(l.a, port, primary.Addr())
 	n.second = ask(l.b, port, primary.Addr())
 	port += 2

@@ -9,14 +9,16 @@ import (
 
 	"github.com/natproof/natproof/calibrate"
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/conntrack"
+	"github.com/natproof/natproof/natmodels/translate"
 )
 
 // Whatever the settings are together, the client measures them, or what theory
 // says it must see instead.
 func TestAnyConfig(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		cfg := anyConfig(t)
-		r, err := calibrate.Measure("any", cfg)
+		model, place := anyNAT(t)
+		r, err := calibrate.Measure("any", model, place)
 		if errors.Is(err, natmodels.ErrInvalidConfig) {
 			t.Skip("no such NAT")
 		}
@@ -29,14 +31,14 @@ func TestAnyConfig(t *testing.T) {
 			}
 		}
 		if t.Failed() {
-			t.Logf("%+v\n%+v", cfg, r.Report.Notes)
+			t.Logf("%+v %+v\n%+v", model, place, r.Report.Notes)
 		}
 	})
 }
 
-func anyConfig(t *rapid.T) natmodels.Config {
+func anyNAT(t *rapid.T) (natmodels.Model, natmodels.Place) {
 	behavior := rapid.SampledFrom([]natmodels.Dependence{natmodels.EndpointIndependent, natmodels.AddressDependent, natmodels.AddressAndPortDependent})
-	c := natmodels.Config{
+	c := translate.Config{
 		Mapping:     behavior.Draw(t, "mapping"),
 		Filtering:   behavior.Draw(t, "filtering"),
 		FilterScope: rapid.SampledFrom([]natmodels.FilterScope{natmodels.PerMapping, natmodels.PerEndpoint}).Draw(t, "scope"),
@@ -49,8 +51,8 @@ func anyConfig(t *rapid.T) natmodels.Config {
 		Hairpin:     rapid.SampledFrom([]natmodels.HairpinMode{natmodels.NoHairpinning, natmodels.ExternalSource, natmodels.InternalSource}).Draw(t, "hairpin"),
 		Unsolicited: rapid.SampledFrom([]natmodels.Unsolicited{natmodels.SilentDrop, natmodels.Reject}).Draw(t, "unsolicited"),
 		Pooling:     rapid.SampledFrom([]natmodels.Pooling{natmodels.Paired, natmodels.Paired, natmodels.Arbitrary}).Draw(t, "pooling"),
-		Seed:        rapid.Uint64().Draw(t, "seed"),
 	}
+	place := natmodels.Place{Seed: rapid.Uint64().Draw(t, "seed")}
 	if c.PortChoice == natmodels.Sequential {
 		c.Step = rapid.SampledFrom([]int{1, 2, 7, -1, -3}).Draw(t, "step")
 	}
@@ -58,26 +60,25 @@ func anyConfig(t *rapid.T) natmodels.Config {
 		c.UnrepliedTimeout = time.Duration(rapid.IntRange(15, int(c.IdleTimeout/time.Second)).Draw(t, "unreplied")) * time.Second
 	}
 	if rapid.Bool().Draw(t, "pool") {
-		c.External = calibrate.Addresses(rapid.IntRange(2, 5).Draw(t, "addresses"))
+		place.External = calibrate.Addresses(rapid.IntRange(2, 5).Draw(t, "addresses"))
 	}
 	if rapid.IntRange(0, 3).Draw(t, "kind") == 0 {
-		c = conntrackOf(c)
+		return conntrackOf(c), place
 	}
-	return c
+	return c, place
 }
 
 // conntrackOf keeps what a Conntrack has.
-func conntrackOf(c natmodels.Config) natmodels.Config {
-	k := natmodels.Config{
-		Kind: natmodels.Conntrack, Filtering: natmodels.AddressAndPortDependent, Refresh: natmodels.RefreshBoth,
-		IdleTimeout: c.IdleTimeout, UnrepliedTimeout: c.UnrepliedTimeout, Unsolicited: natmodels.LocalEntry,
-		External: c.External, PortRange: c.PortRange, Seed: c.Seed,
+func conntrackOf(c translate.Config) conntrack.Config {
+	k := conntrack.Config{
+		Timers:      conntrack.Timers{Idle: c.IdleTimeout, Unreplied: c.UnrepliedTimeout},
+		Unsolicited: natmodels.LocalEntry, PortRange: c.PortRange,
 	}
-	if k.UnrepliedTimeout == 0 {
-		k.UnrepliedTimeout = min(30*time.Second, k.IdleTimeout)
+	if k.Timers.Unreplied == 0 {
+		k.Timers.Unreplied = min(30*time.Second, k.Timers.Idle)
 	}
 	if c.PortChoice == natmodels.Random {
-		k.PortChoice, k.Mapping = natmodels.Random, natmodels.AddressAndPortDependent
+		k.PortChoice = natmodels.Random
 		k.PortRange = natmodels.PortRange{} // of few ports, two destinations may by chance see the same
 	}
 	if c.Pooling == natmodels.Arbitrary {

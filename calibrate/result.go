@@ -67,7 +67,8 @@ func PropertyNames() []string {
 // A Result is a NAT, configured and measured.
 type Result struct {
 	Name       string
-	Config     natmodels.Config
+	Model      natmodels.Model
+	Place      natmodels.Place
 	Properties []Property // a router has only some of them, and one external address has no pooling
 	// Report is what the client found; its notes say what it could not do.
 	Report discover.Report

@@ -16,7 +16,7 @@ func Run(ctx context.Context) ([]Section, error) {
 			if err := ctx.Err(); err != nil {
 				return sections, err
 			}
-			r, err := Measure(n.Name, n.Config)
+			r, err := Measure(n.Name, n.Model, n.Place)
 			if err != nil {
 				return sections, err
 			}

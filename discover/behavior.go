@@ -28,15 +28,10 @@ func (s *session) mapping(ctx context.Context) error {
 		netip.AddrPortFrom(s.report.Other.Addr(), s.cfg.Server.Port()), // test II
 		s.report.Other, // test III
 	} {
-		r, result, err := s.ask(ctx, Mapping, sock, probe{to: to})
-		switch {
-		case err != nil:
+		var ok bool
+		if mapped[i], ok, err = s.plain(ctx, Mapping, sock, to); err != nil || !ok {
 			return err
-		case result != answered:
-			s.note(Mapping, "%v did not answer", to)
-			return nil
 		}
-		mapped[i] = r.Address()
 		if i == 1 && mapped[1] == mapped[0] {
 			s.report.Mapping = EndpointIndependent
 			return nil
@@ -60,9 +55,7 @@ func (s *session) filtering(ctx context.Context) error {
 		return err
 	}
 	defer sock.Close()
-	_, result, err := s.ask(ctx, Filtering, sock, probe{to: s.cfg.Server}) // test I
-	if err != nil || result != answered {
-		s.note(Filtering, "%v did not answer", s.cfg.Server)
+	if _, ok, err := s.plain(ctx, Filtering, sock, s.cfg.Server); err != nil || !ok { // test I
 		return err
 	}
 	other := s.report.Other

@@ -2,6 +2,7 @@ package discover
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/natproof/natproof/stunclient"
 	"github.com/natproof/natproof/stunclient/attr"
@@ -20,10 +21,17 @@ func (s *session) classic(ctx context.Context) error {
 		return s.ask(ctx, Classic, sock, p)
 	}
 
+	reachable := s.report.Reachable
 	one, result, err := test(probe{to: s.cfg.Server}) // test I
+	if result != silent && reachable == No {
+		s.note(Connectivity, "the server answers requests of RFC 3489, and none with the magic cookie of RFC 8489")
+	}
 	switch {
 	case err != nil:
 		return err
+	case result == silent && s.report.Reachable == Yes:
+		s.note(Classic, "the server answers other requests, and none of RFC 3489, which have no magic cookie")
+		return nil
 	case result == silent:
 		s.report.Classic = Blocked
 		return nil
@@ -33,9 +41,12 @@ func (s *session) classic(ctx context.Context) error {
 	case !one.OtherAddress.IsValid():
 		s.note(Classic, "the server has no CHANGED-ADDRESS")
 		return nil
+	case !s.usable(Classic, "CHANGED-ADDRESS", one.OtherAddress):
+		return nil
 	}
 
-	two, err := s.changed(test, attr.ChangeRequest{IP: true, Port: true}) // test II
+	s.changedAddress = one.OtherAddress
+	two, err := s.changed(test, attr.ChangeRequest{IP: true, Port: true}, one.OtherAddress) // test II
 	if err != nil || two == NotKnown {
 		return err
 	}
@@ -63,7 +74,7 @@ func (s *session) classic(ctx context.Context) error {
 		s.report.Classic = Symmetric
 		return nil
 	}
-	three, err := s.changed(test, attr.ChangeRequest{Port: true}) // test III
+	three, err := s.changed(test, attr.ChangeRequest{Port: true}, netip.AddrPortFrom(s.cfg.Server.Addr(), one.OtherAddress.Port())) // test III
 	switch {
 	case err != nil:
 		return err
@@ -76,7 +87,7 @@ func (s *session) classic(ctx context.Context) error {
 }
 
 // changed says whether an answer from elsewhere arrives.
-func (s *session) changed(test func(probe) (stunclient.Response, result, error), change attr.ChangeRequest) (Answer, error) {
+func (s *session) changed(test func(probe) (stunclient.Response, result, error), change attr.ChangeRequest, from netip.AddrPort) (Answer, error) {
 	r, result, err := test(probe{to: s.cfg.Server, change: change})
 	switch {
 	case err != nil:
@@ -86,8 +97,8 @@ func (s *session) changed(test func(probe) (stunclient.Response, result, error),
 	case result != answered:
 		s.note(Classic, "the server does not do CHANGE-REQUEST")
 		return NotKnown, nil
-	case r.From == s.cfg.Server:
-		s.note(Classic, "the server ignores CHANGE-REQUEST")
+	case r.From != from:
+		s.note(Classic, "asked to answer from %v, the server answered from %v", from, r.From)
 		return NotKnown, nil
 	}
 	return Yes, nil

@@ -40,6 +40,10 @@ const (
 	DefaultPadding           = 1500
 )
 
+// ErrBind means that Listen opened no socket, or not the one it should: nothing was
+// sent, so that nothing was found out about the network.
+var ErrBind = errors.New("bind failed")
+
 // pace is the time between new transactions: RFC 5780 allows ten a second.
 const pace = 100 * time.Millisecond
 
@@ -76,6 +80,8 @@ func (c Config) withDefaults() (Config, error) {
 	switch {
 	case !c.Server.IsValid() || c.Server.Port() == 0:
 		return c, fmt.Errorf("server %v: want an address and port", c.Server)
+	case c.Server.Addr().IsUnspecified() || c.Server.Addr().IsMulticast():
+		return c, fmt.Errorf("server %v: want the address of one host", c.Server)
 	case !c.Local.IsValid() || c.Local.IsUnspecified():
 		return c, fmt.Errorf("local address %v: want a concrete one", c.Local)
 	case c.Local.Unmap().Is4() != c.Server.Addr().Unmap().Is4():
@@ -120,20 +126,23 @@ type session struct {
 	report Report
 	start  time.Time
 	last   time.Time // start of the newest transaction
-	// alternate says that something other than the server's primary address was
-	// heard: silence from there then means something.
-	alternate bool
+	// answers says of the addresses of the server that were asked, or were asked to
+	// answer, whether they ever did: silence of those that do means something.
+	answers map[asked]bool
+	// changedAddress is CHANGED-ADDRESS, the alternate address told by RFC 3489.
+	changedAddress netip.AddrPort
 }
 
 // Run does the tests one after the other. The error is the context's, a
 // socket's, or that the configuration makes no sense; what the network does is
-// in the report, which is as complete as it got even with an error.
+// in the report, which is as complete as it got even with an error. With ErrBind
+// of the connectivity test, or an error of the configuration, it has no probes.
 func Run(ctx context.Context, cfg Config) (Report, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return Report{}, fmt.Errorf("discover: config: %w", err)
 	}
-	s := &session{cfg: cfg, start: time.Now(), report: Report{Server: cfg.Server}}
+	s := &session{cfg: cfg, start: time.Now(), report: Report{Server: cfg.Server}, answers: map[asked]bool{}}
 	for _, t := range []struct {
 		test Test
 		run  func(context.Context) error
@@ -150,14 +159,18 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		if t.test != Connectivity && !slices.Contains(cfg.Tests, t.test) {
 			continue
 		}
-		if s.report.Reachable == No && t.test != Classic { // RFC 3489 has a name for that
+		// Without an address that the server saw there is nothing to test; RFC 3489
+		// has a name for that.
+		if t.test != Connectivity && t.test != Classic && !s.report.Mapped.IsValid() {
 			continue
 		}
 		if err := t.run(ctx); err != nil {
 			return s.report, fmt.Errorf("discover: %s: %w", t.test, err)
 		}
 	}
-	s.doubt()
+	if err := s.doubt(ctx); err != nil {
+		return s.report, fmt.Errorf("discover: doubt: %w", err)
+	}
 	return s.report, nil
 }
 
@@ -168,23 +181,49 @@ func (s *session) connectivity(ctx context.Context) error {
 		return err
 	}
 	defer sock.Close()
-	r, result, err := s.ask(ctx, Connectivity, sock, probe{to: s.cfg.Server})
-	if err != nil {
-		return err
-	}
 	rep := &s.report
-	rep.Local, rep.Reachable = sock.local, answer(result == answered)
-	if result != answered {
+	rep.Local = sock.local
+	r, result, err := s.ask(ctx, Connectivity, sock, probe{to: s.cfg.Server})
+	switch {
+	case err != nil:
+		return err
+	case result == silent:
+		rep.Reachable = No
+		return nil
+	case result != answered:
+		s.note(Connectivity, "the server answers, but of no use: %s", rep.Probes[len(rep.Probes)-1].Failure)
 		return nil
 	}
-	rep.Mapped, rep.Other = r.Address(), r.OtherAddress
+	rep.Mapped = r.Address()
 	rep.NAT = answer(rep.Mapped != rep.Local)
 	rep.SamePort = answer(rep.Mapped.Port() == rep.Local.Port())
-	if o := rep.Other; o.IsValid() && (o.Addr() == s.cfg.Server.Addr() || o.Port() == s.cfg.Server.Port()) {
-		s.note(Connectivity, "OTHER-ADDRESS %v shares address or port with the server %v: not used", o, s.cfg.Server)
-		rep.Other = netip.AddrPort{}
+	if r.OtherAddress.IsValid() && s.usable(Connectivity, "OTHER-ADDRESS", r.OtherAddress) {
+		rep.Other = r.OtherAddress
 	}
 	return nil
+}
+
+// usable says whether an alternate address that the server tells can serve as one.
+func (s *session) usable(t Test, name string, o netip.AddrPort) bool {
+	a, server := o.Addr(), s.cfg.Server
+	why := ""
+	switch {
+	case a == server.Addr() || o.Port() == server.Port():
+		why = fmt.Sprintf("shares address or port with the server %v", server)
+	case a.Is4() != server.Addr().Is4():
+		why = fmt.Sprintf("is of another family than the server %v", server)
+	case !addressesHost(o), a.IsLoopback() && !s.cfg.Local.IsLoopback():
+		why = "is not the address of another host"
+	default:
+		return true
+	}
+	s.note(t, "%s %v %s: not used", name, o, why)
+	return false
+}
+
+// addressesHost says whether one could send there at all.
+func addressesHost(a netip.AddrPort) bool {
+	return a.Port() != 0 && !a.Addr().IsUnspecified() && !a.Addr().IsMulticast()
 }
 
 // needOther says whether the server has an alternate address, and notes if not.
@@ -194,19 +233,6 @@ func (s *session) needOther(t Test) bool {
 	}
 	s.note(t, "the server has no OTHER-ADDRESS")
 	return false
-}
-
-// doubt takes back what rests on silence of an alternate address that never
-// said anything to anybody.
-func (s *session) doubt() {
-	rep := &s.report
-	if s.alternate || !slices.Contains(s.cfg.Tests, Mapping) || rep.NAT == No {
-		return
-	}
-	if rep.Filtering == AddressDependent || rep.Filtering == AddressAndPortDependent {
-		s.note(Filtering, "%v not answered at all: its silence proves nothing about filtering", rep.Other.Addr())
-		rep.Filtering = Unknown
-	}
 }
 
 func (s *session) note(t Test, format string, args ...any) {

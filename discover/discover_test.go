@@ -8,8 +8,10 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +21,10 @@ import (
 	"github.com/natproof/natproof/bubble"
 	"github.com/natproof/natproof/discover"
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
+	"github.com/natproof/natproof/natmodels/conntrack"
+	"github.com/natproof/natproof/natmodels/stateless"
+	"github.com/natproof/natproof/natmodels/translate"
 	"github.com/natproof/natproof/servers/stun"
 	"github.com/natproof/natproof/stunclient"
 	"github.com/natproof/natproof/stunclient/attr"
@@ -39,7 +45,7 @@ var (
 
 // A world is a host behind a NAT and a STUN server beyond it.
 type world struct {
-	nat     natmodels.Config
+	nat     natmodels.Model
 	single  bool                                               // the server has one address
 	noSTUN  bool                                               // there is no server
 	link    vnet.LinkConfig                                    // between the NAT and the internet
@@ -74,11 +80,14 @@ func (w world) run(cfg discover.Config) (_ discover.Report, runErr, buildErr err
 	if err != nil {
 		return fail(err)
 	}
-	if w.nat.Translates() && w.nat.External == nil {
-		w.nat.External = []netip.Addr{external}
+	at := natmodels.Place{Seed: 7}
+	switch b := w.nat.Behavior(); {
+	case b.Pooling == natmodels.Arbitrary:
+		at.External = []netip.Addr{external, addr("198.51.100.2"), addr("198.51.100.3"), addr("198.51.100.4"), addr("198.51.100.5")}
+	case b.Translates():
+		at.External = []netip.Addr{external}
 	}
-	w.nat.Seed = 7
-	gw, err := lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: w.nat, Link: w.link})
+	gw, err := lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: w.nat, Place: at, Link: w.link})
 	if err != nil {
 		return fail(err)
 	}
@@ -135,11 +144,15 @@ func serveSTUN(conns []net.PacketConn) (func() error, error) {
 	return func() error { return errors.Join(s.Close(), <-served) }, nil
 }
 
-func preset(t *testing.T, name string) natmodels.Config {
+func preset(t *testing.T, name string) translate.Config {
 	t.Helper()
-	c, err := natmodels.Preset(name)
+	m, err := catalogue.Lookup(name)
 	if err != nil {
 		t.Fatal(err)
+	}
+	c, ok := m.(translate.Config)
+	if !ok {
+		t.Fatalf("%s is a %T", name, m)
 	}
 	return c
 }
@@ -214,7 +227,7 @@ func checkProbes(t *testing.T, r discover.Report) {
 			t.Errorf("%v after the one before: %+v", p.At-last, p)
 		}
 		last = p.At
-		if p.Test == discover.Filtering && alternateUsed {
+		if p.Test == discover.Filtering && (p.ChangeIP || p.ChangePort) && alternateUsed {
 			t.Errorf("the alternate address was used before %+v", p)
 		}
 		alternateUsed = alternateUsed || p.To.Addr() == alternate.Addr()
@@ -223,7 +236,7 @@ func checkProbes(t *testing.T, r discover.Report) {
 
 func TestNoNAT(t *testing.T) {
 	// A router on the way to a network with public addresses.
-	r, err := world{nat: natmodels.Config{Kind: natmodels.Router}}.discover(t, discover.Config{Tests: discover.Tests()})
+	r, err := world{nat: stateless.Router{}}.discover(t, discover.Config{Tests: discover.Tests()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -318,10 +331,7 @@ func within(t *testing.T, s discover.Span, want time.Duration) {
 // an unreplied one never.
 func TestLifetimeOfStreams(t *testing.T) {
 	for _, choice := range []natmodels.PortChoice{natmodels.PreserveElseRandom, natmodels.Random} {
-		nat := natmodels.Config{Kind: natmodels.Conntrack, Filtering: natmodels.AddressAndPortDependent, Refresh: natmodels.RefreshBoth, PortChoice: choice}
-		if choice == natmodels.Random {
-			nat.Mapping = natmodels.AddressAndPortDependent
-		}
+		nat := conntrack.Config{PortChoice: choice}
 		r, err := world{nat: nat}.discover(t, discover.Config{Tests: []discover.Test{discover.BindingLifetime}})
 		if err != nil || len(r.Notes) > 0 || r.Lifetime.OutboundRefresh != discover.Yes || r.Lifetime.InboundRefresh != discover.Yes {
 			t.Errorf("%+v, %v", r, err)
@@ -336,7 +346,6 @@ func TestLifetimeOfStreams(t *testing.T) {
 func TestLifetimeOfArbitraryPools(t *testing.T) {
 	for _, code := range []string{"eim-eif", "apdm-apdf"} {
 		nat := preset(t, code)
-		nat.External = []netip.Addr{external, addr("198.51.100.2"), addr("198.51.100.3"), addr("198.51.100.4"), addr("198.51.100.5")}
 		nat.Pooling, nat.IdleTimeout, nat.UnrepliedTimeout = natmodels.Arbitrary, 2*time.Minute, time.Minute
 		r, err := world{nat: nat}.discover(t, discover.Config{Tests: []discover.Test{discover.BindingLifetime}})
 		if err != nil || len(r.Notes) > 0 || r.Lifetime.OutboundRefresh != discover.Yes || r.Lifetime.InboundRefresh != discover.No {
@@ -390,7 +399,7 @@ func TestDeadAlternateAddress(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	wantNotes(t, r, "mapping: 203.0.113.11:3478 did not answer", "filter-scope: 203.0.113.11:3479 did not answer", "classic: 203.0.113.11:3479 did not answer",
-		"filtering: 203.0.113.11 not answered at all: its silence proves nothing about filtering")
+		"filtering: 203.0.113.10:3479 does not answer at all: its silence proves nothing")
 }
 
 // deaf is a socket whose packets go nowhere.
@@ -399,20 +408,22 @@ type deaf struct{ net.PacketConn }
 func (d deaf) WriteTo(b []byte, _ net.Addr) (int, error) { return len(b), nil }
 
 func TestALG(t *testing.T) {
-	w := world{nat: preset(t, "eim-eif"), wrap: func(pc net.PacketConn) net.PacketConn { return meddler{pc} }}
+	w := world{nat: preset(t, "eim-eif"), wrap: func(pc net.PacketConn) net.PacketConn { return meddler{pc, external, inside} }}
 	r, err := w.discover(t, discover.Config{})
 	if err != nil || r.ALG != discover.Yes || r.Mapping != discover.EndpointIndependent || r.Filtering != discover.EndpointIndependent {
 		t.Errorf("%+v, %v", r, err)
 	}
 }
 
-// meddler rewrites the external address in payloads, as a generic ALG does.
-type meddler struct{ net.PacketConn }
+// meddler rewrites an address in payloads, as a generic ALG does.
+type meddler struct {
+	net.PacketConn
+	old, new netip.Addr
+}
 
 func (m meddler) ReadFrom(b []byte) (int, net.Addr, error) {
 	n, from, err := m.PacketConn.ReadFrom(b)
-	out, in := external.AsSlice(), inside.AsSlice()
-	copy(b, strings.Replace(string(b[:n]), string(out), string(in), 1))
+	copy(b, strings.Replace(string(b[:n]), string(m.old.AsSlice()), string(m.new.AsSlice()), 1))
 	return n, from, err
 }
 
@@ -508,7 +519,8 @@ func TestOddServers(t *testing.T) {
 			t.Errorf("%+v, %v", r, err)
 		}
 		wantNotes(t, r, "filtering: asked to answer from 203.0.113.11:3479, the server answered from 203.0.113.10:3478",
-			"fragments: the server does not do PADDING", "lifetime: the server does not do RESPONSE-PORT", "classic: the server ignores CHANGE-REQUEST")
+			"fragments: the server does not do PADDING", "lifetime: the server does not do RESPONSE-PORT",
+			"classic: asked to answer from 203.0.113.11:3479, the server answered from 203.0.113.10:3478")
 	})
 	t.Run("refuses all options", func(t *testing.T) {
 		w := odd(func(b []byte, m *pion.Message, from netip.AddrPort) []byte {
@@ -526,10 +538,10 @@ func TestOddServers(t *testing.T) {
 	})
 	t.Run("refuses everything", func(t *testing.T) {
 		r, err := odd(func(b []byte, _ *pion.Message, _ netip.AddrPort) []byte { return failure(b, 500) }).discover(t, discover.Config{})
-		if err != nil || r.Reachable != discover.No || len(r.Probes) != 2 || !strings.Contains(r.Probes[0].Failure, "500") {
+		if err != nil || r.Reachable != discover.Yes || r.Mapped.IsValid() || r.NAT != discover.NotKnown || len(r.Probes) != 2 {
 			t.Errorf("%+v, %v", r, err)
 		}
-		wantNotes(t, r, "classic: the server does not speak RFC 3489")
+		wantNotes(t, r, "connectivity: the server answers, but of no use: error response 500 Server Error", "classic: the server does not speak RFC 3489")
 	})
 	t.Run("garbles", func(t *testing.T) {
 		w := odd(func(b []byte, _ *pion.Message, _ netip.AddrPort) []byte {
@@ -537,9 +549,54 @@ func TestOddServers(t *testing.T) {
 			return pion.MustBuild(pion.BindingSuccess, h.ID).Raw
 		})
 		r, err := w.discover(t, discover.Config{})
-		if err != nil || r.Reachable != discover.No {
+		if err != nil || r.Reachable != discover.Yes || r.Mapped.IsValid() || r.Classic != discover.Unclassified {
 			t.Errorf("%+v, %v", r, err)
 		}
+	})
+	t.Run("tells a mapped address that nobody has", func(t *testing.T) {
+		w := odd(func(b []byte, _ *pion.Message, from netip.AddrPort) []byte {
+			return success(b, netip.AddrPortFrom(from.Addr(), 0))
+		})
+		r, err := w.discover(t, discover.Config{})
+		if err != nil || r.Reachable != discover.Yes || r.Mapped.IsValid() || r.Hairpinning != discover.NotKnown {
+			t.Errorf("%+v, %v", r, err)
+		}
+		wantNotes(t, r, "connectivity: the server answers, but of no use: a mapped address that no socket has: 198.51.100.1:0", "classic: the server does not speak RFC 3489")
+	})
+	t.Run("sees another family, as behind a NAT64", func(t *testing.T) {
+		w := odd(func(b []byte, _ *pion.Message, _ netip.AddrPort) []byte { return success(b, ap("[2001:db8::1]:7000")) })
+		r, err := w.discover(t, discover.Config{Tests: []discover.Test{discover.Hairpinning}})
+		if err != nil || r.NAT != discover.Yes || r.Hairpinning != discover.NotKnown {
+			t.Errorf("%+v, %v", r, err)
+		}
+		wantNotes(t, r, "hairpinning: the mapped address [2001:db8::1]:7000 is of another family than 10.0.0.2, which cannot send there")
+	})
+	t.Run("knows RFC 8489 only", func(t *testing.T) {
+		w := odd(func(b []byte, _ *pion.Message, from netip.AddrPort) []byte {
+			if h, _ := attr.ParseHeader(b); h.ID.Legacy() {
+				return nil
+			}
+			return success(b, from)
+		})
+		r, err := w.discover(t, discover.Config{Tests: []discover.Test{discover.Classic}})
+		if err != nil || r.Reachable != discover.Yes || r.Mapped.Addr() != external || r.Classic != discover.Unclassified {
+			t.Errorf("%+v, %v", r, err)
+		}
+		wantNotes(t, r, "classic: the server answers other requests, and none of RFC 3489, which have no magic cookie")
+	})
+	t.Run("knows RFC 3489 only", func(t *testing.T) {
+		w := odd(func(b []byte, _ *pion.Message, from netip.AddrPort) []byte {
+			if h, _ := attr.ParseHeader(b); !h.ID.Legacy() {
+				return nil
+			}
+			return success(b, from)
+		})
+		r, err := w.discover(t, discover.Config{})
+		if err != nil || r.Reachable != discover.Yes || r.Mapped.IsValid() || r.Classic != discover.Unclassified {
+			t.Errorf("%+v, %v", r, err)
+		}
+		wantNotes(t, r, "connectivity: the server answers requests of RFC 3489, and none with the magic cookie of RFC 8489",
+			"classic: the server has no CHANGED-ADDRESS")
 	})
 	t.Run("two sockets never have one external address", func(t *testing.T) {
 		n := byte(0)
@@ -563,6 +620,28 @@ func TestOddServers(t *testing.T) {
 		wantNotes(t, r, "connectivity: OTHER-ADDRESS 203.0.113.10:3479 shares address or port with the server 203.0.113.10:3478: not used",
 			"mapping: the server has no OTHER-ADDRESS")
 	})
+	for name, o := range map[string]struct {
+		addr netip.AddrPort
+		says string
+	}{
+		"another family": {ap("[2001:db8::1]:3479"), "is of another family than the server 203.0.113.10:3478"},
+		"port 0":         {netip.AddrPortFrom(alternate.Addr(), 0), "is not the address of another host"},
+		"nowhere":        {ap("0.0.0.0:3479"), "is not the address of another host"},
+		"multicast":      {ap("224.0.0.1:3479"), "is not the address of another host"},
+		"loopback":       {ap("127.0.0.1:3479"), "is not the address of another host"},
+	} {
+		t.Run("an alternate address that is "+name, func(t *testing.T) {
+			w := odd(func(b []byte, _ *pion.Message, from netip.AddrPort) []byte {
+				return success(b, from, attr.Address{Type: pion.AttrOtherAddress, AddrPort: o.addr}, attr.Address{Type: pion.AttrChangedAddress, AddrPort: o.addr})
+			})
+			r, err := w.discover(t, discover.Config{Tests: []discover.Test{discover.Mapping, discover.Classic}})
+			if err != nil || r.Mapping != discover.Unknown || r.Classic != discover.Unclassified || r.Other.IsValid() {
+				t.Errorf("%+v, %v", r, err)
+			}
+			wantNotes(t, r, fmt.Sprintf("connectivity: OTHER-ADDRESS %v %s: not used", o.addr, o.says), "mapping: the server has no OTHER-ADDRESS",
+				fmt.Sprintf("classic: CHANGED-ADDRESS %v %s: not used", o.addr, o.says))
+		})
+	}
 	t.Run("goes away", func(t *testing.T) {
 		n := 0
 		w := odd(func(b []byte, _ *pion.Message, from netip.AddrPort) []byte {
@@ -572,10 +651,145 @@ func TestOddServers(t *testing.T) {
 			return success(b, from, other)
 		})
 		r, err := w.discover(t, discover.Config{Tests: discover.Tests()})
-		if err != nil || r.Reachable != discover.Yes || r.Fragments != discover.No || r.Classic != discover.Blocked || r.Lifetime.Alive != 0 {
+		if err != nil || r.Reachable != discover.Yes || r.Fragments != discover.NotKnown || r.Classic != discover.Unclassified ||
+			r.Lifetime != (discover.Lifetime{}) || r.Hairpinning != discover.NotKnown {
 			t.Errorf("%+v, %v", r, err)
 		}
+		wantNotes(t, r, "filtering: 203.0.113.10:3478 did not answer", "mapping: 203.0.113.10:3478 did not answer",
+			"filter-scope: 203.0.113.10:3478 did not answer", "hairpinning: 203.0.113.10:3478 did not answer",
+			"fragments: 203.0.113.10:3478 did not answer", "lifetime: 203.0.113.10:3478 did not answer",
+			"classic: the server answers other requests, and none of RFC 3489, which have no magic cookie")
 	})
+}
+
+// An answer that contradicts a class beats it, and silence is that of a filter only if
+// the address that is silent answers when it is asked.
+func TestDoubt(t *testing.T) {
+	router, err := catalogue.Lookup("none")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// mute makes some of the server's sockets deaf.
+	mute := func(which ...netip.AddrPort) func([]net.PacketConn) (func() error, error) {
+		return func(conns []net.PacketConn) (func() error, error) {
+			for i, c := range conns {
+				if a, _ := attr.FromNet(c.LocalAddr()); slices.Contains(which, a) {
+					conns[i] = deaf{c}
+				}
+			}
+			return serveSTUN(conns)
+		}
+	}
+	otherPort := netip.AddrPortFrom(primary.Addr(), alternate.Port())
+	for _, tc := range []struct {
+		name      string
+		world     world
+		tests     []discover.Test
+		filtering discover.Behavior
+		class     discover.Class
+		notes     []string
+	}{
+		{name: "no NAT, and an alternate address that is dead", world: world{nat: router, serving: mute(alternate, otherPort)},
+			notes: []string{"filtering: 203.0.113.10:3479 does not answer at all: its silence proves nothing",
+				"classic: 203.0.113.11:3479 does not answer at all: its silence proves nothing"}},
+		{name: "filtering alone, and an alternate address that is dead", world: world{nat: preset(t, "eim-eif"), serving: mute(alternate)},
+			tests: []discover.Test{discover.Filtering}, notes: []string{"filtering: 203.0.113.11:3479 does not answer at all: its silence proves nothing"}},
+		{name: "filtering alone, all alive", world: world{nat: preset(t, "apdm-apdf")},
+			tests: []discover.Test{discover.Filtering}, filtering: discover.AddressAndPortDependent},
+		{name: "a dead alternate port", world: world{nat: preset(t, "eim-adf"), serving: mute(otherPort)},
+			tests: []discover.Test{discover.Filtering, discover.Classic},
+			notes: []string{"filtering: 203.0.113.10:3479 does not answer at all: its silence proves nothing",
+				"classic: 203.0.113.10:3479 does not answer at all: its silence proves nothing"}},
+		// Payloads are rewritten to the inside address, and RFC 3489 believes them.
+		{name: "a generic ALG", world: world{nat: preset(t, "eim-eif"), wrap: func(pc net.PacketConn) net.PacketConn { return meddler{pc, external, inside} }},
+			tests: []discover.Test{discover.Classic},
+			notes: []string{"classic: open Internet is what the tree of RFC 3489 says, but XOR-MAPPED-ADDRESS was another address than this host's"}},
+		{name: "a generic ALG and no NAT", world: world{nat: router, wrap: func(pc net.PacketConn) net.PacketConn { return meddler{pc, inside, external} }},
+			tests: []discover.Test{discover.Classic},
+			notes: []string{"classic: full cone is what the tree of RFC 3489 says, but XOR-MAPPED-ADDRESS was this host's own address"}},
+		{name: "a server that ignores what RFC 3489 asks to change, and a lesser filter", world: world{nat: preset(t, "eim-adf"), wrap: func(pc net.PacketConn) net.PacketConn { return forgetful{pc} }},
+			tests: []discover.Test{discover.Filtering, discover.Classic}, filtering: discover.AddressDependent,
+			notes: []string{"classic: port restricted cone is what the tree of RFC 3489 says, but an answer from a port never sent to has arrived"}},
+		// CHANGE-REQUEST is answered with the magic cookie only.
+		{name: "a server that ignores what RFC 3489 asks to change", world: world{nat: preset(t, "eim-eif"), wrap: func(pc net.PacketConn) net.PacketConn { return forgetful{pc} }},
+			tests: []discover.Test{discover.Filtering, discover.Classic}, filtering: discover.EndpointIndependent,
+			notes: []string{"classic: port restricted cone is what the tree of RFC 3489 says, but an answer from an address never sent to has arrived"}},
+		{name: "a server that answers from another address", world: world{nat: router, serving: func(conns []net.PacketConn) (func() error, error) {
+			return serveSTUN([]net.PacketConn{crossed{conns[0], conns[3]}, conns[1], conns[2], crossed{conns[3], conns[0]}})
+		}}, tests: []discover.Test{discover.Classic}, notes: []string{
+			"connectivity: the server answers, but of no use: 5 responses from an address that was not asked",
+			"classic: the server does not speak RFC 3489"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r, err := tc.world.discover(t, discover.Config{Tests: tc.tests})
+			if err != nil || r.Filtering != tc.filtering || r.Classic != tc.class || r.Reachable != discover.Yes {
+				t.Errorf("%+v, %v", r, err)
+			}
+			if tc.tests != nil {
+				wantNotes(t, r, tc.notes...)
+				return
+			}
+			for _, n := range tc.notes {
+				if !slices.ContainsFunc(r.Notes, func(got discover.Note) bool { return string(got.Test)+": "+got.Text == n }) {
+					t.Errorf("no note %q in %q", n, r.Notes)
+				}
+			}
+		})
+	}
+}
+
+// forgetful is a socket that does not send requests of RFC 3489 with CHANGE-REQUEST.
+type forgetful struct{ net.PacketConn }
+
+func (f forgetful) WriteTo(b []byte, to net.Addr) (int, error) {
+	if h, m, err := attr.Decode(b); err == nil && h.ID.Legacy() && m.Contains(pion.AttrChangeRequest) {
+		return len(b), nil
+	}
+	return f.PacketConn.WriteTo(b, to)
+}
+
+// crossed is a socket that sends from another one.
+type crossed struct {
+	net.PacketConn
+	other net.PacketConn
+}
+
+func (c crossed) WriteTo(b []byte, to net.Addr) (int, error) { return c.other.WriteTo(b, to) }
+
+// A server that goes away during the search is not a mapping that has expired.
+func TestLifetimeOfServer(t *testing.T) {
+	nat := preset(t, "eim-eif")
+	nat.IdleTimeout = time.Hour
+	for n := range 24 {
+		var left atomic.Int64
+		left.Store(int64(n))
+		w := world{nat: nat, serving: func(conns []net.PacketConn) (func() error, error) {
+			for i, c := range conns {
+				conns[i] = dying{c, &left}
+			}
+			return serveSTUN(conns)
+		}}
+		r, err := w.discover(t, discover.Config{Tests: []discover.Test{discover.BindingLifetime}})
+		if err != nil || r.Lifetime.Expired != 0 || r.Lifetime.Unreplied.Expired != 0 || len(r.Notes) > 1 {
+			t.Fatalf("gone after %d answers: %+v, %v, %v", n, r.Lifetime, r.Notes, err)
+		}
+		if n > 0 && left.Load() < 0 && len(r.Notes) == 0 {
+			t.Errorf("gone after %d answers, and nothing tells", n)
+		}
+	}
+}
+
+// dying is a socket that sends so many datagrams, and then none.
+type dying struct {
+	net.PacketConn
+	left *atomic.Int64
+}
+
+func (d dying) WriteTo(b []byte, to net.Addr) (int, error) {
+	if d.left.Add(-1) < 0 {
+		return len(b), nil
+	}
+	return d.PacketConn.WriteTo(b, to)
 }
 
 // Wherever a run fails, it says so, returns what it has, and leaves nothing behind.
@@ -616,7 +830,7 @@ func (f fuse) WriteTo(b []byte, to net.Addr) (int, error) {
 
 func TestFirewall(t *testing.T) {
 	for strict, want := range map[bool]discover.Behavior{true: discover.AddressAndPortDependent, false: discover.AddressDependent} {
-		w := world{nat: natmodels.Config{Kind: natmodels.Router}, wrap: func(pc net.PacketConn) net.PacketConn {
+		w := world{nat: stateless.Router{}, wrap: func(pc net.PacketConn) net.PacketConn {
 			return &firewall{PacketConn: pc, strict: strict, asked: map[string]bool{}}
 		}}
 		r, err := w.discover(t, discover.Config{})
@@ -666,6 +880,7 @@ func TestConfig(t *testing.T) {
 	for says, change := range map[string]func(*discover.Config){
 		"server":             func(c *discover.Config) { c.Server = netip.AddrPort{} },
 		"want an address":    func(c *discover.Config) { c.Server = netip.AddrPortFrom(primary.Addr(), 0) },
+		"of one host":        func(c *discover.Config) { c.Server = ap("224.0.0.1:3478") },
 		"local address":      func(c *discover.Config) { c.Local = netip.Addr{} },
 		"concrete":           func(c *discover.Config) { c.Local = netip.IPv4Unspecified() },
 		"different families": func(c *discover.Config) { c.Local = addr("2001:db8::1") },
@@ -687,14 +902,14 @@ func TestConfig(t *testing.T) {
 func TestRunErrors(t *testing.T) {
 	broken := errors.New("no such device")
 	cfg := discover.Config{Server: primary, Local: inside, Listen: func(netip.AddrPort) (net.PacketConn, error) { return nil, broken }}
-	if _, err := discover.Run(t.Context(), cfg); !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "discover: connectivity: ") {
+	if _, err := discover.Run(t.Context(), cfg); !errors.Is(err, broken) || !errors.Is(err, discover.ErrBind) || err.Error() != "discover: connectivity: bind failed: no such device" {
 		t.Errorf("got %v", err)
 	}
 	loopback := func(netip.AddrPort) (net.PacketConn, error) {
 		return net.ListenUDP("udp4", net.UDPAddrFromAddrPort(ap("127.0.0.1:0")))
 	}
 	cfg.Listen = loopback
-	if _, err := discover.Run(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), "instead of 10.0.0.2") {
+	if _, err := discover.Run(t.Context(), cfg); !errors.Is(err, discover.ErrBind) || !strings.Contains(err.Error(), "instead of 10.0.0.2") {
 		t.Errorf("got %v", err)
 	}
 	cfg.Local, cfg.Server = addr("127.0.0.1"), ap("127.0.0.1:9")

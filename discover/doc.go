@@ -26,6 +26,10 @@
 // because its precondition is that nothing was sent to the alternate address
 // before. New transactions start at most ten times a second.
 //
+// Silence tells of a filter only if the one who is silent answers when asked directly,
+// and tells nothing once the server has gone. A class of RFC 3489 that an answer
+// contradicts is not given; a note says which answer.
+//
 // It measures what a NAT does to these few packets at this moment. NATs change
 // their behaviour under load, so nothing here should be relied on without a
 // fallback. Several NATs in a row appear as one: the strictest of each kind.

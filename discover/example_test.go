@@ -9,6 +9,7 @@ import (
 	"github.com/natproof/natproof/bubble"
 	"github.com/natproof/natproof/discover"
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/servers/stun"
 	"github.com/natproof/natproof/vnet"
 )
@@ -24,9 +25,9 @@ func Example() {
 		defer lab.Close()
 		dc, _ := lab.Internet().AddSite("dc", vnet.SiteConfig{Prefix: netip.MustParsePrefix("203.0.113.0/24")})
 		host, _ := dc.AddHost("stun", netip.MustParseAddr("203.0.113.10"), netip.MustParseAddr("203.0.113.11"))
-		nat, _ := natmodels.Preset("eim-adf")
-		nat.External = []netip.Addr{netip.MustParseAddr("198.51.100.1")}
-		gateway, _ := lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: nat})
+		nat, _ := catalogue.Lookup("eim-adf")
+		at := natmodels.Place{External: []netip.Addr{netip.MustParseAddr("198.51.100.1")}}
+		gateway, _ := lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: nat, Place: at})
 		home, _ := gateway.Inside().AddSite("home", vnet.SiteConfig{Prefix: netip.MustParsePrefix("10.0.0.0/24")})
 		phone, _ := home.AddHost("phone", netip.MustParseAddr("10.0.0.2"))
 

@@ -21,11 +21,20 @@ func (s *session) fragments(ctx context.Context) error {
 	case err != nil:
 		return err
 	case result == silent:
-		s.report.Fragments = No
+		return s.wholeOnly(ctx, sock)
 	case result == answered && r.Message.Contains(pion.AttrPadding):
 		s.report.Fragments = Yes
 	default:
 		s.note(Fragments, "the server does not do PADDING")
 	}
 	return nil
+}
+
+// wholeOnly: silence is the fragments' only if a whole request is still answered.
+func (s *session) wholeOnly(ctx context.Context, sock *socket) error {
+	_, ok, err := s.plain(ctx, Fragments, sock, s.cfg.Server)
+	if err == nil && ok {
+		s.report.Fragments = No
+	}
+	return err
 }

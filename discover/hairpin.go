@@ -40,17 +40,20 @@ func (s *session) hairpinning(ctx context.Context) error {
 	}
 	defer y.Close()
 
-	toX, result, err := s.ask(ctx, Hairpinning, x, probe{to: s.cfg.Server})
-	if err != nil || result != answered {
-		return err
-	}
-	toY, result, err := s.ask(ctx, Hairpinning, y, probe{to: s.cfg.Server})
-	if err != nil || result != answered {
-		return err
+	var to [2]netip.AddrPort // the mapped addresses of X and Y
+	for i, sock := range []*socket{x, y} {
+		var ok bool
+		if to[i], ok, err = s.plain(ctx, Hairpinning, sock, s.cfg.Server); err != nil || !ok {
+			return err
+		}
+		if to[i].Addr().Is4() != s.cfg.Local.Is4() { // a NAT64 (RFC 6146)
+			s.note(Hairpinning, "the mapped address %v is of another family than %v, which cannot send there", to[i], s.cfg.Local)
+			return nil
+		}
 	}
 	// X sends to Y's mapped address, so that filtering is not mistaken for a
 	// lack of hairpinning.
-	if err := x.Client().Indication(toY.Address()); err != nil {
+	if err := x.Client().Indication(to[1]); err != nil {
 		return err
 	}
 
@@ -66,7 +69,7 @@ func (s *session) hairpinning(ctx context.Context) error {
 		case <-stop:
 		}
 	}()
-	_, _, err = s.ask(asking, Hairpinning, y, probe{to: toX.Address()})
+	_, _, err = s.ask(asking, Hairpinning, y, probe{to: to[0]})
 	close(stop)
 	<-done
 	cancel(nil)

@@ -90,13 +90,9 @@ func (p *pair) redirect(ctx context.Context, from *socket, to int32, port uint16
 	return r.Address(), result == answered && p.arrived.Load(), result, err
 }
 
-// plain asks the server for the mapping of a socket.
-func (p *pair) plain(ctx context.Context, from *socket) (netip.AddrPort, bool, error) {
-	r, result, err := p.ask(ctx, BindingLifetime, from, probe{to: p.cfg.Server})
-	if err == nil && result != answered {
-		p.note(BindingLifetime, "%v did not answer", p.cfg.Server)
-	}
-	return r.Address(), result == answered, err
+// own asks the server for the mapping of a socket.
+func (p *pair) own(ctx context.Context, of *socket) (netip.AddrPort, bool, error) {
+	return p.plain(ctx, BindingLifetime, of, p.cfg.Server)
 }
 
 // open opens a socket as X or Y.
@@ -116,7 +112,7 @@ func (p *pair) works(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	defer x.Close()
-	mapped, ok, err := p.plain(ctx, x)
+	mapped, ok, err := p.own(ctx, x)
 	if err != nil || !ok {
 		return false, err
 	}
@@ -143,7 +139,7 @@ const meetings = 64
 // meet makes Y have an external address, and a mapping that is alive.
 func (p *pair) meet(ctx context.Context, external netip.Addr) (bool, error) {
 	for range meetings {
-		mapped, ok, err := p.plain(ctx, p.y.Load())
+		mapped, ok, err := p.own(ctx, p.y.Load())
 		if err != nil || !ok || mapped.Addr() == external {
 			return ok, err
 		}
@@ -159,30 +155,34 @@ func (p *pair) meet(ctx context.Context, external netip.Addr) (bool, error) {
 	return false, nil
 }
 
-// A usage makes a mapping for X and tells it.
-type usage func(ctx context.Context, x *socket) (mapped netip.AddrPort, ok bool, _ error)
+// A usage makes a mapping for X and tells it: Yes if it did, No if another X may
+// have more luck, NotKnown if it makes no sense to go on.
+type usage func(ctx context.Context, x *socket) (mapped netip.AddrPort, _ Answer, _ error)
 
 // use is a mapping that was used both ways for a while.
-func (p *pair) use(ctx context.Context, x *socket) (netip.AddrPort, bool, error) {
-	mapped, ok, err := p.plain(ctx, x)
-	if err != nil || !ok {
-		return mapped, false, err
+func (p *pair) use(ctx context.Context, x *socket) (netip.AddrPort, Answer, error) {
+	if mapped, ok, err := p.own(ctx, x); err != nil || !ok {
+		return mapped, NotKnown, err
 	}
 	if err := sleep(ctx, Settle); err != nil {
-		return mapped, false, err
+		return netip.AddrPort{}, NotKnown, err
 	}
-	return p.plain(ctx, x)
+	mapped, ok, err := p.own(ctx, x)
+	if err != nil || !ok {
+		return mapped, NotKnown, err
+	}
+	return mapped, Yes, nil
 }
 
 // useUnreplied is a mapping through which one request went out and nothing came
 // back: the answer, which tells it, goes to Y.
-func (p *pair) useUnreplied(ctx context.Context, x *socket) (netip.AddrPort, bool, error) {
-	y, ok, err := p.plain(ctx, p.y.Load())
+func (p *pair) useUnreplied(ctx context.Context, x *socket) (netip.AddrPort, Answer, error) {
+	y, ok, err := p.own(ctx, p.y.Load())
 	if err != nil || !ok {
-		return y, false, err
+		return y, NotKnown, err
 	}
 	mapped, there, _, err := p.redirect(ctx, x, onY, y.Port())
-	return mapped, there, err
+	return mapped, answer(there), err
 }
 
 // search halves the pauses between the longest that is survived and the
@@ -224,15 +224,15 @@ func (p *pair) withX(ctx context.Context, use usage, do func(mapped netip.AddrPo
 		if err != nil {
 			return NotKnown, err
 		}
-		mapped, ok, err := use(ctx, x)
+		mapped, used, err := use(ctx, x)
 		a := NotKnown
-		if err == nil && ok {
+		if err == nil && used == Yes {
 			a, err = do(mapped, x)
 		}
 		if e := x.Close(); err == nil {
 			err = e
 		}
-		if err != nil || ok {
+		if err != nil || used != No {
 			return a, err
 		}
 	}
@@ -257,11 +257,20 @@ func (p *pair) knock(ctx context.Context, pause time.Duration, x netip.AddrPort)
 	if paused = time.Since(start); paused-pause < time.Millisecond {
 		paused = pause
 	}
-	_, there, _, err := p.redirect(ctx, p.y.Load(), onX, x.Port())
-	if err != nil {
+	switch _, there, result, err := p.redirect(ctx, p.y.Load(), onX, x.Port()); {
+	case err != nil:
+		return 0, NotKnown, err
+	case there:
+		return paused, Yes, nil
+	case result != silent:
+		p.note(BindingLifetime, "the server does not do RESPONSE-PORT any more")
+		return 0, NotKnown, nil
+	}
+	// The silence is that of the mapping only if the server still answers.
+	if _, ok, err := p.own(ctx, p.y.Load()); err != nil || !ok {
 		return 0, NotKnown, err
 	}
-	return paused, answer(there), nil
+	return paused, No, nil
 }
 
 // refreshes finds out which packets prolong the lifetime: one in one direction

@@ -99,10 +99,10 @@ func name[T ~uint8](v T, names ...string) string {
 // unknown; Notes say why.
 type Report struct {
 	Server      netip.AddrPort `json:"server"`
-	Other       netip.AddrPort `json:"other"`  // the server's alternate address and port
-	Local       netip.AddrPort `json:"local"`  // the socket that tested connectivity
-	Mapped      netip.AddrPort `json:"mapped"` // the same, seen from Server
-	Reachable   Answer         `json:"reachable"`
+	Other       netip.AddrPort `json:"other"`       // the server's alternate address and port
+	Local       netip.AddrPort `json:"local"`       // the socket that tested connectivity
+	Mapped      netip.AddrPort `json:"mapped"`      // the same, seen from Server
+	Reachable   Answer         `json:"reachable"`   // something answered; if of no use, Mapped is not valid and Notes say what
 	NAT         Answer         `json:"nat"`         // Mapped is not Local
 	SamePort    Answer         `json:"samePort"`    // Mapped has the port of Local
 	Mapping     Behavior       `json:"mapping"`     // RFC 5780 section 4.3

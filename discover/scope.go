@@ -27,18 +27,15 @@ func (s *session) filterScope(ctx context.Context) error {
 		return err
 	}
 	defer sock.Close()
-	one, result, err := s.ask(ctx, FilterScope, sock, probe{to: s.cfg.Server})
-	if err != nil || result != answered {
+	one, ok, err := s.plain(ctx, FilterScope, sock, s.cfg.Server)
+	if err != nil || !ok {
 		return err
 	}
-	two, result, err := s.ask(ctx, FilterScope, sock, probe{to: s.report.Other})
-	switch {
-	case err != nil:
+	two, ok, err := s.plain(ctx, FilterScope, sock, s.report.Other)
+	if err != nil || !ok {
 		return err
-	case result != answered:
-		s.note(FilterScope, "%v did not answer", s.report.Other)
-		return nil
-	case one.Address() == two.Address():
+	}
+	if one == two {
 		s.note(FilterScope, "one mapping serves all destinations, so there is no difference")
 		return nil
 	}

@@ -43,6 +43,12 @@ type Config struct {
 	// Silent never sends RTP. RTCP receiver reports are still sent.
 	Silent bool
 
+	// ReadLate reads the sockets from Start on, when the first packets have left. For who
+	// starts the stream as soon as it is made: what the sockets hold already (the peer may
+	// be faster than its answer, RFC 3264 §5.1) is then received, always; otherwise it
+	// depends on who runs first whether it is RTPEarly.
+	ReadLate bool
+
 	// CNAME is the RTCP canonical name, 1 to 255 bytes; by default one is made
 	// from the local address.
 	CNAME string

@@ -1,6 +1,10 @@
 package media
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/natproof/natproof/internal/text"
+)
 
 // What New, Start and the SDP helpers refuse. Match with errors.Is.
 var (
@@ -10,6 +14,8 @@ var (
 
 	// ErrSyntax: the session description is not RFC 8866 text.
 	ErrSyntax = errors.New("media: sdp: malformed")
+	// ErrControl comes with ErrSyntax where a control character is the reason.
+	ErrControl = text.ErrControl
 	// ErrNoAudio: no m=audio line with RTP/AVP and a port other than 0.
 	ErrNoAudio = errors.New("media: sdp: no usable audio line")
 	// ErrNoConnection: neither the session nor the audio line has a c= line.

@@ -105,6 +105,7 @@ func FuzzSDP(f *testing.F) {
 	f.Add("v=0\r\no=- 1 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=rtcp:53020 IN IP4 192.0.2.2\r\na=ptime:20\r\na=sendonly\r\n")
 	f.Add("v=0\no=- 1 2 IN IP4 192.0.2.1\ns=-\nb=XX:1\nt=0 0\nm=image 9 udptl t38\nm=audio 4000 RTP/AVP 8\nc=IN IP6 2001:db8::1\na=rtcp-mux\n")
 	f.Add("")
+	f.Add("v=0\r\no=- 1 2 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0\r00\r\n")
 	f.Fuzz(func(t *testing.T, text string) {
 		d, err := Parse([]byte(text))
 		if err != nil {
@@ -130,6 +131,29 @@ func FuzzSDP(f *testing.F) {
 			if _, err := Agree(a, d); err != nil {
 				t.Errorf("an answer without agreement: %v", err)
 			}
+		}
+	})
+}
+
+// FuzzDescription: whatever a program puts into a description, what is written is one,
+// and read and written again it is the same.
+func FuzzDescription(f *testing.F) {
+	f.Add("-", "PCMU", "0-15", "image", "udptl", "t38")
+	f.Add("a b\r\nc", "PC/MU\x00", "0\r00", "im\rage", "", " \n")
+	f.Add("", "", "", "audio", "RTP/AVP", "0")
+	f.Fuzz(func(t *testing.T, username, name, params, media, proto, formats string) {
+		d := Description{
+			RTP: netip.MustParseAddrPort("192.0.2.1:4000"), Username: username,
+			Codecs: []Codec{{PayloadType: 96, Name: name, ClockRate: 8000, Params: params}},
+			Others: []MediaLine{{media, proto, formats}},
+		}
+		written := Marshal(d)
+		back, err := Parse(written)
+		if err != nil {
+			t.Fatalf("%v\n%q", err, written)
+		}
+		if again := Marshal(back); string(again) != string(written) {
+			t.Errorf("written\n%q\nand again\n%q", written, again)
 		}
 	})
 }

@@ -8,14 +8,21 @@ import (
 	"time"
 
 	"github.com/pion/sdp/v3"
+
+	"github.com/natproof/natproof/internal/text"
 )
 
 // Parse reads application/sdp. It takes the first m=audio line with RTP/AVP
-// and a port, and remembers the others so that an answer can reject them.
+// and a port, and remembers the others so that an answer can reject them. A
+// control character where none may be is ErrSyntax: a line that one reader ends
+// there and another does not would be two descriptions.
 func Parse(b []byte) (Description, error) {
-	text, lines := audioOnly(string(b))
+	if err := plainLines(string(b)); err != nil {
+		return Description{}, fmt.Errorf("%w: %w", ErrSyntax, err)
+	}
+	audio, lines := audioOnly(string(b))
 	var raw sdp.SessionDescription
-	if err := raw.UnmarshalString(text); err != nil {
+	if err := raw.UnmarshalString(audio); err != nil {
 		return Description{}, fmt.Errorf("%w: %v", ErrSyntax, err)
 	}
 	d := Description{
@@ -29,6 +36,27 @@ func Parse(b []byte) (Description, error) {
 		return d, ErrNoAudio
 	}
 	return d, d.readAudio(&raw, raw.MediaDescriptions[0])
+}
+
+// plainLines holds lines that end in CRLF or LF (RFC 8866 §5) to byte-string
+// (§9), and those of which a Description keeps words to the rule of all values.
+func plainLines(s string) error {
+	for line := range strings.Lines(s) {
+		value, ok := strings.CutSuffix(line, "\n")
+		if ok {
+			value = strings.TrimSuffix(value, "\r")
+		}
+		check := text.Bytes
+		for _, kept := range []string{"o=", "m=", "a=rtpmap:", "a=fmtp:"} {
+			if strings.HasPrefix(value, kept) {
+				check = text.Value
+			}
+		}
+		if err := check(value); err != nil {
+			return fmt.Errorf("line %q: %w", value, err)
+		}
+	}
+	return nil
 }
 
 func usable(m sdp.MediaName) bool {
@@ -80,15 +108,15 @@ func connectionAddress(raw *sdp.SessionDescription, line *sdp.MediaDescription) 
 }
 
 // unicast refuses what RTP cannot be sent to: names, multicast, the wrong family.
-func unicast(addressType, text string) (netip.Addr, error) {
-	a, err := netip.ParseAddr(text)
+func unicast(addressType, address string) (netip.Addr, error) {
+	a, err := netip.ParseAddr(address)
 	switch {
 	case err != nil || a.Zone() != "":
-		return netip.Addr{}, fmt.Errorf("%w: %q is not an IP address", ErrBadAddress, text)
+		return netip.Addr{}, fmt.Errorf("%w: %q is not an IP address", ErrBadAddress, address)
 	case a.Is4() != (addressType == "IP4"):
-		return netip.Addr{}, fmt.Errorf("%w: %q is not %s", ErrBadAddress, text, addressType)
+		return netip.Addr{}, fmt.Errorf("%w: %q is not %s", ErrBadAddress, address, addressType)
 	case a.IsMulticast():
-		return netip.Addr{}, fmt.Errorf("%w: %q is multicast", ErrBadAddress, text)
+		return netip.Addr{}, fmt.Errorf("%w: %q is multicast", ErrBadAddress, address)
 	}
 	return a, nil
 }
@@ -96,7 +124,7 @@ func unicast(addressType, text string) (netip.Addr, error) {
 // rtcpAddress reads the value of a=rtcp: "port" or "port IN IP4 address"
 // (RFC 3605 §2.1).
 func rtcpAddress(value string, at netip.Addr) (netip.AddrPort, error) {
-	f := strings.Fields(value)
+	f := fields(value)
 	if len(f) != 1 && len(f) != 4 {
 		return netip.AddrPort{}, fmt.Errorf("%w: a=rtcp:%s", ErrBadAddress, value)
 	}
@@ -117,7 +145,7 @@ func rtcpAddress(value string, at netip.Addr) (netip.AddrPort, error) {
 
 // packetTime reads a=ptime: milliseconds, a fraction allowed (RFC 8866 §6.4).
 func packetTime(value string) (time.Duration, error) {
-	ms, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+	ms, err := strconv.ParseFloat(strings.Trim(value, blanks), 64)
 	if err != nil || !(ms > 0 && ms < 60_000) {
 		return 0, fmt.Errorf("%w: a=ptime:%s", ErrSyntax, value)
 	}
@@ -176,15 +204,15 @@ func described(c Codec, number string, attributes []sdp.Attribute) (Codec, error
 		}
 		switch a.Key {
 		case "rtpmap":
-			name, rates, _ := strings.Cut(strings.TrimSpace(rest), "/")
+			name, rates, _ := strings.Cut(strings.Trim(rest, blanks), "/")
 			rate, _, _ := strings.Cut(rates, "/") // a channel count may follow
 			hz, err := strconv.ParseUint(rate, 10, 32)
-			if err != nil || name == "" {
+			if err != nil || name == "" || word(name) != name {
 				return Codec{}, fmt.Errorf("%w: a=rtpmap:%s", ErrSyntax, a.Value)
 			}
 			c.Name, c.ClockRate = name, uint32(hz)
 		case "fmtp":
-			c.Params = strings.TrimSpace(rest)
+			c.Params = strings.Trim(rest, blanks)
 		}
 	}
 	return c, nil
@@ -197,14 +225,14 @@ type otherLines struct{ before, after []MediaLine }
 // the b= lines. pion/sdp refuses a whole description for one media, transport
 // or bandwidth name it does not know (m=image ... udptl), where RFC 3264 §6
 // wants that line rejected alone and RFC 8866 §5.8 that bandwidth ignored.
-func audioOnly(text string) (string, otherLines) {
+func audioOnly(all string) (string, otherLines) {
 	var keep strings.Builder
 	var others otherLines
 	taken, keeping := false, true
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(all) {
 		value, isMedia := strings.CutPrefix(line, "m=")
 		if isMedia {
-			m, port, ok := mediaLine(value)
+			m, port, ok := mediaLine(strings.TrimRight(value, "\r\n"))
 			keeping = !ok || !taken && m.Media == "audio" && m.Proto == "RTP/AVP" && port != "0"
 			switch {
 			case !ok: // for pion/sdp to refuse
@@ -225,7 +253,7 @@ func audioOnly(text string) (string, otherLines) {
 
 // mediaLine reads "audio 4000 RTP/AVP 0 8".
 func mediaLine(value string) (m MediaLine, port string, ok bool) {
-	f := strings.Fields(value)
+	f := fields(value)
 	if len(f) < 4 {
 		return m, "", false
 	}

@@ -15,7 +15,6 @@ const maxReadErrors = 16
 
 // read is the one goroutine that reads a socket.
 func (s *Stream) read(conn net.PacketConn, carriesRTP bool) {
-	defer s.wg.Done()
 	buf := make([]byte, readBufferSize)
 	var header rtp.Header // its slices are reused
 	for failures := 0; failures < maxReadErrors; {

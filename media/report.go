@@ -51,9 +51,6 @@ func (s *Stream) sendReport() {
 }
 
 func (s *Stream) dueReport(now time.Time) ([]byte, net.PacketConn, net.Addr) {
-	if s.closed {
-		return nil, nil, nil
-	}
 	r := &s.report
 	if r.early && s.rtcp.addr != nil { // at Start, or as soon as there is somewhere to send it
 		r.early = false

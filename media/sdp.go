@@ -1,6 +1,7 @@
 package media
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -8,6 +9,8 @@ import (
 	"time"
 
 	"github.com/pion/sdp/v3"
+
+	"github.com/natproof/natproof/internal/text"
 )
 
 // Direction is who sends, seen from the one who wrote the description.
@@ -146,7 +149,9 @@ func portAbove(rtp netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(rtp.Addr(), rtp.Port()+1)
 }
 
-// Marshal writes d as application/sdp.
+// Marshal writes d as application/sdp. What a value cannot have is left out, so that
+// Parse reads back the same: control characters everywhere, blanks in Username, Name,
+// Media and Proto, a slash in Name. A word of which nothing is left is "-".
 func Marshal(d Description) []byte {
 	if len(d.Codecs) == 0 {
 		d.Codecs = DefaultCodecs()
@@ -159,10 +164,7 @@ func Marshal(d Description) []byte {
 	if !origin.IsValid() {
 		origin = addr
 	}
-	username := d.Username
-	if username == "" {
-		username = "-"
-	}
+	username := word(d.Username)
 	out := sdp.SessionDescription{
 		Origin: sdp.Origin{
 			Username: username, SessionID: d.SessionID, SessionVersion: d.SessionVersion,
@@ -177,7 +179,7 @@ func Marshal(d Description) []byte {
 			out.MediaDescriptions = append(out.MediaDescriptions, d.audioLine())
 		}
 		out.MediaDescriptions = append(out.MediaDescriptions, &sdp.MediaDescription{
-			MediaName: sdp.MediaName{Media: o.Media, Protos: []string{o.Proto}, Formats: []string{o.Formats}},
+			MediaName: sdp.MediaName{Media: word(o.Media), Protos: []string{word(o.Proto)}, Formats: []string{words(o.Formats, " ")}},
 		})
 	}
 	if d.AudioIndex >= len(d.Others) {
@@ -190,6 +192,21 @@ func Marshal(d Description) []byte {
 	return b
 }
 
+// blanks are what separates words: those of ASCII and no others, so that bytes that are
+// not UTF-8 stay what they are.
+const blanks = " \t"
+
+func fields(s string) []string {
+	return strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(blanks, r) })
+}
+
+// word is s as one word, words as some with a separator between them.
+func word(s string) string { return words(s, "") }
+
+func words(s, separator string) string {
+	return cmp.Or(strings.Join(fields(text.Strip(s)), separator), "-")
+}
+
 func (d Description) audioLine() *sdp.MediaDescription {
 	line := &sdp.MediaDescription{MediaName: sdp.MediaName{
 		Media: "audio", Port: sdp.RangedPort{Value: int(d.RTP.Port())}, Protos: []string{"RTP", "AVP"},
@@ -197,9 +214,9 @@ func (d Description) audioLine() *sdp.MediaDescription {
 	for _, c := range d.Codecs {
 		number := strconv.Itoa(int(c.PayloadType))
 		line.MediaName.Formats = append(line.MediaName.Formats, number)
-		line.Attributes = append(line.Attributes, sdp.NewAttribute("rtpmap", fmt.Sprintf("%s %s/%d", number, c.Name, c.ClockRate)))
-		if c.Params != "" {
-			line.Attributes = append(line.Attributes, sdp.NewAttribute("fmtp", number+" "+c.Params))
+		line.Attributes = append(line.Attributes, sdp.NewAttribute("rtpmap", fmt.Sprintf("%s %s/%d", number, word(strings.ReplaceAll(c.Name, "/", "")), c.ClockRate)))
+		if params := strings.Trim(text.Strip(c.Params), blanks); params != "" {
+			line.Attributes = append(line.Attributes, sdp.NewAttribute("fmtp", number+" "+params))
 		}
 	}
 	if d.PTime > 0 {

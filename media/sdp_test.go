@@ -79,6 +79,9 @@ func TestParse(t *testing.T) {
 				d.Others = []media.MediaLine{{"audio", "RTP/SAVP", "0"}, {"audio", "RTP/AVP", "0"}}
 				d.AudioIndex = 2
 			})},
+		{"tabs and other alphabets", sdp(v, o, s, c, t0, "a=x:caf\xe9 \x07", m, "a=fmtp:0 caf\xe9\tя"), with(func(d *media.Description) {
+			d.Codecs = []media.Codec{{PayloadType: 0, Name: "PCMU", ClockRate: 8000, Params: "caf\xe9\tя"}}
+		})},
 		{"old-style hold", sdp(v, o, s, "c=IN IP4 0.0.0.0", t0, m), with(func(d *media.Description) {
 			d.RTP, d.RTCP = ap("0.0.0.0:4000"), ap("0.0.0.0:4001")
 		})},
@@ -110,6 +113,16 @@ func TestParseRefuses(t *testing.T) {
 		{"port is a word", sdp(v, o, s, c, t0, "m=audio xyz RTP/AVP 0"), media.ErrSyntax},
 		{"payload type is a word", sdp(v, o, s, c, t0, "m=audio 4000 RTP/AVP x"), media.ErrSyntax},
 		{"payload type over 127", sdp(v, o, s, c, t0, "m=audio 4000 RTP/AVP 128"), media.ErrSyntax},
+		{"a name of two words", sdp(v, o, s, c, t0, m, "a=rtpmap:0 PC MU/8000"), media.ErrSyntax},
+		{"a bare CR in a value that is kept", sdp(v, o, s, c, t0, m, "a=fmtp:0 0\r00"), media.ErrSyntax},
+		{"a bare CR in a value that is not", sdp(v, o, s, c, t0, m, "a=x:0\r00"), media.ErrSyntax},
+		{"a line hidden behind a bare CR", sdp(v, o, s, c, t0, m, "a=x\ra=sendonly"), media.ErrSyntax},
+		{"two CRs", sdp(v, o, s, c, t0, m+"\r"), media.ErrSyntax},
+		{"a last CR", append(sdp(v, o, s, c, t0, m), '\r'), media.ErrSyntax},
+		{"NUL", sdp(v, o, "s=\x00", c, t0, m), media.ErrSyntax},
+		{"an escape sequence", sdp(v, o, s, c, t0, m, "a=fmtp:0 \x1b[2J"), media.ErrControl},
+		{"DEL in o=", sdp(v, "o=a\x7fb 1 2 IN IP4 192.0.2.1", s, c, t0, m), media.ErrControl},
+		{"a control character in another m= line", sdp(v, o, s, c, t0, m, "m=image 9 udp\x01tl t38"), media.ErrControl},
 		{"rtpmap without a rate", sdp(v, o, s, c, t0, m, "a=rtpmap:0 PCMU"), media.ErrSyntax},
 		{"ptime is a word", sdp(v, o, s, c, t0, m, "a=ptime:soon"), media.ErrSyntax},
 		{"ptime is not a number", sdp(v, o, s, c, t0, m, "a=ptime:NaN"), media.ErrSyntax},
@@ -153,6 +166,24 @@ func TestMarshal(t *testing.T) {
 		"a=rtpmap:0 PCMU/8000", "a=rtpmap:8 PCMA/8000", "a=rtpmap:101 telephone-event/8000", "a=fmtp:101 0-15",
 		"a=ptime:20", "a=rtcp:61000", "a=rtcp-mux", "a=sendonly",
 		"m=video 0 RTP/AVP 31 34"))
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("-want +got\n%s", d)
+	}
+}
+
+// What a line cannot carry is not written, and so never becomes another line.
+func TestMarshalWritesNoControlCharacters(t *testing.T) {
+	got := string(media.Marshal(media.Description{
+		RTP: ap("192.0.2.1:4000"), Username: "a b\r\nc",
+		Codecs: []media.Codec{
+			{Name: "PC\x00MU \n", ClockRate: 8000, Params: " 0-15\r\na=inactive\r\n"},
+			{PayloadType: 8, Name: "PCMA", ClockRate: 8000, Params: "\r\n"},
+		},
+		Others: []media.MediaLine{{"im\rage", "udp tl", "t38 \n x"}},
+	}))
+	want := string(sdp(v, "o=abc 0 0 IN IP4 192.0.2.1", s, c, t0,
+		"m=audio 4000 RTP/AVP 0 8", "a=rtpmap:0 PCMU/8000", "a=fmtp:0 0-15a=inactive", "a=rtpmap:8 PCMA/8000", "a=sendrecv",
+		"m=image 0 udptl t38 x"))
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got\n%s", d)
 	}

@@ -50,18 +50,27 @@ func (s *Stream) run() {
 	defer close(s.senderDone)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	if s.cfg.ReadLate {
+		s.sendDue()
+		s.listen()
+	}
 	for {
 		select {
 		case <-s.stop:
+			s.sendDue() // Close at the very instant of a packet: the packet leaves first, always
 			return
 		case <-timer.C:
 		case <-s.wake:
 		}
-		for s.sendRTP() {
-		}
-		s.sendReport()
+		s.sendDue()
 		timer.Reset(s.untilNext())
 	}
+}
+
+func (s *Stream) sendDue() {
+	for s.sendRTP() {
+	}
+	s.sendReport()
 }
 
 // sendRTP sends the next packet that is due and says whether it did.
@@ -77,9 +86,6 @@ func (s *Stream) sendRTP() bool {
 func (s *Stream) nextRTP(now time.Time) ([]byte, net.Addr) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return nil, nil
-	}
 	o := &s.out
 	elapsed := now.Sub(s.start)
 	if !s.sendingRTP() {

@@ -35,9 +35,9 @@ type Stream struct {
 	stats      Stats
 }
 
-// New starts reading the sockets at once, so that STUN can run on them, and
-// sends nothing until Start. From now on the Stream owns the sockets and Close
-// closes them; when New fails they stay the caller's.
+// New starts reading the sockets at once, so that STUN can run on them (but see
+// Config.ReadLate), and sends nothing until Start. From now on the Stream owns the
+// sockets and Close closes them; when New fails they stay the caller's.
 func New(cfg Config) (*Stream, error) {
 	cfg = cfg.withDefaults()
 	if err := cfg.validate(); err != nil {
@@ -51,13 +51,18 @@ func New(cfg Config) (*Stream, error) {
 		send:    true,
 		recv:    true,
 	}
-	s.wg.Add(1)
-	go s.read(cfg.RTP, true)
-	if cfg.RTCP != nil {
-		s.wg.Add(1)
-		go s.read(cfg.RTCP, false)
+	if !cfg.ReadLate {
+		s.listen()
 	}
 	return s, nil
+}
+
+// listen starts to read the sockets.
+func (s *Stream) listen() {
+	s.wg.Go(func() { s.read(s.cfg.RTP, true) })
+	if s.cfg.RTCP != nil {
+		s.wg.Go(func() { s.read(s.cfg.RTCP, false) })
+	}
 }
 
 // Start begins to send: RTP now and every PTime after, RTCP now and then at
@@ -147,8 +152,8 @@ func (s *Stream) Stats() Stats {
 	return st
 }
 
-// Close stops sending, says goodbye by RTCP BYE if anything was sent, closes
-// the sockets and waits until both are let go. A second Close does nothing.
+// Close sends what is due at this very moment, says goodbye by RTCP BYE if anything was
+// sent, closes the sockets and waits until both are let go. A second Close does nothing.
 func (s *Stream) Close() error {
 	s.mu.Lock()
 	if s.closed {

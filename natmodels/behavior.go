@@ -3,6 +3,8 @@ package natmodels
 import (
 	"slices"
 	"time"
+
+	"github.com/natproof/natproof/natmodels/internal/enum"
 )
 
 // Behavior is what a theory needs to know of a box: how it treats UDP, in the words of RFC
@@ -27,29 +29,13 @@ type Behavior struct {
 	SIPHelper   bool // it keeps SIP connections and opens what SIP messages announce, as Linux does
 }
 
-// Behavior is the behavior of UDP through a box with these settings.
-func (c Config) Behavior() Behavior {
-	b := Behavior{
-		Kind: c.Kind, Mapping: c.Mapping, Filtering: c.filtering(UDP), FilterScope: c.FilterScope,
-		PortChoice: c.PortChoice, Preserved: c.preserved(),
-		Unreplied: c.Unreplied(), Idle: c.Idle(), StreamAfter: c.StreamAfter, Refresh: c.Refresh,
-		Hairpin: c.Hairpin, Pooling: c.Pooling, Unsolicited: c.Unsolicited, SIPHelper: c.SIPHelper,
+// Code returns the code of the mapping and filtering behavior, such as "eim-apdf", or
+// "none" for a Router. A box that keeps ports has endpoint-independent mapping.
+func (b Behavior) Code() string {
+	if b.Kind == Router {
+		return "none"
 	}
-	if c.tracks() && b.StreamAfter == 0 {
-		b.StreamAfter = trackStreamAfter
-	}
-	return b
-}
-
-// preserved lists the ports of which PreservesPort is true.
-func (c Config) preserved() []PortRange {
-	var all []PortRange
-	for _, r := range []PortRange{{1, 1023}, c.PortRange.orDefault(), {1, 65535}} {
-		if r.First <= r.Last && c.PreservesPort(r.First) && c.PreservesPort(r.Last) && !slices.Contains(all, r) {
-			all = append(all, r)
-		}
-	}
-	return all
+	return enum.Name(mappingCodes, b.Mapping) + "-" + enum.Name(filteringCodes, b.Filtering)
 }
 
 // Translates reports whether packets that go through show another source outside.

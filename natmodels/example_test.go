@@ -2,10 +2,12 @@ package natmodels_test
 
 import (
 	"fmt"
+	"log"
 	"net/netip"
 	"time"
 
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 )
 
 var (
@@ -18,14 +20,13 @@ var (
 // A phone asks a STUN server for its external endpoint and is called at it by
 // somebody it has not sent to.
 func Example() {
-	cfg, err := natmodels.Preset("port-restricted")
+	model, err := catalogue.Lookup("port-restricted")
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
-	cfg.External = []netip.Addr{public}
-	nat, err := natmodels.New(cfg)
+	nat, err := model.New(natmodels.Place{External: []netip.Addr{public}})
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
 	}
 	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
@@ -53,14 +54,18 @@ func Example() {
 
 // A symmetric NAT with predictable ports: each destination gets the next port.
 func Example_sequentialPorts() {
-	cfg, _ := natmodels.Preset("symmetric")
-	cfg.External = []netip.Addr{public}
-	cfg.PortChoice = natmodels.Sequential
-	cfg.Step = 2
-	cfg.PortRange = natmodels.PortRange{First: 40000, Last: 49999}
-	nat, err := natmodels.New(cfg)
+	model, err := catalogue.Parse("stepwise", `
+like        symmetric
+ports       sequential
+step        2
+port-range  40000-49999
+`)
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
+	}
+	nat, err := model.Model.New(natmodels.Place{External: []netip.Addr{public}})
+	if err != nil {
+		log.Fatal(err)
 	}
 	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, dst := range []netip.AddrPort{server, peer} {
@@ -73,29 +78,31 @@ func Example_sequentialPorts() {
 }
 
 // A setting that would have no effect is refused.
-func ExampleConfig_Validate() {
-	cfg, _ := natmodels.Preset("full-cone")
-	cfg.External = []netip.Addr{public}
-	cfg.Step = 2
-	cfg.Pooling = natmodels.Arbitrary
-	fmt.Println(cfg.Validate())
+func ExampleModel_Validate() {
+	model, err := catalogue.Lookup("full-cone")
+	if err != nil {
+		log.Fatal(err)
+	}
+	if model, err = model.With("step", "2"); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(model.Validate())
 	// Output:
-	// natmodels: config: Step: 2 has no meaning for port choice preserve-else-random, only for sequential
-	// natmodels: config: Pooling: arbitrary pooling needs at least two external addresses
+	// natmodels: config: step: 2 has no meaning for port choice preserve-else-random, only for sequential
 }
 
 // A port forward.
 func ExampleStaticMapping() {
-	cfg, _ := natmodels.Preset("symmetric")
-	cfg.External = []netip.Addr{public}
-	cfg.Static = []natmodels.StaticMapping{{
-		Protocol: natmodels.UDP,
-		Internal: phone,
-		External: netip.AddrPortFrom(public, 5060),
-	}}
-	nat, err := natmodels.New(cfg)
+	model, err := catalogue.Lookup("symmetric")
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
+	}
+	nat, err := model.New(natmodels.Place{
+		External: []netip.Addr{public},
+		Static:   []natmodels.StaticMapping{{Protocol: natmodels.UDP, Internal: phone, External: netip.AddrPortFrom(public, 5060)}},
+	})
+	if err != nil {
+		log.Fatal(err)
 	}
 	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	v := nat.Inbound(natmodels.Packet{Protocol: natmodels.UDP, Src: peer, Dst: netip.AddrPortFrom(public, 5060)}, now)
@@ -105,12 +112,14 @@ func ExampleStaticMapping() {
 }
 
 // What a NAT remembers can be looked at.
-func ExampleNAT_Mappings() {
-	cfg, _ := natmodels.Preset("address-restricted")
-	cfg.External = []netip.Addr{public}
-	nat, err := natmodels.New(cfg)
+func ExampleBox() {
+	model, err := catalogue.Lookup("address-restricted")
 	if err != nil {
-		panic(err)
+		log.Fatal(err)
+	}
+	nat, err := model.New(natmodels.Place{External: []netip.Addr{public}})
+	if err != nil {
+		log.Fatal(err)
 	}
 	now := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	nat.Outbound(natmodels.Packet{Protocol: natmodels.UDP, Src: phone, Dst: server}, now)

@@ -71,7 +71,7 @@ func (f TCPFlags) String() string {
 func ParseTCPFlags(s string) (TCPFlags, error) {
 	var f TCPFlags
 	for name := range strings.SplitSeq(s, "+") {
-		bit, err := parseEnum[uint8]("TCP flag", name, flagNames)
+		bit, err := parse[uint8]("TCP flag", name, flagNames)
 		if err != nil {
 			return 0, err
 		}
@@ -132,11 +132,11 @@ type Packet struct {
 	Quoted *Packet
 }
 
-// icmp reports whether p is a message of ICMP, of either version.
-func (p *Packet) icmp() bool { return p.Protocol == ICMP || p.Protocol == ICMPv6 }
+// IsICMP reports whether p is a message of ICMP, of either version.
+func (p *Packet) IsICMP() bool { return p.Protocol == ICMP || p.Protocol == ICMPv6 }
 
-// echo reports whether p is an ICMP echo request, or reply.
-func (p *Packet) echo() (request, reply bool) {
+// Echo reports whether p is an ICMP echo request, or reply.
+func (p *Packet) Echo() (request, reply bool) {
 	switch p.Protocol {
 	case ICMP:
 		return p.Type == EchoRequest, p.Type == EchoReply
@@ -144,6 +144,12 @@ func (p *Packet) echo() (request, reply bool) {
 		return p.Type == V6EchoRequest, p.Type == V6EchoReply
 	}
 	return false, false
+}
+
+// IsError reports whether p is an ICMP message of a type that quotes a packet.
+func (p *Packet) IsError() bool {
+	_, known := icmpErrorNames[icmpKind{p.Protocol, p.Type}]
+	return known
 }
 
 // Equal reports whether p and q are equal, what they quote included.
@@ -163,8 +169,8 @@ func (p Packet) What() string {
 	switch {
 	case p.Protocol == TCP:
 		return "tcp " + p.Flags.String()
-	case p.icmp():
-		request, reply := p.echo()
+	case p.IsICMP():
+		request, reply := p.Echo()
 		name, known := icmpErrorNames[icmpKind{p.Protocol, p.Type}]
 		switch {
 		case request:

@@ -1,4 +1,4 @@
-package natmodels
+package natmodels_test
 
 import (
 	"fmt"
@@ -9,14 +9,24 @@ import (
 	"time"
 
 	"github.com/cockroachdb/datadriven"
+
+	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
+	"github.com/natproof/natproof/natmodels/internal/boxtest"
+	"github.com/natproof/natproof/natmodels/internal/judge"
+	"github.com/natproof/natproof/natmodels/translate"
 )
 
 // TestScripts plays the scripts in testdata. A script builds a NAT and sends packets
 // through it:
 //
-//	nat SETTING=VALUE ...     a new NAT; time starts at 0
-//	change SETTING=VALUE ...  SetBehavior
-//	run                       steps, one a line, answered one a line
+//	nat PLACE ...  a new NAT with these settings, one a line, in the settings notation;
+//	               a translator, unless they say otherwise; time starts at 0
+//	change         SetBehavior, with settings that change
+//	run            steps, one a line, answered one a line
+//
+// A PLACE is external=ADDR or external=(ADDR,ADDR), static=(INTERNAL,EXTERNAL,...) and
+// seed=NUMBER.
 //
 // The steps are
 //
@@ -45,33 +55,34 @@ import (
 // Rewrite the answers with go test -run TestScripts -rewrite, and read the diff.
 func TestScripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/scripts", func(t *testing.T, path string) {
-		s := &script{now: benchStart}
+		s := &script{now: boxtest.Start}
 		datadriven.RunTest(t, path, s.directive)
 	})
 }
 
 type script struct {
-	nat *NAT
+	nat natmodels.Box
 	now time.Time
 }
 
 func (s *script) directive(t *testing.T, d *datadriven.TestData) string {
 	switch d.Cmd {
 	case "nat":
-		cfg, err := settings(Config{}, d.CmdArgs)
-		if err == nil {
-			s.now = benchStart
-			s.nat, err = New(cfg)
+		m, err := model(translate.Config{}, d.Input)
+		if err != nil {
+			return err.Error() + "\n"
 		}
-		return errorOr(err, cfg.Code()+"\n")
+		nat, err := m.New(place(t, d))
+		if err == nil {
+			s.nat, s.now = nat, boxtest.Start
+		}
+		return errorOr(err, m.Behavior().Code()+"\n")
 	case "change":
-		cfg := s.nat.Config()
-		cfg.External, cfg.Static, cfg.Seed = nil, nil, 0
-		cfg, err := settings(cfg, d.CmdArgs)
-		if err == nil {
-			err = s.nat.SetBehavior(cfg)
+		m, err := model(s.nat.Model(), d.Input)
+		if err != nil {
+			return err.Error() + "\n"
 		}
-		return errorOr(err, cfg.Code()+"\n")
+		return errorOr(s.nat.SetBehavior(m), m.Behavior().Code()+"\n")
 	case "run":
 		var out strings.Builder
 		for line := range strings.Lines(d.Input) {
@@ -81,6 +92,41 @@ func (s *script) directive(t *testing.T, d *datadriven.TestData) string {
 	}
 	t.Fatalf("%s: unknown directive %q", d.Pos, d.Cmd)
 	return ""
+}
+
+// model reads settings: those of a whole NAT, or changes.
+func model(base natmodels.Model, settings string) (natmodels.Model, error) {
+	if strings.HasPrefix(settings, "kind") || strings.HasPrefix(settings, "like") {
+		e, err := catalogue.Parse("settings", settings)
+		return e.Model, err
+	}
+	return catalogue.Vary(base, settings)
+}
+
+func place(t *testing.T, d *datadriven.TestData) (p natmodels.Place) {
+	for _, a := range d.CmdArgs {
+		switch a.Key {
+		case "external":
+			for _, v := range a.Vals {
+				p.External = append(p.External, netip.MustParseAddr(v))
+			}
+		case "static":
+			for i := 0; i+1 < len(a.Vals); i += 2 {
+				p.Static = append(p.Static, natmodels.StaticMapping{
+					Protocol: natmodels.UDP, Internal: netip.MustParseAddrPort(a.Vals[i]), External: netip.MustParseAddrPort(a.Vals[i+1]),
+				})
+			}
+		case "seed":
+			seed, err := strconv.ParseUint(a.Vals[0], 10, 64)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Seed = seed
+		default:
+			t.Fatalf("%s: no place has %s", d.Pos, a.Key)
+		}
+	}
+	return p
 }
 
 func errorOr(err error, otherwise string) string {
@@ -109,7 +155,7 @@ func (s *script) step(t *testing.T, line string) string {
 			t.Fatal(err)
 		}
 		s.now = s.now.Add(d)
-		return fmt.Sprintf("it is %v\n", s.now.Sub(benchStart))
+		return fmt.Sprintf("it is %v\n", s.now.Sub(boxtest.Start))
 	case "mappings":
 		var out strings.Builder
 		for _, m := range n.Mappings(s.now) {
@@ -141,7 +187,7 @@ func (s *script) step(t *testing.T, line string) string {
 }
 
 func (s *script) expect(t *testing.T, w []string) string {
-	e := Expectation{Protocol: map[string]Protocol{"udp": UDP, "tcp": TCP}[w[0]], Internal: netip.MustParseAddrPort(w[2])}
+	e := natmodels.Expectation{Protocol: map[string]natmodels.Protocol{"udp": natmodels.UDP, "tcp": natmodels.TCP}[w[0]], Internal: netip.MustParseAddrPort(w[2])}
 	var err error
 	if w[1] != "anybody" {
 		e.Remote, err = netip.ParseAddr(w[1])
@@ -153,20 +199,20 @@ func (s *script) expect(t *testing.T, w []string) string {
 		t.Fatal(err)
 	}
 	external, reason := s.nat.Expect(e, s.now)
-	if reason != NotDropped {
+	if reason != natmodels.NotDropped {
 		return "refused, " + reason.String() + "\n"
 	}
 	return fmt.Sprintf("%v\n", external)
 }
 
-func parsePacket(w []string) Packet {
-	var p Packet
+func parsePacket(w []string) natmodels.Packet {
+	var p natmodels.Packet
 	var err error
 	name, code, _ := strings.Cut(w[0], "/")
 	switch name {
 	case "tcp":
-		p.Protocol = TCP
-		p.Flags, err = ParseTCPFlags(w[1])
+		p.Protocol = natmodels.TCP
+		p.Flags, err = natmodels.ParseTCPFlags(w[1])
 		w = w[2:]
 	case "echo-request", "echo-reply":
 		w = w[1:]
@@ -176,16 +222,16 @@ func parsePacket(w []string) Packet {
 		quoted := parsePacket(w[4:])
 		p.Quoted = &quoted
 	default:
-		p.Protocol = UDP
+		p.Protocol = natmodels.UDP
 	}
 	if err != nil {
 		panic(err)
 	}
 	p.Src, p.Dst = parseEnd(w[0]), parseEnd(w[2])
 	if p.Protocol == 0 {
-		p.Protocol, p.Type = ICMP, icmpNames[name]
+		p.Protocol, p.Type = natmodels.ICMP, icmpNames[name]
 		if p.Src.Addr().Is6() {
-			p.Protocol, p.Type = ICMPv6, icmpv6Names[name]
+			p.Protocol, p.Type = natmodels.ICMPv6, icmpv6Names[name]
 		}
 	}
 	return p
@@ -193,12 +239,12 @@ func parsePacket(w []string) Packet {
 
 var (
 	icmpNames = map[string]uint8{
-		"echo-request": EchoRequest, "echo-reply": EchoReply, "unreachable": DestUnreachable,
-		"time-exceeded": TimeExceeded, "parameter-problem": ParamProblem, "redirect": Redirect,
+		"echo-request": natmodels.EchoRequest, "echo-reply": natmodels.EchoReply, "unreachable": natmodels.DestUnreachable,
+		"time-exceeded": natmodels.TimeExceeded, "parameter-problem": natmodels.ParamProblem, "redirect": natmodels.Redirect,
 	}
 	icmpv6Names = map[string]uint8{
-		"echo-request": V6EchoRequest, "echo-reply": V6EchoReply, "unreachable": V6DestUnreachable,
-		"time-exceeded": V6TimeExceeded, "parameter-problem": V6ParamProblem, "too-big": V6PacketTooBig,
+		"echo-request": natmodels.V6EchoRequest, "echo-reply": natmodels.V6EchoReply, "unreachable": natmodels.V6DestUnreachable,
+		"time-exceeded": natmodels.V6TimeExceeded, "parameter-problem": natmodels.V6ParamProblem, "too-big": natmodels.V6PacketTooBig,
 	}
 )
 
@@ -218,14 +264,14 @@ func orNone(s string) string {
 }
 
 // describe prints what becomes of a packet, and the sentence that explains it.
-func (s *script) describe(v Verdict) string {
-	if v.Action == Drop {
+func (s *script) describe(v natmodels.Verdict) string {
+	if v.Action == natmodels.Drop {
 		return "dropped, " + s.nat.Explain(v) + "\n"
 	}
-	if v.Action == Reply {
+	if v.Action == natmodels.Reply {
 		return s.nat.Explain(v) + "\n"
 	}
-	if v.Packet.Protocol == UDP {
+	if v.Packet.Protocol == natmodels.UDP {
 		return fmt.Sprintf("%v -> %v, %s\n", v.Packet.Src, v.Packet.Dst, s.nat.Explain(v))
 	}
 	return fmt.Sprintf("%v, %s\n", v.Packet, s.nat.Explain(v))
@@ -240,7 +286,7 @@ func (s *script) admitted(external netip.AddrPort) string {
 			}
 			var out strings.Builder
 			for _, r := range remotes {
-				fmt.Fprintln(&out, remoteString(r))
+				fmt.Fprintln(&out, judge.Remote(r))
 			}
 			return orNone(out.String())
 		}
@@ -248,13 +294,13 @@ func (s *script) admitted(external netip.AddrPort) string {
 	return "no such mapping\n"
 }
 
-func describeStats(st Stats) string {
+func describeStats(st natmodels.Stats) string {
 	var out strings.Builder
 	fmt.Fprintf(&out, "outbound %d inbound %d: forwarded %d hairpinned %d", st.Outbound, st.Inbound, st.Forwarded, st.Hairpinned)
 	if st.Replied > 0 {
 		fmt.Fprintf(&out, " replied %d", st.Replied)
 	}
-	for _, r := range Reasons() {
+	for _, r := range natmodels.Reasons() {
 		if st.Dropped[r] > 0 {
 			fmt.Fprintf(&out, " %v %d", r, st.Dropped[r])
 		}
@@ -265,101 +311,4 @@ func describeStats(st Stats) string {
 	}
 	fmt.Fprintf(&out, "live %d; static %d\n", st.Live, st.Static)
 	return out.String()
-}
-
-// settings changes cfg by the arguments of a directive.
-func settings(cfg Config, args []datadriven.CmdArg) (Config, error) {
-	for _, a := range args {
-		if err := setting(&cfg, a.Key, a.Vals); err != nil {
-			return cfg, err
-		}
-	}
-	return cfg, nil
-}
-
-func setting(cfg *Config, key string, vals []string) (err error) {
-	first := ""
-	if len(vals) > 0 {
-		first = vals[0]
-	}
-	switch key {
-	case "preset":
-		external := cfg.External
-		*cfg, err = Preset(first)
-		cfg.External = external
-	case "mapping":
-		cfg.Mapping, err = ParseMapping(first)
-	case "filtering":
-		cfg.Filtering, err = ParseFiltering(first)
-	case "scope":
-		cfg.FilterScope, err = ParseFilterScope(first)
-	case "ports":
-		cfg.PortChoice, err = ParsePortChoice(first)
-	case "step":
-		cfg.Step, err = strconv.Atoi(first)
-	case "range":
-		_, err = fmt.Sscanf(first, "%d-%d", &cfg.PortRange.First, &cfg.PortRange.Last)
-	case "idle":
-		cfg.IdleTimeout, err = time.ParseDuration(first)
-	case "unreplied":
-		cfg.UnrepliedTimeout, err = time.ParseDuration(first)
-	case "refresh":
-		cfg.Refresh, err = ParseRefresh(first)
-	case "hairpin":
-		cfg.Hairpin, err = ParseHairpin(first)
-	case "pooling":
-		cfg.Pooling, err = ParsePooling(first)
-	case "kind":
-		cfg.Kind, err = parseEnum[Kind]("kind", first, kindNames)
-	case "unsolicited":
-		cfg.Unsolicited, err = ParseUnsolicited(first)
-	case "pass-invalid":
-		cfg.PassInvalid = true
-	case "prefix":
-		cfg.Prefixes = append(cfg.Prefixes, PrefixMapping{netip.MustParsePrefix(vals[0]), netip.MustParsePrefix(vals[1])})
-	case "syn":
-		cfg.TCP.SYN, err = ParseSYNPolicy(first)
-	case "parity":
-		cfg.Parity = true
-	case "contiguous":
-		cfg.Contiguous = true
-	case "classes":
-		cfg.PortClasses = true
-	case "reuse-delay":
-		cfg.ReuseDelay, err = time.ParseDuration(first)
-	case "blocks":
-		cfg.Blocks.Subscribers = netip.MustParsePrefix(vals[0])
-		cfg.Blocks.Size, err = strconv.Atoi(vals[1])
-	case "stream-after":
-		cfg.StreamAfter, err = time.ParseDuration(first)
-	case "well-known":
-		cfg.WellKnownTimeout, err = time.ParseDuration(first)
-	case "permission":
-		cfg.PermissionTimeout, err = time.ParseDuration(first)
-	case "limit":
-		cfg.Limits.PerSubscriber, err = strconv.Atoi(first)
-	case "limit-total":
-		cfg.Limits.Total, err = strconv.Atoi(first)
-	case "when-full":
-		cfg.WhenFull, err = ParseWhenFull(first)
-	case "under-load":
-		cfg.UnderLoad.Mapping, err = ParseMapping(vals[1])
-		cfg.UnderLoad.PortChoice = Random
-		cfg.UnderLoad.Mappings, _ = strconv.Atoi(first)
-	case "nat64":
-		cfg.NAT64, err = netip.ParsePrefix(first)
-	case "seed":
-		cfg.Seed, err = strconv.ParseUint(first, 10, 64)
-	case "external":
-		for _, v := range vals {
-			cfg.External = append(cfg.External, netip.MustParseAddr(v))
-		}
-	case "static":
-		for i := 0; i+1 < len(vals); i += 2 {
-			cfg.Static = append(cfg.Static, StaticMapping{UDP, netip.MustParseAddrPort(vals[i]), netip.MustParseAddrPort(vals[i+1])})
-		}
-	default:
-		return fmt.Errorf("no setting %q", key)
-	}
-	return err
 }

@@ -1,7 +1,5 @@
 package natmodels
 
-import "time"
-
 // Stats counts packets and mappings since the NAT was made. It is a comparable
 // value, and two sums always hold:
 //
@@ -34,8 +32,8 @@ func (s Stats) DroppedTotal() uint64 {
 	return sum
 }
 
-// ended counts the end of a mapping.
-func (s *Stats) ended(cause Reason) {
+// Ended counts the end of a mapping.
+func (s *Stats) Ended(cause Reason) {
 	switch cause {
 	case Expired:
 		s.Expired++
@@ -48,17 +46,4 @@ func (s *Stats) ended(cause Reason) {
 	case Evicted:
 		s.Evicted++
 	}
-}
-
-// Stats returns the counters as they stand at now.
-func (n *NAT) Stats(now time.Time) Stats {
-	n.expireAll(n.tick(now))
-	s := n.stats
-	if n.tracker != nil {
-		s.Live = uint64(n.tracker.live)
-		return s
-	}
-	s.Live = uint64(n.live - n.statics)
-	s.Static = uint64(n.statics)
-	return s
 }

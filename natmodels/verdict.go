@@ -3,6 +3,8 @@ package natmodels
 import (
 	"net/netip"
 	"time"
+
+	"github.com/natproof/natproof/natmodels/internal/enum"
 )
 
 // Action is what the NAT asks its caller to do with a packet.
@@ -18,15 +20,15 @@ const (
 	Hairpin
 	// Reply: Verdict.Packet goes back to the side the packet came from, as an
 	// answer by the NAT itself, an ICMP message or RST; the packet that came ends here,
-	// and Verdict.Reason says why. Only a packet that is [Invalid], to an address of
-	// Config.Prefixes, is itself sent back as it came.
+	// and Verdict.Reason says why. Only a packet that is [Invalid], to an address of a
+	// prefix that is translated 1:1, is itself sent back as it came.
 	Reply
 )
 
 var actionNames = [...]string{Drop: "drop", Forward: "forward", Hairpin: "hairpin", Reply: "reply"}
 
 // String returns "drop", "forward", "hairpin" or "reply".
-func (a Action) String() string { return enumName(actionNames[:], a) }
+func (a Action) String() string { return enum.Name(actionNames[:], a) }
 
 // Reason says why a packet was dropped, or answered instead of being forwarded.
 type Reason uint8
@@ -101,7 +103,7 @@ var reasonNames = [reasonCount]string{
 }
 
 // String returns the reason in lower case with hyphens, such as "no-mapping".
-func (r Reason) String() string { return enumName(reasonNames[:], r) }
+func (r Reason) String() string { return enum.Name(reasonNames[:], r) }
 
 // Reasons lists every reason for a drop, in a fixed order.
 func Reasons() []Reason {
@@ -141,8 +143,8 @@ type MappingInfo struct {
 	// mapping, the address with port 0 for address-dependent mapping, both for
 	// address-and-port-dependent mapping.
 	Remote netip.AddrPort
-	// Static marks a port forward from Config.Static, and a connection to an address of
-	// Config.Prefixes that was not begun from there.
+	// Static marks a port forward, and a connection to an address of a prefix that is
+	// translated 1:1 that was not begun from there.
 	Static bool
 	// Local marks a connection to the box itself: it has no internal endpoint.
 	Local bool

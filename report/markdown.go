@@ -5,7 +5,6 @@ import (
 	"io"
 	"strings"
 
-	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/scenarios"
 )
 
@@ -81,11 +80,7 @@ func markdownLegend(b *strings.Builder, sections []Section) {
 	}
 	b.WriteString("<details><summary>Legend</summary>\n\n| NAT | preset | behaviour |\n|---|---|---|\n")
 	for _, n := range names {
-		text, err := natmodels.PresetSummary(n)
-		if err != nil {
-			text = ""
-		}
-		fmt.Fprintf(b, "| %s | %s | %s |\n", short(n), n, escape(text))
+		fmt.Fprintf(b, "| %s | %s | %s |\n", short(n), n, escape(behaves(n)))
 	}
 	b.WriteString("\n`=` observed as predicted, cause included. `p≠o` predicted p, observed o. `≠why` failed as predicted, but for another reason.")
 	if has(sections, scenarios.NotCovered) {

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/scenarios"
 	"github.com/natproof/natproof/scenarios/cell"
 )
@@ -53,9 +53,7 @@ func legend(b *strings.Builder, sections []Section, o Options) {
 		if short(n) != n {
 			line += n + ": "
 		}
-		if text, err := natmodels.PresetSummary(n); err == nil {
-			line += text
-		}
+		line += behaves(n)
 		b.WriteString(strings.TrimRight(line, ": ") + "\n")
 	}
 	b.WriteByte('\n')
@@ -70,6 +68,16 @@ func legend(b *strings.Builder, sections []Section, o Options) {
 		signs = append(signs, "ERROR  could not be played")
 	}
 	keys(b, o, signs...)
+}
+
+// behaves says in a few words what a NAT does: by its title, or its behavior where it has none.
+func behaves(name string) string {
+	e, err := catalogue.Find(name)
+	if err != nil || e.Title != "" {
+		return e.Title // what is unknown has none
+	}
+	b := e.Model.Behavior()
+	return fmt.Sprintf("%v mapping, %v filtering", b.Mapping, b.Filtering)
 }
 
 // keys writes the signs of a table with their meanings, as many on a line as it has room for.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/natproof/natproof/bubble"
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/servers/registrar"
 	"github.com/natproof/natproof/ua"
 	"github.com/natproof/natproof/vnet"
@@ -66,12 +67,12 @@ func registerAll() (bytes float64, err error) {
 	go proxy.Serve()
 	defer func() { err = errors.Join(err, proxy.Close()) }()
 
-	cgn, err := natmodels.Preset("port-restricted")
+	cgn, err := catalogue.Lookup("port-restricted")
 	if err != nil {
 		return 0, err
 	}
-	cgn.External = []netip.Addr{netip.MustParseAddr("198.51.100.1")}
-	gw, err := lab.Internet().AddGateway("cgn", vnet.GatewayConfig{NAT: cgn})
+	place := natmodels.Place{External: []netip.Addr{netip.MustParseAddr("198.51.100.1")}}
+	gw, err := lab.Internet().AddGateway("cgn", vnet.GatewayConfig{NAT: cgn, Place: place})
 	if err != nil {
 		return 0, err
 	}

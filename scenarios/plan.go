@@ -1,7 +1,7 @@
 package scenarios
 
 import (
-	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/flows"
 	"github.com/natproof/natproof/scenarios/stage"
@@ -31,7 +31,7 @@ func ParseID(id string) (cell.Cell, error) { return Space().ParseID(id) }
 // address learned by STUN.
 func Devices() []string {
 	var names []string
-	for _, name := range natmodels.DeviceNames() {
+	for _, name := range catalogue.DeviceNames() {
 		if _, err := Predict(cell.Default(flows.Register, name, cell.NoNAT), nil); err == nil {
 			names = append(names, name)
 		}

@@ -23,6 +23,8 @@ type RunOptions struct {
 	Access    *vnet.LinkConfig // the access link of each side; nil is stage.DefaultLink
 	Phones    stage.Phones     // who is at the ends; nil is this project's user agent
 	Trace     bool             // keep Events and Boxes in the Result
+	// Setup changes the world when it is built and nothing runs in it yet: its links, say.
+	Setup func(*stage.World) error
 }
 
 // Run plays one cell under virtual time and judges it. A context that has ended
@@ -132,6 +134,11 @@ func (p *production) build(lab *vnet.Lab) error {
 		return err
 	}
 	p.boxes = p.world.Boxes()
+	if p.opts.Setup != nil {
+		if err := p.opts.Setup(p.world); err != nil {
+			return err
+		}
+	}
 	for _, serve := range []func() (func() error, error){
 		p.world.ServeSTUN,
 		func() (func() error, error) { return p.world.ServeProxy(p.cell, p.opts.Seed) },

@@ -256,6 +256,9 @@ func TestResponses(t *testing.T) {
 			want: &stunclient.ErrorResponse{Code: 400}, says: "error response 400 Bad Request"},
 		{name: "500", reply: func(b []byte) []byte { return reply(b, pion.BindingError, refused(500, "Server Error")) },
 			want: &stunclient.ErrorResponse{Code: 500}},
+		{name: "control characters in the reason", reply: func(b []byte) []byte {
+			return reply(b, pion.BindingError, refused(500, "Server\r\n\x1b[31m\u009bError\x00\xff  "))
+		}, want: &stunclient.ErrorResponse{Code: 500}, says: "error response 500 Server[31mError\uFFFD"},
 		{name: "420", reply: func(b []byte) []byte {
 			return reply(b, pion.BindingError, refused(420, "Unknown Attribute"), pion.UnknownAttributes{pion.AttrChangeRequest, 0x7777})
 		}, want: &stunclient.ErrorResponse{Code: 420}, says: "420 Unknown Attribute: CHANGE-REQUEST, 0x7777",

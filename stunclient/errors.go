@@ -24,7 +24,7 @@ var (
 // An ErrorResponse is a server's refusal.
 type ErrorResponse struct {
 	Code    int             // 300 to 699, as in 420
-	Reason  string          // the server's words
+	Reason  string          // the server's words, less control characters
 	Unknown []pion.AttrType // with 420: what the server does not understand
 	// Alternate is, with 300, the server to try instead (RFC 8489 section 10).
 	Alternate netip.AddrPort

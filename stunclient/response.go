@@ -9,6 +9,7 @@ import (
 
 	pion "github.com/pion/stun/v3"
 
+	"github.com/natproof/natproof/internal/text"
 	"github.com/natproof/natproof/stunclient/attr"
 )
 
@@ -119,7 +120,7 @@ func parseError(m *pion.Message, r Response) error {
 	if code.Code < 300 || code.Code > 699 { // RFC 8489 section 14.8
 		return fmt.Errorf("%w: ERROR-CODE %d", ErrBadResponse, int(code.Code))
 	}
-	e := &ErrorResponse{Code: int(code.Code), Reason: strings.TrimRight(string(code.Reason), " "), Response: r}
+	e := &ErrorResponse{Code: int(code.Code), Reason: strings.TrimRight(text.Printable(string(code.Reason)), " "), Response: r}
 	if code.Code == pion.CodeUnknownAttribute {
 		var unknown pion.UnknownAttributes
 		if err := unknown.GetFrom(m); err == nil {

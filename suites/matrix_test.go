@@ -6,7 +6,7 @@ import (
 
 	"github.com/onsi/ginkgo/v2"
 
-	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/scenarios"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/theory"
@@ -110,7 +110,7 @@ var _ = ginkgo.Describe("Devices of the catalogue", func() {
 	ginkgo.Describe("and media, for those whose mappings outlive a remedied call", func() {
 		specs(covered(plan(cell.Choice{
 			"flow":  {"call"},
-			"a":     natmodels.DeviceNames(),
+			"a":     catalogue.DeviceNames(),
 			"b":     {cell.NoNAT, "linux-masquerade", "aws-nat-gateway"},
 			"latch": {"none", "both"},
 		})))

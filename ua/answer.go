@@ -2,67 +2,56 @@ package ua
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/natproof/natproof/internal/sipmsg"
+	"github.com/natproof/natproof/internal/sipstack"
 	"github.com/natproof/natproof/media"
 )
 
 // incoming makes a session of an INVITE outside of any dialog.
 func (c *Client) incoming(tx *serverTx) {
 	req := tx.req
-	offer, code, reason := readOffer(req)
+	offer, refusal := c.readOffer(req)
+	target, ok := firstContact(req)
 	switch {
-	case code != 0:
-		c.refuse(tx, code, reason)
+	case c.isMerged(req): // RFC 3261 section 8.2.2.2
+		c.decline(tx, Refusal{Code: sip.StatusLoopDetected})
 		return
-	case req.Contact() == nil || req.Contact().Address.Wildcard: // RFC 3261 section 8.1.1.8
-		c.refuse(tx, sip.StatusBadRequest, "Missing Contact")
+	case refusal != nil:
+		c.decline(tx, *refusal)
+		return
+	case !ok: // RFC 3261 section 8.1.1.8
+		c.decline(tx, Refusal{Code: sip.StatusBadRequest, Reason: "Missing Contact"})
 		return
 	case c.cfg.OnEvent == nil:
 		tx.reply(sip.StatusTemporarilyUnavailable, "Temporarily Unavailable", c.server()...)
 		return
 	}
+	if refusal := c.admit(tx); refusal != nil {
+		c.decline(tx, *refusal)
+		return
+	}
 	s := c.newSession(c.profileFor(req.Recipient), Incoming)
 	s.invite, s.offer = tx, offer
-	s.establishUAS(tx)
+	s.establishUAS(tx, target)
 	if c.add(s) != nil {
 		return
 	}
 	c.emit(SessionEvent{Session: s, State: Incoming})
+	s.expire()
 }
 
 // refuse answers a request that is not as it should be.
-func (c *Client) refuse(tx *serverTx, code int, reason string) {
-	c.ctr.badRequests.Add(1)
-	extra := c.server()
-	if code == sip.StatusUnsupportedMediaType {
-		extra = append(extra, sip.NewHeader("Accept", "application/sdp"))
+func (c *Client) refuse(tx *serverTx, code int, reason string, headers ...sip.Header) {
+	if !tx.refused {
+		tx.refused = true
+		c.ctr.badRequests.Add(1)
 	}
-	tx.reply(code, reason, extra...)
-}
-
-// readOffer reads the body of an INVITE; none is an offer to be made by us. A code other
-// than 0 is the answer to a body that cannot be used.
-func readOffer(req *sip.Request) (offer *media.Description, code int, reason string) {
-	if len(req.Body()) == 0 {
-		return nil, 0, ""
-	}
-	if !isSDP(req.ContentType()) {
-		return nil, sip.StatusUnsupportedMediaType, "Unsupported Media Type"
-	}
-	d, err := media.Parse(req.Body())
-	switch {
-	case errors.Is(err, media.ErrSyntax):
-		return nil, sip.StatusBadRequest, "Malformed SDP"
-	case err != nil:
-		return nil, sip.StatusNotAcceptableHere, "Not Acceptable Here"
-	}
-	return &d, 0, ""
+	tx.reply(code, reason, append(c.server(), headers...)...)
 }
 
 // profileFor finds the profile that a request is for: the one with the user of its URI.
@@ -77,23 +66,6 @@ func (c *Client) profileFor(uri sip.Uri) *Profile {
 	return nil
 }
 
-// Ring tells the caller that the phone rings (180).
-func (s *Session) Ring(ctx context.Context) error {
-	_, leave, err := s.c.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	s.mu.Lock()
-	ok := s.state == Incoming && !s.ending && !s.answer
-	s.mu.Unlock()
-	if !ok {
-		return fmt.Errorf("%w: nothing rings", ErrState)
-	}
-	_, err = s.invite.respond(sip.StatusRinging, "Ringing", nil, append(s.c.server(), s.earlyContact())...)
-	return err
-}
-
 // earlyContact is the Contact before the session has a mapping of its own.
 func (s *Session) earlyContact() *sip.ContactHeader {
 	if s.profile != nil {
@@ -101,35 +73,13 @@ func (s *Session) earlyContact() *sip.ContactHeader {
 			return p.contact(s.user())
 		}
 	}
-	return path{via: s.invite.flow.sock.local}.contact(s.user())
+	return path{via: s.invite.Socket.Local}.contact(s.user())
 }
 
 // Reject refuses an incoming call with a code from 300 to 699; an empty reason is the
 // usual one.
 func (s *Session) Reject(ctx context.Context, code int, reason string) error {
-	ctx, leave, err := s.c.enter(ctx)
-	if err != nil {
-		return err
-	}
-	defer leave()
-	if code < 300 || code > 699 {
-		return fmt.Errorf("%w: %d refuses nothing", ErrConfig, code)
-	}
-	if reason == "" {
-		reason = reasonPhrase(code)
-	}
-	if s.State() != Incoming || !s.takeFinal() {
-		return fmt.Errorf("%w: there is nothing to reject", ErrState)
-	}
-	_, err = s.invite.respond(code, reason, nil, s.c.server()...)
-	e := ending{reason: Declined, code: code}
-	if code == sip.StatusBusyHere || code == sip.StatusGlobalBusyEverywhere {
-		e.reason = Busy
-	}
-	if endErr := s.end(ctx, e); err == nil {
-		err = endErr
-	}
-	return err
+	return s.Refuse(ctx, Refusal{Code: code, Reason: reason})
 }
 
 // takeFinal says whether the caller may send the final response: only one may.
@@ -140,6 +90,7 @@ func (s *Session) takeFinal() bool {
 		return false
 	}
 	s.answer = true
+	close(s.final)
 	return true
 }
 
@@ -171,7 +122,7 @@ func (s *Session) Answer(ctx context.Context) error {
 		e.code = refusal(e.reason)
 		s.invite.reply(e.code, reasonPhrase(e.code), s.c.server()...)
 	}
-	e.bye = s.invite.final.Load() == sip.StatusOK
+	e.bye = s.invite.Final() == sip.StatusOK
 	_ = s.end(s.c.ctx, e)
 	return err
 }
@@ -188,18 +139,7 @@ func refusal(r TerminateReason) int {
 }
 
 func (s *Session) accept(ctx context.Context) error {
-	rtp, rtcp, mux := netip.AddrPort{}, netip.AddrPort{}, false
-	if s.offer != nil {
-		a, err := agree(media.Description{Mux: s.c.cfg.RTCPMux}, *s.offer)
-		if err != nil {
-			return err
-		}
-		rtp, rtcp, mux = a.RTP, a.RTCP, a.Mux
-	} else {
-		rtp = netip.AddrPortFrom(s.invite.source.Addr(), 0)
-		rtcp = rtp
-	}
-	if err := s.getMappings(ctx, s.invite.source, rtp, rtcp, !mux); err != nil {
+	if err := s.prepare(ctx); err != nil {
 		return err
 	}
 	local := s.describe(false)
@@ -230,29 +170,43 @@ func (s *Session) accept(ctx context.Context) error {
 type pending2xx struct {
 	cseq    uint32
 	tx      *serverTx
-	res     *sip.Response
+	wire    []byte // the 2xx
 	local   media.Description
 	offered bool          // the 2xx had an offer: the ACK has the answer
 	acked   chan struct{} // closed when the ACK has come
 	over    chan struct{} // closed when nobody waits any more
 }
 
+// isAcked says whether the ACK has come.
+func (w *pending2xx) isAcked() bool {
+	select {
+	case <-w.acked:
+		return true
+	default:
+		return false
+	}
+}
+
 // send2xx answers an INVITE and repeats the answer until its ACK comes (RFC 3261 section
 // 13.3.1.4).
 func (s *Session) send2xx(tx *serverTx, local media.Description) error {
-	extra := append(s.c.server(), s.c.sendPath(s.sip).contact(s.user()), sip.NewHeader("Allow", allowed))
-	ct := sip.ContentTypeHeader("application/sdp")
-	res, err := tx.respond(sip.StatusOK, "OK", media.Marshal(local), append(extra, &ct)...)
-	if err != nil {
-		return fmt.Errorf("ua: 200 to INVITE: %w", err)
-	}
+	extra := append(s.c.server(), s.c.sendPath(s.sip).contact(s.user()), sip.NewHeader("Allow", s.c.cfg.methods()))
+	ct := sip.ContentTypeHeader(sdpType)
 	w := &pending2xx{
-		cseq: tx.req.CSeq().SeqNo, tx: tx, res: res, local: local, offered: len(tx.req.Body()) == 0,
+		cseq: tx.req.CSeq.Number, tx: tx, local: local, offered: len(tx.req.Body()) == 0,
 		acked: make(chan struct{}), over: make(chan struct{}),
 	}
 	s.mu.Lock()
-	s.pending = w
+	s.pending = w // before the 200 leaves: its ACK may be here at once
 	s.mu.Unlock()
+	var err error
+	w.wire, err = tx.respond(sip.StatusOK, "OK", media.Marshal(local), append(extra, &ct)...)
+	if err != nil {
+		s.mu.Lock()
+		s.pending = nil
+		s.mu.Unlock()
+		return fmt.Errorf("ua: 200 to INVITE: %w", err)
+	}
 	if !s.c.spawn(func(context.Context) { s.repeat2xx(w) }) {
 		close(w.over)
 	}
@@ -260,8 +214,8 @@ func (s *Session) send2xx(tx *serverTx, local media.Description) error {
 }
 
 func (s *Session) repeat2xx(w *pending2xx) {
-	interval := sip.T1
-	again, giveUp := time.NewTimer(interval), time.NewTimer(64*sip.T1)
+	interval := sipstack.T1
+	again, giveUp := time.NewTimer(interval), time.NewTimer(sipstack.Timeout)
 	defer again.Stop()
 	defer giveUp.Stop()
 	for {
@@ -273,13 +227,14 @@ func (s *Session) repeat2xx(w *pending2xx) {
 			close(w.over)
 			return
 		case <-again.C:
-			_ = w.tx.resend(w.res)
-			interval = min(2*interval, sip.T2)
+			s.repeats.Add(1)
+			_ = w.tx.resend(w.wire)
+			interval = min(2*interval, sipstack.T2)
 			again.Reset(interval)
 		case <-giveUp.C:
 			close(w.over)
 			err := &TimeoutError{
-				Method: "200 to INVITE", To: w.tx.flow.peer, From: w.tx.flow.sock.local, Via: w.tx.flow.peer,
+				Method: "200 to INVITE", To: w.tx.To, From: w.tx.Socket.Local, Via: w.tx.To,
 			}
 			_ = s.end(s.c.ctx, ending{reason: Timeout, err: err, bye: true})
 			return
@@ -298,10 +253,10 @@ func (s *Session) stop2xx() {
 }
 
 // gotACK takes the ACK of a 2xx of ours.
-func (s *Session) gotACK(req *sip.Request) {
+func (s *Session) gotACK(req *sipmsg.Request) {
 	s.mu.Lock()
 	w := s.pending
-	if w == nil || w.cseq != req.CSeq().SeqNo {
+	if w == nil || w.cseq != req.CSeq.Number {
 		s.mu.Unlock()
 		return // a repetition
 	}

@@ -54,7 +54,7 @@ func (s *Session) getMappings(ctx context.Context, sipRemote, rtpRemote, rtcpRem
 	}{
 		{SIP, sipRemote, &s.sip}, {AudioRTP, rtpRemote, &s.rtp}, {AudioRTCP, rtcpRemote, &s.rtcp},
 	} {
-		if w.typ == AudioRTCP && !rtcp {
+		if *w.into != nil || w.typ == AudioRTCP && !rtcp { // there is one since Prepare
 			continue
 		}
 		q := want{typ: w.typ, remote: w.remote, changed: s.mappingChanged}
@@ -83,10 +83,8 @@ func (s *Session) mappingChanged(old, now Mapping) {
 func (s *Session) describe(hold bool) media.Description {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	d := media.Description{
-		RTP: s.rtp.mapping().External, Mux: s.c.cfg.RTCPMux, NameRTCP: s.c.cfg.NameRTCP,
-		SessionID: s.sdpID, SessionVersion: s.sdpVersion,
-	}
+	d := s.c.description()
+	d.RTP, d.SessionID, d.SessionVersion = s.rtp.mapping().External, s.sdpID, s.sdpVersion
 	if s.rtcp != nil {
 		d.RTCP = s.rtcp.mapping().External // a=rtcp unless it is RTP's port + 1 (RFC 3605)
 	}
@@ -94,10 +92,29 @@ func (s *Session) describe(hold bool) media.Description {
 		d.Direction = media.SendOnly // RFC 3264 section 8.4
 	}
 	if s.stream != nil { // a stream keeps its codec
-		d.Codecs = []media.Codec{s.codec}
+		d.Codecs = s.c.keepCodec(s.codec)
 	}
 	s.sdpVersion++
 	return d
+}
+
+// offerOf is describe for an offer of ours: who holds what the peer holds already wants
+// nothing at all (RFC 3264 section 8.4).
+func (s *Session) offerOf(hold bool) media.Description {
+	d := s.describe(hold)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if hold && s.stream != nil && s.remote.Hold() {
+		d.Direction = media.Inactive
+	}
+	return d
+}
+
+// sendsOnHold says whether audio is sent as far as our own hold is concerned.
+func (s *Session) sendsOnHold() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.onHold || s.c.cfg.HoldAudio
 }
 
 // parseDescription reads a peer's description.
@@ -156,7 +173,8 @@ func (s *Session) applyMedia(local, remote media.Description, a media.Agreement)
 	s.mu.Lock()
 	s.local, s.remote, s.codec, s.mux, s.stream = local, remote, a.Codec, a.Mux, stream
 	s.mu.Unlock()
-	stream.SetDirection(a.Send, a.Recv)
+	send := a.Send && s.sendsOnHold()
+	stream.SetDirection(send, a.Recv)
 	if state == MediaStarted {
 		if err := stream.Start(a.RTP, a.RTCP); err != nil {
 			return fmt.Errorf("%w: %w", ErrMedia, err)
@@ -164,7 +182,7 @@ func (s *Session) applyMedia(local, remote media.Description, a media.Agreement)
 	} else {
 		stream.SetRemote(a.RTP, a.RTCP)
 	}
-	s.c.emit(MediaEvent{Session: s, State: state, Remote: a.RTP, RemoteRTCP: a.RTCP, Send: a.Send, Recv: a.Recv})
+	s.c.emit(MediaEvent{Session: s, State: state, Remote: a.RTP, RemoteRTCP: a.RTCP, Send: send, Recv: a.Recv})
 	return nil
 }
 
@@ -177,6 +195,7 @@ func (s *Session) newStream(a media.Agreement) (*media.Stream, error) {
 	cfg := media.Config{
 		RTP: rtp.take(), PayloadType: a.Codec.PayloadType, ClockRate: a.Codec.ClockRate, PTime: a.PTime,
 		Latch: o.Latch, Strict: o.Strict, Silent: o.Silent, Seed: s.c.uint64(),
+		ReadLate: true,
 	}
 	var rtcpPort *port
 	if rtcp != nil && !a.Mux {

@@ -9,6 +9,8 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 	"github.com/icholy/digest"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 // credentials answer digest challenges (RFC 3261 section 22, RFC 8760) for one account
@@ -45,7 +47,7 @@ func newCredentials(a Account) *credentials {
 }
 
 // isChallenge says whether res asks for credentials.
-func isChallenge(res *sip.Response) bool {
+func isChallenge(res *sipmsg.Response) bool {
 	return res.StatusCode == authKinds[0].code || res.StatusCode == authKinds[1].code
 }
 
@@ -55,7 +57,7 @@ type attempt struct{ learned [2]bool }
 // learn takes the challenge of res. It fails if the credentials cannot answer it, or if
 // they answered one of this very operation and were refused: a second challenge is only
 // fair if the nonce was stale (RFC 3261 section 22).
-func (c *credentials) learn(a *attempt, req *sip.Request, res *sip.Response) error {
+func (c *credentials) learn(a *attempt, req *sip.Request, res *sipmsg.Response) error {
 	k := 0
 	if res.StatusCode == authKinds[1].code {
 		k = 1
@@ -83,7 +85,7 @@ func (c *credentials) learn(a *attempt, req *sip.Request, res *sip.Response) err
 
 // pickChallenge takes the first challenge that can be answered: servers list them by
 // preference (RFC 8760 section 2.4).
-func pickChallenge(res *sip.Response, header string) (*digest.Challenge, error) {
+func pickChallenge(res *sipmsg.Response, header string) (*digest.Challenge, error) {
 	for _, h := range res.GetHeaders(header) {
 		c, err := digest.ParseChallenge(h.Value())
 		if err != nil {

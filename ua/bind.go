@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+
+	"github.com/natproof/natproof/internal/sipstack"
 )
 
 // binder is MappingRequest.Bind for one request.
@@ -126,13 +128,28 @@ func (c *Client) openSIP(ctx context.Context, internal netip.AddrPort) (*port, e
 	}
 	p, err := newPort(conn)
 	if err == nil {
-		err = c.stack.serve(p)
+		p.sock, err = c.stack.Open(conn)
 	}
 	if err != nil {
 		_ = conn.Close()
+		if errors.Is(err, sipstack.ErrClosed) {
+			err = ErrClosed
+		}
 		return nil, fmt.Errorf("ua: listen on %s: %w", internal, err)
 	}
+	p.sock.User = p
+	go c.serve(p)
 	return p, nil
+}
+
+// serve reads a SIP socket until it is closed or broken.
+func (c *Client) serve(p *port) {
+	if err := c.stack.Serve(p.sock); err != nil {
+		c.log.Warn("SIP socket", "error", err)
+		if c.ctx.Err() == nil {
+			c.emit(SocketEvent{Local: p.local, Err: err})
+		}
+	}
 }
 
 // dynamicPorts is IANA's range (RFC 6335 section 6).
@@ -155,10 +172,13 @@ func (c *Client) openDynamic(ctx context.Context) (*port, error) {
 // openMedia binds a media port: the one asked for, or one of the configured range, even
 // for RTP and the next one up for RTCP (RFC 3550 section 11) where that is free.
 func (c *Client) openMedia(ctx context.Context, internal netip.AddrPort, w want) (*mediaPort, error) {
-	if internal = c.internalAddr(internal); internal.Port() != 0 {
+	if !internal.Addr().IsValid() || internal.Addr().IsUnspecified() {
+		internal = netip.AddrPortFrom(c.cfg.MediaAddr, internal.Port())
+	}
+	if internal.Port() != 0 {
 		return c.listenMedia(ctx, internal)
 	}
-	first, odd := c.firstMediaPort(), uint16(0)
+	first, odd := c.firstMediaPort(w.typ), uint16(0)
 	if w.typ == AudioRTCP {
 		odd = 1
 		if w.near.IsValid() && w.near.Port() < 65535 {
@@ -187,8 +207,19 @@ func (c *Client) mediaPairs() int {
 	return (int(c.cfg.MediaPortMax) - int(c.cfg.MediaPortMin) + 1) / 2
 }
 
-// firstMediaPort chooses where in the range to begin, from the seed.
-func (c *Client) firstMediaPort() int { return c.intN(c.mediaPairs()) }
+// firstMediaPort chooses where in the range to begin: from the seed, or in turn.
+func (c *Client) firstMediaPort(t PortType) int {
+	if !c.cfg.MediaInTurn {
+		return c.intN(c.mediaPairs())
+	}
+	c.rngMu.Lock()
+	defer c.rngMu.Unlock()
+	n := c.nextPair % c.mediaPairs()
+	if t == AudioRTP {
+		c.nextPair++
+	}
+	return n
+}
 
 func (c *Client) listenMedia(ctx context.Context, internal netip.AddrPort) (*mediaPort, error) {
 	conn, err := c.cfg.Listen(ctx, internal)

@@ -9,10 +9,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/natproof/natproof/internal/sipmsg"
 	"github.com/natproof/natproof/media"
 )
 
@@ -139,14 +139,14 @@ func (s *Session) newInvite(target sip.Uri, sdp []byte) (*sip.Request, path) {
 	p := s.c.sendPath(s.sip)
 	req := newRequest(sip.INVITE, target, s.ends, s.localSeq, p, nil)
 	req.AppendHeader(p.contact(s.user()))
-	req.AppendHeader(sip.NewHeader("Allow", allowed))
+	req.AppendHeader(sip.NewHeader("Allow", s.c.cfg.methods()))
 	setBody(req, "application/sdp", sdp)
 	return req, p
 }
 
 // invite2xx sends an INVITE until it is accepted, answering challenges and following
 // redirections. It returns the 2xx and the INVITE that got it.
-func (s *Session) invite2xx(ctx context.Context, req *sip.Request, p path, dst netip.AddrPort) (*sip.Response, *sip.Request, netip.AddrPort, error) {
+func (s *Session) invite2xx(ctx context.Context, req *sip.Request, p path, dst netip.AddrPort) (*sipmsg.Response, *sip.Request, netip.AddrPort, error) {
 	var tries attempt
 	var contacts []sip.Uri
 	tried := map[string]bool{req.Recipient.String(): true}
@@ -190,7 +190,7 @@ func (s *Session) invite2xx(ctx context.Context, req *sip.Request, p path, dst n
 }
 
 // canceled tells a call that was given up from one that was refused meanwhile.
-func canceled(ctx context.Context, res *sip.Response) error {
+func canceled(ctx context.Context, res *sipmsg.Response) error {
 	if res.StatusCode == sip.StatusRequestTerminated {
 		return giveUp(ctx)
 	}
@@ -207,24 +207,25 @@ func giveUp(ctx context.Context) error {
 }
 
 // redirects are the SIP URIs of a 3xx, best first (RFC 3261 section 8.1.3.4).
-func redirects(res *sip.Response) []sip.Uri {
+func redirects(res *sipmsg.Response) []sip.Uri {
 	type candidate struct {
 		uri sip.Uri
 		q   float64
 	}
 	var list []candidate
-	for _, h := range res.GetHeaders("contact") {
-		c, ok := h.(*sip.ContactHeader)
-		if !ok || c.Address.Wildcard || c.Address.Scheme != "sip" {
+	for _, v := range res.Values("contact") {
+		c, ok := sipmsg.ParseAddress(v)
+		if !ok || c.URI.Scheme != "sip" {
 			continue
 		}
-		q, err := strconv.ParseFloat(c.Params.GetOr("q", "1"), 64)
-		if err != nil {
-			q = 1
+		q := 1.0
+		if v, has := c.Param("q"); has {
+			if n, err := strconv.ParseFloat(v, 64); err == nil {
+				q = n
+			}
 		}
-		u := *c.Address.Clone()
-		u.Headers = nil
-		list = append(list, candidate{u, q})
+		c.URI.Headers = nil
+		list = append(list, candidate{c.URI, q})
 	}
 	slices.SortStableFunc(list, func(a, b candidate) int { return cmp.Compare(b.q, a.q) })
 	uris := make([]sip.Uri, len(list))
@@ -248,87 +249,39 @@ func untried(contacts []sip.Uri, tried map[string]bool) (sip.Uri, []sip.Uri) {
 
 // inviteOnce is one INVITE transaction. When ctx ends it cancels, which is possible
 // once there was a provisional response (RFC 3261 section 9.1).
-func (s *Session) inviteOnce(ctx context.Context, req *sip.Request, p path, dst netip.AddrPort) (*sip.Response, error) {
+func (s *Session) inviteOnce(ctx context.Context, req *sip.Request, p path, dst netip.AddrPort) (*sipmsg.Response, error) {
 	if ctx.Err() != nil {
 		return nil, giveUp(ctx)
 	}
 	s.c.stamp(req)
-	tx, err := s.c.stack.begin(flow{p.sock, dst}, req)
+	tx, err := s.c.begin(flow{p.sock, dst}, req)
 	if err != nil {
 		return nil, err
 	}
-	var final *sip.Response
-	defer func() { tx.finish(final) }()
-	w := inviteWait{s: s, tx: tx, quit: ctx.Done()}
-	defer w.stop()
+	defer tx.finish()
+	quit := ctx.Done()
 	for {
 		select {
-		case res := <-tx.tx.Responses():
+		case res := <-tx.responses:
 			if res.StatusCode >= 200 {
-				final = res
 				return res, nil
 			}
-			w.provisional(res)
+			if res.StatusCode > sip.StatusTrying && !s.inDialog() {
+				s.step(InProgress, res.StatusCode)
+			}
 		case <-s.life.Done(): // the session is over; nobody needs this INVITE any more
 			return nil, context.Cause(s.life)
-		case <-w.quit:
-			w.cancel()
-		case <-w.late():
-			return nil, giveUp(ctx)
-		case <-tx.tx.Done():
+		case <-quit:
+			quit = nil
+			if s.life.Err() == nil {
+				tx.tx.Cancel()
+			}
+		case err := <-tx.ended:
 			if ctx.Err() != nil {
 				return nil, giveUp(ctx)
 			}
-			return nil, tx.failure()
+			return nil, tx.failure(err)
 		}
-	}
-}
-
-// inviteWait is what an INVITE transaction waits for.
-type inviteWait struct {
-	s        *Session
-	tx       *clientTx
-	quit     <-chan struct{} // nil once noticed
-	answered bool            // a provisional response came
-	sent     bool            // the CANCEL
-	timer    *time.Timer     // after the CANCEL
-}
-
-func (w *inviteWait) provisional(res *sip.Response) {
-	w.answered = true
-	if w.quit == nil {
-		w.cancel()
-	}
-	if res.StatusCode > sip.StatusTrying && !w.s.inDialog() {
-		w.s.step(InProgress, res.StatusCode)
-	}
-}
-
-func (w *inviteWait) cancel() {
-	w.quit = nil
-	if !w.answered || w.sent || w.s.life.Err() != nil {
-		return
-	}
-	w.sent = true
-	w.timer = time.NewTimer(64 * sip.T1) // RFC 3261 section 9.1
-	c, req, f := w.s.c, newCancel(w.tx.req), w.tx.conn.flow
-	c.spawn(func(ctx context.Context) {
-		if _, err := c.transact(ctx, path{sock: f.sock}, f.peer, req); err != nil {
-			c.log.Debug("CANCEL", "error", err)
-		}
-	})
-}
-
-func (w *inviteWait) late() <-chan time.Time {
-	if w.timer == nil {
-		return nil
-	}
-	return w.timer.C
-}
-
-func (w *inviteWait) stop() {
-	if w.timer != nil {
-		w.timer.Stop()
 	}
 }
 
@@ -348,7 +301,7 @@ type ackRecord struct {
 
 // connect takes the answer of a 2xx: the port manager hears of the peer's address, then
 // the ACK goes out, then media flows.
-func (s *Session) connect(ctx context.Context, invite *sip.Request, res *sip.Response, p path, local media.Description) error {
+func (s *Session) connect(ctx context.Context, invite *sip.Request, res *sipmsg.Response, p path, local media.Description) error {
 	err := context.Cause(ctx)
 	if err != nil { // answered at the moment of the CANCEL
 		err = giveUp(ctx)
@@ -404,50 +357,60 @@ func (s *Session) sendACK(invite *sip.Request, p path) error {
 		sip.CopyHeaders(k.authorized, invite, req)
 	}
 	f := flow{p.sock, dst}
-	wire, err := s.c.stack.write(f, req)
+	wire, err := s.c.writeACK(f, req)
 	s.mu.Lock()
 	s.acked = ackRecord{cseq: invite.CSeq().SeqNo, tag: e.remoteTag, flow: f, wire: wire}
 	s.mu.Unlock()
 	return err
 }
 
+// writeACK sends the ACK of a 2xx and returns it.
+func (c *Client) writeACK(f flow, ack *sip.Request) ([]byte, error) {
+	wire := sipmsg.NewSent(ack).Wire
+	if err := c.stack.WriteAck(f.sock.sock, wire, f.peer); err != nil {
+		return nil, notSent(sip.ACK, err)
+	}
+	return wire, nil
+}
+
 // stray2xx handles a 2xx that no transaction waits for: it is repeated because the ACK was
-// lost, or it is of another branch of a forked INVITE, which is ended at once.
-func (s *Session) stray2xx(res *sip.Response) {
-	tag, _ := res.To().Params.Get("tag")
+// lost, or it is of another branch of a forked INVITE, which is ended at once. It is false
+// if the 2xx is neither.
+func (s *Session) stray2xx(res *sipmsg.Response) bool {
+	tag := sipmsg.TagOf(res.To)
 	s.mu.Lock()
 	a, established := s.acked, s.established
 	s.mu.Unlock()
 	switch {
-	case res.CSeq().SeqNo != a.cseq || len(a.wire) == 0:
-		return // not acknowledged yet
+	case res.CSeq.Number != a.cseq || len(a.wire) == 0:
+		return false // not acknowledged yet
 	case tag == a.tag:
-		s.c.ctr.retransmits.Add(1)
-		_ = s.c.stack.writeRaw(a.flow, a.wire)
+		_ = s.c.stack.Write(a.flow.sock.sock, a.wire, a.flow.peer)
 	case established:
 		s.c.spawn(func(ctx context.Context) { s.endFork(ctx, res) })
 	}
+	return true
 }
 
 // endFork acknowledges and ends a dialog that is one too many (RFC 3261 section 13.2.2.4).
-func (s *Session) endFork(ctx context.Context, res *sip.Response) {
-	c := res.Contact()
+func (s *Session) endFork(ctx context.Context, res *sipmsg.Response) {
+	target, ok := firstContact(res)
 	s.mu.Lock()
 	e, h := s.ends, s.sip
 	s.mu.Unlock()
-	if c == nil || h == nil {
+	if !ok || h == nil {
 		return
 	}
-	e.remoteTag, _ = res.To().Params.Get("tag")
+	e.remoteTag = sipmsg.TagOf(res.To)
 	routes := recordRoutes(res)
 	slices.Reverse(routes)
 	p := s.c.sendPath(h)
-	ack, dst, err := s.route(ctx, sip.ACK, e, res.CSeq().SeqNo, p, c.Address, slices.Clone(routes))
+	ack, dst, err := s.route(ctx, sip.ACK, e, res.CSeq.Number, p, target, slices.Clone(routes))
 	if err != nil {
 		return
 	}
-	_, _ = s.c.stack.write(flow{p.sock, dst}, ack)
-	bye, dst, err := s.route(ctx, sip.BYE, e, res.CSeq().SeqNo+1, p, c.Address, routes)
+	_, _ = s.c.writeACK(flow{p.sock, dst}, ack)
+	bye, dst, err := s.route(ctx, sip.BYE, e, res.CSeq.Number+1, p, target, routes)
 	if err == nil {
 		_, _, _ = s.c.exchange(ctx, p, dst, bye, s.credentials())
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/media"
 )
 
 func netUDP(s string) net.Addr { return net.UDPAddrFromAddrPort(addr(s)) }
@@ -287,6 +289,7 @@ func TestHoldAndResume(t *testing.T) {
 		time.Sleep(time.Second)
 		after, _ := s.MediaStats()
 		equal(t, "heard on hold", after.Sub(before).RTPReceived, 0)
+		equal(t, "sent on hold", after.Sub(before).RTPSent, 0)
 		check(t, s.Resume(t.Context()))
 		time.Sleep(time.Second)
 		equal(t, "caller", s.State(), Connected)
@@ -297,6 +300,70 @@ func TestHoldAndResume(t *testing.T) {
 		equal(t, "heard after", after.Sub(before).RTPReceived, 50)
 		check(t, s.Hangup(t.Context()))
 	})
+}
+
+// HoldAudio goes on sending; either way the peer is told sendonly.
+func TestHoldWithAudio(t *testing.T) {
+	bubble(t, func(t *testing.T, n *memnet) {
+		a := newAgent(t, n, "10.0.0.1:5060", func(c *Config) { c.HoldAudio = true })
+		b := newAgent(t, n, "10.0.0.2:5060")
+		b.onIncoming = answerNow
+		s, err := a.call(t, nil, "sip:bob@10.0.0.2", nil)
+		check(t, err)
+		check(t, s.Hold(t.Context()))
+		before, _ := b.lastSession().MediaStats()
+		time.Sleep(time.Second)
+		after, _ := b.lastSession().MediaStats()
+		equal(t, "heard", after.Sub(before).RTPReceived, 50)
+		check(t, s.Hangup(t.Context()))
+	})
+}
+
+// Who holds a call that the peer holds offers inactive (RFC 3264 section 8.4), and each
+// may resume first.
+func TestBothHold(t *testing.T) {
+	for _, callerFirst := range []bool{true, false} {
+		bubble(t, func(t *testing.T, n *memnet) {
+			a, b := newAgent(t, n, "10.0.0.1:5060"), newAgent(t, n, "10.0.0.2:5060")
+			b.onIncoming = answerNow
+			caller, err := a.call(t, nil, "sip:bob@10.0.0.2", nil)
+			check(t, err)
+			time.Sleep(time.Second)
+			callee := b.lastSession()
+			offers := func() string {
+				var list []string
+				for _, d := range n.packets(sipText("INVITE")) {
+					m := must(sip.ParseMessage(d.data))(t)
+					list = append(list, must(media.Parse(m.Body()))(t).Direction.String())
+				}
+				return strings.Join(list, ", ")
+			}
+			heard := func(s *Session) uint64 {
+				before, _ := s.MediaStats()
+				time.Sleep(time.Second)
+				after, _ := s.MediaStats()
+				return after.Sub(before).RTPReceived
+			}
+			check(t, caller.Hold(t.Context()))
+			time.Sleep(time.Second)
+			check(t, callee.Hold(t.Context()))
+			time.Sleep(time.Second)
+			equal(t, "offers", offers(), "sendrecv, sendonly, inactive")
+			equal(t, "heard", heard(caller)+heard(callee), 0)
+			first, second := caller, callee
+			if !callerFirst {
+				first, second = callee, caller
+			}
+			check(t, first.Resume(t.Context()))
+			equal(t, "heard", heard(first)+heard(second), 0) // the other still holds, and sends none
+			equal(t, "state", first.State(), Hold)
+			check(t, second.Resume(t.Context()))
+			equal(t, "heard", heard(first), 50)
+			equal(t, "heard", heard(second), 50)
+			equal(t, "state", second.State(), Connected)
+			check(t, caller.Hangup(t.Context()))
+		})
+	}
 }
 
 // Both hold at once: both get 491 and try again after different times.

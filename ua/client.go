@@ -13,6 +13,9 @@ import (
 	"sync"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
+	"github.com/natproof/natproof/internal/sipstack"
 )
 
 // Client is a SIP user agent: one SIP port, any number of profiles and sessions. Make it
@@ -21,7 +24,8 @@ type Client struct {
 	cfg    Config
 	log    *slog.Logger
 	ctr    counters
-	stack  *stack
+	stack  *sipstack.Stack
+	salt   uint64 // of tags
 	gate   *gate
 	events eventQueue
 
@@ -33,14 +37,16 @@ type Client struct {
 	sips    []*port // the first is the client's own
 	dynamic *port   // Asymmetric
 
-	rngMu sync.Mutex
-	rng   *rand.Rand
+	rngMu    sync.Mutex
+	rng      *rand.Rand
+	nextPair int // MediaInTurn
 
 	mu       sync.Mutex
 	started  bool
 	closed   bool
 	profiles []*Profile
 	sessions map[string]*Session // by sessionKey
+	invites  map[string]*Session // incoming ones, by mergeKey
 }
 
 // New makes a client. It opens nothing; Start does.
@@ -49,11 +55,11 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, log: cfg.Logger, events: eventQueue{handler: cfg.OnEvent}, sessions: map[string]*Session{}}
+	c := &Client{cfg: cfg, log: cfg.Logger, events: eventQueue{handler: cfg.OnEvent}, sessions: map[string]*Session{}, invites: map[string]*Session{}}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.ctx, c.cancel = ctx, func() { cancel(ErrClosed) }
 	c.gate = newGate(c, cfg.PortManagerTimeout)
-	c.stack = newStack(c, slog.New(slog.DiscardHandler), &c.ctr)
+	c.stack, c.salt = newStack(c), newSalt()
 	c.rng = rand.New(rand.NewPCG(cfg.Seed, addrHash(netip.AddrPortFrom(cfg.LocalAddr, cfg.SIPPort))))
 	return c, nil
 }
@@ -123,7 +129,7 @@ func (c *Client) Addr() netip.AddrPort {
 }
 
 // Stats returns the counters of this moment.
-func (c *Client) Stats() Stats { return c.ctr.snapshot() }
+func (c *Client) Stats() Stats { return c.ctr.snapshot(c.stack.Stats) }
 
 // Close ends everything at once: calls without a BYE, registrations without a word to the
 // registrar. Mappings are released. It returns when nothing of the client runs any more,
@@ -145,7 +151,7 @@ func (c *Client) Close() error {
 		p.shutdown()
 	}
 	c.wg.Wait()
-	c.stack.close()
+	_ = c.stack.Close() // of sockets; there is nothing to be done about an error
 	c.events.wg.Wait()
 	return nil
 }
@@ -233,7 +239,7 @@ func (c *Client) sendPath(h *held) path {
 
 // exchange sends a request that is not an INVITE, answers challenges and returns the
 // final response. Other than 2xx is not an error here.
-func (c *Client) exchange(ctx context.Context, p path, dst netip.AddrPort, req *sip.Request, cred *credentials) (*sip.Request, *sip.Response, error) {
+func (c *Client) exchange(ctx context.Context, p path, dst netip.AddrPort, req *sip.Request, cred *credentials) (*sip.Request, *sipmsg.Response, error) {
 	var tries attempt
 	for {
 		if err := cred.authorize(req); err != nil {
@@ -251,21 +257,21 @@ func (c *Client) exchange(ctx context.Context, p path, dst netip.AddrPort, req *
 }
 
 // transact is one transaction that is not an INVITE's.
-func (c *Client) transact(ctx context.Context, p path, dst netip.AddrPort, req *sip.Request) (*sip.Response, error) {
+func (c *Client) transact(ctx context.Context, p path, dst netip.AddrPort, req *sip.Request) (*sipmsg.Response, error) {
 	c.stamp(req)
-	tx, err := c.stack.begin(flow{p.sock, dst}, req)
+	tx, err := c.begin(flow{p.sock, dst}, req)
 	if err != nil {
 		return nil, err
 	}
-	defer tx.finish(nil)
+	defer tx.finish()
 	for {
 		select {
-		case res := <-tx.tx.Responses():
+		case res := <-tx.responses:
 			if res.StatusCode >= 200 {
 				return res, nil
 			}
-		case <-tx.tx.Done():
-			return nil, tx.failure()
+		case err := <-tx.ended:
+			return nil, tx.failure(err)
 		case <-ctx.Done():
 			return nil, fmt.Errorf("ua: %s to %s: %w", req.Method, dst, context.Cause(ctx))
 		}
@@ -276,24 +282,5 @@ func (c *Client) transact(ctx context.Context, p path, dst netip.AddrPort, req *
 func (c *Client) stamp(req *sip.Request) {
 	if c.cfg.UserAgent != "" && req.GetHeader("User-Agent") == nil {
 		req.AppendHeader(sip.NewHeader("User-Agent", c.cfg.UserAgent))
-	}
-}
-
-// failure says why a transaction ended without a final response.
-func (t *clientTx) failure() error {
-	err := t.tx.Err()
-	if isTimeout(err) {
-		via := t.req.Via()
-		adv, _ := netip.ParseAddr(unbracket(via.Host))
-		return &TimeoutError{
-			Method: string(t.req.Method), To: t.conn.peer, From: t.conn.sock.local,
-			Via: netip.AddrPortFrom(adv, uint16(portOr(via.Port))),
-		}
-	}
-	select {
-	case <-t.s.closing:
-		return ErrClosed
-	default:
-		return fmt.Errorf("ua: %s to %s: %w", t.req.Method, t.conn.peer, err)
 	}
 }

@@ -45,6 +45,7 @@ type Config struct {
 	UserAgent string
 
 	Options
+	Service
 }
 
 // Options are what real phones differ in. The zero value is a phone of the plainest kind.
@@ -66,6 +67,10 @@ type Options struct {
 	// NameRTCP writes a=rtcp with its address (RFC 3605) also where that says nothing new,
 	// RTP's port + 1.
 	NameRTCP bool
+	// HoldAudio goes on sending while on hold, as with music or comfort noise. Otherwise a
+	// session on hold sends no RTP, though RTCP. Either way its offer is sendonly, or
+	// inactive where the peer holds too (RFC 3264 section 8.4).
+	HoldAudio bool
 	// FailOnRedirect makes a 3xx response the end of a call. Otherwise up to five
 	// contacts are tried.
 	FailOnRedirect bool
@@ -91,6 +96,13 @@ func (c Config) withDefaults() (Config, error) {
 	if c.MediaPortMin == 0 && c.MediaPortMax == 0 {
 		c.MediaPortMin, c.MediaPortMax = defaultMediaPortMin, defaultMediaPortMax
 	}
+	if err := c.Service.check(); err != nil {
+		return c, err
+	}
+	if !c.MediaAddr.IsValid() {
+		c.MediaAddr = c.LocalAddr
+	}
+	c.MediaAddr = c.MediaAddr.Unmap()
 	c.MediaPortMin += c.MediaPortMin % 2
 	if c.MediaPortMin < 1024 || int(c.MediaPortMax)-int(c.MediaPortMin) < 1 {
 		return c, fmt.Errorf("%w: media ports %d-%d do not hold an even port from 1024 up and the one above it",
@@ -101,6 +113,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.PortManagerTimeout == 0 {
 		c.PortManagerTimeout = defaultTimeout
+	}
+	if c.HoldAudio && c.Silent {
+		return c, fmt.Errorf("%w: HoldAudio sends what Silent does not", ErrConfig)
 	}
 	if strings.ContainsAny(c.UserAgent, "\r\n") {
 		return c, fmt.Errorf("%w: UserAgent has a line break", ErrConfig)

@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 // dialog is the state of RFC 3261 section 12. Session.mu guards it.
@@ -19,24 +21,24 @@ type dialog struct {
 }
 
 // recordRoutes are the URIs of the Record-Route header fields, in their order.
-func recordRoutes(m sip.Message) []sip.Uri {
+func recordRoutes(m interface{ Values(string) []string }) []sip.Uri {
 	var list []sip.Uri
-	for _, h := range m.GetHeaders("record-route") {
-		if rr, ok := h.(*sip.RecordRouteHeader); ok {
-			list = append(list, *rr.Address.Clone())
+	for _, v := range m.Values("record-route") {
+		if a, ok := sipmsg.ParseAddress(v); ok {
+			list = append(list, a.URI)
 		}
 	}
 	return list
 }
 
 // establishUAC takes what a 2xx says about the dialog (RFC 3261 section 12.1.2).
-func (s *Session) establishUAC(res *sip.Response, fallback sip.Uri) {
+func (s *Session) establishUAC(res *sipmsg.Response, fallback sip.Uri) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ends.remoteTag, _ = res.To().Params.Get("tag")
+	s.ends.remoteTag = sipmsg.TagOf(res.To)
 	s.target = fallback
-	if c := res.Contact(); c != nil && !c.Address.Wildcard {
-		s.target = *c.Address.Clone()
+	if c, ok := firstContact(res); ok {
+		s.target = c
 	}
 	s.routes = recordRoutes(res)
 	slices.Reverse(s.routes)
@@ -44,39 +46,36 @@ func (s *Session) establishUAC(res *sip.Response, fallback sip.Uri) {
 }
 
 // establishUAS takes what an INVITE says about the dialog (RFC 3261 section 12.1.1).
-func (s *Session) establishUAS(tx *serverTx) {
+func (s *Session) establishUAS(tx *serverTx, target sip.Uri) {
 	req := tx.req
-	tag, _ := req.From().Params.Get("tag")
+	from, _ := sipmsg.ParseAddress(req.From)
+	to, _ := sipmsg.ParseAddress(req.To)
 	s.ends = ends{
-		callID: req.CallID().Value(),
-		local:  *req.To().Address.Clone(), localName: req.To().DisplayName, localTag: tx.localTag,
-		remote: *req.From().Address.Clone(), remoteName: req.From().DisplayName, remoteTag: tag,
+		callID: req.CallID,
+		local:  to.URI, localName: to.Name, localTag: tx.Tag,
+		remote: from.URI, remoteName: from.Name, remoteTag: sipmsg.TagOf(req.From),
 	}
-	s.target = *req.Contact().Address.Clone()
+	s.target = target
 	s.routes = recordRoutes(req)
-	s.remoteSeq = req.CSeq().SeqNo
+	s.remoteSeq = req.CSeq.Number
 	s.established = true
 }
 
 // refreshTarget follows the peer to a new address (RFC 3261 section 12.2).
-func (s *Session) refreshTarget(m sip.Message) {
-	h := m.GetHeaders("contact")
-	if len(h) == 0 {
-		return
-	}
-	if c, ok := h[0].(*sip.ContactHeader); ok && !c.Address.Wildcard {
+func (s *Session) refreshTarget(m interface{ Values(string) []string }) {
+	if c, ok := firstContact(m); ok {
 		s.mu.Lock()
-		s.target = *c.Address.Clone()
+		s.target = c
 		s.mu.Unlock()
 	}
 }
 
 // inOrder says whether a request's CSeq is above the last one's, and notes it (RFC 3261
 // section 12.2.2).
-func (s *Session) inOrder(req *sip.Request) bool {
+func (s *Session) inOrder(req *sipmsg.Request) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := req.CSeq().SeqNo
+	n := req.CSeq.Number
 	if s.remoteSeq != 0 && n <= s.remoteSeq {
 		return false
 	}

@@ -1,27 +1,39 @@
 package ua
 
 import (
-	"mime"
-	"net"
-	"strconv"
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
-// allowed are the methods that are understood.
-const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, MESSAGE"
+// allowed are the methods that are always understood.
+const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS"
 
-// request is called for each new request, on the reader's goroutine.
+// request is called for each new request. The order of the inspection is that of RFC 3261
+// section 8.2: method, header, content.
 func (c *Client) request(tx *serverTx) {
 	req := tx.req
-	switch {
-	case req.Recipient.Scheme != "sip":
-		c.refuse(tx, 416, "Unsupported URI Scheme")
+	if !c.cfg.understands(req.Method) { // section 8.2.1
+		c.decline(tx, Refusal{Code: sip.StatusMethodNotAllowed, Headers: []Header{{"Allow", c.cfg.methods()}}})
 		return
-	case required(req) != "" && !req.IsCancel(): // RFC 3261 section 8.2.2.3
-		c.ctr.badRequests.Add(1)
-		tx.reply(sip.StatusBadExtension, "Bad Extension", append(c.server(), sip.NewHeader("Unsupported", required(req)))...)
+	}
+	required := req.Unsupported("require")
+	malformed := req.Malformed("contact", "route", "record-route")
+	repeated := req.Repeats("content-type")
+	switch {
+	case !c.cfg.speaks(req.Recipient.Scheme): // section 8.2.2.1
+		c.decline(tx, Refusal{Code: statusUnsupportedURIScheme})
+		return
+	case malformed != "":
+		c.refuse(tx, sip.StatusBadRequest, "Malformed "+malformed)
+		return
+	case repeated != "":
+		c.refuse(tx, sip.StatusBadRequest, "Repeated "+repeated)
+		return
+	case len(required) > 0 && !req.IsCancel(): // section 8.2.2.3
+		c.refuse(tx, sip.StatusBadExtension, "Bad Extension", sip.NewHeader("Unsupported", strings.Join(required, ", ")))
 		return
 	}
 	switch req.Method {
@@ -34,31 +46,18 @@ func (c *Client) request(tx *serverTx) {
 			s.gotBye(tx)
 		}
 	case sip.OPTIONS:
-		tx.reply(sip.StatusOK, "OK", append(c.server(), sip.NewHeader("Allow", allowed), sip.NewHeader("Accept", "application/sdp"))...)
+		c.gotOptions(tx)
 	case sip.MESSAGE:
 		c.gotMessage(tx)
 	case sip.NOTIFY: // there are no subscriptions (RFC 6665 section 4.1.3)
 		tx.reply(sip.StatusCallTransactionDoesNotExists, "Subscription Does Not Exist", c.server()...)
-	default: // RFC 3261 section 8.2.1
-		tx.reply(sip.StatusMethodNotAllowed, "Method Not Allowed", append(c.server(), sip.NewHeader("Allow", allowed))...)
 	}
-}
-
-// required are the option tags of Require: none is supported.
-func required(req *sip.Request) string {
-	var tags []string
-	for _, h := range req.GetHeaders("require") {
-		if v := strings.TrimSpace(h.Value()); v != "" {
-			tags = append(tags, v)
-		}
-	}
-	return strings.Join(tags, ", ")
 }
 
 // inDialog finds the session of a request within a dialog, or answers 481.
 func (c *Client) inDialog(tx *serverTx) *Session {
 	if tx.inDialog {
-		if s := c.session(sessionKey(tx.req.CallID().Value(), tx.localTag)); s != nil && s.isPeer(tx.req) {
+		if s := c.session(sessionKey(tx.req.CallID, tx.Tag)); s != nil && s.isPeer(tx.req) {
 			return s
 		}
 	}
@@ -66,16 +65,17 @@ func (c *Client) inDialog(tx *serverTx) *Session {
 	return nil
 }
 
-// isPeer says whether the From tag is the dialog's.
-func (s *Session) isPeer(req *sip.Request) bool {
+// isPeer says whether the From tag is the dialog's; that of an old peer is none (RFC 3261
+// section 12.1.1).
+func (s *Session) isPeer(req *sipmsg.Request) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	tag, _ := req.From().Params.Get("tag")
-	return s.established && tag == s.ends.remoteTag
+	return s.established && sipmsg.TagOf(req.From) == s.ends.remoteTag
 }
 
 func (c *Client) gotInvite(tx *serverTx) {
 	if !tx.inDialog {
+		c.ctr.invites.Add(1)
 		c.incoming(tx)
 		return
 	}
@@ -86,63 +86,25 @@ func (c *Client) gotInvite(tx *serverTx) {
 
 // gotCancel finds the INVITE by the branch (RFC 3261 section 9.2).
 func (c *Client) gotCancel(tx *serverTx) {
-	invite := c.stack.serverTx(serverKey(tx.req, sip.INVITE))
+	invite := c.stack.Server(tx.req.Key(string(sip.INVITE)))
 	if invite == nil {
 		tx.reply(sip.StatusCallTransactionDoesNotExists, "Call/Transaction Does Not Exist", c.server()...)
 		return
 	}
-	if !tx.inDialog { // the same tag for both (RFC 3261 section 9.2)
-		tx.req.To().Params.Add("tag", invite.localTag)
-	}
+	tx.Tag = invite.Tag // the same for both
 	tx.reply(sip.StatusOK, "OK", c.server()...)
-	if s := c.session(sessionKey(invite.req.CallID().Value(), invite.localTag)); s != nil && s.invite == invite {
+	if s := c.session(sessionKey(tx.req.CallID, invite.Tag)); s != nil && s.invite != nil && s.invite.ServerTx == invite {
 		s.gotCancel()
 	}
 }
 
 func (c *Client) gotMessage(tx *serverTx) {
 	tx.reply(sip.StatusOK, "OK", c.server()...)
-	e := MessageEvent{From: tx.req.From().Address.String(), To: tx.req.To().Address.String(), Body: tx.req.Body(), Source: tx.source}
-	if ct := tx.req.ContentType(); ct != nil {
-		e.ContentType = ct.Value()
-	}
+	from, _ := sipmsg.ParseAddress(tx.req.From)
+	to, _ := sipmsg.ParseAddress(tx.req.To)
+	e := MessageEvent{From: from.URI.String(), To: to.URI.String(), Body: tx.req.Body(), Source: tx.req.Source}
+	e.ContentType, _ = tx.req.Value("content-type")
 	c.emit(e)
-}
-
-// ack is called for each ACK, on the reader's goroutine.
-func (c *Client) ack(req *sip.Request) {
-	tag, _ := req.To().Params.Get("tag")
-	s := c.session(sessionKey(req.CallID().Value(), tag))
-	if s == nil || !s.isPeer(req) {
-		c.ctr.strayACKs.Add(1)
-		return
-	}
-	s.gotACK(req)
-}
-
-// response is called for each response without a transaction, on the reader's goroutine.
-func (c *Client) response(res *sip.Response) {
-	if res.CSeq().MethodName == sip.INVITE && res.IsSuccess() {
-		tag, _ := res.From().Params.Get("tag")
-		if s := c.session(sessionKey(res.CallID().Value(), tag)); s != nil {
-			s.stray2xx(res)
-			return
-		}
-	}
-	c.ctr.unmatched.Add(1)
-}
-
-// foreign tells of a response that is not used.
-func (c *Client) foreign(res *sip.Response, sent *sip.ViaHeader) {
-	got := res.Via()
-	c.emit(DiscardEvent{
-		Method: string(res.CSeq().MethodName), CallID: res.CallID().Value(), Code: res.StatusCode,
-		Sent: sentBy(sent), Got: sentBy(got),
-	})
-}
-
-func sentBy(v *sip.ViaHeader) string {
-	return net.JoinHostPort(unbracket(v.Host), strconv.Itoa(portOr(v.Port)))
 }
 
 // server is the Server header field, if there is one.
@@ -153,20 +115,14 @@ func (c *Client) server() []sip.Header {
 	return []sip.Header{sip.NewHeader("Server", c.cfg.UserAgent)}
 }
 
-func isSDP(ct *sip.ContentTypeHeader) bool {
-	if ct == nil {
-		return false
-	}
-	t, _, err := mime.ParseMediaType(ct.Value())
-	return err == nil && t == "application/sdp"
-}
-
 // reasonPhrase is the usual one (RFC 3261 section 21).
 func reasonPhrase(code int) string {
 	if p, ok := reasonPhrases[code]; ok {
 		return p
 	}
 	switch code / 100 {
+	case 1:
+		return "Progress"
 	case 3:
 		return "Redirection"
 	case 4:
@@ -178,9 +134,11 @@ func reasonPhrase(code int) string {
 }
 
 var reasonPhrases = map[int]string{
+	100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
 	300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy",
-	400: "Bad Request", 403: "Forbidden", 404: "Not Found", 408: "Request Timeout", 410: "Gone",
-	480: "Temporarily Unavailable", 484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated",
+	400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable", 408: "Request Timeout", 410: "Gone",
+	415: "Unsupported Media Type", 416: "Unsupported URI Scheme",
+	480: "Temporarily Unavailable", 482: "Loop Detected", 484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated",
 	488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error", 501: "Not Implemented",
 	503: "Service Unavailable", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
 }

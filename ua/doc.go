@@ -51,6 +51,24 @@
 // Refresh send a re-INVITE; the peer's are answered. Whether audio arrives is told by
 // MediaStats, never by the state.
 //
+// # Service
+//
+// A user agent that answers for many - a gateway, a conference - needs no profile. Calls to
+// any user part, with Service.Tel to tel: URIs too, become sessions, as many at once as come
+// and Service.Admit lets in. Session.Called tells who was called; Progress, Prepare and
+// Refuse are what Ring, Answer and Reject are made of.
+//
+//	client, err := ua.New(ua.Config{
+//		LocalAddr: netip.MustParseAddr("203.0.113.5"),
+//		OnEvent:   answerWhatComes,
+//		Service: ua.Service{Admit: func(a ua.Arrival) *ua.Refusal {
+//			if a.Called != "echo" {
+//				return &ua.Refusal{Code: 404}
+//			}
+//			return nil
+//		}},
+//	})
+//
 // # PortManager
 //
 // Behind a NAT, the address a socket is bound to is not the one others must send to. A
@@ -75,11 +93,14 @@
 //
 // # Inside
 //
-// Messages, parser and transaction state machines are sipgo's, with its timers untouched
-// (T1 = 500 ms). The sockets, the demultiplexing of STUN and keepalives on the SIP port
-// (RFC 7983), and dialogs are this package's. One goroutine reads each SIP socket and
-// handles what arrives in order. The package runs in a testing/synctest bubble: all time
-// is package time's, nobody waits while holding a mutex, and Close leaves nothing behind.
+// Messages and parser are sipgo's, read by package sipmsg; sockets, transactions and the
+// demultiplexing of STUN and keepalives on the SIP port (RFC 7983) are package sipstack's;
+// dialogs are this package's. One goroutine reads each SIP socket, and what arrives is
+// handled in order. The package runs in a testing/synctest bubble: all time is package
+// time's, nobody waits while holding a mutex, and Close leaves nothing behind.
+//
+// Whoever holds a mutex of a session, profile or client does not call the stack: it may be
+// this goroutine's turn to tell the client of what has arrived.
 //
 // RFC 3261, 3264, 3428 (MESSAGE), 3581 (rport), 3605, 5626 (keepalives and backoff only),
 // 5761, 6026, 7983, 8489, 8760.

@@ -7,7 +7,7 @@ import (
 )
 
 // Event is what a client tells its user: RegistrationEvent, SessionEvent, MediaEvent,
-// MappingEvent, KeepAliveEvent, DiscardEvent or MessageEvent.
+// MappingEvent, KeepAliveEvent, DiscardEvent, UnsentEvent, MessageEvent or SocketEvent.
 type Event interface{ event() }
 
 // RegistrationEvent is a change of a profile's registration.
@@ -84,6 +84,17 @@ type DiscardEvent struct {
 	Sent, Got      string // the two, as host:port
 }
 
+// UnsentEvent is a SIP message that did not leave, since the socket did not take it.
+// Requests that a caller waits for fail with the error too; of a response or a repetition
+// nobody else hears.
+type UnsentEvent struct {
+	Method, CallID string
+	Code           int // 0 for a request
+	Size           int // in bytes
+	To             netip.AddrPort
+	Err            error
+}
+
 // MessageEvent is a MESSAGE (RFC 3428) that arrived and was answered 200.
 type MessageEvent struct {
 	From, To    string // URIs
@@ -98,6 +109,7 @@ func (MediaEvent) event()        {}
 func (MappingEvent) event()      {}
 func (KeepAliveEvent) event()    {}
 func (DiscardEvent) event()      {}
+func (UnsentEvent) event()       {}
 func (MessageEvent) event()      {}
 
 // name looks a state up in a list of names.

@@ -3,6 +3,7 @@ package ua
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/icholy/digest"
 	pion "github.com/pion/stun/v3"
 
+	"github.com/natproof/natproof/internal/sipmsg"
 	"github.com/natproof/natproof/stunclient/attr"
 )
 
@@ -179,12 +181,12 @@ func (p *peer) recv() (sip.Message, netip.AddrPort) {
 	if err != nil {
 		return nil, netip.AddrPort{}
 	}
-	m, err := parser.ParseSIP(buf[:n])
+	m, err := sip.ParseMessage(buf[:n])
 	if err != nil {
 		p.t.Errorf("peer got %q: %v", buf[:n], err)
 		return nil, netip.AddrPort{}
 	}
-	src, _ := addrPortOf(from)
+	src := sipmsg.AddrPort(from)
 	return m, src
 }
 
@@ -306,15 +308,20 @@ func stunServer(n *memnet, at string) {
 			if err != nil {
 				return
 			}
-			var m pion.Message
-			if _, err := m.Write(buf[:size]); err != nil || m.Type != pion.BindingRequest {
-				continue
-			}
-			src, _ := addrPortOf(from)
-			res := pion.MustBuild(pion.NewTransactionIDSetter(m.TransactionID), pion.BindingSuccess, attr.XORMapped{AddrPort: src})
-			_, _ = c.WriteTo(res.Raw, from)
+			answerSTUN(c, buf[:size], from)
 		}
 	}()
+}
+
+// answerSTUN answers a Binding request; false if it is none.
+func answerSTUN(c *memConn, b []byte, from net.Addr) bool {
+	var m pion.Message
+	if _, err := m.Write(b); err != nil || m.Type != pion.BindingRequest {
+		return false
+	}
+	res := pion.MustBuild(pion.NewTransactionIDSetter(m.TransactionID), pion.BindingSuccess, attr.XORMapped{AddrPort: sipmsg.AddrPort(from)})
+	_, _ = c.WriteTo(res.Raw, from)
+	return true
 }
 
 // proxy is a registrar and a stateless proxy with Record-Route for example.com.
@@ -356,8 +363,11 @@ func (p *proxy) run() {
 		if err != nil {
 			return
 		}
-		src, _ := addrPortOf(from)
-		m, err := parser.ParseSIP(buf[:n])
+		src := sipmsg.AddrPort(from)
+		if answerSTUN(p.memConn, buf[:n], from) {
+			continue
+		}
+		m, err := sip.ParseMessage(buf[:n])
 		if err != nil {
 			continue // keepalives
 		}
@@ -492,7 +502,7 @@ func (p *proxy) back(res *sip.Response) {
 	if via == nil {
 		return
 	}
-	host, port := via.Host, strconv.Itoa(portOr(via.Port))
+	host, port := via.Host, strconv.Itoa(int(sipmsg.PortOr(via.Port)))
 	host = via.Params.GetOr("received", host)
 	port = via.Params.GetOr("rport", port)
 	_, _ = p.WriteTo([]byte(res.String()), netUDP(host+":"+port))
@@ -510,4 +520,27 @@ func (p *proxy) count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.contacts)
+}
+
+// received notes in the top Via where a request came from (RFC 3261 section 18.2.1, RFC
+// 3581 section 4).
+func received(via *sip.ViaHeader, src netip.AddrPort) {
+	if v, ok := via.Params.Get("rport"); ok && v == "" {
+		via.Params.Add("rport", strconv.Itoa(int(src.Port())))
+	}
+	via.Params.Add("received", src.Addr().String())
+}
+
+// responseAddr is where responses go (RFC 3261 section 18.2.2, RFC 3581 section 4).
+func responseAddr(req *sip.Request, src netip.AddrPort) netip.AddrPort {
+	if req.Via().Params.Has("rport") {
+		return src
+	}
+	return netip.AddrPortFrom(src.Addr(), sipmsg.PortOr(req.Via().Port))
+}
+
+// outcomes adds up what Stats says became of the datagrams.
+func outcomes(s Stats) uint64 {
+	return s.Pings + s.STUN + s.Oversize + s.Malformed + s.BadRequests + s.Served + s.Retransmits + s.ACKs + s.StrayACKs +
+		s.Answers + s.Unmatched + s.ForeignVia
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -21,8 +22,8 @@ const (
 	KeepAliveNone    KeepAliveKind = iota
 	KeepAliveCRLF                  // two CRLF, which nobody answers over UDP
 	KeepAliveZero                  // four zero bytes, as some proxies send them
-	KeepAliveSTUN                  // a Binding request (RFC 5626 section 4.4.2); a new mapped address or no answer is noticed
-	KeepAliveOPTIONS               // a request; no answer is noticed
+	KeepAliveSTUN                  // a Binding request (RFC 5626 section 4.4.2); no answer, or another mapping than at registration, is noticed
+	KeepAliveOPTIONS               // a request; no answer is noticed, and with rport another mapping
 )
 
 var keepAliveNames = [...]string{"none", "crlf", "zero", "stun", "options"}
@@ -64,14 +65,61 @@ type keepAlive struct {
 	broken chan error
 	ctx    context.Context
 	cancel context.CancelFunc
-	mapped netip.AddrPort // as the last STUN answer had it
+
+	mu     sync.Mutex
+	mapped netip.AddrPort // as it was at registration, or as the last STUN answer had it
 }
 
 func (p *Profile) startKeepAlive() *keepAlive {
 	k := &keepAlive{p: p, cfg: p.cfg.KeepAlive, busy: make(chan struct{}, 1), broken: make(chan error, 1)}
 	k.ctx, k.cancel = context.WithCancel(p.life)
 	k.enable(p.State() == Registered)
+	k.registered()
 	return k
+}
+
+// registered notes by which mapping the registrar can reach us: the one it says it has
+// seen, if the keepalives go the same way as REGISTER; otherwise the one that a first
+// keepalive, sent at once, is answered with. What differs later has changed since.
+func (k *keepAlive) registered() {
+	if k.timer == nil {
+		return
+	}
+	k.p.mu.Lock()
+	seen := k.p.seen
+	k.p.mu.Unlock()
+	// With Asymmetric, OPTIONS leaves from the port that REGISTER leaves from, STUN does not.
+	if k.server() != k.p.nextHop() || k.p.c.cfg.Asymmetric && k.cfg.Kind == KeepAliveSTUN {
+		seen = netip.AddrPort{}
+	}
+	k.swap(seen)
+	if !seen.IsValid() && k.cfg.Kind == KeepAliveSTUN {
+		k.send()
+	}
+}
+
+// found compares the mapping that a keepalive was answered with.
+func (k *keepAlive) found(now netip.AddrPort) error {
+	if was := k.swap(now); was.IsValid() && was != now {
+		return fmt.Errorf("ua: keepalive: %w from %s to %s", stunclient.ErrMappingChanged, was, now)
+	}
+	return nil
+}
+
+// swap notes a mapping and returns the one before.
+func (k *keepAlive) swap(now netip.AddrPort) (was netip.AddrPort) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	was, k.mapped = k.mapped, now
+	return was
+}
+
+// server is where keepalives go.
+func (k *keepAlive) server() netip.AddrPort {
+	if k.cfg.Server.IsValid() {
+		return k.cfg.Server
+	}
+	return k.p.nextHop()
 }
 
 func (k *keepAlive) enable(on bool) {
@@ -113,10 +161,7 @@ func (k *keepAlive) send() {
 	if h == nil {
 		return
 	}
-	dst := k.cfg.Server
-	if !dst.IsValid() {
-		dst = k.p.nextHop()
-	}
+	dst := k.server()
 	switch k.cfg.Kind {
 	case KeepAliveCRLF:
 		k.note(h.sip.send([]byte("\r\n\r\n"), dst))
@@ -160,22 +205,24 @@ func (k *keepAlive) stun(p *port, server netip.AddrPort) error {
 	if err != nil {
 		return fmt.Errorf("ua: keepalive: %w", err)
 	}
-	was := k.mapped
-	k.mapped = r.Address()
-	if was.IsValid() && was != k.mapped {
-		return fmt.Errorf("ua: keepalive: %w from %s to %s", stunclient.ErrMappingChanged, was, k.mapped)
-	}
-	return nil
+	return k.found(r.Address())
 }
 
-// options asks the server itself; any answer will do.
+// options asks the server itself; any answer will do that does not say it has come from
+// elsewhere (RFC 3581).
 func (k *keepAlive) options(h *held, dst netip.AddrPort) error {
 	path := k.p.c.sendPath(h)
 	uri := sip.Uri{Scheme: "sip", Host: dst.Addr().String(), Port: int(dst.Port())}
 	req := newRequest(sip.OPTIONS, uri, k.p.ends(token(), uri), 1, path, nil)
 	req.AppendHeader(path.contact(k.p.aor().User))
-	_, err := k.p.c.transact(k.ctx, path, dst, req)
-	return err
+	res, err := k.p.c.transact(k.ctx, path, dst, req)
+	if err != nil {
+		return err
+	}
+	if seen := res.Top.Seen(); seen.IsValid() {
+		return k.found(seen)
+	}
+	return nil
 }
 
 func (p *Profile) held() *held {

@@ -91,6 +91,7 @@ func TestConfigRefused(t *testing.T) {
 		"end":         {LocalAddr: good, MediaPortMin: 65535, MediaPortMax: 65535},
 		"timeout":     {LocalAddr: good, PortManagerTimeout: -1},
 		"user agent":  {LocalAddr: good, UserAgent: "a\nb"},
+		"hold":        {LocalAddr: good, Options: Options{HoldAudio: true, Silent: true}},
 	} {
 		if _, err := New(c); !errors.Is(err, ErrConfig) {
 			t.Errorf("%s: got %v", name, err)

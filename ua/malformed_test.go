@@ -59,15 +59,43 @@ func TestBadRequests(t *testing.T) {
 		"no To":               {without("To"), 400, nil},
 		"no Call-ID":          {without("Call-ID"), 400, nil},
 		"no CSeq":             {without("CSeq"), 400, nil},
-		"no From tag":         {with(";tag=p", ""), 400, nil},
+		"no From tag":         {with(";tag=p", ""), 200, func(s Stats) uint64 { return s.Served }}, // RFC 3261 section 12.1.1
 		"CSeq method":         {with("1 OPTIONS", "1 INVITE"), 400, nil},
-		"CSeq number":         {with("1 OPTIONS", "99999999999 OPTIONS"), 400, nil},
+		"CSeq of three words": {with("1 OPTIONS", "1 OPTIONS x"), 400, nil},
 		"body too short":      {with("Content-Length: 0", "Content-Length: 10"), 400, nil},
 		"bad Content-Length":  {with("Content-Length: 0", "Content-Length: -1"), 400, nil},
 		"version":             {with("SIP/2.0\n", "SIP/3.0\n"), 505, nil},
 		"unknown extension":   {with("Call-ID", "Require: nothingSupportsThis\nCall-ID"), 420, nil},
 		"unknown scheme":      {with("OPTIONS sip:", "OPTIONS tel:"), 416, nil},
-		"unknown method":      {func(s string) string { return strings.ReplaceAll(s, "OPTIONS", "DANCE") }, 405, func(s Stats) uint64 { return s.Requests }},
+		"tag with blanks":     {with(";tag=p", " ;\ttag = p"), 200, func(s Stats) uint64 { return s.Served }},
+		"twice From":          {with("Call-ID", "f: <sip:peer@example.net>;tag=p\nCall-ID"), 400, nil},
+		"twice To":            {with("Call-ID", "t: <sip:bob@example.com>\nCall-ID"), 400, nil},
+		"twice Call-ID":       {with("CSeq", "i: o\nCSeq"), 400, nil},
+		"twice CSeq":          {with("Call-ID", "CSeq: 1 OPTIONS\nCall-ID"), 400, nil},
+		"twice Max-Forwards":  {with("Call-ID", "Max-Forwards: 70\nCall-ID"), 400, nil},
+		"two Content-Lengths": {with("Content-Length", "l: 0\nContent-Length"), 400, nil},
+		"two Content-Types":   {with("Content-Length", "c: text/plain\nContent-Type: text/plain\nContent-Length"), 400, nil},
+		"version 7":           {with("SIP/2.0\n", "SIP/7.0\n"), 505, nil},
+		"two blanks":          {with("OPTIONS sip", "OPTIONS  sip"), 400, nil},
+		"blank at the end":    {with("SIP/2.0\n", "SIP/2.0 \n"), 400, nil},
+		"no version":          {with(" SIP/2.0\n", "\n"), 400, nil},
+		"URI in brackets":     {with("sip:bob@10.0.0.1", "<sip:bob@10.0.0.1>"), 400, nil},
+		"URI with a blank":    {with("sip:bob@10.0.0.1", "sip:bob@10.0.0.1; lr"), 400, nil},
+		"URI with headers":    {with("sip:bob@10.0.0.1", "sip:bob@10.0.0.1?Route=%3Csip:x%3E"), 400, nil},
+		"URI without a host":  {with("sip:bob@10.0.0.1", "sip:"), 400, nil},
+		"URI with a bad port": {with("sip:bob@10.0.0.1", "sip:bob@10.0.0.1:x"), 400, nil},
+		"no URI":              {with("sip:bob@10.0.0.1", "bob"), 400, nil},
+		"scheme with a dot":   {with("sip:bob@10.0.0.1", "soap.beep://192.0.2.103:3002"), 416, nil},
+		"opaque scheme":       {with("sip:bob@10.0.0.1", "nobodyKnowsThisScheme:totallyopaquecontent"), 416, nil},
+		"scheme and INVITE": {func(s string) string {
+			return strings.NewReplacer("OPTIONS", "INVITE", "sip:bob@10.0.0.1", "tel:1").Replace(s)
+		}, 416, nil},
+		"empty Via beside":    {with("Max-", "v:\nMax-"), 400, nil},
+		"bad Contact":         {with("Call-ID", "Contact: <sip:a\nCall-ID"), 400, nil},
+		"cut behind the Via":  {func(s string) string { return s[:strings.Index(s, "Call-ID")] }, 400, nil},
+		"small letters":       {func(s string) string { return strings.ReplaceAll(s, "OPTIONS", "options") }, 405, nil},
+		"method and CSeq":     {with("1 OPTIONS", "1 Options"), 400, nil},
+		"unknown method":      {func(s string) string { return strings.ReplaceAll(s, "OPTIONS", "Dance") }, 405, nil},
 		"not SIP":             {func(string) string { return "GET / HTTP/1.1\n\n" }, 0, func(s Stats) uint64 { return s.Malformed }},
 		"cut in a header":     {func(s string) string { return s[:60] }, 0, func(s Stats) uint64 { return s.Malformed }},
 		"one byte":            {func(string) string { return "x" }, 0, func(s Stats) uint64 { return s.Malformed }},
@@ -107,6 +135,8 @@ func TestBadRequests(t *testing.T) {
 					c.stat = func(s Stats) uint64 { return s.BadRequests }
 				}
 				equal(t, "counted", c.stat(a.Stats()), 1)
+				equal(t, "datagrams", a.Stats().Datagrams, 1)
+				equal(t, "outcomes", outcomes(a.Stats()), 1)
 				if c.code == 0 {
 					equal(t, "packets", len(n.packets(func(d datagram) bool { return d.src == a.Addr() })), 0)
 				} else {
@@ -114,6 +144,7 @@ func TestBadRequests(t *testing.T) {
 					if tag := res.To(); tag != nil && !tag.Params.Has("tag") {
 						t.Error("no To tag")
 					}
+					equal(t, "version", res.SipVersion, "SIP/2.0")
 					if c.code == 420 {
 						equal(t, "Unsupported", res.GetHeader("Unsupported").Value(), "nothingSupportsThis")
 					}
@@ -134,6 +165,8 @@ func TestBadOffers(t *testing.T) {
 		"no audio":        {"v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\nc=IN IP4 1.2.3.4\r\nt=0 0\r\nm=video 4000 RTP/AVP 31\r\n", "application/sdp", 488},
 		"no common codec": {strings.Replace(sdpAt("203.0.113.30:4000"), "AVP 0", "AVP 18", 1), "application/sdp", 488},
 		"other type":      {sdpAt("203.0.113.30:4000"), "text/plain", 415},
+		"no SDP accepted": {sdpAt("203.0.113.30:4000"), "application/sdp\nAccept: text/plain", 406}, // RFC 4475 section 3.3.15
+		"encoded":         {sdpAt("203.0.113.30:4000"), "application/sdp\nContent-Encoding: gzip", 415},
 	} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, n *memnet) {
@@ -141,8 +174,11 @@ func TestBadOffers(t *testing.T) {
 				b.onIncoming = answerNow
 				p.sendText("10.0.0.1:5060", strings.Replace(p.invite("10.0.0.1", "c", c.sdp), "application/sdp", c.contentType, 1))
 				res := p.response(c.code)
-				if c.code == 415 {
+				if name == "other type" {
 					equal(t, "Accept", res.GetHeader("Accept").Value(), "application/sdp")
+				}
+				if name != "no common codec" { // which is no fault of the request's
+					equal(t, "bad requests", b.Stats().BadRequests, 1)
 				}
 			})
 		})
@@ -267,10 +303,10 @@ func FuzzResponse(f *testing.F) {
 			s := must(a.NewSession(alice))(t)
 			go s.Call(t.Context(), "sip:c@203.0.113.30")
 			synctest.Wait()
-			m := must(parser.ParseSIP(n.packets(sipText("INVITE"))[0].data))(t)
+			m := must(sip.ParseMessage(n.packets(sipText("INVITE"))[0].data))(t)
 			b = bytes.ReplaceAll(b, []byte("BRANCH"), []byte(m.Via().Params.GetOr("branch", "")))
 			for range 2 {
-				a.stack.datagram(a.sips[0], b, netUDP("203.0.113.30:5060"))
+				a.stack.Receive(a.sips[0].sock, b, addr("203.0.113.30:5060"))
 				synctest.Wait()
 			}
 			time.Sleep(time.Minute)
@@ -295,7 +331,10 @@ func FuzzDatagram(f *testing.F) {
 		c := must(New(Config{LocalAddr: addr("10.0.0.1:1").Addr(), Listen: newMemnet(t).listen, Logger: slog.New(slog.DiscardHandler), OnEvent: func(Event) {}}))(t)
 		check(t, c.Start(context.Background()))
 		defer c.Close()
-		c.stack.datagram(c.sips[0], b, netUDP("203.0.113.30:5060"))
-		c.stack.datagram(c.sips[0], bytes.Clone(b), netUDP("203.0.113.30:5060"))
+		c.stack.Receive(c.sips[0].sock, b, addr("203.0.113.30:5060"))
+		c.stack.Receive(c.sips[0].sock, bytes.Clone(b), addr("203.0.113.30:5060"))
+		if st := c.Stats(); st.Datagrams != 2 || outcomes(st) != 2 {
+			t.Errorf("not one outcome each: %+v", st)
+		}
 	})
 }

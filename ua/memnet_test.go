@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 // memnet is a network in memory: every datagram takes a millisecond, in order.
@@ -245,7 +247,7 @@ func (c *memConn) WriteTo(b []byte, to net.Addr) (int, error) {
 		return 0, net.ErrClosed
 	default:
 	}
-	dst, _ := addrPortOf(to)
+	dst := sipmsg.AddrPort(to)
 	c.n.send(c.at, dst, b)
 	return len(b), nil
 }

@@ -3,17 +3,26 @@ package ua
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"strconv"
-	"strings"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 // token is a fresh identifier for tags, branches and Call-IDs. They must be unique among
 // all user agents (RFC 3261 section 19.3), so they do not come from Config.Seed.
 func token() string { return rand.Text()[:16] }
+
+// newSalt is what makes the tags of one client's responses unlike another's.
+func newSalt() uint64 {
+	var b [8]byte
+	rand.Read(b[:]) // never fails (crypto/rand)
+	return binary.BigEndian.Uint64(b[:])
+}
 
 // path is how requests leave: the socket they are sent from, the address that is
 // advertised for it, and whether responses are asked for by rport.
@@ -98,22 +107,6 @@ func again(req *sip.Request, p path) *sip.Request {
 	return next
 }
 
-// newCancel builds the CANCEL of an INVITE (RFC 3261 section 9.1).
-func newCancel(invite *sip.Request) *sip.Request {
-	req := sip.NewRequest(sip.CANCEL, *invite.Recipient.Clone())
-	req.SetTransport("UDP")
-	req.AppendHeader(invite.Via().Clone())
-	sip.CopyHeaders("Route", invite, req)
-	hops := sip.MaxForwardsHeader(70)
-	req.AppendHeader(&hops)
-	for _, name := range []string{"From", "To", "Call-ID"} {
-		sip.CopyHeaders(name, invite, req)
-	}
-	req.AppendHeader(&sip.CSeqHeader{SeqNo: invite.CSeq().SeqNo, MethodName: sip.CANCEL})
-	req.SetBody(nil)
-	return req
-}
-
 // resolver turns a URI into the address a request for it is sent to.
 type resolver struct {
 	lookup func(ctx context.Context, host string, port uint16) (netip.AddrPort, error)
@@ -121,22 +114,12 @@ type resolver struct {
 
 // addr finds the address of a URI: an IP address with the port or 5060, or what lookup says.
 func (r resolver) addr(ctx context.Context, uri sip.Uri) (netip.AddrPort, error) {
-	host := unbracket(uri.Host)
-	if m, ok := uri.UriParams.Get("maddr"); ok && m != "" {
-		host = unbracket(m)
+	host, port, ok := sipmsg.Hop(&uri)
+	if !ok {
+		return netip.AddrPort{}, fmt.Errorf("ua: %s: neither scheme, transport nor port may be other than sip, UDP and a port", uri.String())
 	}
-	if t, ok := uri.UriParams.Get("transport"); ok && !strings.EqualFold(t, "udp") {
-		return netip.AddrPort{}, fmt.Errorf("ua: %s: transport %s is not spoken here", uri.String(), t)
-	}
-	if uri.Scheme != "sip" {
-		return netip.AddrPort{}, fmt.Errorf("ua: %s: scheme %q is not spoken here", uri.String(), uri.Scheme)
-	}
-	if uri.Port < 0 || uri.Port > 65535 {
-		return netip.AddrPort{}, fmt.Errorf("ua: %s: bad port", uri.String())
-	}
-	port := uint16(portOr(uri.Port))
-	if a, err := netip.ParseAddr(host); err == nil {
-		return netip.AddrPortFrom(a.Unmap(), port), nil
+	if a, literal := sipmsg.HostAddr(host); literal {
+		return netip.AddrPortFrom(a, port), nil
 	}
 	if r.lookup == nil {
 		return netip.AddrPort{}, fmt.Errorf("%w: %s", ErrUnresolvable, host)
@@ -146,36 +129,31 @@ func (r resolver) addr(ctx context.Context, uri sip.Uri) (netip.AddrPort, error)
 
 // parseURI reads a sip: URI.
 func parseURI(s string) (sip.Uri, error) {
-	var u sip.Uri
-	if err := sip.ParseUri(s, &u); err != nil {
-		return u, fmt.Errorf("ua: %q is not a SIP URI: %w", s, err)
-	}
-	if u.Scheme != "sip" || u.Host == "" || u.Wildcard {
+	u, ok := sipmsg.ParseURI(s)
+	if !ok || u.Scheme != "sip" {
 		return u, fmt.Errorf("ua: %q is not a sip: URI", s)
 	}
 	return u, nil
 }
 
-// seconds reads a header of delta-seconds such as Expires or Min-Expires.
-func seconds(m interface{ GetHeader(string) sip.Header }, name string) (uint32, bool) {
-	h := m.GetHeader(name)
-	if h == nil {
-		return 0, false
+// firstContact is the first Contact of a message that is an address; false if there is none.
+func firstContact(m interface{ Values(string) []string }) (sip.Uri, bool) {
+	for _, v := range m.Values("contact") {
+		if a, ok := sipmsg.ParseAddress(v); ok {
+			return a.URI, true
+		}
 	}
-	return deltaSeconds(h.Value())
+	return sip.Uri{}, false
 }
 
-// deltaSeconds reads digits up to a parameter or comment, as Retry-After may have.
-func deltaSeconds(v string) (uint32, bool) {
-	if i := strings.IndexAny(v, " ;("); i >= 0 {
-		v = v[:i]
-	}
-	n, err := strconv.ParseUint(v, 10, 32)
-	return uint32(n), err == nil
+// seconds reads a header of delta-seconds such as Expires or Min-Expires.
+func seconds(m interface{ Value(string) (string, bool) }, name string) (uint32, bool) {
+	v, _ := m.Value(name)
+	return sipmsg.DeltaSeconds(v)
 }
 
 // reasonOf is a response's reason phrase, or the code if it has none.
-func reasonOf(res *sip.Response) string {
+func reasonOf(res *sipmsg.Response) string {
 	if res.Reason == "" {
 		return strconv.Itoa(res.StatusCode)
 	}

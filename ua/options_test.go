@@ -3,8 +3,10 @@ package ua
 import (
 	"context"
 	"errors"
+	"net"
 	"net/netip"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -330,6 +332,57 @@ func TestTooLargeARequest(t *testing.T) {
 		}
 		equal(t, "INVITE", len(n.packets(sipText("MESSAGE"))), 0)
 	})
+}
+
+// Responses have no limit of size (RFC 3261 section 18.1.1 is about requests). What the
+// socket does not take all the same is counted and told.
+func TestLargeResponses(t *testing.T) {
+	bubble(t, func(t *testing.T, n *memnet) {
+		most := 65507
+		b := newAgent(t, n, "10.0.0.1:5060", func(c *Config) {
+			c.Listen = func(ctx context.Context, at netip.AddrPort) (net.PacketConn, error) {
+				conn, err := n.listen(ctx, at)
+				return &limited{conn.(*memConn), &most}, err
+			}
+		})
+		b.onIncoming = answerNow
+		p := newPeer(t, n, "203.0.113.30:5060")
+		route := strings.Repeat("<sip:"+strings.Repeat("r", 60)+".example.com;lr>, ", 15) + "<sip:203.0.113.30;lr>"
+		text := strings.Replace(p.invite("10.0.0.1", "c", sdpAt("203.0.113.30:4000")), "Contact:", "Record-Route: "+route+"\nContact:", 1)
+		p.sendText("10.0.0.1:5060", text)
+		res := p.response(200)
+		if len(res.String()) < 1300 {
+			t.Errorf("only %d bytes", len(res.String()))
+		}
+		most = 1472
+		p.sendText("10.0.0.1:5060", strings.NewReplacer("z9hG4bKc", "z9hG4bKd", "Call-ID: c", "Call-ID: d").Replace(text))
+		time.Sleep(time.Second)
+		var told *UnsentEvent
+		for _, e := range b.events() {
+			if u, ok := e.(UnsentEvent); ok && told == nil {
+				told = &u
+			}
+		}
+		if told == nil || told.Method != "INVITE" || told.Code != 200 || told.CallID != "d" || told.To != p.at || told.Size < 1472 || !errors.Is(told.Err, syscall.EMSGSIZE) {
+			t.Errorf("told %+v", told)
+		}
+		if b.Stats().SendErrors == 0 {
+			t.Error("not counted")
+		}
+	})
+}
+
+// limited is a socket that takes no datagram above a size.
+type limited struct {
+	*memConn
+	most *int
+}
+
+func (c *limited) WriteTo(b []byte, to net.Addr) (int, error) {
+	if len(b) > *c.most {
+		return 0, syscall.EMSGSIZE
+	}
+	return c.memConn.WriteTo(b, to)
 }
 
 // A response whose Via an application level gateway has rewritten names somebody else: it

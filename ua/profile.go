@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 // RegistrationState is where a profile stands.
@@ -23,10 +25,11 @@ const (
 	Registered
 	Rejected // the registrar said no: no further attempt is made
 	Unregistering
-	Error // no answer, no mapping, or the registrar's trouble: another attempt follows
+	Error     // no answer, no mapping, or the registrar's trouble: another attempt follows
+	NeverSent // the REGISTER may not leave (ErrMessageTooLarge): no further attempt is made
 )
 
-var registrationStateNames = [...]string{"not registered", "registering", "registered", "rejected", "unregistering", "error"}
+var registrationStateNames = [...]string{"not registered", "registering", "registered", "rejected", "unregistering", "error", "never sent"}
 
 // String names the state.
 func (s RegistrationState) String() string { return name(registrationStateNames[:], uint8(s)) }
@@ -207,7 +210,7 @@ func (p *Profile) manager() PortManager {
 
 // Enable asks the port manager for the SIP mapping and registers. It returns when the
 // registrar has answered, or will not. After an error the profile goes on trying in the
-// background, unless it was Rejected, ctx has ended or NoRetry is set: then it is not
+// background, unless it was Rejected or NeverSent, ctx has ended or NoRetry is set: then it is not
 // enabled.
 func (p *Profile) Enable(ctx context.Context) error {
 	ctx, leave, err := p.c.enter(ctx)
@@ -341,6 +344,7 @@ func (p *Profile) run(wait time.Duration) {
 		}
 		next.Reset(wait)
 		k.enable(p.State() == Registered)
+		k.registered()
 	}
 }
 
@@ -365,7 +369,7 @@ func (p *Profile) refresh(ctx context.Context) (time.Duration, error) {
 func (p *Profile) attempt(ctx context.Context, was Mapping) (time.Duration, error) {
 	p.setState(RegistrationEvent{State: Registering})
 	h, err := p.ensureMapping(ctx)
-	var res *sip.Response
+	var res *sipmsg.Response
 	if err == nil {
 		res, err = p.register(ctx, h, p.cfg.Expires, was)
 	}
@@ -443,14 +447,14 @@ func (p *Profile) aor() sip.Uri {
 }
 
 // responseError makes an error of a final response.
-func responseError(m sip.RequestMethod, res *sip.Response) *ResponseError {
+func responseError(m sip.RequestMethod, res *sipmsg.Response) *ResponseError {
 	e := &ResponseError{Method: string(m), Code: res.StatusCode, Reason: reasonOf(res)}
 	if res.StatusCode/100 == 3 {
 		for _, u := range redirects(res) {
 			e.Contacts = append(e.Contacts, u.String())
 		}
 	}
-	if n, ok := seconds(res, "Retry-After"); ok {
+	if n, ok := seconds(res, "retry-after"); ok {
 		e.RetryAfter = time.Duration(n) * time.Second
 	}
 	return e
@@ -458,8 +462,8 @@ func responseError(m sip.RequestMethod, res *sip.Response) *ResponseError {
 
 // permanent says whether trying again is of no use: the registrar refused, and not for
 // trouble of its own.
-func permanent(res *sip.Response, err error) bool {
-	if errors.Is(err, ErrAuthentication) || errors.Is(err, ErrMessageTooLarge) {
+func permanent(res *sipmsg.Response, err error) bool {
+	if errors.Is(err, ErrAuthentication) {
 		return true
 	}
 	if res == nil {

@@ -2,24 +2,26 @@ package ua
 
 import (
 	"context"
+	"errors"
 	"net/netip"
+	"slices"
 	"strconv"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
+	"github.com/natproof/natproof/internal/sipstack"
 )
 
-// transactionTime is how long a request may go unanswered (RFC 3261 section 17.1.2.2).
-func transactionTime() time.Duration { return sip.Timer_F }
-
 // register sends REGISTER until it is answered other than by a challenge or by 423.
-func (p *Profile) register(ctx context.Context, h *held, expires time.Duration, was Mapping) (*sip.Response, error) {
+func (p *Profile) register(ctx context.Context, h *held, expires time.Duration, was Mapping) (*sipmsg.Response, error) {
 	for range 2 {
 		res, err := p.registerOnce(ctx, h, expires, was)
 		if err != nil || res.StatusCode != sip.StatusIntervalToBrief {
 			return res, err
 		}
-		least, ok := seconds(res, "Min-Expires") // RFC 3261 section 10.2.8
+		least, ok := seconds(res, "min-expires") // RFC 3261 section 10.2.8
 		if !ok || time.Duration(least)*time.Second <= expires {
 			return res, nil
 		}
@@ -28,7 +30,7 @@ func (p *Profile) register(ctx context.Context, h *held, expires time.Duration, 
 	return p.registerOnce(ctx, h, expires, was)
 }
 
-func (p *Profile) registerOnce(ctx context.Context, h *held, expires time.Duration, was Mapping) (*sip.Response, error) {
+func (p *Profile) registerOnce(ctx context.Context, h *held, expires time.Duration, was Mapping) (*sipmsg.Response, error) {
 	path := p.c.sendPath(h)
 	p.mu.Lock()
 	p.cseq++
@@ -53,58 +55,58 @@ func (p *Profile) registerOnce(ctx context.Context, h *held, expires time.Durati
 }
 
 // succeeded notes what the registrar granted and says when to refresh.
-func (p *Profile) succeeded(h *held, res *sip.Response) time.Duration {
+func (p *Profile) succeeded(h *held, res *sipmsg.Response) time.Duration {
 	m := h.mapping()
 	granted := p.granted(res, m.External)
 	p.mu.Lock()
-	p.expires, p.failures, p.seen = granted, 0, seenAt(res)
+	p.expires, p.failures, p.seen = granted, 0, res.Top.Seen()
 	seen := p.seen
 	p.mu.Unlock()
 	p.setState(RegistrationEvent{State: Registered, Code: res.StatusCode, Expires: granted, Contact: m.External, Seen: seen})
 	return p.refreshAfter(granted)
 }
 
-// granted is the expiry of our contact: its parameter, the Expires header field, or what
-// we asked for (RFC 3261 section 10.2.4).
-func (p *Profile) granted(res *sip.Response, contact netip.AddrPort) time.Duration {
-	n, ok := seconds(res, "Expires")
-	for _, h := range res.GetHeaders("contact") {
-		c, isContact := h.(*sip.ContactHeader)
-		if !isContact || portOr(c.Address.Port) != int(contact.Port()) || unbracket(c.Address.Host) != contact.Addr().String() {
+// granted is the expiry of our contact: its parameter, else the Expires header field, else
+// what we asked for (RFC 3261 section 10.2.4). If no contact is as we wrote it, somebody on
+// the way has rewritten ours: a lone one is ours then, and of several the shortest time is
+// safe for any of them.
+func (p *Profile) granted(res *sipmsg.Response, contact netip.AddrPort) time.Duration {
+	var ours, all []time.Duration
+	for _, v := range res.Values("contact") {
+		a, ok := sipmsg.ParseAddress(v)
+		if !ok {
 			continue
 		}
-		if v, has := c.Params.Get("expires"); has {
-			if e, valid := deltaSeconds(v); valid {
-				n, ok = e, true
-			}
+		text, _ := a.Param("expires")
+		n, ok := sipmsg.DeltaSeconds(text)
+		if !ok {
+			n, ok = seconds(res, "expires")
+		}
+		d := time.Duration(n) * time.Second
+		if !ok || d == 0 {
+			d = p.cfg.Expires
+		}
+		all = append(all, d)
+		if sipmsg.Resolve(&a.URI) == contact {
+			ours = append(ours, d)
 		}
 	}
-	if !ok || n == 0 {
-		return p.cfg.Expires
+	switch {
+	case len(ours) > 0:
+		return slices.Min(ours)
+	case len(all) > 0:
+		return slices.Min(all)
 	}
-	return time.Duration(n) * time.Second
-}
-
-// seenAt is the source of our request as the server wrote it into our Via.
-func seenAt(res *sip.Response) netip.AddrPort {
-	via := res.Via()
-	host, _ := via.Params.Get("received")
-	if host == "" {
-		host = via.Host
+	if n, ok := seconds(res, "expires"); ok && n > 0 {
+		return time.Duration(n) * time.Second
 	}
-	rport, _ := via.Params.Get("rport")
-	n, err := strconv.ParseUint(rport, 10, 16)
-	a, aerr := netip.ParseAddr(unbracket(host))
-	if err != nil || aerr != nil {
-		return netip.AddrPort{}
-	}
-	return netip.AddrPortFrom(a, uint16(n))
+	return p.cfg.Expires
 }
 
 // refreshAfter leaves time for a REGISTER to fail and be tried again before the binding
 // expires, and less than that of a short one; jitter keeps a thousand phones apart.
 func (p *Profile) refreshAfter(granted time.Duration) time.Duration {
-	margin := min(granted/2, max(granted/10, transactionTime()+8*time.Second))
+	margin := min(granted/2, max(granted/10, sipstack.Timeout+8*time.Second))
 	return granted - margin - p.c.jitter(margin/4)
 }
 
@@ -117,13 +119,17 @@ func (c *Client) jitter(d time.Duration) time.Duration {
 }
 
 // failed sets the state and says when to try again; 0 is never.
-func (p *Profile) failed(ctx context.Context, res *sip.Response, err error) time.Duration {
+func (p *Profile) failed(ctx context.Context, res *sipmsg.Response, err error) time.Duration {
 	e := RegistrationEvent{State: Error, Err: err}
 	if res != nil {
 		e.Code = res.StatusCode
 	}
 	switch {
 	case ctx.Err() != nil:
+		p.setState(e)
+		return 0
+	case errors.Is(err, ErrMessageTooLarge): // trying again would make it no smaller
+		e.State = NeverSent
 		p.setState(e)
 		return 0
 	case permanent(res, err):

@@ -256,12 +256,16 @@ func TestKeepAlive(t *testing.T) {
 						c.KeepAlive.Server = addr("203.0.113.20:3478")
 					}
 				})
+				count := 5
+				if kind == KeepAliveSTUN {
+					count++ // the first, at once, says what the mapping is
+				}
 				check(t, alice.Enable(t.Context()))
 				time.Sleep(101 * time.Second)
-				equal(t, "sent", len(n.packets(func(d datagram) bool { return d.src == a.Addr() && sipText(want)(d) })), 5)
+				equal(t, "sent", len(n.packets(func(d datagram) bool { return d.src == a.Addr() && sipText(want)(d) })), count)
 				check(t, alice.Disable(t.Context()))
 				time.Sleep(101 * time.Second)
-				equal(t, "sent after Disable", len(n.packets(func(d datagram) bool { return d.src == a.Addr() && sipText(want)(d) })), 5)
+				equal(t, "sent after Disable", len(n.packets(func(d datagram) bool { return d.src == a.Addr() && sipText(want)(d) })), count)
 			})
 		})
 	}
@@ -303,6 +307,118 @@ func TestKeepAliveBroken(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The NAT forgets the mapping before the first keepalive: what that finds is compared with
+// the mapping at registration, as the registrar saw it or as a first answer had it.
+func TestKeepAliveNoticesAnEarlyChange(t *testing.T) {
+	for name, c := range map[string]struct {
+		rport, asymmetric bool
+		server            string
+		kind              KeepAliveKind
+	}{
+		"OPTIONS with rport":          {rport: true, kind: KeepAliveOPTIONS},
+		"OPTIONS from another port":   {rport: true, asymmetric: true, kind: KeepAliveOPTIONS},
+		"seen by the registrar":       {rport: true},
+		"no rport":                    {},
+		"another server":              {rport: true, server: "203.0.113.20:3478"},
+		"REGISTER from another port":  {rport: true, asymmetric: true},
+		"and yet another with STUN's": {server: "203.0.113.20:3478"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, n *memnet) {
+				nat := n.addNAT("10.0.0.0/24", "198.51.100.1")
+				stunServer(n, "203.0.113.20:3478")
+				p := newProxy(t, n, proxyAt)
+				a := newAgent(t, n, "10.0.0.1:5060", func(cfg *Config) { cfg.Rport, cfg.Asymmetric = c.rport, c.asymmetric })
+				pinhole := must(NewStatic(StaticMapping{Type: SIP, External: addr("198.51.100.1:61001")}))(t)
+				alice := a.profile(t, "alice", p, func(cfg *ProfileConfig) {
+					cfg.KeepAlive = KeepAlive{Kind: max(c.kind, KeepAliveSTUN), Interval: 20 * time.Second}
+					if c.server != "" {
+						cfg.KeepAlive.Server = addr(c.server)
+					}
+				})
+				check(t, alice.SetPortManager(pinhole))
+				check(t, alice.Enable(t.Context()))
+				time.Sleep(5 * time.Second)
+				n.flush(nat)
+				time.Sleep(20 * time.Second)
+				last := p.seenRegisters()
+				equal(t, "REGISTERs", last[len(last)-1].CSeq().SeqNo, 2) // its response is lost without rport
+				if c.rport {
+					time.Sleep(time.Minute)
+					equal(t, "REGISTERs", len(p.seenRegisters()), 2)
+				}
+			})
+		})
+	}
+}
+
+// The expiry of our contact counts, also when somebody on the way has rewritten it; else
+// the Expires header field, else what was asked for (RFC 3261 section 10.2.4).
+func TestGrantedExpiry(t *testing.T) {
+	for name, c := range map[string]struct {
+		headers []string
+		want    time.Duration
+	}{
+		"ours":                        {[]string{"Contact: <sip:alice@10.0.0.1:5060>;expires=300"}, 300 * time.Second},
+		"ours among others":           {[]string{"Contact: <sip:alice@10.0.0.9>;expires=60, <sip:alice@10.0.0.1>;q=0.5 ; Expires = 300", "Expires: 7"}, 300 * time.Second},
+		"a lone one, rewritten":       {[]string{"Contact: <sip:alice@198.51.100.1:61001>;expires=120"}, 120 * time.Second},
+		"in the compact form":         {[]string{"m: <sip:alice@198.51.100.1:61001>;expires=120"}, 120 * time.Second},
+		"a lone one without, Expires": {[]string{"Contact: <sip:alice@198.51.100.1:61001>", "Expires: 90"}, 90 * time.Second},
+		"several, all rewritten":      {[]string{"Contact: <sip:alice@198.51.100.1:61001>;expires=3000", "Contact: <sip:x@198.51.100.1:61002>;expires=200"}, 200 * time.Second},
+		"Expires alone":               {[]string{"Expires: 80"}, 80 * time.Second},
+		"nothing":                     {nil, time.Hour},
+		"nonsense":                    {[]string{"Contact: <sip:alice@10.0.0.1>;expires=soon", "Expires: later"}, time.Hour},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, n *memnet) {
+				a, p := newAgent(t, n, "10.0.0.1:5060"), newPeer(t, n, "203.0.113.30:5060")
+				alice := must(a.NewProfile(ProfileConfig{Account: Account{URI: "sip:alice@example.com"}, Registrar: p.at}))(t)
+				result := make(chan error)
+				go func() { result <- alice.Enable(t.Context()) }()
+				var extra []sip.Header
+				for _, h := range c.headers {
+					name, value, _ := strings.Cut(h, ": ")
+					extra = append(extra, sip.NewHeader(name, value))
+				}
+				p.reply(p.request(sip.REGISTER), 200, "x", extra...)
+				check(t, <-result)
+				var got time.Duration
+				for _, e := range a.events() {
+					if r, ok := e.(RegistrationEvent); ok && r.State == Registered {
+						got = r.Expires
+					}
+				}
+				equal(t, "granted", got, c.want)
+				time.Sleep(c.want) // refreshed in time
+				cseq := map[uint32]bool{}
+				for _, d := range n.packets(sipText("REGISTER")) {
+					cseq[must(sip.ParseMessage(d.data))(t).CSeq().SeqNo] = true
+				}
+				if len(cseq) < 2 {
+					t.Errorf("no refresh in %v", c.want)
+				}
+			})
+		})
+	}
+}
+
+// A REGISTER too large for UDP never leaves, and says so: the registrar did not refuse it.
+func TestRegisterNeverSent(t *testing.T) {
+	bubble(t, func(t *testing.T, n *memnet) {
+		p := newProxy(t, n, proxyAt)
+		a := newAgent(t, n, "10.0.0.1:5060")
+		alice := a.profile(t, "alice", p, func(c *ProfileConfig) { c.Account.DisplayName = strings.Repeat("a", 1300) })
+		err := alice.Enable(t.Context())
+		if !errors.Is(err, ErrMessageTooLarge) || !strings.Contains(err.Error(), "REGISTER was never sent") || !strings.Contains(err.Error(), "1300 may be sent") {
+			t.Errorf("got %v", err)
+		}
+		equal(t, "registrations", a.registrations(), "registering, never sent")
+		time.Sleep(time.Hour)
+		equal(t, "REGISTERs", len(n.packets(sipText("REGISTER"))), 0)
+		equal(t, "enabled", alice.Enabled(), false)
+	})
 }
 
 // When the STUN manager finds the mapping changed, the new contact is registered and

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -14,9 +15,9 @@ import (
 // gotReinvite is an INVITE within the dialog: the peer moves, holds or resumes (RFC 3261
 // section 14.2).
 func (s *Session) gotReinvite(tx *serverTx) {
-	offer, code, reason := readOffer(tx.req)
-	if code != 0 {
-		s.c.refuse(tx, code, reason)
+	offer, refusal := s.c.readOffer(tx.req)
+	if refusal != nil {
+		s.c.decline(tx, *refusal)
 		return
 	}
 	if !s.inOrder(tx.req) {
@@ -34,7 +35,7 @@ func (s *Session) gotReinvite(tx *serverTx) {
 	case glare:
 		tx.reply(sip.StatusRequestPending, "Request Pending", s.c.server()...)
 	case busy:
-		tx.reply(sip.StatusInternalServerError, "Another INVITE Is Pending", append(s.c.server(), sip.NewHeader("Retry-After", "1"))...)
+		tx.reply(sip.StatusInternalServerError, "Another INVITE Is Pending", append(s.c.server(), sip.NewHeader("Retry-After", strconv.Itoa(s.c.intN(11))))...)
 	default:
 		if !s.c.spawn(func(ctx context.Context) { s.renegotiate(ctx, tx, offer) }) {
 			tx.reply(sip.StatusServiceUnavailable, "Service Unavailable")
@@ -56,11 +57,11 @@ func (s *Session) renegotiate(ctx context.Context, tx *serverTx, offer *media.De
 		s.op.unlock()
 	}
 	switch {
-	case err == nil, tx.final.Load() >= 200:
+	case err == nil, tx.Final() >= 200:
 	case s.life.Err() != nil: // a BYE came first (RFC 3261 section 15.1.2)
 		tx.reply(sip.StatusRequestTerminated, "Request Terminated", s.c.server()...)
 	case errors.Is(err, ErrMedia):
-		tx.reply(sip.StatusNotAcceptableHere, "Not Acceptable Here", s.c.server()...)
+		s.c.decline(tx, *s.c.refusalOf(err))
 	default: // the call goes on as it was (RFC 3261 section 14.2)
 		s.c.log.Warn("re-INVITE", "error", err)
 		tx.reply(sip.StatusInternalServerError, "Server Internal Error", s.c.server()...)
@@ -71,11 +72,11 @@ func (s *Session) reanswer(ctx context.Context, tx *serverTx, offer *media.Descr
 	s.mu.Lock()
 	hold, mux := s.onHold, s.mux
 	s.mu.Unlock()
-	local := s.describe(hold)
 	if offer == nil { // the peer asks for an offer; its answer comes with the ACK
 		s.refreshTarget(tx.req)
-		return s.send2xx(tx, local)
+		return s.send2xx(tx, s.offerOf(hold))
 	}
+	local := s.describe(hold)
 	if mux && !offer.Mux && s.rtcp == nil {
 		return fmt.Errorf("%w: rtcp-mux can no longer be given up", ErrMedia)
 	}
@@ -97,7 +98,7 @@ func (s *Session) reanswer(ctx context.Context, tx *serverTx, offer *media.Descr
 	return s.applyMedia(answer, *offer, a)
 }
 
-// Hold asks the peer to send no audio, and sends none.
+// Hold asks the peer to send no audio, and sends none, unless Options.HoldAudio is set.
 func (s *Session) Hold(ctx context.Context) error { return s.renew(ctx, true) }
 
 // Resume ends Hold.
@@ -177,7 +178,7 @@ func (s *Session) renewOnce(ctx context.Context, hold bool) error {
 		s.ours = false
 		s.mu.Unlock()
 	}()
-	local := s.describe(hold)
+	local := s.offerOf(hold)
 	req, p, dst, err := s.request(ctx, sip.INVITE)
 	if err != nil {
 		return err

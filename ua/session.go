@@ -45,9 +45,10 @@ const (
 	PortMapping                         // a port manager failed
 	Shutdown                            // the client was closed
 	Failed                              // anything else: see the error
+	Expired                             // the INVITE's Expires passed before the answer
 )
 
-var reasonNames = [...]string{"normal", "canceled", "busy", "declined", "timeout", "not supported", "port mapping", "shutdown", "failed"}
+var reasonNames = [...]string{"normal", "canceled", "busy", "declined", "timeout", "not supported", "port mapping", "shutdown", "failed", "expired"}
 
 // String names the reason.
 func (r TerminateReason) String() string { return name(reasonNames[:], uint8(r)) }
@@ -76,6 +77,7 @@ type Session struct {
 
 	dialog
 	audio
+	early
 
 	invite  *serverTx // incoming: the INVITE
 	offer   *media.Description
@@ -88,9 +90,10 @@ type Session struct {
 
 // newSession makes a session in a state; it is not yet one of the client's.
 func (c *Client) newSession(p *Profile, state SessionState) *Session {
-	s := &Session{c: c, profile: p, state: state, op: newOplock(), done: make(chan struct{})}
+	s := &Session{c: c, profile: p, state: state, op: newOplock(), done: make(chan struct{}), early: newEarly()}
 	s.life, s.kill = context.WithCancelCause(c.ctx)
 	s.hang, s.drop = context.WithCancelCause(s.life)
+	s.sdpVersion = 1
 	s.sdpID = c.uint64() >> 2 // fits where a signed number is expected (RFC 8866 section 5.2)
 	return s
 }
@@ -125,6 +128,10 @@ func (c *Client) add(s *Session) error {
 	}
 	s.id = sessionKey(s.ends.callID, s.ends.localTag)
 	c.sessions[s.id] = s
+	if s.invite != nil {
+		s.merge = mergeKey(s.invite.req)
+		c.invites[s.merge] = s
+	}
 	return nil
 }
 
@@ -179,7 +186,7 @@ func (s *Session) Source() netip.AddrPort {
 	if s.invite == nil {
 		return netip.AddrPort{}
 	}
-	return s.invite.source
+	return s.invite.req.Source
 }
 
 // SetPortManager says who knows the external addresses of this call's ports. It is
@@ -297,6 +304,7 @@ func (s *Session) end(ctx context.Context, e ending) error {
 	}
 	s.c.mu.Lock()
 	delete(s.c.sessions, s.id)
+	delete(s.c.invites, s.merge)
 	s.c.mu.Unlock()
 	s.mu.Lock()
 	s.state, s.reason, s.err = Disconnected, e.reason, e.err
@@ -344,6 +352,10 @@ func (s *Session) Hangup(ctx context.Context) error {
 		// RFC 3261 section 15: no BYE before the ACK, or before giving up on it.
 		select {
 		case <-pending.over:
+			if !pending.isAcked() { // it is ending for that
+				<-s.done
+				return nil
+			}
 		case <-s.done:
 			return nil
 		case <-ctx.Done():
@@ -383,5 +395,8 @@ func (s *Session) gotBye(tx *serverTx) {
 		return
 	}
 	tx.reply(sip.StatusOK, "OK", s.c.server()...)
+	if s.takeFinal() { // RFC 3261 section 15.1.2
+		s.invite.reply(sip.StatusRequestTerminated, "Request Terminated", s.c.server()...)
+	}
 	s.c.spawn(func(ctx context.Context) { _ = s.end(ctx, ending{}) })
 }

@@ -9,23 +9,23 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/natproof/natproof/internal/sipmsg"
+	"github.com/natproof/natproof/internal/sipstack"
 )
 
-// stunCookie is the magic cookie of RFC 8489 section 5, at bytes 4 to 8.
-const stunCookie = "\x21\x12\xa4\x42"
+// looksLikeSTUN tells STUN from what else may share the port (RFC 7983 section 7).
+func looksLikeSTUN(b []byte) bool { return sipmsg.KindOf(b) == sipmsg.STUN }
 
-// looksLikeSTUN tells STUN from what else may share the port: the first byte (RFC 7983
-// section 7) and the cookie. The first byte alone would also claim the four zero bytes
-// that some proxies send as a keepalive.
-func looksLikeSTUN(b []byte) bool {
-	return len(b) >= 20 && b[0] <= 3 && string(b[4:8]) == stunCookie
-}
+// maxReadFailures in a row end a reader: the socket is broken.
+const maxReadFailures = 16
 
 // port is a bound socket with the STUN handlers that port managers put on it.
 type port struct {
 	conn  net.PacketConn
 	local netip.AddrPort
 	addr  net.Addr
+	sock  *sipstack.Socket // SIP
 
 	mu       sync.Mutex
 	handlers []*stunHandler
@@ -35,8 +35,8 @@ type port struct {
 type stunHandler struct{ f func(b []byte, from net.Addr) }
 
 func newPort(conn net.PacketConn) (*port, error) {
-	local, ok := addrPortOf(conn.LocalAddr())
-	if !ok || local.Addr().IsUnspecified() || local.Port() == 0 {
+	local := sipmsg.AddrPort(conn.LocalAddr())
+	if !local.IsValid() || local.Addr().IsUnspecified() || local.Port() == 0 {
 		return nil, errors.New("the socket has no concrete local address: " + conn.LocalAddr().String())
 	}
 	return &port{conn: conn, local: local, addr: conn.LocalAddr()}, nil
@@ -193,14 +193,4 @@ func (m *mediaPort) stop(closing bool) {
 	if !closing {
 		_ = m.conn.SetReadDeadline(time.Time{})
 	}
-}
-
-// addrPortOf is the netip form of an address, without IPv4-in-IPv6.
-func addrPortOf(a net.Addr) (netip.AddrPort, bool) {
-	if u, ok := a.(*net.UDPAddr); ok {
-		ap := u.AddrPort()
-		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), ap.IsValid()
-	}
-	ap, err := netip.ParseAddrPort(a.String())
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), err == nil
 }

@@ -17,7 +17,7 @@ import (
 func (g *Gateway) SetALG(alg *sipalg.ALG) error {
 	g.lab.core.Lock()
 	defer g.lab.core.Unlock()
-	if err := checkALG(alg, g.cfg); err != nil {
+	if err := checkALG(alg, g.nat.Model().Behavior()); err != nil {
 		return fmt.Errorf("vnet: gateway %q: %w", g.name, err)
 	}
 	g.alg = g.beside(alg)
@@ -34,13 +34,13 @@ func (g *Gateway) beside(alg *sipalg.ALG) *sipalg.Beside {
 }
 
 // checkALG refuses an ALG where there is nothing for it to rewrite.
-func checkALG(alg *sipalg.ALG, cfg natmodels.Config) error {
+func checkALG(alg *sipalg.ALG, nat natmodels.Behavior) error {
 	switch {
 	case alg == nil:
-	case !cfg.Translates():
-		return fmt.Errorf("a SIP ALG rewrites addresses that are translated, and this %v translates none", cfg.Kind)
-	case alg.Linux && cfg.Kind == natmodels.Conntrack && !cfg.SIPHelper:
-		return errors.New("the SIP ALG linux beside a conntrack is its SIP helper: set NAT.SIPHelper")
+	case !nat.Translates():
+		return fmt.Errorf("a SIP ALG rewrites addresses that are translated, and this %v translates none", nat.Kind)
+	case alg.Linux && nat.Kind == natmodels.Conntrack && !nat.SIPHelper:
+		return errors.New("the SIP ALG linux beside a conntrack is its SIP helper: it needs the setting sip-helper")
 	}
 	return nil
 }

@@ -9,8 +9,9 @@ import (
 	"time"
 
 	"github.com/natproof/natproof/bubble"
-	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/natmodels/sipalg"
+	"github.com/natproof/natproof/natmodels/stateless"
+	"github.com/natproof/natproof/natmodels/translate"
 	"github.com/natproof/natproof/vnet"
 )
 
@@ -189,11 +190,11 @@ func TestALGHairpin(t *testing.T) {
 func TestALGNeedsANAT(t *testing.T) {
 	inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
 		full, _ := sipalg.Named("full")
-		_, err := lab.Internet().AddGateway("router", vnet.GatewayConfig{NAT: natmodels.Config{Kind: natmodels.Router}, ALG: &full})
+		_, err := lab.Internet().AddGateway("router", vnet.GatewayConfig{NAT: stateless.Router{}, ALG: &full})
 		if err == nil || !strings.Contains(err.Error(), "translates none") {
 			return fmt.Errorf("got %v", err)
 		}
-		router, err := lab.Internet().AddGateway("router", vnet.GatewayConfig{NAT: natmodels.Config{Kind: natmodels.Router}})
+		router, err := lab.Internet().AddGateway("router", vnet.GatewayConfig{NAT: stateless.Router{}})
 		if err != nil {
 			return err
 		}
@@ -207,9 +208,7 @@ func TestALGNeedsANAT(t *testing.T) {
 // A gateway that could carry nothing is refused.
 func TestNAT64NeedsIPv6(t *testing.T) {
 	inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
-		_, err := lab.Internet().AddGateway("nat64", vnet.GatewayConfig{NAT: natmodels.Config{
-			NAT64: prefix("64:ff9b::/96"), External: []netip.Addr{addr("198.51.100.1")},
-		}})
+		_, err := lab.Internet().AddGateway("nat64", vnet.GatewayConfig{NAT: translate.NAT64{Prefix: translate.WellKnownPrefix}, Place: at("198.51.100.1")})
 		if err == nil || !strings.Contains(err.Error(), "needs IPv6 inside") {
 			return fmt.Errorf("got %v", err)
 		}

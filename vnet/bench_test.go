@@ -10,7 +10,7 @@ import (
 	pion "github.com/pion/transport/v3/vnet"
 
 	"github.com/natproof/natproof/bubble"
-	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/vnet"
 )
 
@@ -139,7 +139,7 @@ func BenchmarkLab(b *testing.B) {
 				b.Error(err)
 				return
 			}
-			if _, err := build(lab, natmodels.PresetNames()[1]); err != nil {
+			if _, err := build(lab, catalogue.PresetNames()[1]); err != nil {
 				b.Error(err)
 			}
 			if err := lab.Close(); err != nil {

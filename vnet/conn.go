@@ -256,7 +256,7 @@ func (c *Conn) ReadMsgUDP(b, _ []byte) (n, oobn, flags int, from *net.UDPAddr, e
 // WriteMsgUDP sends a datagram; out-of-band data is refused.
 func (c *Conn) WriteMsgUDP(b, oob []byte, to *net.UDPAddr) (n, oobn int, err error) {
 	if len(oob) > 0 {
-		return 0, 0, c.opError("write", transport.ErrNotSupported)
+		return 0, 0, c.opError("write", errNoOOB)
 	}
 	if to == nil {
 		n, err = c.Write(b)

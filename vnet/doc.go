@@ -17,9 +17,9 @@
 //	server, _ := dc.AddHost("server", netip.MustParseAddr("203.0.113.10"))
 //
 //	// A home behind a NAT.
-//	nat, _ := natmodels.Preset("port-restricted")
-//	nat.External = []netip.Addr{netip.MustParseAddr("198.51.100.1")}
-//	gw, _ := lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: nat})
+//	nat, _ := catalogue.Lookup("port-restricted")
+//	at := natmodels.Place{External: []netip.Addr{netip.MustParseAddr("198.51.100.1")}}
+//	gw, _ := lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: nat, Place: at})
 //	home, _ := gw.Inside().AddSite("home", vnet.SiteConfig{Prefix: netip.MustParsePrefix("10.0.0.0/24")})
 //	phone, _ := home.AddHost("phone")
 //
@@ -34,11 +34,19 @@
 // # Determinism
 //
 // Run a lab in a bubble (package bubble): then time is virtual and the same
-// seed gives the same trace. Goroutines run in any order within one virtual
-// instant, so packets that reach the core are collected, the core waits one
-// virtual nanosecond, which passes only when every goroutine is blocked, and
-// the batch is handled sorted by site, source, destination and order within
-// the flow. Outside a bubble a lab works too, in real time and without that
+// seed gives the same trace, to the nanosecond. Goroutines run in any order
+// within one virtual instant, so the core handles packets in steps: it collects
+// what arrives, lets one virtual nanosecond pass, which happens only when every
+// goroutine is blocked, and handles the batch sorted by site, source,
+// destination and order within the flow. At the instant of a step what else
+// happens there, because a timer of somebody fires at the same nanosecond, comes
+// first: the core waits until the bubble is at rest (synctest.Wait), and what was
+// sent at that instant is for the next step. A host gets one packet at an
+// instant.
+//
+// That order ends at the sockets: what goroutines of one host that wake at the same
+// nanosecond do to each other is theirs to order. Beside a lab use bubble.Wait, not
+// synctest.Wait. Outside a bubble a lab works too, in real time and without that
 // promise.
 //
 // # What it is not

@@ -11,14 +11,16 @@ import (
 
 // GatewayConfig describes a gateway.
 type GatewayConfig struct {
-	// NAT says how it translates and filters. Its External addresses must be
-	// free in the outer realm.
-	NAT natmodels.Config
+	// NAT says how it translates and filters, such as catalogue.Lookup("port-restricted").
+	NAT natmodels.Model
+	// Place is where it stands. Its External addresses must be free in the outer realm; its
+	// Seed decides what the NAT chooses at random.
+	Place natmodels.Place
 	// Link joins it to the outer realm.
 	Link LinkConfig
 	// ALG is the SIP application level gateway beside the NAT; nil is none, as RFC 4787
 	// REQ-10 wants it. Beside a Conntrack the variant linux is its SIP helper and needs
-	// natmodels.Config.SIPHelper.
+	// the setting sip-helper.
 	ALG *sipalg.ALG
 }
 
@@ -30,9 +32,10 @@ type Gateway struct {
 	outside *Realm
 	inside  *Realm
 	link    *Link
-	nat     *natmodels.NAT
-	cfg     natmodels.Config
+	nat     natmodels.Box
 	alg     *sipalg.Beside
+	// routed says that it does not translate: what is inside keeps its addresses outside too.
+	routed  bool
 	arrived func(*packet) // enter, bound once
 }
 
@@ -44,27 +47,30 @@ func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
 	if err := cfg.Link.check(); err != nil {
 		return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)
 	}
-	nat, err := natmodels.New(cfg.NAT)
+	if cfg.NAT == nil {
+		return nil, fmt.Errorf("vnet: gateway %q: it has no NAT; catalogue.Lookup(\"none\") is a router", name)
+	}
+	nat, err := cfg.NAT.New(cfg.Place)
 	if err != nil {
 		return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)
 	}
-	if cfg.NAT.NAT64.IsValid() {
+	if cfg.NAT.Behavior().Kind == natmodels.NAT64 {
 		return nil, fmt.Errorf("vnet: gateway %q: a NAT64 needs IPv6 inside, and hosts here send IPv4", name)
 	}
-	if err := checkALG(cfg.ALG, cfg.NAT); err != nil {
+	if err := checkALG(cfg.ALG, cfg.NAT.Behavior()); err != nil {
 		return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)
 	}
-	if err := r.checkExternal(nil, cfg.NAT.External); err != nil {
+	if err := r.checkExternal(nil, cfg.Place.External); err != nil {
 		return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)
 	}
 	if err := l.claim(name); err != nil {
 		return nil, err
 	}
-	g := &Gateway{lab: l, name: name, outside: r, nat: nat, cfg: cfg.NAT, link: newLink(l, name, cfg.Link)}
+	g := &Gateway{lab: l, name: name, outside: r, nat: nat, routed: !cfg.NAT.Behavior().Translates(), link: newLink(l, name, cfg.Link)}
 	g.alg = g.beside(cfg.ALG)
 	g.arrived = g.enter
 	g.inside = newRealm(l, "inside "+name, g)
-	for _, a := range cfg.NAT.External {
+	for _, a := range cfg.Place.External {
 		r.gatewayByAddr[a] = g
 	}
 	l.gateways = append(l.gateways, g)
@@ -95,10 +101,6 @@ func (g *Gateway) Inside() *Realm { return g.inside }
 // Link is the link to the outer realm.
 func (g *Gateway) Link() *Link { return g.link }
 
-// routed says that the gateway does not translate: what is inside keeps its
-// addresses outside too.
-func (g *Gateway) routed() bool { return !g.cfg.Translates() }
-
 // Mappings are the mappings alive now, in a fixed order.
 func (g *Gateway) Mappings() []natmodels.MappingInfo {
 	g.lab.core.Lock()
@@ -115,17 +117,15 @@ func (g *Gateway) Flush() {
 	g.lab.changed(g.name, "all mappings flushed")
 }
 
-// SetBehavior changes how the gateway translates while it runs. Its external
-// addresses stay; see natmodels.NAT.SetBehavior for what becomes of mappings.
-func (g *Gateway) SetBehavior(cfg natmodels.Config) error {
+// SetBehavior changes how the gateway translates while it runs. It stays where it is; see
+// natmodels.Box, and the NATs of translate and conntrack, for what becomes of mappings.
+func (g *Gateway) SetBehavior(nat natmodels.Model) error {
 	g.lab.core.Lock()
 	defer g.lab.core.Unlock()
-	cfg.External = nil // as they are
 	g.nat.Advance(time.Now())
-	if err := g.nat.SetBehavior(cfg); err != nil {
+	if err := g.nat.SetBehavior(nat); err != nil {
 		return fmt.Errorf("vnet: gateway %q: %w", g.name, err)
 	}
-	g.cfg = g.nat.Config()
 	g.lab.changed(g.name, "behaviour changed")
 	return nil
 }
@@ -139,13 +139,13 @@ func (g *Gateway) Renumber(external ...netip.Addr) error {
 		return fmt.Errorf("vnet: gateway %q: %w", g.name, err)
 	}
 	g.nat.Advance(time.Now())
+	before := g.nat.Place().External
 	if err := g.nat.Renumber(external); err != nil {
 		return fmt.Errorf("vnet: gateway %q: %w", g.name, err)
 	}
-	for _, a := range g.cfg.External {
+	for _, a := range before {
 		delete(g.outside.gatewayByAddr, a)
 	}
-	g.cfg = g.nat.Config()
 	for _, a := range external {
 		g.outside.gatewayByAddr[a] = g
 	}

@@ -25,14 +25,18 @@ const (
 
 // Host is a machine on a site. It is a transport.Net, so whatever runs on
 // pion's network abstraction runs on it, and it hands out net.PacketConn for
-// everything else. UDP over IPv4; TCP answers transport.ErrNotSupported.
+// everything else. UDP over IPv4; for TCP the error is transport.ErrNotSupported
+// (errors.Is) and errors.ErrUnsupported, in words of our own.
 type Host struct {
 	site  *Site
 	name  string
 	addrs []netip.Addr
 	pion  *pion.Net
 
-	served uint64 // the core's step in which it got a packet last
+	// The core's own.
+	served  uint64        // the step in which it got a packet last
+	backlog []*packet     // what wait for their turn; the first is in the core's queue too
+	next    func(*packet) // turn, bound once
 
 	mu    sync.Mutex
 	socks map[netip.AddrPort]*Conn
@@ -99,9 +103,6 @@ func (h *Host) DialUDP(network string, laddr, raddr *net.UDPAddr) (transport.UDP
 
 // Dial opens a UDP socket that talks to one peer, as net.Dial does.
 func (h *Host) Dial(network, address string) (net.Conn, error) {
-	if strings.HasPrefix(network, "tcp") {
-		return nil, opError("dial", network, netip.AddrPort{}, transport.ErrNotSupported)
-	}
 	remote, err := h.parse(network, address)
 	if err != nil {
 		return nil, opError("dial", network, remote, err)
@@ -113,14 +114,14 @@ func (h *Host) Dial(network, address string) (net.Conn, error) {
 	return c, nil
 }
 
-// DialTCP answers transport.ErrNotSupported: the network carries UDP.
+// DialTCP always fails: the network carries UDP.
 func (h *Host) DialTCP(network string, _, _ *net.TCPAddr) (transport.TCPConn, error) {
-	return nil, opError("dial", network, netip.AddrPort{}, transport.ErrNotSupported)
+	return nil, opError("dial", network, netip.AddrPort{}, errNoTCP)
 }
 
-// ListenTCP answers transport.ErrNotSupported: the network carries UDP.
+// ListenTCP always fails: the network carries UDP.
 func (h *Host) ListenTCP(network string, _ *net.TCPAddr) (transport.TCPListener, error) {
-	return nil, opError("listen", network, netip.AddrPort{}, transport.ErrNotSupported)
+	return nil, opError("listen", network, netip.AddrPort{}, errNoTCP)
 }
 
 // ResolveIPAddr resolves a literal address or a name given to Lab.Name.
@@ -171,11 +172,11 @@ func (d dialer) Dial(network, address string) (net.Conn, error) {
 	if !ok || laddr == nil {
 		return d.host.Dial(network, address)
 	}
-	raddr, err := d.host.ResolveUDPAddr(network, address)
+	remote, err := d.host.parse(network, address)
 	if err != nil {
-		return nil, err
+		return nil, opError("dial", network, remote, err)
 	}
-	return d.host.DialUDP(network, laddr, raddr)
+	return d.host.DialUDP(network, laddr, net.UDPAddrFromAddrPort(remote))
 }
 
 // open makes a socket; remote is zero unless it is connected.
@@ -248,17 +249,37 @@ func (h *Host) freePort(addr netip.Addr) (uint16, error) {
 	return 0, syscall.EADDRINUSE
 }
 
-// receive puts a packet into the socket it is for. A host gets one packet at a
-// time: the next one has to wait until whatever the first has set going has come
+// receive takes a packet for one of the host's sockets. A host gets one packet at
+// a time: the next one has to wait until whatever the first has set going has come
 // to rest. Two sockets that got one each at the same instant would have two
 // goroutines run in any order.
 func (h *Host) receive(p *packet) {
 	l := h.site.lab
-	if h.served == l.steps {
-		l.hold(p, time.Now().Add(settle), h.site.arrived)
+	if h.served != l.steps && len(h.backlog) == 0 {
+		h.served = l.steps
+		h.deliver(p)
 		return
 	}
-	h.served = l.steps
+	h.backlog = append(h.backlog, p)
+	if len(h.backlog) == 1 {
+		l.hold(p, time.Now().Add(settle), h.next)
+	}
+}
+
+// turn delivers the first packet of the backlog.
+func (h *Host) turn(p *packet) {
+	h.backlog[0] = nil
+	h.backlog = h.backlog[1:]
+	if len(h.backlog) > 0 {
+		h.site.lab.hold(h.backlog[0], time.Now().Add(settle), h.next)
+	}
+	h.served = h.site.lab.steps
+	h.deliver(p)
+}
+
+// deliver puts a packet into the socket it is for.
+func (h *Host) deliver(p *packet) {
+	l := h.site.lab
 	none := natmodels.MappingInfo{}
 	h.mu.Lock()
 	c := h.socks[p.np.Dst]
@@ -314,14 +335,39 @@ func (h *Host) parse(network, address string) (netip.AddrPort, error) {
 	if err != nil {
 		return netip.AddrPort{}, err
 	}
+	if a.Port < 0 || a.Port > 65535 {
+		return netip.AddrPort{}, &net.AddrError{Err: "invalid port", Addr: address}
+	}
 	return fromUDPAddr(a), nil
 }
 
+// unsupported is what real hosts can do and these cannot. pion's transport.ErrNotSupported
+// says it too, but not what.
+type unsupported string
+
+const (
+	errNoTCP  unsupported = "a virtual host has no TCP: this network carries UDP over IPv4"
+	errNoIPv6 unsupported = "a virtual host has no IPv6: this network carries UDP over IPv4"
+	errNoOOB  unsupported = "a virtual host sends no out-of-band data"
+)
+
+func (e unsupported) Error() string { return string(e) }
+
+// Is knows the errors that others have for the same.
+func (e unsupported) Is(target error) bool {
+	return target == transport.ErrNotSupported || target == errors.ErrUnsupported
+}
+
 func checkUDP(network string) error {
-	if network != "udp" && network != "udp4" {
-		return net.UnknownNetworkError(network)
+	switch network {
+	case "udp", "udp4":
+		return nil
+	case "tcp", "tcp4", "tcp6":
+		return errNoTCP
+	case "udp6":
+		return errNoIPv6
 	}
-	return nil
+	return net.UnknownNetworkError(network)
 }
 
 func fromUDPAddr(a *net.UDPAddr) netip.AddrPort {

@@ -12,9 +12,9 @@ import (
 
 // settle is how long the core waits before it handles what has arrived. Under
 // virtual time one nanosecond can only pass when every goroutine of the bubble
-// is blocked, so everything that is going to be sent at this instant is in the
-// batch when the wait ends; sorting the batch then gives one order, whatever
-// order the goroutines ran in.
+// is blocked, so everything that was sent before the step is in the batch when
+// the wait ends; sorting the batch then gives one order, whatever order the
+// goroutines ran in. See rest for what runs at the very instant of the step.
 const settle = time.Nanosecond
 
 // maxHops ends a routing loop. Real paths here have a handful.
@@ -26,7 +26,7 @@ var ErrClosed = errors.New("vnet: lab closed")
 // Config says how a lab runs. The zero value is a lab that keeps its trace.
 type Config struct {
 	// Seed fixes everything random: link impairments and ephemeral ports.
-	// (A gateway's own randomness comes from its natmodels.Config.)
+	// (A gateway's own randomness comes from its natmodels.Place.)
 	Seed uint64
 	// OnEvent, if set, sees every event in order, from the core. It must not
 	// call back into the lab.
@@ -41,10 +41,17 @@ type Lab struct {
 	cfg   Config
 	start time.Time
 
-	inboxMu sync.Mutex
-	inbox   []arrival
-	flowSeq uint64
-	wake    chan struct{}
+	inboxMu  sync.Mutex
+	inbox    []arrival
+	flowSeq  uint64
+	settling bool        // settled is running
+	settled  *time.Timer // ends settle after the first arrival; never reset while it runs, but to end the lab
+	ending   bool        // Close was called
+
+	// The core's own.
+	due       *time.Timer // ends when the first packet is due
+	dueAt     time.Time   // what due is set to; zero: it is not
+	realClock bool        // not in a bubble: nothing can be at rest
 
 	// core guards the topology, the clock queue and the trace. The core holds
 	// it while it handles a batch; whoever changes the lab while it runs takes it.
@@ -64,7 +71,6 @@ type Lab struct {
 	stats    Stats
 	closed   bool
 
-	quit chan struct{}
 	done chan struct{}
 }
 
@@ -100,12 +106,11 @@ func New(cfg Config) (*Lab, error) {
 	l := &Lab{
 		cfg:   cfg,
 		start: time.Now(),
-		wake:  make(chan struct{}, 1),
 		names: map[string]bool{},
 		hosts: map[string]netip.Addr{},
-		quit:  make(chan struct{}),
 		done:  make(chan struct{}),
 	}
+	l.settled, l.due = stopped(), stopped()
 	l.stats.Dropped = map[Reason]uint64{}
 	l.internet = newRealm(l, "internet", nil)
 	l.names["internet"] = true
@@ -129,15 +134,33 @@ func (l *Lab) Close() error {
 	}
 	l.closed = true
 	l.core.Unlock()
-	close(l.quit)
+	l.inboxMu.Lock()
+	l.ending, l.settling = true, true
+	l.settled.Reset(0)
+	l.inboxMu.Unlock()
 	<-l.done
 
 	l.core.Lock()
 	for l.queue.len() > 0 {
-		w := l.queue.pop()
-		l.drop(w.p, w.p.np, "internet", HostDown, natmodels.MappingInfo{}, "the lab closed while the packet was on its way")
+		l.closedOn(l.queue.pop().p)
+	}
+	l.inboxMu.Lock()
+	left := l.inbox
+	l.inbox = nil
+	l.inboxMu.Unlock()
+	sortArrivals(left)
+	for i := range left {
+		l.closedOn(l.admit(&left[i]))
 	}
 	sites := l.sites
+	for _, s := range sites {
+		for _, h := range s.byName {
+			for _, p := range h.backlog[min(1, len(h.backlog)):] { // the first was in the queue
+				l.closedOn(p)
+			}
+			h.backlog = nil
+		}
+	}
 	l.core.Unlock()
 
 	var errs []error
@@ -166,11 +189,18 @@ func (l *Lab) Stats() Stats {
 	return s
 }
 
-// InFlight is the number of packets that links are holding.
+// InFlight is the number of packets that links hold, or that wait for a host
+// which got another one at the same instant.
 func (l *Lab) InFlight() int {
 	l.core.Lock()
 	defer l.core.Unlock()
-	return l.queue.len()
+	n := l.queue.len()
+	for _, s := range l.sites {
+		for _, h := range s.byName {
+			n += max(0, len(h.backlog)-1) // the first is in the queue
+		}
+	}
+	return n
 }
 
 // Name makes a host name resolvable from every host of the lab.
@@ -204,42 +234,56 @@ func (l *Lab) claim(name string) error {
 	return nil
 }
 
-// run is the core: wait for something, let the instant settle, handle it all.
+// closedOn drops a packet that was on its way when the lab closed.
+func (l *Lab) closedOn(p *packet) {
+	l.drop(p, p.np, "internet", HostDown, natmodels.MappingInfo{}, "the lab closed while the packet was on its way")
+}
+
+// run is the core: wait until something has settled or is due, let the instant
+// come to rest, handle it all.
 func (l *Lab) run() {
 	defer close(l.done)
-	timer := time.NewTimer(time.Hour)
-	timer.Stop()
+	var next time.Time
 	for {
-		l.core.Lock()
-		due, waiting := l.queue.next()
-		l.core.Unlock()
-		if waiting {
-			timer.Reset(due.Sub(time.Now()))
+		settled := true
+		if due := l.await(next); due == nil {
+			<-l.settled.C
 		} else {
-			timer.Stop()
+			select {
+			case <-l.settled.C:
+			case <-due:
+				l.dueAt, settled = time.Time{}, false
+			}
 		}
-		select {
-		case <-l.wake:
-		case <-timer.C:
-		case <-l.quit:
-			timer.Stop()
+		l.rest()
+		if !l.takeBatch(time.Now(), settled) { // Close comes before the step of its instant
+			l.due.Stop()
 			return
 		}
-		time.Sleep(settle)
-		l.step(time.Now())
+		next = l.step(time.Now())
 	}
 }
 
-// step handles what is due and what has arrived, in a fixed order.
-func (l *Lab) step(now time.Time) {
-	l.inboxMu.Lock()
-	l.batch, l.inbox = l.inbox, l.batch[:0]
-	select {
-	case <-l.wake: // what it was for is in the batch; left over, it would make an early step
+// await sets the timer for what is due next, if that has changed. The channel is nil
+// if nothing is.
+func (l *Lab) await(next time.Time) <-chan time.Time {
+	switch {
+	case next.Equal(l.dueAt):
+	case next.IsZero():
+		l.due.Stop()
 	default:
+		l.due.Reset(time.Until(next))
 	}
-	l.inboxMu.Unlock()
+	l.dueAt = next
+	if next.IsZero() {
+		return nil
+	}
+	return l.due.C
+}
 
+// step handles what is due and the batch, in a fixed order. It returns when the next
+// packet is due; zero if none is held.
+func (l *Lab) step(now time.Time) (next time.Time) {
 	l.core.Lock()
 	defer l.core.Unlock()
 	l.steps++
@@ -254,20 +298,27 @@ func (l *Lab) step(now time.Time) {
 	sortArrivals(l.batch)
 	for i := range l.batch {
 		a := &l.batch[i]
-		l.nextID++
-		p := &packet{
-			id:      l.nextID,
-			np:      natmodels.Packet{Protocol: natmodels.UDP, Src: a.src, Dst: a.dst},
-			payload: a.payload,
-		}
-		l.stats.Sent++
-		l.emit(Event{
-			At: a.at.Sub(l.start), Kind: Sent, Packet: p.id, Box: a.site.hostName(a.src.Addr()),
-			Proto: p.np.Protocol, Src: a.src, Dst: a.dst, Payload: p.payload,
-		})
-		a.site.leave(p)
+		a.site.leave(l.admit(a))
 		*a = arrival{}
 	}
+	next, _ = l.queue.next()
+	return next
+}
+
+// admit gives what a host has sent its identity.
+func (l *Lab) admit(a *arrival) *packet {
+	l.nextID++
+	p := &packet{
+		id:      l.nextID,
+		np:      natmodels.Packet{Protocol: natmodels.UDP, Src: a.src, Dst: a.dst},
+		payload: a.payload,
+	}
+	l.stats.Sent++
+	l.emit(Event{
+		At: a.at.Sub(l.start), Kind: Sent, Packet: p.id, Box: a.site.hostName(a.src.Addr()),
+		Proto: p.np.Protocol, Src: a.src, Dst: a.dst, Payload: p.payload,
+	})
+	return p
 }
 
 // arrive takes a datagram that a host sends.
@@ -277,10 +328,46 @@ func (l *Lab) arrive(a arrival) {
 	l.flowSeq++
 	a.order = l.flowSeq
 	l.inbox = append(l.inbox, a)
-	select {
-	case l.wake <- struct{}{}:
-	default:
+	l.settleInbox()
+}
+
+// settleInbox sees to it that a step follows. l.inboxMu is held.
+func (l *Lab) settleInbox() {
+	if !l.settling {
+		l.settling = true
+		l.settled.Reset(settle)
 	}
+}
+
+// takeBatch moves what arrived before now from the inbox to the batch, and says
+// whether the lab goes on. What arrives at now, from a goroutine whose timer fires at
+// the very instant of the step, waits for the next step whether it is already here
+// or not. settled says that the timer of that name has fired.
+func (l *Lab) takeBatch(now time.Time, settled bool) bool {
+	l.inboxMu.Lock()
+	defer l.inboxMu.Unlock()
+	if l.ending {
+		return false
+	}
+	l.batch, l.inbox = l.inbox, l.batch[:0]
+	before := l.batch[:0]
+	for _, a := range l.batch {
+		if a.at.Before(now) {
+			before = append(before, a)
+		} else {
+			l.inbox = append(l.inbox, a)
+		}
+	}
+	clear(l.batch[len(before):])
+	l.batch = before
+	if l.settling && !settled {
+		l.settled.Stop() // what it was for is in the batch, or settles anew
+	}
+	l.settling = false
+	if len(l.inbox) > 0 {
+		l.settleInbox()
+	}
+	return true
 }
 
 // hold keeps a packet until due and then hands it to next.

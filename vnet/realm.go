@@ -76,7 +76,7 @@ func (r *Realm) addRoute(n route) {
 		at++
 	}
 	r.routes = append(r.routes[:at], append([]route{n}, r.routes[at:]...)...)
-	if g := r.gateway; g != nil && g.routed() {
+	if g := r.gateway; g != nil && g.routed {
 		g.outside.addRoute(route{prefix: n.prefix, gateway: g})
 	}
 }

@@ -165,6 +165,7 @@ func (s *Site) AddHost(name string, addrs ...netip.Addr) (*Host, error) {
 		return nil, fmt.Errorf("vnet: host %q: %w", name, err)
 	}
 	h := &Host{site: s, name: name, addrs: append([]netip.Addr(nil), addrs...), pion: n, socks: map[netip.AddrPort]*Conn{}}
+	h.next = h.turn
 	for _, a := range addrs {
 		s.hosts[a] = h
 	}

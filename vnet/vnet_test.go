@@ -13,6 +13,7 @@ import (
 
 	"github.com/natproof/natproof/bubble"
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/vnet"
 )
 
@@ -52,12 +53,10 @@ type world struct {
 }
 
 func build(lab *vnet.Lab, preset string) (*world, error) {
-	nat, err := natmodels.Preset(preset)
+	nat, err := catalogue.Lookup(preset)
 	if err != nil {
 		return nil, err
 	}
-	nat.External = []netip.Addr{addr("198.51.100.1")}
-	nat.Seed = 7
 	w := &world{lab: lab}
 	dc, err := lab.Internet().AddSite("dc", vnet.SiteConfig{Prefix: prefix("203.0.113.0/24")})
 	if err != nil {
@@ -66,7 +65,7 @@ func build(lab *vnet.Lab, preset string) (*world, error) {
 	if w.server, err = dc.AddHost("server", addr("203.0.113.10"), addr("203.0.113.11")); err != nil {
 		return nil, err
 	}
-	if w.gw, err = lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: nat}); err != nil {
+	if w.gw, err = lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: nat, Place: at("198.51.100.1")}); err != nil {
 		return nil, err
 	}
 	if w.home, err = w.gw.Inside().AddSite("home", vnet.SiteConfig{Prefix: prefix("10.0.0.0/24")}); err != nil {
@@ -74,6 +73,11 @@ func build(lab *vnet.Lab, preset string) (*world, error) {
 	}
 	w.phone, err = w.home.AddHost("phone", addr("10.0.0.2"))
 	return w, err
+}
+
+// at is a place with one external address.
+func at(external string) natmodels.Place {
+	return natmodels.Place{External: []netip.Addr{addr(external)}, Seed: 7}
 }
 
 func udp(s string) *net.UDPAddr { return net.UDPAddrFromAddrPort(ap(s)) }
@@ -215,17 +219,15 @@ func TestACarrierNATInFrontOfAHomeNAT(t *testing.T) {
 			return err
 		}
 		server, _ := dc.AddHost("server", addr("203.0.113.10"))
-		cgnCfg, _ := natmodels.Preset("full-cone")
-		cgnCfg.External = []netip.Addr{addr("198.51.100.1")}
-		cgn, err := lab.Internet().AddGateway("cgn", vnet.GatewayConfig{NAT: cgnCfg})
+		open, _ := catalogue.Lookup("full-cone")
+		cgn, err := lab.Internet().AddGateway("cgn", vnet.GatewayConfig{NAT: open, Place: at("198.51.100.1")})
 		if err != nil {
 			return err
 		}
 		var phones []*vnet.Host
 		for i, name := range []string{"one", "two"} {
-			cfg, _ := natmodels.Preset("port-restricted")
-			cfg.External = []netip.Addr{addr(fmt.Sprintf("100.64.0.%d", i+2))}
-			gw, err := cgn.Inside().AddGateway("home-"+name, vnet.GatewayConfig{NAT: cfg})
+			nat, _ := catalogue.Lookup("port-restricted")
+			gw, err := cgn.Inside().AddGateway("home-"+name, vnet.GatewayConfig{NAT: nat, Place: at(fmt.Sprintf("100.64.0.%d", i+2))})
 			if err != nil {
 				return err
 			}
@@ -277,7 +279,7 @@ func TestARouterWithoutTranslation(t *testing.T) {
 	inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
 		dc, _ := lab.Internet().AddSite("dc", vnet.SiteConfig{Prefix: prefix("203.0.113.0/24")})
 		server, _ := dc.AddHost("server", addr("203.0.113.10"))
-		none, err := natmodels.Preset("none")
+		none, err := catalogue.Lookup("none")
 		if err != nil {
 			return err
 		}
@@ -432,7 +434,7 @@ func TestChangesWhileItRuns(t *testing.T) {
 		if from, err := ask(); err != nil || !strings.HasPrefix(from, "198.51.100.77:") {
 			return fmt.Errorf("after renumbering from %s, %v", from, err)
 		}
-		open, _ := natmodels.Preset("full-cone")
+		open, _ := catalogue.Lookup("full-cone")
 		if err := w.gw.SetBehavior(open); err != nil {
 			return err
 		}
@@ -473,18 +475,14 @@ func TestTopologiesThatMakeNoSense(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		full := func(ext string) natmodels.Config {
-			c, _ := natmodels.Preset("full-cone")
-			c.External = []netip.Addr{addr(ext)}
-			return c
-		}
+		full, _ := catalogue.Lookup("full-cone")
 		site := func(p string) error {
 			_, err := lab.Internet().AddSite("x", vnet.SiteConfig{Prefix: prefix(p)})
 			return err
 		}
 		host := func(name string, a ...netip.Addr) error { _, err := w.home.AddHost(name, a...); return err }
 		gw := func(name, ext string) error {
-			_, err := lab.Internet().AddGateway(name, vnet.GatewayConfig{NAT: full(ext)})
+			_, err := lab.Internet().AddGateway(name, vnet.GatewayConfig{NAT: full, Place: at(ext)})
 			return err
 		}
 		for what, err := range map[string]error{
@@ -500,6 +498,7 @@ func TestTopologiesThatMakeNoSense(t *testing.T) {
 			"external address taken":    gw("x", "198.51.100.1"),
 			"external address in a LAN": gw("x", "203.0.113.9"),
 			"gateway name taken":        gw("nat", "198.51.100.9"),
+			"gateway without a NAT":     func() error { _, err := lab.Internet().AddGateway("y", vnet.GatewayConfig{}); return err }(),
 		} {
 			if err == nil {
 				return fmt.Errorf("%s: accepted", what)
@@ -520,9 +519,12 @@ func TestTwoSitesBehindOneGateway(t *testing.T) {
 	} {
 		t.Run(mode.String(), func(t *testing.T) {
 			inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
-				cfg, _ := natmodels.Preset("full-cone")
-				cfg.External, cfg.Hairpin = []netip.Addr{addr("198.51.100.1")}, mode
-				gw, err := lab.Internet().AddGateway("cgn", vnet.GatewayConfig{NAT: cfg})
+				full, _ := catalogue.Lookup("full-cone")
+				nat, err := catalogue.Vary(full, "hairpin "+mode.String())
+				if err != nil {
+					return err
+				}
+				gw, err := lab.Internet().AddGateway("cgn", vnet.GatewayConfig{NAT: nat, Place: at("198.51.100.1")})
 				if err != nil {
 					return err
 				}

@@ -48,10 +48,10 @@ func run(ctx context.Context, args []string, s streams) int {
 	case err == nil:
 		return exitOK
 	case !errors.As(err, &exit):
-		fmt.Fprintf(s.err, "natproof: %v\nRun 'natproof help' for the commands and their flags.\n", err)
+		fmt.Fprintf(s.err, "natproof: %s\nRun 'natproof help' for the commands and their flags.\n", said(err))
 		return exitUsage
 	case exit.err != nil:
-		fmt.Fprintf(s.err, "natproof: %v\n", exit.err)
+		fmt.Fprintf(s.err, "natproof: %s\n", said(exit.err))
 	}
 	return exit.code
 }

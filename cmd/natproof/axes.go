@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -103,21 +102,10 @@ func (x *axes) plan() ([]cell.Cell, error) {
 		choice[name] = words
 	}
 	cells, err := x.space.Plan(choice)
-	var bad *cell.ValueError
-	if errors.As(err, &bad) {
-		return nil, fmt.Errorf("--%s: %w", x.flagOf(choice, bad), err)
+	if err != nil {
+		return nil, fmt.Errorf("--%w", err) // it begins with the name of the axis
 	}
-	return cells, err
-}
-
-// flagOf is the flag on which a bad value stands.
-func (x *axes) flagOf(choice cell.Choice, bad *cell.ValueError) string {
-	for _, name := range x.names {
-		if slices.Contains(choice[name], bad.Value) {
-			return name
-		}
-	}
-	return bad.Axis
+	return cells, nil
 }
 
 // noArgs is cobra.NoArgs with a hint for who forgot the equals sign.

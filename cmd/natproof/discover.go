@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,7 +61,7 @@ Without an answer UDP is blocked, or nobody is there: that is a result as any
 other, and ends with 0.
 
 Exit codes: 0 the tests were done, whatever was found, 2 usage, 3 could not run
-(no such name, no route, no socket), 130 interrupted (what was found is
+(no such name, no route, no socket, no such local address), 130 interrupted (what was found is
 reported).`,
 		Example: `  natproof discover stun.example.net
   natproof discover 192.0.2.1:3478 --test mapping,filtering --json -
@@ -114,7 +115,7 @@ func (f discoverFlags) config() (discover.Config, error) {
 	}
 	if f.local != "" {
 		local, err := netip.ParseAddr(f.local)
-		if err != nil || local.IsUnspecified() {
+		if err != nil || local.IsUnspecified() || local.IsMulticast() {
 			return cfg, fmt.Errorf("--local %q: want an address of this host", f.local)
 		}
 		cfg.Local = local.Unmap()
@@ -184,6 +185,9 @@ func runDiscover(ctx context.Context, host string, port uint16, cfg discover.Con
 	}
 
 	report, runErr := discover.Run(ctx, cfg)
+	if runErr != nil && len(report.Probes) == 0 && ctx.Err() == nil { // nothing was asked: there is nothing to report
+		return &exitError{exitCannotRun, bindHint(cfg.Local, runErr)}
+	}
 	err = printReport(text, cfg, report)
 	if jsonFile.File != nil {
 		err = errors.Join(err, writeJSON(jsonFile, discoverDocument{Schema: discoverSchema, Report: report}), jsonFile.keep())
@@ -192,9 +196,17 @@ func runDiscover(ctx context.Context, host string, port uint16, cfg discover.Con
 	case err != nil:
 		return &exitError{exitCannotRun, err}
 	case runErr != nil:
-		return stopped(ctx, runErr)
+		return stopped(ctx, bindHint(cfg.Local, runErr))
 	}
 	return nil
+}
+
+// bindHint says what can be wrong when no socket can be had.
+func bindHint(local netip.Addr, err error) error {
+	if errors.Is(err, syscall.EADDRNOTAVAIL) {
+		return fmt.Errorf("%w: is %v an address of this host?", err, local)
+	}
+	return err
 }
 
 // stopped tells an interrupt from what could not run.

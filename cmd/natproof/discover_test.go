@@ -168,6 +168,25 @@ fragments: a note
 	}
 }
 
+// A report that says what was heard, and no more.
+func TestPrintReportWithoutAddress(t *testing.T) {
+	for reachable, want := range map[discover.Answer]string{
+		discover.No:       "answer no UDP is blocked, or there is no STUN server",
+		discover.Yes:      "answer yes but none that tells a mapped address",
+		discover.NotKnown: "answer unknown",
+	} {
+		r := discover.Report{Server: netip.MustParseAddrPort("203.0.113.10:3478"), Reachable: reachable}
+		var b strings.Builder
+		if err := printReport(&b, discover.Config{Tests: discover.Tests()}, r); err != nil {
+			t.Fatal(err)
+		}
+		want = "server 203.0.113.10:3478\n" + want + "\nRFC 3489 class unknown RFC 3489 section 10.1\n"
+		if got := squeeze(b.String()); got != want {
+			t.Errorf("got\n%s\nwant\n%s", got, want)
+		}
+	}
+}
+
 // squeeze makes blanks in a row one.
 func squeeze(s string) string {
 	lines := strings.Split(s, "\n")

@@ -12,13 +12,15 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/natproof/natproof/calibrate"
+	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 )
 
 func newNAT(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "nat",
 		Short: "The NAT models: list, show, probe them",
-		Args:  cobra.NoArgs,
+		Args:  knownCommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newNATList(s), newNATShow(s), newNATProbe(s), newNATCalibrate(s))
@@ -38,16 +40,21 @@ func newNATList(s streams) *cobra.Command {
 
 func newNATShow(s streams) *cobra.Command {
 	return &cobra.Command{
-		Use:     "show NAME",
-		Short:   "Print every setting of a NAT",
-		Example: "  natproof nat show port-restricted",
-		Args:    cobra.ExactArgs(1),
+		Use:   "show NAME",
+		Short: "Print every setting of a NAT, as a file of your own may have it",
+		Long: `show prints what a NAT is in the settings notation: each setting there is, what it
+is about, and where a device's are from. What it prints can be kept in a file, changed,
+and named in the place of a NAT: a name with a slash in it, or with .txt or .nat at
+its end, is a file.`,
+		Example: "  natproof nat show port-restricted\n  natproof nat show cisco-asa > my-nat.txt\n  natproof nat probe ./my-nat.txt",
+		Args:    one("NAT", "a name that 'natproof nat list' prints, or a file of settings"),
 		RunE: func(_ *cobra.Command, args []string) error {
-			n, err := calibrate.Lookup(args[0])
+			e, err := findNAT(args[0])
 			if err != nil {
 				return err
 			}
-			return orCannotRun(showNAT(s.out, n))
+			_, err = io.WriteString(s.out, catalogue.Describe(e))
+			return orCannotRun(err)
 		},
 	}
 }
@@ -65,20 +72,20 @@ configured, the reason is given.
 Exit codes: 0 measured as configured, or otherwise for a reason; 1 something
 differs without one; 2 usage; 3 could not run.`,
 		Example: "  natproof nat probe symmetric\n  natproof nat probe port-restricted --json -",
-		Args:    cobra.ExactArgs(1),
+		Args:    one("NAT", "a name that 'natproof nat list' prints, or a file of settings"),
 	}
 	cmd.Flags().StringVar(&file, "json", "", "write the comparison and the client's report as JSON to this `file`; - is stdout, and the text then goes to stderr")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
-		n, err := calibrate.Lookup(args[0])
+		e, err := findNAT(args[0])
 		if err != nil {
 			return err
 		}
-		return probe(n, file, s)
+		return probe(e, file, s)
 	}
 	return cmd
 }
 
-func probe(n calibrate.Named, file string, s streams) (err error) {
+func probe(e catalogue.Entry, file string, s streams) (err error) {
 	files, err := outputs(s.out, file)
 	if err != nil {
 		return err
@@ -88,7 +95,7 @@ func probe(n calibrate.Named, file string, s streams) (err error) {
 	if jsonFile.File == s.out {
 		text = s.err
 	}
-	r, err := calibrate.Measure(n.Name, n.Config)
+	r, err := calibrate.Measure(e.Name, e.Model, natmodels.Place{})
 	if err != nil {
 		return &exitError{exitCannotRun, err}
 	}
@@ -205,6 +212,15 @@ func sayCalibration(w io.Writer, sections []calibrate.Section) error {
 		}
 	}
 	return err
+}
+
+// findNAT finds a NAT by its name or file.
+func findNAT(name string) (catalogue.Entry, error) {
+	e, err := catalogue.Find(name)
+	if errors.Is(err, natmodels.ErrUnknownName) && !catalogue.IsFile(name) {
+		err = fmt.Errorf("%w; natproof nat list has them all", err)
+	}
+	return e, err
 }
 
 // orCannotRun marks an error as none of the command line's.

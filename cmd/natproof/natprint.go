@@ -8,6 +8,7 @@ import (
 
 	"github.com/natproof/natproof/calibrate"
 	"github.com/natproof/natproof/discover"
+	"github.com/natproof/natproof/natmodels/catalogue"
 )
 
 // rows prints lines of cells in columns.
@@ -25,33 +26,18 @@ func (r rows) add(cells ...string) {
 
 func listNATs(w io.Writer) error {
 	table := newRows(w)
-	for _, name := range calibrate.Names() {
-		n, err := calibrate.Lookup(name)
+	for _, name := range catalogue.Names() {
+		e, err := catalogue.Find(name)
 		if err != nil {
 			return err
 		}
-		summary := n.Summary
-		if len(n.Guesses) > 0 {
-			summary += " (a guess: " + strings.Join(n.Guesses, ", ") + ")"
+		summary := e.Title
+		if guesses := e.Guesses(); len(guesses) > 0 {
+			summary += " (a guess: " + strings.Join(guesses, ", ") + ")"
 		}
-		table.add(n.Name, n.Config.Code(), summary)
+		table.add(e.Name, e.Model.Behavior().Code(), summary)
 	}
 	return table.tw.Flush()
-}
-
-func showNAT(w io.Writer, n calibrate.Named) error {
-	fmt.Fprintf(w, "%s: %s\n\n", n.Name, n.Summary)
-	table := newRows(w)
-	for _, s := range calibrate.Settings(n.Config) {
-		table.add(s.Name, s.Value, s.Source)
-	}
-	if err := table.tw.Flush(); err != nil {
-		return err
-	}
-	for _, line := range n.Notes {
-		fmt.Fprintln(w, line)
-	}
-	return nil
 }
 
 func printProbe(w io.Writer, r calibrate.Result) error {
@@ -82,22 +68,27 @@ func printReport(w io.Writer, cfg discover.Config, r discover.Report) error {
 	if r.Local.IsValid() {
 		table.add("local", fmt.Sprint(r.Local))
 	}
-	if r.Reachable != discover.Yes {
-		table.add("answer", r.Reachable.String(), "UDP is blocked, or there is no STUN server")
-	} else {
+	switch {
+	case r.Mapped.IsValid():
 		table.add("mapped", fmt.Sprint(r.Mapped))
 		table.add("NAT", r.NAT.String())
+	case r.Reachable == discover.No:
+		table.add("answer", "no", "UDP is blocked, or there is no STUN server")
+	case r.Reachable == discover.Yes:
+		table.add("answer", "yes", "but none that tells a mapped address")
+	default:
+		table.add("answer", "unknown")
 	}
 	if r.NAT == discover.Yes {
 		ports := map[discover.Answer]string{discover.Yes: "preserved", discover.No: "not preserved"}[r.SamePort]
 		table.add("port", ports)
 	}
 	for _, t := range cfg.Tests {
-		if r.Reachable == discover.Yes || t == discover.Classic {
+		if r.Mapped.IsValid() || t == discover.Classic {
 			testRows(table, t, r)
 		}
 	}
-	if r.Reachable == discover.Yes {
+	if r.Mapped.IsValid() {
 		table.add("payload rewritten", r.ALG.String(), "RFC 5780 section 3.6")
 	}
 	if err := table.tw.Flush(); err != nil {

@@ -2,8 +2,7 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -23,6 +22,7 @@ func options(seed uint64, trace bool) scenarios.RunOptions {
 
 func newRun(s streams) *cobra.Command {
 	var seed uint64
+	var trace bool
 	cmd := &cobra.Command{
 		Use:   "run ID",
 		Short: "Play one cell and show every message, rewrite and drop",
@@ -34,33 +34,31 @@ observed, and why.
 ID is what 'natproof list' prints. What it leaves out is ` + strings.Join(defaults(), ", ") + `.`,
 		Example: `  natproof run 'register/stun[a=symmetric]'
   natproof run 'call/stun[a=symmetric,b=port-restricted,registrar=received,rport=true,latch=both]'`,
-		Args: oneID,
+		Args: one("cell", "the id of one, as 'natproof list' prints them"),
 	}
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "the seed of everything random")
+	cmd.Flags().BoolVar(&trace, "trace", false, "print the events instead, one a line, with times in nanoseconds and random identifiers numbered: one seed, one text")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := scenarios.ParseID(args[0])
 		if err != nil {
 			return err
 		}
-		return runCell(cmd.Context(), c, seed, s)
+		show := ladder
+		if trace {
+			show = events
+		}
+		return runCell(cmd.Context(), c, seed, s, show)
 	}
 	return cmd
 }
 
-// oneID wants exactly one argument.
-func oneID(_ *cobra.Command, args []string) error {
-	switch len(args) {
-	case 0:
-		return errors.New("which cell? Give the id of one, as 'natproof list' prints them")
-	case 1:
-		return nil
-	}
-	return fmt.Errorf("unexpected argument %q (one cell at a time; put the id in quotes)", args[1])
-}
+// ladder and events are two ways to show what happened.
+func ladder(to *os.File, r scenarios.Result) error { return report.Ladder(to, r, looks(to)) }
+func events(to *os.File, r scenarios.Result) error { return report.Trace(to, r.Events) }
 
-func runCell(ctx context.Context, c cell.Cell, seed uint64, s streams) error {
+func runCell(ctx context.Context, c cell.Cell, seed uint64, s streams, show func(*os.File, scenarios.Result) error) error {
 	r := scenarios.Run(ctx, c, options(seed, true))
-	if err := report.Ladder(s.out, r, looks(s.out)); err != nil {
+	if err := show(s.out, r); err != nil {
 		return &exitError{exitCannotRun, err}
 	}
 	if ctx.Err() != nil && r.Err != nil {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/natproof/natproof/calibrate"
 	"github.com/natproof/natproof/discover"
+	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/scenarios"
 )
 
@@ -30,11 +32,11 @@ func TestSchemas(t *testing.T) {
 	if err := scenarios.NewDocument(1, played).Encode(&results); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := calibrate.Lookup("symmetric")
+	cfg, err := catalogue.Lookup("symmetric")
 	if err != nil {
 		t.Fatal(err)
 	}
-	measured, err := calibrate.Measure("symmetric", cfg.Config)
+	measured, err := calibrate.Measure("symmetric", cfg, natmodels.Place{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,6 +30,25 @@ func knownCommand(cmd *cobra.Command, args []string) error {
 	return &cell.ValueError{Axis: "command", Value: args[0], Valid: names}
 }
 
+// one wants exactly one argument.
+func one(what, which string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch len(args) {
+		case 0:
+			return fmt.Errorf("which %s? Give %s", what, which)
+		case 1:
+			return nil
+		}
+		return fmt.Errorf("unexpected argument %q (one %s at a time)", args[1], what)
+	}
+}
+
+// internals are the names of packages in errors, which tell a user nothing.
+var internals = regexp.MustCompile(`^((?:--[a-z-]+: |cell id "[^"]*": )*)(?:catalogue|natmodels|scenarios|cell|stage): (?:load: )?`)
+
+// said is an error as it is said to a user.
+func said(err error) string { return internals.ReplaceAllString(err.Error(), "$1") }
+
 // newHelp is the help command, which refuses what it knows nothing of.
 func newHelp(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
@@ -50,16 +70,13 @@ func newHelp(root *cobra.Command) *cobra.Command {
 
 // flagError adds what was meant to an unknown flag.
 func flagError(cmd *cobra.Command, err error) error {
-	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: --")
+	name, unknown := strings.CutPrefix(err.Error(), "unknown flag: ")
 	if !unknown {
 		return err
 	}
 	var names []string
-	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if near := cell.Nearest(name, names); near != "" {
-		return fmt.Errorf("unknown flag --%s, did you mean --%s?", name, near)
-	}
-	return fmt.Errorf("unknown flag --%s (see '%s help %s')", name, cmd.Root().Name(), strings.TrimPrefix(cmd.CommandPath(), cmd.Root().Name()+" "))
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, "--"+f.Name) })
+	return &cell.ValueError{Axis: "flag", Value: name, Valid: names}
 }
 
 // refuseEmpty refuses a flag that was given an empty word, such as that of a variable that is

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// conntrack speaks to the connection tracking of the namespace (nfnetlink_conntrack).
-type conntrack struct {
+// ctnetlink speaks to the connection tracking of the namespace (nfnetlink_conntrack).
+type ctnetlink struct {
 	fd  int
 	seq uint32
 }
@@ -19,7 +19,7 @@ const (
 	ctDelete = unix.NFNL_SUBSYS_CTNETLINK<<8 | 2
 )
 
-func openConntrack() (*conntrack, error) {
+func openConntrack() (*ctnetlink, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.NETLINK_NETFILTER)
 	if err != nil {
 		return nil, fmt.Errorf("kernelnat: open netlink: %w", err)
@@ -28,26 +28,26 @@ func openConntrack() (*conntrack, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("kernelnat: bind netlink: %w", err)
 	}
-	return &conntrack{fd: fd}, nil
+	return &ctnetlink{fd: fd}, nil
 }
 
-func (c *conntrack) close() error { return unix.Close(c.fd) }
+func (c *ctnetlink) close() error { return unix.Close(c.fd) }
 
 // flush ends every connection.
-func (c *conntrack) flush() error {
+func (c *ctnetlink) flush() error {
 	_, err := c.request(ctDelete, unix.NLM_F_REQUEST|unix.NLM_F_ACK)
 	return err
 }
 
 // sweep removes the connections whose time is over: the kernel itself does so
 // only when it comes across them, or within a minute. It returns how many are left.
-func (c *conntrack) sweep() (int, error) {
+func (c *ctnetlink) sweep() (int, error) {
 	return c.request(ctGet, unix.NLM_F_REQUEST|unix.NLM_F_DUMP)
 }
 
 // request sends one request and reads its answer to the end. It returns the number
 // of connections in it.
-func (c *conntrack) request(kind, flags uint16) (int, error) {
+func (c *ctnetlink) request(kind, flags uint16) (int, error) {
 	c.seq++
 	msg := make([]byte, unix.NLMSG_HDRLEN+4) // header and nfgenmsg: any family
 	binary.NativeEndian.PutUint32(msg[0:], uint32(len(msg)))

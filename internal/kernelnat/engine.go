@@ -1,13 +1,15 @@
 package kernelnat
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/conntrack"
 )
 
-// Engine puts packets through a natmodels.NAT.
-type Engine struct{ NAT *natmodels.NAT }
+// Engine puts packets through a box of conntrack.
+type Engine struct{ NAT *conntrack.Tracker }
 
 // epoch is the time at which every sequence starts.
 var epoch = time.Date(2000, time.January, 1, 0, 0, 0, 0, time.UTC)
@@ -65,24 +67,14 @@ func fromEngine(q natmodels.Packet, tag uint32) Packet {
 
 // Engine returns our model of the ruleset.
 func (r Ruleset) Engine(timers Timers, seed uint64) (Engine, error) {
-	nat, err := natmodels.New(r.Config(timers, seed))
+	cfg, external := r.Config(timers)
+	nat, err := conntrack.New(cfg, natmodels.Place{External: external, Seed: seed})
 	return Engine{nat}, err
 }
 
-// Config returns the configuration that models the ruleset.
-func (r Ruleset) Config(timers Timers, seed uint64) natmodels.Config {
-	c := natmodels.Config{
-		Kind:      natmodels.Conntrack,
-		Filtering: natmodels.AddressAndPortDependent,
-		Refresh:   natmodels.RefreshBoth,
-		External:  External[:1],
-		SIPHelper: r.Helper,
-		Seed:      seed,
-
-		UnrepliedTimeout: timers.UDP,
-		IdleTimeout:      timers.UDPStream,
-		Tracking:         timers.tracking(),
-	}
+// Config returns the configuration that models the ruleset, and its external addresses.
+func (r Ruleset) Config(timers Timers) (c conntrack.Config, external []netip.Addr) {
+	c, external = conntrack.Config{SIPHelper: r.Helper, Timers: timers.tracking()}, External[:1]
 	if r.Ports != [2]uint16{} {
 		c.PortRange = natmodels.PortRange{First: r.Ports[0], Last: r.Ports[1]}
 	}
@@ -91,20 +83,22 @@ func (r Ruleset) Config(timers Timers, seed uint64) natmodels.Config {
 	}
 	switch r.Choice {
 	case RandomPort:
-		c.Mapping, c.PortChoice = natmodels.AddressAndPortDependent, natmodels.Random
+		c.PortChoice = natmodels.Random
 	case Pool:
-		c.External, c.Pooling = External, natmodels.PerDestination
+		external, c.Pooling = External, natmodels.PerDestination
 	case PersistentPool:
-		c.External, c.Pooling = External, natmodels.Paired
+		external, c.Pooling = External, natmodels.Paired
 	case Static:
-		c.External = External
+		external = External
 		c.Prefixes = []natmodels.PrefixMapping{{Internal: staticNet, External: oneToOne}}
 	}
-	return c
+	return c, external
 }
 
-func (t Timers) tracking() natmodels.TrackingTimers {
-	return natmodels.TrackingTimers{
+func (t Timers) tracking() conntrack.Timers {
+	return conntrack.Timers{
+		Unreplied:      t.UDP,
+		Idle:           t.UDPStream,
 		ICMP:           t.ICMP,
 		SYNSent:        t.TCP[synSent],
 		SYNReceived:    t.TCP[synReceived],

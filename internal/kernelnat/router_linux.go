@@ -18,7 +18,7 @@ import (
 // do not know of each other and may be used at the same time.
 type Router struct {
 	tuns   [2]*tun
-	ct     *conntrack
+	ct     *ctnetlink
 	sentry uint32
 	home   chan func() // runs within the namespace
 }

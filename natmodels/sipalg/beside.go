@@ -8,10 +8,11 @@ import (
 )
 
 // Beside is an ALG beside a NAT: it rewrites what the NAT has let through, and opens the
-// NAT for what it reads. Beside a Conntrack with Config.SIPHelper the variant linux is the
+// NAT for what it reads. Beside a box that helps SIP
+// (natmodels.Helped) the variant linux is the
 // SIP helper of Linux. It is not safe for concurrent use.
 type Beside struct {
-	NAT *natmodels.NAT
+	NAT natmodels.Box
 	ALG ALG
 	// Asked, if it is not nil, sees what the NAT is asked to expect, and may change it;
 	// Wrap stands between the ALG and the NAT. They are for experiments.
@@ -45,10 +46,10 @@ type Opened struct{ Internal, External netip.AddrPort }
 // Pass rewrites a packet. It belongs right after the call that returned the verdict.
 func (b *Beside) Pass(p Passage) Passed {
 	out := Passed{Payload: p.Payload, Dst: p.Verdict.Packet.Dst}
-	if b.ALG.Linux && b.NAT.HelpsSIP() {
-		if watched, ok := b.NAT.Watched(p.Verdict.Mapping.ID); ok {
+	if nat, ok := b.NAT.(natmodels.Helped); ok && b.ALG.Linux && nat.HelpsSIP() {
+		if watched, ok := nat.Watched(p.Verdict.Mapping.ID); ok {
 			if p.Verdict.Action == natmodels.Forward {
-				b.help(p, watched, &out)
+				b.help(p, nat, watched, &out)
 			}
 		}
 		return out
@@ -97,9 +98,9 @@ func (b *Beside) expect(e natmodels.Expectation, at time.Time, out *Passed) (net
 func above(e netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(e.Addr(), e.Port()+1) }
 
 // help does as the SIP helper of Linux with a message of a flow that it watches.
-func (b *Beside) help(p Passage, watched natmodels.Watched, out *Passed) {
+func (b *Beside) help(p Passage, nat natmodels.Helped, watched natmodels.Watched, out *Passed) {
 	id, after := p.Verdict.Mapping.ID, p.Verdict.Packet
-	f := Flow{Watched: true, Expected: watched.Expected, Session: b.session(id), Gate: &asker{b, id, p.At, out}}
+	f := Flow{Watched: true, Expected: watched.Expected, Session: b.session(id, nat), Gate: &asker{b, nat, id, p.At, out}}
 	if b.Wrap != nil {
 		f.Gate = b.Wrap(f.Gate)
 	}
@@ -113,7 +114,7 @@ func (b *Beside) help(p Passage, watched natmodels.Watched, out *Passed) {
 	if out.Payload == nil && p.Payload != nil {
 		out.Dropped = true
 		if p.Verdict.Created {
-			b.NAT.Retract(id, p.At)
+			nat.Retract(id, p.At)
 		}
 		return
 	}
@@ -124,7 +125,7 @@ func (b *Beside) help(p Passage, watched natmodels.Watched, out *Passed) {
 
 // session is what is remembered of a flow. Those of flows that are over are forgotten
 // now and then.
-func (b *Beside) session(id uint64) *Session {
+func (b *Beside) session(id uint64, nat natmodels.Helped) *Session {
 	if s := b.sessions[id]; s != nil {
 		return s
 	}
@@ -133,7 +134,7 @@ func (b *Beside) session(id uint64) *Session {
 	}
 	if len(b.sessions) >= b.sweepAt {
 		for old := range b.sessions {
-			if _, alive := b.NAT.Watched(old); !alive {
+			if _, alive := nat.Watched(old); !alive {
 				delete(b.sessions, old)
 			}
 		}
@@ -147,6 +148,7 @@ func (b *Beside) session(id uint64) *Session {
 // asker is the NAT as the helper sees it, for the messages of one flow.
 type asker struct {
 	*Beside
+	nat natmodels.Helped
 	id  uint64
 	at  time.Time
 	out *Passed
@@ -166,12 +168,12 @@ func (h *asker) Expect(e Expectation) (port uint16, ok bool) {
 }
 
 func (h *asker) Elsewhere(c Class, from netip.Addr, to netip.AddrPort) bool {
-	e, ok := h.NAT.Expected(natmodels.UDP, from, to, h.at)
+	e, ok := h.nat.Expected(natmodels.UDP, from, to, h.at)
 	return ok && e.Tracked.Master != h.id && e.Tracked.Class == uint8(c)
 }
 
 func (h *asker) Renew(to netip.AddrPort, lifetime time.Duration) bool {
-	return h.NAT.RenewExpectation(h.id, uint8(Signalling), to, lifetime, h.at)
+	return h.nat.RenewExpectation(h.id, uint8(Signalling), to, lifetime, h.at)
 }
 
-func (h *asker) Forget(c Class) { h.NAT.Unexpect(h.id, uint8(c), h.at) }
+func (h *asker) Forget(c Class) { h.nat.Unexpect(h.id, uint8(c), h.at) }

@@ -1,10 +1,12 @@
 package cell
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/natmodels/sipalg"
 )
 
@@ -64,7 +66,7 @@ func (x *Axis) Check(value string) error {
 		return nil
 	}
 	if x.Open != nil {
-		if err := x.Open(value); err == nil || !isUnknown(err) {
+		if err := x.Open(value); !errors.Is(err, natmodels.ErrUnknownName) || catalogue.IsFile(value) {
 			return err
 		}
 	}
@@ -201,10 +203,10 @@ func RFC4787() []string {
 }
 
 // NATs are all names that stand for a NAT: presets, then devices of the catalogue.
-func NATs() []string { return append(natmodels.PresetNames(), natmodels.DeviceNames()...) }
+func NATs() []string { return catalogue.Names() }
 
-// natFile accepts what natmodels accepts beyond the names it lists.
+// natFile accepts files of settings beside the names.
 func natFile(name string) error {
-	_, err := natmodels.Preset(name)
+	_, err := catalogue.Lookup(name)
 	return err
 }

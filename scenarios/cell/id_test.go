@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/scenarios"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/flows"
@@ -43,7 +43,7 @@ func TestID(t *testing.T) {
 
 func TestParseIDRoundTripsThePlan(t *testing.T) {
 	cells := mustPlan(t, cell.Choice{
-		"a": natmodels.PresetNames(), "b": cell.Classic(), "port-manager": all(cell.KeyPortManager), "registrar": all(cell.KeyRegistrar),
+		"a": catalogue.PresetNames(), "b": cell.Classic(), "port-manager": all(cell.KeyPortManager), "registrar": all(cell.KeyRegistrar),
 		"rport": {"false", "true"}, "latch": all(cell.KeyLatch), "strict": all(cell.KeyStrict), "silent": all(cell.KeySilent),
 		"filter-scope": all(cell.KeyFilterScope), "alg": {"off", "full"},
 	})
@@ -78,7 +78,7 @@ func TestParseIDRefuses(t *testing.T) {
 		"call/stun[a=none]":                    "must be named",
 		"call/stun[]":                          "key=value",
 		"call/stun[a=none,a=none,b=none]":      "of its own",
-		"call/stun[a=none,b=conical]":          "port-restricted",
+		"call/stun[a=none,b=conical]":          `unknown NAT "conical"`,
 		"call/stun[a=none,b=none,rport=soon]":  "false, true",
 		"call/stun[a=none,b=none,silent=both]": "none, a, b",
 		"call/stun[a=none,b=none,colour=red]":  "filter-scope",

@@ -2,6 +2,7 @@ package cell
 
 import (
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -94,7 +95,7 @@ func (s Space) chosenFlows(choice Choice) ([]Flow, error) {
 	for _, name := range names {
 		f, err := s.Flow(name)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", KeyFlow, err)
 		}
 		flows = append(flows, f)
 	}
@@ -135,7 +136,7 @@ func (s Space) chosen(x *Axis, choice Choice) ([]string, error) {
 			continue
 		}
 		if err := x.Check(w); err != nil {
-			return nil, s.withGroups(x, err)
+			return nil, fmt.Errorf("%s: %w", x.Key, s.withGroups(x, err))
 		}
 		values = append(values, w)
 	}

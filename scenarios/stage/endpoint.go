@@ -126,7 +126,7 @@ func (w *World) Endpoint(c cell.Cell, side cell.Side, phone Phone, seed uint64, 
 	s := Setup{
 		Cell: c, Side: side, Host: w.Host(side),
 		URI:   "sip:" + string(side) + "@" + cell.Domain,
-		Proxy: netip.AddrPortFrom(cell.ProxyAddr, cell.ProxyPort), STUN: netip.AddrPortFrom(cell.STUNAddr, cell.STUNPort),
+		Proxy: netip.AddrPortFrom(cell.ProxyAddr, cell.ProxyPort), STUN: STUNServer,
 		SIPPort: cell.SIPPort, RTPPort: cell.RTPPort,
 		Media: c.HasMedia(), Seed: seed, Tell: tell,
 	}

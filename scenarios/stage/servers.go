@@ -38,9 +38,16 @@ func listener(h *vnet.Host) func(netip.AddrPort) (net.PacketConn, error) {
 
 // ServeSTUN runs the STUN server on its two addresses and two ports until stop
 // is called.
-func (w *World) ServeSTUN() (stop func() error, err error) {
-	conns, err := stun.Listen(listener(w.STUN),
-		netip.AddrPortFrom(cell.STUNAddr, cell.STUNPort), netip.AddrPortFrom(cell.STUNAltAddr, cell.STUNAltPort))
+func (w *World) ServeSTUN() (stop func() error, err error) { return serveSTUN(w.STUN) }
+
+// STUNServer and STUNAlternate are the primary and the alternate address of the STUN server.
+var (
+	STUNServer    = netip.AddrPortFrom(cell.STUNAddr, cell.STUNPort)
+	STUNAlternate = netip.AddrPortFrom(cell.STUNAltAddr, cell.STUNAltPort)
+)
+
+func serveSTUN(host *vnet.Host) (stop func() error, err error) {
+	conns, err := stun.Listen(listener(host), STUNServer, STUNAlternate)
 	if err != nil {
 		return nil, fmt.Errorf("stage: stun server: %w", err)
 	}

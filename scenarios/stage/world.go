@@ -80,24 +80,23 @@ func (w *World) addServers(c cell.Cell) error {
 }
 
 func (w *World) addSide(c cell.Cell, side cell.Side, seed uint64, access vnet.LinkConfig) error {
-	cfg, err := c.NAT(side)
+	nat, err := c.NAT(side)
 	if err != nil {
 		return err
 	}
 	at := cell.PlaceOf(side)
 	realm, prefix, addr, siteLink := w.Lab.Internet(), at.Public, at.Host, access
 	var gw *vnet.Gateway
-	if cfg.Translates() {
-		cfg.External = []netip.Addr{at.External}
-		cfg.Seed = seedFor(seed, cell.NATBox(side))
+	if nat.Behavior().Translates() {
+		place := natmodels.Place{External: []netip.Addr{at.External}, Seed: seedFor(seed, cell.NATBox(side))}
 		if c.PortManager == cell.ManagerStatic {
-			cfg.Static = forwards(at)
+			place.Static = forwards(at)
 		}
 		alg, err := c.SIPALG()
 		if err != nil {
 			return err
 		}
-		if gw, err = w.Lab.Internet().AddGateway(cell.NATBox(side), vnet.GatewayConfig{NAT: cfg, Link: access, ALG: alg}); err != nil {
+		if gw, err = w.Lab.Internet().AddGateway(cell.NATBox(side), vnet.GatewayConfig{NAT: nat, Place: place, Link: access, ALG: alg}); err != nil {
 			return err
 		}
 		realm, prefix, addr, siteLink = gw.Inside(), at.Private, at.Inside, vnet.LinkConfig{}

@@ -1,6 +1,7 @@
 package theory_test
 
 import (
+	"fmt"
 	"net/netip"
 	"testing"
 	"time"
@@ -8,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/scenarios/theory"
 )
 
@@ -91,12 +93,12 @@ func TestAliveKnowsNoFuture(t *testing.T) {
 // from outside by getting through, one from inside by not making another.
 func TestAliveAgainstTheEngine(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		cfg := drawForgetful(t)
-		nat, err := natmodels.New(cfg)
+		m, place := drawForgetful(t)
+		nat, err := m.New(place)
 		if err != nil {
-			t.Fatalf("%+v: %v", cfg, err)
+			t.Fatalf("%+v: %v", m, err)
 		}
-		b := cfg.Behavior()
+		b := m.Behavior()
 		inside, remote := netip.MustParseAddrPort("10.0.0.2:5000"), netip.MustParseAddrPort("203.0.113.9:7000")
 		epoch := time.Unix(0, 0)
 		first := nat.Outbound(natmodels.Packet{Protocol: natmodels.UDP, Src: inside, Dst: remote}, epoch)
@@ -130,31 +132,34 @@ func TestAliveAgainstTheEngine(t *testing.T) {
 
 // drawForgetful draws a box of any kind that forgets, with timers of any sort. The filter does
 // not matter: there is one remote.
-func drawForgetful(t *rapid.T) natmodels.Config {
-	seconds := func(name string, least, most int) time.Duration {
-		return time.Duration(rapid.IntRange(least, most).Draw(t, name)) * time.Second
+func drawForgetful(t *rapid.T) (natmodels.Model, natmodels.Place) {
+	seconds := func(name string, least, most int) int { return rapid.IntRange(least, most).Draw(t, name) }
+	kind := rapid.SampledFrom([]string{"port-restricted", "linux-masquerade", "aws-security-group"}).Draw(t, "kind")
+	m, err := catalogue.Lookup(kind)
+	if err != nil {
+		t.Fatal(err)
 	}
-	cfg := natmodels.Config{
-		Kind:        rapid.SampledFrom([]natmodels.Kind{natmodels.Translator, natmodels.Conntrack, natmodels.Firewall}).Draw(t, "kind"),
-		IdleTimeout: seconds("idle", 20, 300),
-		Filtering:   natmodels.AddressAndPortDependent, Refresh: natmodels.RefreshBoth,
-	}
+	idle := seconds("idle", 20, 300)
+	settings := fmt.Sprintf("idle %ds\n", idle)
 	if rapid.Bool().Draw(t, "two timers") {
-		cfg.UnrepliedTimeout = seconds("unreplied", 5, int(cfg.IdleTimeout/time.Second)-1)
-		cfg.StreamAfter = rapid.SampledFrom([]time.Duration{0, time.Nanosecond, 3 * time.Second, time.Minute}).Draw(t, "stream after")
+		settings += fmt.Sprintf("unreplied %ds\nstream-after %s\n", seconds("unreplied", 5, idle-1),
+			rapid.SampledFrom([]string{"default", "1ns", "3s", "1m"}).Draw(t, "stream after"))
+	} else {
+		settings += "unreplied default\n"
 	}
-	if cfg.Kind == natmodels.Firewall {
-		return cfg
+	place := natmodels.Place{External: []netip.Addr{netip.MustParseAddr("198.51.100.1")}}
+	switch m.Behavior().Kind {
+	case natmodels.Firewall:
+		place.External = nil
+	case natmodels.Translator:
+		settings += fmt.Sprintf("mapping %s\nfiltering %s\nrefresh %s\n",
+			rapid.SampledFrom([]string{"eim", "adm", "apdm"}).Draw(t, "mapping"), rapid.SampledFrom([]string{"eif", "adf", "apdf"}).Draw(t, "filtering"),
+			rapid.SampledFrom([]string{"outbound", "inbound", "both"}).Draw(t, "refresh"))
 	}
-	cfg.External = []netip.Addr{netip.MustParseAddr("198.51.100.1")}
-	cfg.PortChoice = natmodels.PreserveElseRandom
-	if cfg.Kind == natmodels.Translator {
-		dependence := []natmodels.Dependence{natmodels.EndpointIndependent, natmodels.AddressDependent, natmodels.AddressAndPortDependent}
-		cfg.Mapping = rapid.SampledFrom(dependence).Draw(t, "mapping")
-		cfg.Filtering = rapid.SampledFrom(dependence).Draw(t, "filtering")
-		cfg.Refresh = rapid.SampledFrom([]natmodels.Refresh{natmodels.RefreshOutbound, natmodels.RefreshInbound, natmodels.RefreshBoth}).Draw(t, "refresh")
+	if m, err = catalogue.Vary(m, settings); err != nil {
+		t.Fatal(err)
 	}
-	return cfg
+	return m, place
 }
 
 // drawGap draws a time between two packets, often on the edge of a timer.

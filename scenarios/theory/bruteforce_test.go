@@ -248,33 +248,33 @@ func expectedSteps(c cell.Cell, a, b signallingPlay) map[cell.Step]cell.Cause {
 	return steps
 }
 
-func withPorts(t *testing.T, c cell.Cell, side cell.Side, preserve bool) natmodels.Config {
+func withPorts(t *testing.T, c cell.Cell, side cell.Side, preserve bool) natmodels.Behavior {
 	t.Helper()
-	cfg, err := c.NAT(side)
+	cfg, err := c.Behavior(side)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.PortChoice = natmodels.Random
+	cfg.PortChoice, cfg.Preserved = natmodels.Random, nil
 	if preserve {
-		cfg.PortChoice = natmodels.PreserveElseRandom
+		cfg.PortChoice, cfg.Preserved = natmodels.PreserveElseRandom, []natmodels.PortRange{natmodels.DefaultPortRange}
 	}
 	return cfg
 }
 
 // predictNATs is scenarios.Predict with the NATs given outright; the names in the cell and
 // its filter scope are not looked at.
-func predictNATs(c cell.Cell, natA, natB natmodels.Config) (cell.Outcome, error) {
+func predictNATs(c cell.Cell, natA, natB natmodels.Behavior) (cell.Outcome, error) {
 	cfg := theory.Config{Policy: c.Registrar, Rport: true,
-		Forwards: c.PortManager == cell.ManagerStatic || len(natA.Static)+len(natB.Static) > 0}
+		Forwards: c.PortManager == cell.ManagerStatic}
 	for side, x := range map[cell.Side]struct {
 		to  *theory.End
-		nat natmodels.Config
+		nat natmodels.Behavior
 	}{cell.A: {&cfg.A, natA}, cell.B: {&cfg.B, natB}} {
 		traits, err := stage.UA.Traits(c, side)
 		if err != nil {
 			return cell.Outcome{}, err
 		}
-		*x.to = theory.End{Side: side, Host: c.Host(side), NAT: x.nat.Behavior(), Traits: traits}
+		*x.to = theory.End{Side: side, Host: c.Host(side), NAT: x.nat, Traits: traits}
 	}
 	n, err := theory.New(cfg)
 	if err != nil {

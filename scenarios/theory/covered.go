@@ -44,7 +44,7 @@ func covered(cfg Config, e End) error {
 		return errors.New("filters that remember per endpoint, in a box that tracks connections")
 	case forgets(b, needed(cfg, e)) || b.Refresh == natmodels.RefreshInbound:
 		return errors.New("mappings that can expire while the flow is played (RFC 4787 §4.3)")
-	case b.Pooling == natmodels.PerDestination: // arbitrary pooling of the one address of a side is none
+	case b.Pooling != natmodels.Paired:
 		return errors.New("external addresses chosen arbitrarily (RFC 4787 §4.1)")
 	case b.PortChoice == natmodels.Preserve && e.Traits.Address == Asked && b.Mapping != natmodels.EndpointIndependent:
 		return errors.New("a port that must be preserved and is already held by the mapping towards the STUN server")

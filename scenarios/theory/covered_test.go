@@ -13,17 +13,17 @@ import (
 
 func TestPredictRefusesWhatTheoryDoesNotCover(t *testing.T) {
 	c := cell.Default(flows.Register, "symmetric", cell.NoNAT)
-	none, err := natmodels.Preset(cell.NoNAT)
+	none, err := c.Behavior(cell.B)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, change := range map[string]func(*natmodels.Config){
-		"short idle":      func(n *natmodels.Config) { n.IdleTimeout = time.Minute },
-		"inbound refresh": func(n *natmodels.Config) { n.Refresh = natmodels.RefreshInbound },
-		"must preserve":   func(n *natmodels.Config) { n.PortChoice = natmodels.Preserve },
-		"forwards":        func(n *natmodels.Config) { n.Static = []natmodels.StaticMapping{{}} },
+	for name, change := range map[string]func(*natmodels.Behavior){
+		"short idle":      func(n *natmodels.Behavior) { n.Idle = time.Minute },
+		"inbound refresh": func(n *natmodels.Behavior) { n.Refresh = natmodels.RefreshInbound },
+		"must preserve":   func(n *natmodels.Behavior) { n.PortChoice = natmodels.Preserve },
+		"several places":  func(n *natmodels.Behavior) { n.Pooling = natmodels.Arbitrary },
 	} {
-		cfg, err := c.NAT(cell.A)
+		cfg, err := c.Behavior(cell.A)
 		if err != nil {
 			t.Fatal(err)
 		}

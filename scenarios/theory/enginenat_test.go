@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/scenarios"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/flows"
@@ -15,7 +16,7 @@ import (
 // models and engine can be compared three ways.
 type engineNAT struct {
 	t       *testing.T
-	nat     *natmodels.NAT
+	nat     natmodels.Box
 	ips     map[string]netip.Addr
 	at      time.Time
 	outside netip.Addr
@@ -25,24 +26,23 @@ var engineInside = netip.MustParseAddr("10.0.0.2")
 
 func newEngineNAT(t *testing.T, code string, scope cell.FilterScope, forwards ...int) *engineNAT {
 	t.Helper()
-	cfg, err := natmodels.Preset(code)
+	m, err := catalogue.Lookup(code)
 	if err != nil {
 		t.Fatal(err)
 	}
 	n := &engineNAT{t: t, ips: map[string]netip.Addr{}, at: time.Unix(0, 0), outside: netip.MustParseAddr("198.51.100.1")}
-	cfg.External = []netip.Addr{n.outside}
-	cfg.PortChoice = natmodels.Random
-	if scope == cell.ScopeEndpoint {
-		cfg.FilterScope = natmodels.PerEndpoint
+	if m, err = catalogue.Vary(m, "ports random\nfilter-scope "+string(scope)); err != nil {
+		t.Fatal(err)
 	}
+	place := natmodels.Place{External: []netip.Addr{n.outside}}
 	for _, port := range forwards {
-		cfg.Static = append(cfg.Static, natmodels.StaticMapping{
+		place.Static = append(place.Static, natmodels.StaticMapping{
 			Protocol: natmodels.UDP,
 			Internal: netip.AddrPortFrom(engineInside, uint16(port)),
 			External: netip.AddrPortFrom(n.outside, uint16(port)),
 		})
 	}
-	if n.nat, err = natmodels.New(cfg); err != nil {
+	if n.nat, err = m.New(place); err != nil {
 		t.Fatal(err)
 	}
 	return n

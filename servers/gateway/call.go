@@ -2,14 +2,12 @@ package gateway
 
 import (
 	"context"
-	"net"
 	"net/netip"
-	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
-
 	"github.com/natproof/natproof/media"
+	"github.com/natproof/natproof/ua"
 )
 
 // State is how far a call has come.
@@ -19,17 +17,19 @@ type State uint8
 const (
 	Trying   State = iota // INVITE received
 	Ringing               // 180 sent
-	Answered              // 200 sent, no ACK yet
+	Answered              // 200 on its way, no ACK yet
 	Talking               // ACK received
-	Hangup                // BYE sent, no response yet
+	Hangup                // the gateway hangs up: BYE, no response yet
 	Ended
 )
 
 var stateNames = [...]string{"trying", "ringing", "answered", "talking", "hangup", "ended"}
 
-func (s State) String() string {
-	if int(s) < len(stateNames) {
-		return stateNames[s]
+func (s State) String() string { return name(stateNames[:], s) }
+
+func name[T ~uint8](names []string, i T) string {
+	if int(i) < len(names) {
+		return names[i]
 	}
 	return "unknown"
 }
@@ -53,11 +53,12 @@ const (
 
 var causeNames = [...]string{"", "caller hung up", "gateway hung up", "canceled", "expired", "no ACK", "bad answer", "no media port", "send failed", "closed"}
 
-func (c Cause) String() string {
-	if int(c) < len(causeNames) {
-		return causeNames[c]
-	}
-	return "unknown"
+func (c Cause) String() string { return name(causeNames[:], c) }
+
+// causes are what the reasons of a session that are not of the gateway's own making mean.
+var causes = map[ua.TerminateReason]Cause{
+	ua.Normal: CallerHungUp, ua.Canceled: Canceled, ua.Expired: Expired, ua.Timeout: NoACK,
+	ua.NotSupported: BadAnswer, ua.PortMapping: NoPorts, ua.Failed: SendFailed, ua.Shutdown: Closed,
 }
 
 // Call is a snapshot of one call.
@@ -81,60 +82,76 @@ type Call struct {
 	Media         media.Stats       // the last ones when ended
 }
 
-// call is one INVITE dialog.
+// call is the session of one INVITE. Server.mu guards it.
 type call struct {
-	s      *Server
-	n      uint64 // arrival number
-	dialog dialog
-	number string
-
-	ctx      context.Context // ends with the call
-	over     context.CancelFunc
-	canceled signal // CANCEL was received
-	hungUp   signal // Hangup was called
-
-	mu         sync.Mutex
-	view       Call
-	rtp, rtcp  net.PacketConn // until the stream has them; rtcp is nil when multiplexed
-	stream     *media.Stream
-	remoteCSeq uint32
-	busy       bool // a re-INVITE is being answered
-	muxOnly    bool // there is no socket for RTCP alone
-	acks       map[uint32]chan *sip.Request
+	s       *Server
+	session *ua.Session
+	view    Call          // as far as the session does not know better
+	ours    atomic.Uint32 // the Cause the gateway ends it for
+	talk    *time.Timer   // TalkTime
 }
 
-// signal is something that happens once.
-type signal struct {
-	once sync.Once
-	ch   chan struct{}
-}
-
-func newSignal() signal  { return signal{ch: make(chan struct{})} }
-func (s *signal) raise() { s.once.Do(func() { close(s.ch) }) }
-
-// snapshot is what Calls shows.
+// snapshot is what Calls shows; mu is held.
 func (c *call) snapshot() Call {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.snapshotLocked()
-}
-
-func (c *call) snapshotLocked() Call {
 	v := c.view
-	if c.stream != nil {
-		v.Media = c.stream.Stats()
+	v.Retransmissions = c.session.Repeats()
+	v.Media, _ = c.session.MediaStats()
+	if n, ok := c.session.Negotiated(); ok {
+		v.Local, v.Remote, v.Agreed = n.Local, n.Remote, n.Agreed
 	}
 	return v
 }
 
-// become changes the state, unless the call is over or past it.
-func (c *call) become(to State) bool {
+// run takes a call from its INVITE to the 200.
+func (c *call) run() {
+	ctx, session := context.Background(), c.session
+	noPorts := ua.Refusal{Code: 503, Reason: "No Media Port", Headers: []ua.Header{{Name: "Retry-After", Value: "5"}}}
+	if c.fails(session.Progress(ctx, 100, ""), SendFailed, ua.Refusal{Code: 500}) ||
+		c.fails(session.Prepare(ctx), NoPorts, noPorts) ||
+		c.fails(session.Ring(ctx), SendFailed, ua.Refusal{Code: 500}) {
+		return
+	}
+	c.become(Ringing)
+	pickUp := time.NewTimer(c.s.cfg.RingTime)
+	defer pickUp.Stop()
+	select {
+	case <-session.Done(): // CANCEL, BYE, Expires, Shutdown or Close
+	case <-pickUp.C:
+		if err := session.Answer(ctx); err != nil {
+			c.s.cfg.Logger.Warn("answer", "call", c.view.ID, "error", err)
+		}
+	}
+}
+
+// fails refuses the call after an error, unless the call is over anyhow.
+func (c *call) fails(err error, cause Cause, r ua.Refusal) bool {
+	if err == nil {
+		return false
+	}
+	c.s.cfg.Logger.Warn("call fails", "call", c.view.ID, "error", err)
+	c.ours.Store(uint32(cause))
+	_ = c.session.Refuse(context.Background(), r) // its end is told by an event
+	return true
+}
+
+// hangup ends a call as its state allows: a ringing one with 503, an answered one with a
+// BYE, once its ACK has come (RFC 3261 §15).
+func (c *call) hangup(ctx context.Context) {
+	c.ours.Store(uint32(GatewayHungUp))
+	c.become(Hangup)
+	if c.session.Refuse(ctx, ua.Refusal{Code: 503}) != nil {
+		_ = c.session.Hangup(ctx)
+	}
+}
+
+// become changes the state, unless the call is over or past it or not so far, and tells OnChange.
+func (c *call) become(to State) {
 	c.s.change.Lock()
 	defer c.s.change.Unlock()
-	c.mu.Lock()
-	if c.view.State >= to {
-		c.mu.Unlock()
-		return false
+	c.s.mu.Lock()
+	if c.view.State >= to || to == Hangup && c.view.State != Talking {
+		c.s.mu.Unlock()
+		return
 	}
 	c.view.State = to
 	switch now := time.Now(); to {
@@ -142,88 +159,43 @@ func (c *call) become(to State) bool {
 		c.view.Answered = now
 	case Talking:
 		c.view.Established = now
+		if d := c.s.cfg.TalkTime; d > 0 {
+			c.talk = time.AfterFunc(d, func() { c.hangup(context.Background()) })
+		}
+	case Ended:
+		c.view.Ended = now
+		if c.talk != nil {
+			c.talk.Stop()
+		}
+		c.s.forget(c)
 	}
-	v := c.snapshotLocked()
-	c.mu.Unlock()
-	c.s.changed(v)
-	return true
-}
-
-// end ends the call once: media stops, sockets close, the dialog is forgotten.
-func (c *call) end(cause Cause) {
-	c.mu.Lock()
-	if c.view.State == Ended {
-		c.mu.Unlock()
-		return
-	}
-	c.view.State, c.view.Cause, c.view.Ended = Ended, cause, time.Now()
-	c.mu.Unlock()
-	c.over()
-
-	c.stopMedia()
-	c.s.forget(c)
-	c.s.change.Lock()
-	defer c.s.change.Unlock()
-	c.s.changed(c.snapshot())
-}
-
-// stopMedia ends the stream and keeps its last figures, or closes the sockets
-// that no stream has yet.
-func (c *call) stopMedia() {
-	c.mu.Lock()
-	stream, rtp, rtcp := c.stream, c.rtp, c.rtcp
-	c.rtp, c.rtcp = nil, nil
-	c.mu.Unlock()
-	closeAll(rtp, rtcp)
-	if stream == nil {
-		return
-	}
-	if err := stream.Close(); err != nil {
-		c.s.log.Debug("media sockets", "call", c.dialog.callID, "error", err)
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.stream != nil {
-		c.view.Media, c.stream = c.stream.Stats(), nil
+	v := c.snapshot()
+	c.s.mu.Unlock()
+	c.s.cfg.Logger.Info("call", "id", v.ID, "number", v.Number, "state", v.State.String(), "cause", v.Cause.String())
+	if c.s.cfg.OnChange != nil {
+		c.s.cfg.OnChange(v)
 	}
 }
 
-// state is the state now.
-func (c *call) state() State {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.view.State
-}
-
-// expectACK makes the channel on which the ACK for one INVITE comes.
-func (c *call) expectACK(cseq uint32) chan *sip.Request {
-	ch := make(chan *sip.Request, 1)
-	c.mu.Lock()
-	c.acks[cseq] = ch
-	c.mu.Unlock()
-	return ch
-}
-
-// ack hands over an ACK; a second one for the same INVITE is a retransmission.
-func (c *call) ack(req *sip.Request) {
-	cseq := req.CSeq().SeqNo
-	c.mu.Lock()
-	ch := c.acks[cseq]
-	delete(c.acks, cseq)
-	c.mu.Unlock()
-	if ch != nil {
-		ch <- req
+// follow takes the call to where its session is.
+func (c *call) follow(e ua.SessionEvent) {
+	ours := Cause(c.ours.Load())
+	switch e.State {
+	case ua.Answering:
+		c.become(Answered)
+	case ua.Connected, ua.Hold:
+		c.become(Talking)
+		if ours == GatewayHungUp { // and waited for the ACK
+			c.become(Hangup)
+		}
+	case ua.Disconnected:
+		cause, known := causes[e.Reason]
+		if !known || e.Reason == ua.Normal && ours == GatewayHungUp {
+			cause = ours // the gateway refused it, or hung up
+		}
+		c.s.mu.Lock()
+		c.view.Cause = cause
+		c.s.mu.Unlock()
+		c.become(Ended)
 	}
-}
-
-// advance takes the CSeq of a request in the dialog; false means it is older
-// than one already seen (RFC 3261 §12.2.2).
-func (c *call) advance(cseq uint32) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if cseq < c.remoteCSeq {
-		return false
-	}
-	c.remoteCSeq = cseq
-	return true
 }

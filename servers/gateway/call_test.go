@@ -52,7 +52,7 @@ func TestACall(t *testing.T) {
 		if a, b := ringing.To().Value(), ok.To().Value(); a != b {
 			t.Errorf("To is %s in the 180 and %s in the 200", a, b)
 		}
-		if got := ok.Contact().Address.String(); got != "sip:"+gwSIP {
+		if got := ok.Contact().Address.String(); got != "sip:1234567@"+gwSIP {
 			t.Errorf("Contact %s", got)
 		}
 		answer, err := media.Parse(ok.Body())
@@ -92,7 +92,7 @@ func TestACall(t *testing.T) {
 				t.Errorf("%s, want %s", got, want)
 			}
 		}
-		if st := s.Stats(); st.Invites != 1 || len(st.Refused) != 0 || st.Malformed != 0 {
+		if st := s.Stats(); st.Invites != 1 || st.Answered[200] != 2 || len(st.Answered) != 1 || st.Malformed != 0 {
 			t.Errorf("%+v", st)
 		}
 	})
@@ -163,6 +163,26 @@ func TestRequestsGoByTheRouteSet(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The limit of RFC 3261 §18.1.1 is for requests: all responses leave.
+func TestALongRecordRoute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New()
+		s := start(t, n, gateway.Config{})
+		p := newPhone(t, n, phoneAt)
+		p.invite(offer(phoneRTP), "Record-Route: <sip:198.51.100.50;lr;x="+strings.Repeat("y", 800)+">")
+		p.next(100)
+		p.next(180)
+		if ok := p.next(200); len(ok.String()) < 1300 {
+			t.Errorf("only %d bytes", len(ok.String()))
+		}
+		p.ack("")
+		time.Sleep(time.Millisecond)
+		if c := only(t, s); c.State != gateway.Talking {
+			t.Errorf("%+v", c)
+		}
+	})
 }
 
 // RFC 3261 §13.3.1.4: T1 = 0.5 s, doubled up to T2 = 4 s, for 64*T1 = 32 s.
@@ -280,6 +300,7 @@ func TestEndedWhileRinging(t *testing.T) {
 			if statuses[sip.BYE] != 200 || statuses[sip.INVITE] != 487 {
 				t.Errorf("%v", statuses)
 			}
+			synctest.Wait()
 			if c := only(t, s); c.Cause != gateway.CallerHungUp {
 				t.Errorf("%+v", c)
 			}
@@ -293,6 +314,7 @@ func TestEndedWhileRinging(t *testing.T) {
 			if d := time.Since(began); d != 20*time.Second {
 				t.Errorf("after %v", d)
 			}
+			synctest.Wait()
 			if c := only(t, s); c.Cause != gateway.Expired {
 				t.Errorf("%+v", c)
 			}

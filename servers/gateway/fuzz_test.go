@@ -1,84 +1,97 @@
-package gateway
+package gateway_test
 
 import (
+	"bytes"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/memnet"
+	"github.com/natproof/natproof/servers/gateway"
 )
 
-// quiet is a socket that nothing arrives on; it remembers what is sent.
-type quiet struct{ sent [][]byte }
-
-func (c *quiet) ReadFrom([]byte) (int, net.Addr, error) { return 0, nil, net.ErrClosed }
-func (c *quiet) WriteTo(b []byte, _ net.Addr) (int, error) {
-	c.sent = append(c.sent, b)
-	return len(b), nil
-}
-func (c *quiet) Close() error                     { return nil }
-func (c *quiet) LocalAddr() net.Addr              { return &net.UDPAddr{IP: net.IPv4(203, 0, 113, 5), Port: 5060} }
-func (c *quiet) SetDeadline(time.Time) error      { return nil }
-func (c *quiet) SetReadDeadline(time.Time) error  { return nil }
-func (c *quiet) SetWriteDeadline(time.Time) error { return nil }
-
-// FuzzFilter gives one datagram to the filter that stands before sipgo. It is
-// passed on, answered, or counted, never two of them; what is passed on parses
-// and has all that a transaction needs; what is answered is a response.
-func FuzzFilter(f *testing.F) {
-	invite := "INVITE sip:1@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:1@b>\r\n" +
-		"Call-ID: 1\r\nCSeq: 1 INVITE\r\nContact: <sip:a@10.0.0.2>\r\nContent-Length: 0\r\n\r\n"
-	f.Add([]byte(invite))
-	f.Add([]byte(strings.Replace(invite, "Content-Length: 0", "Content-Length: 7", 1)))
-	f.Add([]byte(strings.Replace(invite, "To:", "t:\r\n ", 1)))
-	f.Add([]byte(strings.Replace(invite, "Via:", "v:", 1)))
-	f.Add([]byte(strings.Replace(invite, "10.0.0.2;branch", "[2001:db8::1]:5070;rport;branch", 1)))
-	f.Add([]byte("SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP 10.0.0.2;branch=z9hG4bK1\r\nCSeq: 1 BYE\r\n\r\n"))
-	f.Add([]byte("\r\n\r\n"))
-	f.Add([]byte(strings.Replace(invite, " SIP/2.0\r\n", " SIP\r\n", 1)))
-	f.Add([]byte(strings.Replace(invite, "CSeq:", "t: <sip:x@y>\r\nCSeq:", 1)))
-	f.Add([]byte{})
-	conn := &quiet{}
-	s, err := New(conn, Config{})
-	if err != nil {
-		f.Fatal(err)
+// FuzzDatagram gives a gateway with one call up a datagram, twice, with TAG and BRANCH in it
+// replaced by those of the call. Each datagram has one outcome. What it sends is SIP, and to an ACK or a response it sends
+// no response; the call it had is there until somebody ends it; and it takes the next one.
+func FuzzDatagram(f *testing.F) {
+	const from = "Via: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bKx\r\nFrom: <sip:alice@example.com>;tag=a1\r\n"
+	inDialog := func(method, cseq, rest string) string {
+		return method + " sip:203.0.113.5 SIP/2.0\r\n" + from + "To: <sip:1234567@example.com;user=phone>;tag=TAG\r\n" +
+			"Call-ID: call-1@198.51.100.7:5060\r\nCSeq: " + cseq + " " + method + "\r\nContact: <sip:alice@198.51.100.7>\r\n" + rest
 	}
-	from := sip.TransportReadProps{Transport: "UDP", LocalAddr: conn.LocalAddr(), RemoteAddr: &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 6000}}
+	invite := "INVITE sip:1@example.com SIP/2.0\r\n" + from + "To: <sip:1@b>\r\n" +
+		"Call-ID: 1\r\nCSeq: 1 INVITE\r\nContact: <sip:a@198.51.100.7>\r\nContent-Length: 0\r\n\r\n"
+	typed := "Content-Type: application/sdp\r\n\r\n"
+	for _, s := range []string{
+		invite,
+		strings.Replace(invite, "Content-Length: 0", "Content-Length: 7", 1),
+		strings.Replace(invite, "To:", "t:\r\n ", 1),
+		strings.Replace(invite, "198.51.100.7;branch", "[2001:db8::1]:5070;rport;branch", 1),
+		strings.Replace(invite, " SIP/2.0\r\n", " SIP\r\n", 1),
+		strings.Replace(invite, "CSeq:", "t: <sip:x@y>\r\nCSeq:", 1),
+		strings.Replace(invite, "CSeq:", "Expires: 5\r\nRequire: x\r\nAccept: a/b\r\nRecord-Route: <sip:198.51.100.7;lr>\r\nCSeq:", 1),
+		strings.Replace(invite, "sip:1@example.com", "tel:+1-555", 1),
+		strings.Replace(invite, "Content-Length: 0\r\n\r\n", typed+offer(phoneRTP, "a=rtcp-mux"), 1),
+		strings.Replace(strings.ReplaceAll(invite, "INVITE", "CANCEL"), "z9hG4bKx", "BRANCH", 1),
+		strings.ReplaceAll(invite, "INVITE", "OPTIONS"), strings.ReplaceAll(invite, "INVITE", "REGISTER"),
+		inDialog("INVITE", "2", typed+offer(phoneIP+":7000", "a=sendonly")), inDialog("INVITE", "2", "\r\n"), inDialog("BYE", "2", "\r\n"),
+		inDialog("ACK", "1", "\r\n"), inDialog("CANCEL", "1", "\r\n"),
+		"SIP/2.0 200 OK\r\n" + from + "To: <sip:b@c>;tag=1\r\nCall-ID: 1\r\nCSeq: 1 BYE\r\n\r\n",
+		"\r\n\r\n", "", "\x00\x01\x00\x00\x21\x12\xa4\x42abcdefghijkl",
+	} {
+		f.Add([]byte(s))
+	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		before := s.Stats()
-		conn.sent = nil
-		passed, err := s.filter(from, data)
-		if err != nil {
-			t.Fatalf("an error would stop the server: %v", err)
-		}
-		after := s.Stats()
-		outcomes := after.Malformed - before.Malformed + after.Keepalives - before.Keepalives + after.BadRequests - before.BadRequests
-		if passed != nil {
-			outcomes++
-		}
-		if outcomes != 1 || uint64(len(conn.sent)) != after.BadRequests-before.BadRequests {
-			t.Fatalf("%d outcomes, %d sent, for %q", outcomes, len(conn.sent), data)
-		}
-		for _, b := range conn.sent {
-			if !strings.HasPrefix(string(b), "SIP/2.0 400 ") {
-				t.Errorf("answered %q", b)
+		synctest.Test(t, func(t *testing.T) {
+			n := memnet.New()
+			s, err := gateway.New(n.Listen(gwSIP), gateway.Config{
+				Silent: true, // it is the signalling that is tried
+				Listen: func(at netip.AddrPort) (net.PacketConn, error) { return n.Listen(at.String()), nil },
+			})
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		if passed == nil {
-			return
-		}
-		msg, err := s.parser.ParseSIP(passed)
-		if err != nil {
-			t.Fatalf("passed on what does not parse: %v\n%q\nfrom\n%q", err, passed, data)
-		}
-		if req, ok := msg.(*sip.Request); ok {
-			if missing(req) != "" {
-				t.Errorf("passed on although %s", missing(req))
+			served := make(chan error, 1)
+			go func() { served <- s.Serve() }()
+			p := newPhone(t, n, phoneAt)
+			p.call(offer(phoneRTP))
+			synctest.Wait()
+			before := len(n.From(gwSIP))
+			tag := p.to[strings.LastIndex(p.to, "tag=")+len("tag="):]
+			data = bytes.ReplaceAll(bytes.ReplaceAll(data, []byte("TAG"), []byte(tag)), []byte("BRANCH"), []byte("z9hG4bK-"+p.callID+"-1"))
+			for range 2 {
+				p.write(string(data))
+				synctest.Wait()
 			}
-			if had := strings.Contains(string(data), "tag"); !had && tagOf(req.To().Params) != s.tag(req) {
-				t.Errorf("To %q of %q", req.To().Value(), passed)
+			for _, d := range n.From(gwSIP)[before:] {
+				m, err := read(d.B)
+				if err != nil {
+					t.Errorf("sent %q: %v", d.B, err)
+				}
+				if _, ok := m.(*sip.Response); ok && (bytes.HasPrefix(data, []byte("SIP/2.0 ")) || bytes.HasPrefix(data, []byte("ACK "))) {
+					t.Errorf("answered %q with %q", data, d.B)
+				}
 			}
-		}
+			if c := s.Calls()[0]; (c.State == gateway.Ended) != (c.Cause != gateway.NotEnded) || c.Cause != gateway.NotEnded && c.Cause != gateway.CallerHungUp {
+				t.Errorf("%v, %v", c.State, c.Cause)
+			}
+			stillServes(t, n)
+			time.Sleep(33 * time.Second) // beyond 64*T1
+			if st := s.Stats(); outcomes(st) != st.Datagrams {
+				t.Errorf("%d datagrams have %d outcomes: %+v", st.Datagrams, outcomes(st), st)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+			if err := <-served; err != nil {
+				t.Error(err)
+			}
+			p.conn.Close()
+		})
 	})
 }

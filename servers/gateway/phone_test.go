@@ -80,9 +80,9 @@ func newPhone(t *testing.T, n *memnet.Net, at string) *phone {
 				close(p.inbox)
 				return
 			}
-			msg, err := sip.ParseMessage(buf[:n])
+			msg, err := read(buf[:n])
 			if err != nil {
-				t.Errorf("the gateway sent what does not parse: %v\n%s", err, buf[:n])
+				t.Errorf("the gateway sent what does not parse: %v\n%q", err, buf[:n])
 				continue
 			}
 			p.inbox <- got{time.Now(), msg}
@@ -90,6 +90,23 @@ func newPhone(t *testing.T, n *memnet.Net, at string) *phone {
 	}()
 	t.Cleanup(func() { p.conn.Close() })
 	return p
+}
+
+// read parses what the gateway sent. A refusal repeats fields of its request, however
+// garbled (RFC 3261 §8.2.6.2): of one that does not parse only the first line is used, and
+// no line may be broken.
+func read(b []byte) (sip.Message, error) {
+	m, err := sip.ParseMessage(b)
+	if err == nil {
+		return m, nil
+	}
+	head, _, whole := strings.Cut(string(b), "\r\n\r\n")
+	line, fields, _ := strings.Cut(head, "\r\n")
+	var code int
+	if _, e := fmt.Sscanf(line, "SIP/2.0 %d", &code); e != nil || code < 400 || !whole || strings.ContainsAny(strings.ReplaceAll(fields, "\r\n", ""), "\r\n") {
+		return nil, err
+	}
+	return sip.NewResponse(code, ""), nil
 }
 
 func (p *phone) write(text string) {
@@ -157,7 +174,7 @@ func (p *phone) next(status int) *sip.Response {
 	if !ok || res.StatusCode != status {
 		p.t.Fatalf("got %v, want %d", firstLine(m.msg), status)
 	}
-	if status > 100 {
+	if status > 100 && res.To() != nil {
 		p.to = res.To().Value()
 	}
 	return res

@@ -1,13 +1,7 @@
 package registrar
 
-import "github.com/emiago/sipgo/sip"
-
-// receiveAck absorbs the ACK of a refused INVITE and passes that of a 2xx on, statelessly.
+// receiveAck passes the ACK of a 2xx on, statelessly.
 func (s *Server) receiveAck(req *request) {
-	if tx := s.servers[req.key(string(sip.INVITE))]; tx != nil && tx.state != accepted {
-		tx.acknowledged()
-		return
-	}
 	if s.preprocess(req) != nil {
 		s.dropAck(req, "not fit to forward")
 		return
@@ -23,15 +17,14 @@ func (s *Server) receiveAck(req *request) {
 		return
 	}
 	t := targets[0]
-	s.emit(Event{Kind: Forwarded, Method: "ACK", CallID: req.callID, User: req.uri.User,
-		Source: req.source, Target: t.to, By: t.by, URI: t.rule})
+	s.emit(Event{Kind: Forwarded, Method: "ACK", CallID: req.CallID, User: req.uri.User,
+		Source: req.Source, Target: t.to, By: t.by, URI: t.rule})
 	o := s.outgoing(req, t, s.statelessBranch(req))
-	if s.send(o.wire, o.dest) == nil {
-		s.stats.AcksForwarded++
-	}
+	s.stats.AcksForwarded++
+	s.stack.Write(s.socket, o.Wire, o.dest) // a failed write is counted and told by the stack
 }
 
 func (s *Server) dropAck(req *request, why string) {
 	s.stats.AcksUnmatched++
-	s.emit(Event{Kind: Dropped, Method: "ACK", CallID: req.callID, Source: req.source, Detail: why})
+	s.emit(Event{Kind: Dropped, Method: "ACK", CallID: req.CallID, Source: req.Source, Detail: why})
 }

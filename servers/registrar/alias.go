@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 // The alias parameter carries the address a message came from inside the Contact URI,
@@ -17,36 +19,36 @@ const aliasParam = "alias"
 // aliases reports whether the Contact of a request gets an alias: only that of the user
 // agent itself, not one that came through another proxy.
 func (s *Server) aliases(req *request) bool {
-	return s.cfg.Policy == PolicyReceived && len(req.via) == 1 && req.Method != sip.REGISTER
+	return s.cfg.Policy == PolicyReceived && len(req.Vias) == 1 && req.Method != sip.REGISTER
 }
 
 // aliasesResponse is aliases for responses. The topmost Record-Route being ours means
 // that no proxy after this one stays in the dialog, unless the request came by here twice;
 // then the Contact has its alias from the first time.
 func (s *Server) aliasesResponse(res *response, contact string) bool {
-	if s.cfg.Policy != PolicyReceived || res.StatusCode >= 300 || res.method == string(sip.REGISTER) ||
+	if s.cfg.Policy != PolicyReceived || res.StatusCode >= 300 || res.CSeq.Method == string(sip.REGISTER) ||
 		strings.Contains(contact, ";"+aliasParam+"=") {
 		return false
 	}
-	rr := headerList(res.Headers(), "record-route")
+	rr := res.Values("record-route")
 	if len(rr) == 0 {
 		return true
 	}
-	uri, _, _, ok := splitAddress(rr[0])
-	u, valid := parseURI(uri)
+	uri, _, _, ok := sipmsg.SplitAddress(rr[0])
+	u, valid := sipmsg.ParseURI(uri)
 	return ok && valid && s.isSelf(&u)
 }
 
 // aliased adds the alias to a Contact value, unless its URI names the source already.
 func aliased(contact string, from netip.AddrPort) string {
-	values := splitList(nil, contact)
+	values := sipmsg.SplitList(nil, contact)
 	if len(values) != 1 {
 		return contact // "*" or several: not a dialog's Contact
 	}
 	contact = values[0]
-	text, _, at, ok := splitAddress(contact)
-	u, valid := parseURI(text)
-	if !ok || !valid || !isSIP(&u) {
+	text, _, at, ok := sipmsg.SplitAddress(contact)
+	u, valid := sipmsg.ParseURI(text)
+	if !ok || !valid || !sipmsg.IsSIP(&u) {
 		return contact
 	}
 	before, after := contact[:at], contact[at+len(text):]
@@ -54,7 +56,7 @@ func aliased(contact string, from netip.AddrPort) string {
 		before, after = before+"<", ">"+after
 	}
 	text = withoutAlias(text)
-	if host, ok := hostAddr(u.Host); !ok || host != from.Addr() || uriPort(&u) != from.Port() {
+	if host, ok := sipmsg.HostAddr(u.Host); !ok || host != from.Addr() || sipmsg.URIPort(&u) != from.Port() {
 		base, headers, asks := strings.Cut(text, "?")
 		text = base + ";" + aliasParam + "=" + from.Addr().String() + "~" + strconv.Itoa(int(from.Port())) + "~1"
 		if asks {
@@ -81,7 +83,7 @@ func withoutAlias(uri string) string {
 
 // aliasOf reads the alias of a URI.
 func aliasOf(u *sip.Uri) (netip.AddrPort, bool) {
-	v, ok := uriParam(u, aliasParam)
+	v, ok := sipmsg.URIParam(u, aliasParam)
 	parts := strings.Split(v, "~")
 	if !ok || len(parts) != 3 || parts[2] != "1" {
 		return netip.AddrPort{}, false
@@ -92,11 +94,4 @@ func aliasOf(u *sip.Uri) (netip.AddrPort, bool) {
 		return netip.AddrPort{}, false
 	}
 	return netip.AddrPortFrom(addr.Unmap(), uint16(port)), true
-}
-
-func uriPort(u *sip.Uri) uint16 {
-	if u.Port == 0 {
-		return defaultPort
-	}
-	return uint16(u.Port)
 }

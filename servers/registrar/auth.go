@@ -12,6 +12,8 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 	"github.com/icholy/digest"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 // authenticator is the server side of digest authentication (RFC 3261 §22, RFC 7616,
@@ -77,12 +79,12 @@ func (a *authenticator) open(nonce string) (serial uint32, expires time.Time, ok
 }
 
 // challenge builds the header fields of a 401 or 407, one for each algorithm (RFC 8760 §2.3).
-func (a *authenticator) challenge(name string, stale bool, now time.Time) []header {
+func (a *authenticator) challenge(name string, stale bool, now time.Time) []sipmsg.Header {
 	nonce := a.nonce(now)
-	headers := make([]header, 0, len(a.algs))
+	headers := make([]sipmsg.Header, 0, len(a.algs))
 	for _, alg := range a.algs {
 		c := digest.Challenge{Realm: a.realm, Nonce: nonce, Stale: stale, Algorithm: string(alg), QOP: []string{"auth"}}
-		headers = append(headers, header{name, c.String()})
+		headers = append(headers, header(name, c.String()))
 	}
 	return headers
 }
@@ -96,7 +98,7 @@ func (a *authenticator) ours(value string) bool {
 // check judges the credentials in the named header fields. It returns the user they prove.
 func (a *authenticator) check(req *request, field string, now time.Time) (string, verdict) {
 	for _, h := range req.Headers() {
-		if canonical(h.Name()) != field || !digest.IsDigest(h.Value()) {
+		if sipmsg.Canonical(h.Name()) != field || !digest.IsDigest(h.Value()) {
 			continue // RFC 4475 §3.3.7: an unknown scheme counts as no credentials
 		}
 		c, err := digest.ParseCredentials(h.Value())
@@ -163,7 +165,7 @@ func (a *authenticator) count(serial, nc uint32, expires, now time.Time) bool {
 // sameResource compares the URI of credentials with the Request-URI as far as servers on
 // the way leave it alone: user and host (RFC 7616 §3.4.6).
 func (a *authenticator) sameResource(text string, u *sip.Uri) bool {
-	c, ok := parseURI(text)
+	c, ok := sipmsg.ParseURI(text)
 	return ok && c.User == u.User && (strings.EqualFold(c.Host, u.Host) || a.self(&c) && a.self(u))
 }
 
@@ -195,15 +197,15 @@ func (s *Server) authorizeRegister(req *request, user string) *failure {
 
 // authorizeInvite asks callers of the domain who they are (RFC 3261 §22.3).
 func (s *Server) authorizeInvite(req *request) *failure {
-	if !s.cfg.AuthInvite || req.Method != sip.INVITE || req.dialog || s.isPeer(req.source) {
+	if !s.cfg.AuthInvite || req.Method != sip.INVITE || req.dialog || s.isPeer(req.Source) {
 		return nil
 	}
 	who, f := s.authorize(req, "proxy-authorization", "Proxy-Authenticate", 407, "Proxy Authentication Required")
 	if f != nil {
 		return f
 	}
-	text, _, _, _ := splitAddress(req.from)
-	if u, ok := parseURI(text); ok && s.isSelf(&u) && unescape(u.User) != who {
+	text, _, _, _ := sipmsg.SplitAddress(req.From)
+	if u, ok := sipmsg.ParseURI(text); ok && s.isSelf(&u) && sipmsg.Unescape(u.User) != who {
 		return fail(403, "Forbidden", who+" may not call as "+u.User)
 	}
 	return nil

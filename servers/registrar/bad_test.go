@@ -1,15 +1,17 @@
 package registrar
 
 import (
+	"errors"
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/torture"
 )
 
 // still fails unless the server serves.
@@ -117,6 +119,74 @@ func TestMissingFields(t *testing.T) {
 	})
 }
 
+// Methods are case-sensitive (RFC 3261 §7.1): one is passed on as it was written, and is
+// another one in small letters.
+func TestMethodsAsWritten(t *testing.T) {
+	inLab(t, Config{}, func(l *lab) {
+		alice, bob := l.phone("alice", "198.51.100.1:5060"), l.phone("bob", "198.51.100.2:5060")
+		bob.register()
+		for _, method := range []string{"Foo", "options", "a.b-c%1"} {
+			alice.ask(method, "sip:bob@example.com")
+			m := bob.recvWithin(time.Second)
+			if !strings.HasPrefix(m.raw, method+" sip:bob@198.51.100.2:5060 SIP/2.0\r\n") || m.one("CSeq") != "1 "+method && !strings.HasSuffix(m.one("CSeq"), " "+method) {
+				t.Errorf("%s\n%s", method, m.raw)
+			}
+			bob.reply(m, 200, "OK")
+			alice.response(200)
+		}
+		alice.ask("register", "sip:example.com")
+		alice.response(404) // no REGISTER, so no business of the registrar's
+		if st := l.srv.Stats(); st.Bindings != 1 || st.Malformed != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// What does not leave is counted and told.
+func TestUnsent(t *testing.T) {
+	inLab(t, Config{}, func(l *lab) {
+		alice := l.phone("alice", "198.51.100.1:5060")
+		l.hub.mu.Lock()
+		l.fault = func(to netip.AddrPort) error {
+			if to == alice.addr {
+				return errors.New("message too long")
+			}
+			return nil
+		}
+		l.hub.mu.Unlock()
+		alice.ask("OPTIONS", "sip:example.com")
+		l.settle()
+		l.wantEvent("dropped OPTIONS", "not sent to 198.51.100.1:5060: message too long")
+		if st := l.srv.Stats(); st.WriteErrors != 1 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// An empty Via has no first value to stamp and none to take off.
+func TestEmptyVia(t *testing.T) {
+	inLab(t, Config{}, func(l *lab) {
+		alice, bob := l.phone("alice", "198.51.100.1:5060"), l.phone("bob", "198.51.100.2:5060")
+		bob.register()
+		for _, via := range []string{"V:\r\nV://0 0", "Via: ,\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKe", "Via: SIP/2.0/UDP h;branch=z9hG4bKf\r\nVia: "} {
+			alice.raw("OPTIONS sip:bob@eXAmple.Com SIP/2.0\r\nT::00\r\nF:<:00>000000\r\nCAll-ID:0\r\nCSeq:0 OPTIONS\r\n" + via + "\r\n\r\n")
+			if m := alice.response(400); m.res.Reason != "Empty Via" {
+				t.Error(m.short())
+			}
+		}
+		bob.quiet()
+		alice.raw(crlf(alice.build("OPTIONS", "sip:bob@example.com", "<sip:bob@example.com>")))
+		ours := bob.request("OPTIONS").req.Via().Value()
+		for _, via := range []string{"V:\r\nVia: " + ours, "Via: " + ours + "\r\nVia: ,"} {
+			bob.raw("SIP/2.0 200 OK\r\n" + via + "\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:b@c>;tag=2\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n\r\n")
+		}
+		alice.quiet()
+		if st := l.srv.Stats(); st.Malformed != 5 || st.Rejected[400] != 3 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
 func TestStrayResponses(t *testing.T) {
 	inLab(t, Config{}, func(l *lab) {
 		alice := l.phone("alice", "198.51.100.1:5060")
@@ -135,7 +205,7 @@ func TestStrayResponses(t *testing.T) {
 
 // The torture messages of RFC 4475, by section, each with what it gets from a server that
 // has sip:user@example.com bound to a phone.
-var torture = map[string]string{
+var expected = map[string]string{
 	"3.1.1.1-wsinv":       "403 Relaying Denied", // understood, but its Route leads elsewhere
 	"3.1.1.2-intmeth":     "404 Not Found",       // understood; an unknown user
 	"3.1.1.3-esc01":       "403 Relaying Denied", // another domain
@@ -155,10 +225,10 @@ var torture = map[string]string{
 	"3.1.2.4-scalar02":    "400 Bad CSeq",
 	"3.1.2.5-scalarlg":    "dropped",
 	"3.1.2.6-quotbal":     "400 Bad To",
-	"3.1.2.7-ltgtruri":    "400 Not Understood",
-	"3.1.2.8-lwsruri":     "400 Not Understood",
-	"3.1.2.9-lwsstart":    "400 Not Understood",
-	"3.1.2.10-trws":       "400 Not Understood",
+	"3.1.2.7-ltgtruri":    "400 Bad Request-URI",
+	"3.1.2.8-lwsruri":     "400 Bad Request-Line",
+	"3.1.2.9-lwsstart":    "400 Bad Request-Line",
+	"3.1.2.10-trws":       "400 Bad Request-Line",
 	"3.1.2.11-escruri":    "400 Bad Request-URI",
 	"3.1.2.12-baddate":    "forwarded", // the Date is no business of a proxy
 	"3.1.2.13-regbadct":   "400 Bad Contact",
@@ -171,13 +241,13 @@ var torture = map[string]string{
 	"3.2.1-badbranch":     "forwarded", // matched the way of RFC 2543
 	"3.3.1-insuf":         "400 Missing From",
 	"3.3.2-unkscm":        "416 Unsupported URI Scheme",
-	"3.3.3-novelsc":       "400 Not Understood", // known failure, should be 416: sipgo's parser refuses a scheme with a dot
-	"3.3.4-unksm2":        "404 Not Found",      // no address of record here
+	"3.3.3-novelsc":       "416 Unsupported URI Scheme",
+	"3.3.4-unksm2":        "404 Not Found", // no address of record here
 	"3.3.5-bext01":        "420 Bad Extension",
 	"3.3.6-invut":         "forwarded", // the body is no business of a proxy
 	"3.3.7-regaut01":      "200 OK",    // no authentication asked for
-	"3.3.8-multi01":       "400 Repeated From",
-	"3.3.9-mcl01":         "400 Contradicting Content-Length",
+	"3.3.8-multi01":       "400 Repeated CSeq",
+	"3.3.9-mcl01":         "400 Repeated Content-Length",
 	"3.3.10-bcast":        "dropped", // a response nobody waits for
 	"3.3.11-zeromf":       "483 Too Many Hops",
 	"3.3.12-cparam01":     "200 OK", // the parameter is one of the header, and unknown
@@ -188,17 +258,11 @@ var torture = map[string]string{
 }
 
 func TestTorture(t *testing.T) {
-	files, err := filepath.Glob("testdata/rfc4475/*.sip")
-	if err != nil || len(files) != len(torture) {
-		t.Fatalf("%d files for %d rows: %v", len(files), len(torture), err)
+	if n := len(torture.Messages()); n != len(expected) {
+		t.Fatalf("%d messages for %d rows", n, len(expected))
 	}
-	for _, f := range files {
-		name := strings.TrimSuffix(filepath.Base(f), ".sip")
-		t.Run(name, func(t *testing.T) {
-			data, err := os.ReadFile(f)
-			if err != nil {
-				t.Fatal(err)
-			}
+	for _, message := range torture.Messages() {
+		t.Run(message.Name, func(t *testing.T) {
 			inLab(t, Config{MTU: 9000}, func(l *lab) {
 				user, from := l.phone("user", "198.51.100.2:5060"), l.phone("from", "192.0.2.200:34567")
 				user.register()
@@ -224,8 +288,8 @@ func TestTorture(t *testing.T) {
 					}
 				}
 				l.hub.mu.Unlock()
-				from.raw(string(data))
-				if want := torture[name]; got != want {
+				from.raw(string(message.Data))
+				if want := expected[message.Name]; got != want {
 					t.Errorf("got %q, want %q", got, want)
 				}
 				from.still()

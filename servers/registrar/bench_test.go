@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/icholy/digest"
+
+	"github.com/natproof/natproof/internal/sipstack"
 )
 
 // sink is a connection that keeps the last datagram written.
@@ -45,7 +47,7 @@ func benchRegister(s *Server, c *sink, i int) {
 			"Contact: <sip:u%d@%v;ob>;+sip.instance=\"<urn:uuid:00000000-0000-0000-0000-%012d>\"\r\nExpires: 3600\r\n%sContent-Length: 0\r\n\r\n",
 			from, i, n, i, i, i, i, from.Addr(), n, i, from, i, auth))
 	}
-	s.receive(text(1, ""), from)
+	s.stack.Receive(s.socket, text(1, ""), from)
 	_, v, _ := strings.Cut(string(c.last), "WWW-Authenticate: ")
 	v, _, _ = strings.Cut(v, "\r\n")
 	chal, err := digest.ParseChallenge(v)
@@ -56,7 +58,7 @@ func benchRegister(s *Server, c *sink, i int) {
 	if err != nil {
 		panic(err)
 	}
-	s.receive(text(2, "Authorization: "+cred.String()+"\r\n"), from)
+	s.stack.Receive(s.socket, text(2, "Authorization: "+cred.String()+"\r\n"), from)
 	if !strings.HasPrefix(string(c.last), "SIP/2.0 200 ") {
 		panic(string(c.last))
 	}
@@ -75,8 +77,7 @@ func BenchmarkRegister(b *testing.B) {
 		benchRegister(s, c, i%10_000)
 		if i%10_000 == 9_999 { // as if 32 s had passed
 			b.StopTimer()
-			clear(s.servers)
-			s.timers.heap = nil
+			s.stack.Elapse(sipstack.Timeout)
 			s.location.users = make(map[string]*record)
 			b.StartTimer()
 		}
@@ -104,8 +105,7 @@ func BenchmarkMemory(b *testing.B) {
 			benchRegister(s, c, i)
 		}
 		busy := heap()
-		s.timers.start = s.timers.start.Add(-timeout - time.Second)
-		s.timers.run()
+		s.stack.Elapse(sipstack.Timeout)
 		b.ReportMetric((busy-before)/n, "B/UA-busy")
 		b.ReportMetric((heap()-before)/n, "B/UA-idle")
 		if st := s.Stats(); st.Bindings != n || st.Transactions != 0 {
@@ -139,24 +139,22 @@ func BenchmarkCall(b *testing.B) {
 		via := func(n int) string {
 			return fmt.Sprintf("Via: SIP/2.0/UDP 198.51.100.1:5060;branch=z9hG4bK%d.%d;rport\r\n", i, n)
 		}
-		s.receive([]byte("INVITE sip:bob@example.com SIP/2.0\r\n"+via(1)+common+"To: <sip:bob@example.com>\r\nCSeq: 1 INVITE\r\nContact: <sip:alice@198.51.100.1>\r\n\r\n"), alice)
+		s.stack.Receive(s.socket, []byte("INVITE sip:bob@example.com SIP/2.0\r\n"+via(1)+common+"To: <sip:bob@example.com>\r\nCSeq: 1 INVITE\r\nContact: <sip:alice@198.51.100.1>\r\n\r\n"), alice)
 		invite := string(c.last)
-		s.receive(reply(invite, "180 Ringing", ""), bob)
-		s.receive(reply(invite, "200 OK", "Contact: <sip:bob@10.0.0.2:5060>\r\n"), bob)
+		s.stack.Receive(s.socket, reply(invite, "180 Ringing", ""), bob)
+		s.stack.Receive(s.socket, reply(invite, "200 OK", "Contact: <sip:bob@10.0.0.2:5060>\r\n"), bob)
 		route := "Route: " + (&message{raw: string(c.last)}).all("Record-Route")[0] + "\r\nTo: <sip:bob@example.com>;tag=b\r\n"
 		target := "sip:bob@10.0.0.2:5060;alias=198.51.100.2~40000~1 SIP/2.0\r\n"
-		s.receive([]byte("ACK "+target+via(2)+common+route+"CSeq: 1 ACK\r\n\r\n"), alice)
-		s.receive([]byte("BYE "+target+via(3)+common+route+"CSeq: 2 BYE\r\n\r\n"), alice)
+		s.stack.Receive(s.socket, []byte("ACK "+target+via(2)+common+route+"CSeq: 1 ACK\r\n\r\n"), alice)
+		s.stack.Receive(s.socket, []byte("BYE "+target+via(3)+common+route+"CSeq: 2 BYE\r\n\r\n"), alice)
 		bye := string(c.last)
 		if !strings.HasPrefix(bye, "BYE sip:bob@10.0.0.2:5060 ") {
 			b.Fatal(bye)
 		}
-		s.receive(reply(bye, "200 OK", ""), bob)
+		s.stack.Receive(s.socket, reply(bye, "200 OK", ""), bob)
 		if i%10_000 == 9_999 {
 			b.StopTimer()
-			clear(s.servers)
-			clear(s.clients)
-			s.timers.heap = nil
+			s.stack.Elapse(sipstack.Timeout)
 			b.StartTimer()
 		}
 	}

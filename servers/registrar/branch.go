@@ -1,27 +1,62 @@
 package registrar
 
-// A branch is one copy of a request on its way to one target.
+import (
+	"errors"
+	"time"
+
+	"github.com/natproof/natproof/internal/sipmsg"
+	"github.com/natproof/natproof/internal/sipstack"
+)
+
+// timerC is how long an INVITE may ring (RFC 3261 §16.6 step 11: more than 3 minutes).
+const timerC = 3*time.Minute + time.Second
+
+// A branch is one copy of a request on its way to one target. It is the client of its
+// transaction.
 type branch struct {
-	f          *forward
-	tx         *clientTx
-	t          *target
-	over       bool // has a final response
-	cancelling bool // to be cancelled
-	timerC     *timer
-	giveUp     *timer // 64*T1 after CANCEL
+	f      *forward
+	tx     *sipstack.ClientTx
+	t      *target
+	over   bool // has a final response
+	timerC *sipstack.Timer
+}
+
+func (b *branch) Response(res *sipmsg.Response) {
+	b.f.s.mu.Lock()
+	defer b.f.s.mu.Unlock()
+	b.received(res)
+}
+
+// Failed is the end of a branch without a response.
+func (b *branch) Failed(err error) {
+	b.f.s.mu.Lock()
+	defer b.f.s.mu.Unlock()
+	if errors.Is(err, sipstack.ErrTimeout) {
+		b.f.s.stats.TimedOut++
+		b.failed(final{code: 408, reason: "Request Timeout"}, "no answer")
+		return
+	}
+	b.failed(final{code: 503, reason: "Cannot Send"}, err.Error()) // RFC 3261 §16.9
+}
+
+func (b *branch) Canceled() {
+	s, f := b.f.s, b.f
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.req != nil {
+		s.emit(Event{Kind: Forwarded, Method: "CANCEL", CallID: f.req.CallID, User: f.req.uri.User,
+			Source: f.req.Source, Target: b.tx.To, By: b.t.by, URI: b.t.rule})
+	}
 }
 
 // received handles a response of the branch's transaction (RFC 3261 §16.7).
 func (b *branch) received(res *response) {
 	f := b.f
-	invite := f.tx.invite
+	invite := f.invite
 	switch {
 	case res.StatusCode < 200:
 		if b.over || !invite {
 			return // RFC 4320 §4.1: nothing to pass on for other requests
-		}
-		if b.cancelling {
-			b.sendCancel()
 		}
 		if res.StatusCode > 100 && !f.done {
 			b.restartTimerC()
@@ -47,16 +82,14 @@ func (b *branch) received(res *response) {
 	}
 }
 
-// failed is the end of a branch without a response.
-func (b *branch) failed(code int, reason string) {
+func (b *branch) failed(v final, why string) {
 	if !b.conclude() {
 		return
 	}
 	f := b.f
-	f.s.stats.TimedOut++
-	f.s.emit(Event{Kind: TimedOut, Method: string(f.req.Method), CallID: f.req.callID, User: f.req.uri.User,
-		Source: b.t.to, By: b.t.by, URI: b.t.rule, Detail: "no answer"})
-	f.consider(final{code: code, reason: reason})
+	f.s.emit(Event{Kind: TimedOut, Method: string(f.req.Method), CallID: f.req.CallID, User: f.req.uri.User,
+		Source: b.t.to, By: b.t.by, URI: b.t.rule, Detail: why})
+	f.consider(v)
 	f.settle()
 }
 
@@ -67,43 +100,23 @@ func (b *branch) conclude() bool {
 	}
 	b.over = true
 	b.f.pending--
-	b.f.s.timers.stop(b.timerC)
-	b.f.s.timers.stop(b.giveUp)
-	b.timerC, b.giveUp = nil, nil
+	b.timerC.Stop()
 	return true
 }
 
+// restartTimerC begins Timer C (RFC 3261 §16.8): when it ends, it rang for too long.
 func (b *branch) restartTimerC() {
-	b.f.s.timers.stop(b.timerC)
-	b.timerC = b.f.s.timers.after(timerC, b.timedOut)
-}
-
-// timedOut is Timer C (RFC 3261 §16.8): it rang for too long.
-func (b *branch) timedOut() { b.cancel() }
-
-// cancel asks the target to stop. Before the first provisional response that must wait (§9.1).
-func (b *branch) cancel() {
-	if b.over || b.cancelling || !b.f.tx.invite {
-		return
-	}
-	b.cancelling = true
-	if !b.tx.calling {
-		b.sendCancel()
-	}
-}
-
-func (b *branch) sendCancel() {
-	if b.giveUp != nil {
-		return
-	}
-	s := b.f.s
-	// §9.1: without a final response in 64*T1 the transaction is over all the same.
-	b.giveUp = s.timers.after(timeout, func() {
-		b.tx.destroy()
-		b.failed(408, "Request Timeout")
+	b.timerC.Stop()
+	b.timerC = b.f.s.stack.After(timerC, func() {
+		b.f.s.mu.Lock()
+		defer b.f.s.mu.Unlock()
+		b.cancel()
 	})
-	o := b.tx.sent.cancel()
-	s.emit(Event{Kind: Forwarded, Method: o.method, CallID: o.callID, User: b.f.req.uri.User,
-		Source: b.f.req.source, Target: o.dest, By: b.t.by, URI: b.t.rule})
-	s.newClientTx(o, nil) // a failed write is counted; giveUp covers the rest
+}
+
+// cancel asks the target to stop.
+func (b *branch) cancel() {
+	if !b.over && b.f.invite {
+		b.tx.Cancel()
+	}
 }

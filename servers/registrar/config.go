@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 // ErrConfig is wrapped by every error New returns for a configuration it cannot honour.
@@ -116,7 +118,7 @@ type Config struct {
 	Logger *slog.Logger
 	// OnEvent is called in order while the server works; it must not call the Server.
 	OnEvent func(Event)
-	// OnSTUN gets datagrams whose first byte is 0 to 3 (RFC 7983), for a STUN server on
+	// OnSTUN gets STUN messages (RFC 7983 §7), for a STUN server on
 	// the SIP port (RFC 5626 §4.4.2). The bytes are only valid during the call, which
 	// must not call the Server. Nil drops and counts them.
 	OnSTUN func(b []byte, from netip.AddrPort)
@@ -128,14 +130,14 @@ func (c Config) withDefaults(local net.Addr) (Config, error) {
 		return Config{}, fmt.Errorf("%w: %s", ErrConfig, fmt.Sprintf(format, args...))
 	}
 	if !c.Advertise.IsValid() {
-		c.Advertise = addrPort(local)
+		c.Advertise = sipmsg.AddrPort(local)
 	}
-	c.Advertise = unmap(c.Advertise)
+	c.Advertise = sipmsg.Unmap(c.Advertise)
 	if !c.Advertise.IsValid() || c.Advertise.Addr().IsUnspecified() || c.Advertise.Port() == 0 {
 		return bad("local address %v cannot be advertised: set Advertise", local)
 	}
 	if c.Domain == "" {
-		c.Domain = hostText(c.Advertise.Addr())
+		c.Domain = sipmsg.HostText(c.Advertise.Addr())
 	}
 	if strings.ContainsAny(c.Domain, " \t\r\n<>@;,\"") {
 		return bad("domain %q", c.Domain)
@@ -180,14 +182,14 @@ func (c Config) withDefaults(local net.Addr) (Config, error) {
 	c.Routes, c.Peers = slices.Clone(c.Routes), slices.Clone(c.Peers)
 	for i := range c.Routes {
 		r := &c.Routes[i]
-		r.To = unmap(r.To)
+		r.To = sipmsg.Unmap(r.To)
 		r.Prefix = dialled(r.Prefix)
 		if !r.To.IsValid() || r.To.Port() == 0 {
 			return bad("route %d goes to %v", i, r.To)
 		}
 	}
 	for i := range c.Peers {
-		c.Peers[i] = unmap(c.Peers[i])
+		c.Peers[i] = sipmsg.Unmap(c.Peers[i])
 	}
 	return c, nil
 }

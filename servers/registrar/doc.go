@@ -54,10 +54,8 @@
 // # Order and time
 //
 // Messages are handled one at a time in the order they arrive, and all timers run from
-// one queue, so that a seeded run under virtual time repeats exactly. This is why parsing
-// is sipgo's but transactions are not: sipgo handles each message in a goroutine of its
-// own, answers CANCEL with a 487 before the callee has spoken, and keeps whole messages
-// until a transaction's last timer has run.
+// one queue, so that a seeded run under virtual time repeats exactly: transport and
+// transactions are package sipstack's, messages sipmsg's over sipgo's parser.
 //
 // # What it is not
 //

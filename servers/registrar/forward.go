@@ -1,12 +1,19 @@
 package registrar
 
-import "github.com/emiago/sipgo/sip"
+import (
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
+	"github.com/natproof/natproof/internal/sipstack"
+)
 
 // A forward is the response context of one request (RFC 3261 §16): the branches it was
 // forked into, and the best final response so far.
 type forward struct {
 	s         *Server
-	tx        *serverTx
+	tx        *sipstack.ServerTx
+	by        Cause // rule that says where its responses go
+	invite    bool
 	req       *request
 	targets   []*target // not tried yet, best q first
 	branches  []*branch
@@ -16,7 +23,7 @@ type forward struct {
 	done      bool // a final response went back
 
 	best       final
-	challenges []header // of every 401 and 407 (RFC 3261 §16.7 step 7)
+	challenges []sipmsg.Header // of every 401 and 407 (RFC 3261 §16.7 step 7)
 }
 
 // A final is a final response to choose from.
@@ -45,18 +52,18 @@ func (f *forward) next() {
 func (f *forward) start(t *target) {
 	s := f.s
 	if !t.to.IsValid() {
-		f.consider(final{code: 502, reason: "Cannot Reach " + printable(t.rule)})
+		f.consider(final{code: 502, reason: "Cannot Reach " + sipmsg.Printable(t.rule)})
 		return
 	}
 	o := s.outgoing(f.req, t, s.newBranch(f.req))
-	if len(o.wire) > s.cfg.MTU-200 { // RFC 3261 §18.1.1
+	if len(o.Wire) > s.cfg.MTU-200 { // RFC 3261 §18.1.1
 		f.consider(final{code: 513, reason: "Message Too Large"})
 		return
 	}
 	b := &branch{f: f, t: t}
-	s.emit(Event{Kind: Forwarded, Method: o.method, CallID: o.callID, User: f.req.uri.User,
-		Source: f.req.source, Target: t.to, By: t.by, URI: t.rule})
-	tx, err := s.newClientTx(o, b)
+	s.emit(Event{Kind: Forwarded, Method: o.Method, CallID: o.CallID, User: f.req.uri.User,
+		Source: f.req.Source, Target: t.to, By: t.by, URI: t.rule})
+	tx, err := s.stack.Request(s.socket, o.dest, &o.Sent, b)
 	if err != nil { // RFC 3261 §16.9: as if 503 had been received
 		f.consider(final{code: 503, reason: "Cannot Send"})
 		return
@@ -65,8 +72,8 @@ func (f *forward) start(t *target) {
 	b.tx = tx
 	f.branches = append(f.branches, b)
 	f.pending++
-	if tx.invite {
-		b.timerC = s.timers.after(timerC, b.timedOut)
+	if f.invite {
+		b.restartTimerC()
 	}
 }
 
@@ -87,8 +94,8 @@ func (f *forward) cancelRest() {
 func (f *forward) consider(v final) {
 	if v.res != nil && (v.code == 401 || v.code == 407) {
 		for _, h := range v.res.Headers() {
-			if n := canonical(h.Name()); n == "www-authenticate" || n == "proxy-authenticate" {
-				f.challenges = append(f.challenges, header{h.Name(), h.Value()})
+			if n := sipmsg.Canonical(h.Name()); n == "www-authenticate" || n == "proxy-authenticate" {
+				f.challenges = append(f.challenges, header(h.Name(), h.Value()))
 			}
 		}
 	}
@@ -132,7 +139,7 @@ func (f *forward) settle() {
 	}
 	// What stays for 64*T1 is the way back for further 2xx.
 	f.req, f.branches, f.best, f.challenges = nil, nil, final{}, nil
-	f.tx.forward = nil
+	f.tx.User = nil
 }
 
 func (f *forward) finish() {
@@ -140,9 +147,9 @@ func (f *forward) finish() {
 	switch {
 	case v.res == nil && f.cancelled:
 		f.s.refuse(f.tx, f.req, fail(487, "Request Terminated", ""))
-	case v.res == nil && v.code == 408 && !f.tx.invite:
+	case v.res == nil && v.code == 408 && !f.invite:
 		// RFC 4320 §4.2: no 408 for anything but INVITE; the client has given up by now.
-		f.tx.destroy()
+		f.tx.Drop()
 	case v.res == nil:
 		f.s.refuse(f.tx, f.req, fail(v.code, v.reason, ""))
 	case v.code == 503: // §16.7 step 6: it is that server which is overloaded, not this one
@@ -157,16 +164,16 @@ func (f *forward) finish() {
 // giveBack passes a response to the client.
 func (f *forward) giveBack(res *response) {
 	f.s.stats.ResponsesForwarded++
-	f.s.emit(Event{Kind: Returned, Method: res.method, CallID: res.callID, Code: res.StatusCode,
-		Source: res.source, Target: f.tx.to, By: f.tx.by})
-	f.tx.respond(res.StatusCode, f.s.incoming(res))
+	f.s.emit(Event{Kind: Returned, Method: res.CSeq.Method, CallID: res.CallID, Code: res.StatusCode,
+		Source: res.Source, Target: f.tx.To, By: f.by})
+	f.tx.Respond(res.StatusCode, f.s.incoming(res))
 }
 
 // giveBackChallenges passes a 401 or 407 on with the challenges of all branches.
 func (f *forward) giveBackChallenges(res *response) {
 	own := 0
 	for _, h := range res.Headers() {
-		if n := canonical(h.Name()); n == "www-authenticate" || n == "proxy-authenticate" {
+		if n := sipmsg.Canonical(h.Name()); n == "www-authenticate" || n == "proxy-authenticate" {
 			own++
 		}
 	}
@@ -176,7 +183,7 @@ func (f *forward) giveBackChallenges(res *response) {
 			}
 		}
 		for _, h := range f.challenges {
-			res.AppendHeader(sip.NewHeader(h.name, h.value))
+			res.AppendHeader(sip.NewHeader(h.Name, h.Value))
 		}
 	}
 	f.giveBack(res)

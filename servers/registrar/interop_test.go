@@ -13,6 +13,8 @@ import (
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
 	"go.uber.org/goleak"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 func TestMain(m *testing.M) {
@@ -33,7 +35,7 @@ type sipgoAgent struct {
 
 func newSipgoAgent(t *testing.T, conn net.PacketConn, name string) *sipgoAgent {
 	t.Helper()
-	a := &sipgoAgent{t: t, conn: conn, addr: addrPort(conn.LocalAddr()), done: make(chan struct{})}
+	a := &sipgoAgent{t: t, conn: conn, addr: sipmsg.AddrPort(conn.LocalAddr()), done: make(chan struct{})}
 	var err error
 	if a.ua, err = sipgo.NewUA(sipgo.WithUserAgent(name), sipgo.WithUserAgentHostname("example.com")); err != nil {
 		t.Fatal(err)

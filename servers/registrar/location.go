@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/emiago/sipgo/sip"
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 // A Binding ties an address of record to one Contact (RFC 3261 §10).
@@ -70,7 +70,7 @@ func (s *Server) lookup(user string, now time.Time) []Binding {
 // made. It takes "sip:bob@example.com" as well as "bob".
 func (s *Server) Bindings(aor string) []Binding {
 	user := aor
-	if u, ok := parseURI(aor); ok && isSIP(&u) {
+	if u, ok := sipmsg.ParseURI(aor); ok && sipmsg.IsSIP(&u) {
 		if !s.isSelf(&u) {
 			return nil
 		}
@@ -80,7 +80,7 @@ func (s *Server) Bindings(aor string) []Binding {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := s.location.users[unescape(user)]
+	r := s.location.users[sipmsg.Unescape(user)]
 	if r == nil {
 		return nil
 	}
@@ -93,46 +93,4 @@ func (s *Server) Bindings(aor string) []Binding {
 		}
 	}
 	return live
-}
-
-// equalURI compares two SIP URIs (RFC 3261 §19.1.4).
-func equalURI(a, b string) bool {
-	if a == b {
-		return true
-	}
-	ua, okA := parseURI(a)
-	ub, okB := parseURI(b)
-	return okA && okB && ua.Scheme == ub.Scheme && unescape(ua.User) == unescape(ub.User) &&
-		ua.Password == ub.Password && strings.EqualFold(ua.Host, ub.Host) && ua.Port == ub.Port &&
-		agreeParams(&ua, &ub) && agreeParams(&ub, &ua) && equalHeaders(ua.Headers, ub.Headers)
-}
-
-// agreeParams reports whether no parameter of a contradicts b. Most count only where both
-// URIs have them; user, ttl, method, maddr and transport must not be in one alone.
-func agreeParams(a, b *sip.Uri) bool {
-	for _, p := range a.UriParams {
-		v, ok := uriParam(b, p.K)
-		switch strings.ToLower(p.K) {
-		case "user", "ttl", "method", "maddr", "transport":
-			if !ok {
-				return false
-			}
-		}
-		if ok && !strings.EqualFold(v, p.V) {
-			return false
-		}
-	}
-	return true
-}
-
-func equalHeaders(a, b sip.HeaderParams) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for _, p := range a {
-		if v, ok := b.Get(p.K); !ok || v != p.V {
-			return false
-		}
-	}
-	return true
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 // A hub is a network without delay or loss. It delivers to bound addresses only.
@@ -55,7 +57,7 @@ func (e *end) ReadFrom(b []byte) (int, net.Addr, error) {
 }
 
 func (e *end) WriteTo(b []byte, to net.Addr) (int, error) {
-	dst := addrPort(to)
+	dst := sipmsg.AddrPort(to)
 	e.hub.mu.Lock()
 	defer e.hub.mu.Unlock()
 	if e.hub.fault != nil {
@@ -227,6 +229,13 @@ func (p *phone) sendTo(to, text string) {
 	}
 }
 
+// parse reads what the server sends by sipgo alone, header fields as text.
+func parse(b []byte) (sip.Message, error) {
+	return sip.NewParser(sip.WithHeadersParsers(map[string]sip.HeaderParser{
+		"content-length": sip.DefaultHeadersParser()["content-length"],
+	})).ParseSIP(b)
+}
+
 func crlf(text string) string {
 	text = strings.TrimLeft(text, "\n\t")
 	head, body, _ := strings.Cut(text, "\n\n")
@@ -388,7 +397,7 @@ func (p *phone) inDialog(method string, m *message, callee bool, opts ...string)
 		}
 		all = append(all, "Route: "+r)
 	}
-	target, _, _, _ := splitAddress(m.one("Contact"))
+	target, _, _, _ := sipmsg.SplitAddress(m.one("Contact"))
 	if method == "ACK" {
 		num, _, _ := strings.Cut(m.one("CSeq"), " ")
 		all = append(all, "CSeq: "+num+" ACK")

@@ -1,13 +1,13 @@
 package registrar
 
 import (
-	"strings"
-
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipstack"
 )
 
 // proxy sends a request on statefully (RFC 3261 §16).
-func (s *Server) proxy(tx *serverTx, req *request) {
+func (s *Server) proxy(tx *sipstack.ServerTx, req *request) {
 	if f := s.authorizeInvite(req); f != nil {
 		s.refuse(tx, req, f)
 		return
@@ -17,21 +17,17 @@ func (s *Server) proxy(tx *serverTx, req *request) {
 		s.refuse(tx, req, f)
 		return
 	}
-	if tx.invite {
+	ctx := &forward{s: s, tx: tx, by: req.replyBy(), invite: req.Method == sip.INVITE, req: req, targets: targets}
+	if ctx.invite {
 		s.answer(tx, req, 100, "Trying") // RFC 3261 §16.2: within 200 ms
 	}
-	tx.forward = &forward{s: s, tx: tx, req: req, targets: targets}
-	tx.forward.next()
+	tx.User = ctx
+	ctx.next()
 }
 
 // receiveCancel answers a CANCEL and stops what it is about (RFC 3261 §9.2, §16.10).
-func (s *Server) receiveCancel(req *request) {
-	if tx := s.servers[req.key(string(sip.CANCEL))]; tx != nil {
-		tx.retransmission()
-		return
-	}
-	tx := s.newServerTx(req)
-	invite := s.servers[req.key(string(sip.INVITE))]
+func (s *Server) receiveCancel(tx *sipstack.ServerTx, req *request) {
+	invite := s.stack.Server(req.Key(string(sip.INVITE)))
 	if invite == nil {
 		// §16.10 has a proxy pass such a CANCEL on, in case it forwarded the INVITE
 		// statelessly. This one never does.
@@ -39,17 +35,7 @@ func (s *Server) receiveCancel(req *request) {
 		return
 	}
 	s.answer(tx, req, 200, "OK")
-	if f := invite.forward; f != nil && !f.done {
+	if f, ok := invite.User.(*forward); ok && f != nil && !f.done {
 		f.cancel()
 	}
-}
-
-// printable makes a piece of a message fit for a reason phrase.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r > '~' {
-			return '?'
-		}
-		return r
-	}, s[:min(len(s), 80)])
 }

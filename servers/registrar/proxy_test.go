@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 func ap(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
@@ -140,7 +142,7 @@ func TestStrictRouterBefore(t *testing.T) {
 		alice.ask("INVITE", "sip:bob@example.com")
 		alice.response(100)
 		bob.ok(bob.request("INVITE"))
-		ours, _, _, _ := splitAddress(alice.response(200).one("Record-Route"))
+		ours, _, _, _ := sipmsg.SplitAddress(alice.response(200).one("Record-Route"))
 		alice.ask("BYE", ours, "Call-ID: alice-call", "Route: <sip:bob@198.51.100.2:5060>")
 		if m := bob.request("BYE"); m.short() != "BYE sip:bob@198.51.100.2:5060 SIP/2.0" || len(m.all("Route")) != 0 {
 			t.Error(m.raw)

@@ -8,21 +8,28 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/natproof/natproof/internal/sipmsg"
+	"github.com/natproof/natproof/internal/sipstack"
 )
 
 // register handles REGISTER for the domain (RFC 3261 §10.3; the numbers are its steps).
-func (s *Server) register(tx *serverTx, req *request) {
-	if opts := unsupported(req.list("require")); len(opts) > 0 { // step 2
-		s.refuse(tx, req, fail(420, "Bad Extension", "", header{"Unsupported", strings.Join(opts, ", ")}))
+func (s *Server) register(tx *sipstack.ServerTx, req *request) {
+	if opts := req.Unsupported("require", "path"); len(opts) > 0 { // step 2
+		s.refuse(tx, req, fail(420, "Bad Extension", "", header("Unsupported", strings.Join(opts, ", "))))
 		return
 	}
-	text, _, _, _ := splitAddress(req.fields.to)
-	aor, ok := parseURI(text)
+	if req.Repeats("expires") != "" { // §7.3.1
+		s.refuse(tx, req, fail(400, "Repeated Expires", ""))
+		return
+	}
+	text, _, _, _ := sipmsg.SplitAddress(req.To)
+	aor, ok := sipmsg.ParseURI(text)
 	if !ok || aor.User == "" || !s.isSelf(&aor) { // step 5
 		s.refuse(tx, req, fail(404, "Not Found", text+" is no address of this domain"))
 		return
 	}
-	user := strings.Clone(unescape(aor.User))
+	user := strings.Clone(sipmsg.Unescape(aor.User))
 	f := s.authorizeRegister(req, user) // steps 3, 4
 	if f == nil {
 		f = s.update(req, user)
@@ -32,10 +39,6 @@ func (s *Server) register(tx *serverTx, req *request) {
 		return
 	}
 	s.answer(tx, req, 200, "OK", s.registered(req, user)...)
-}
-
-func unsupported(options []string) []string {
-	return slices.DeleteFunc(options, func(o string) bool { return strings.EqualFold(o, "path") })
 }
 
 // update applies the Contacts of a REGISTER, all of them or none.
@@ -51,7 +54,7 @@ func (s *Server) update(req *request, user string) *failure {
 	now := s.now()
 	before := s.lookup(user, now)
 	after := slices.Clone(before)
-	newer := func(b Binding) bool { return b.CallID == req.callID && b.CSeq >= req.seq }
+	newer := func(b Binding) bool { return b.CallID == req.CallID && b.CSeq >= req.CSeq.Number }
 	if req.star() {
 		if slices.ContainsFunc(before, newer) {
 			return outOfOrder
@@ -59,7 +62,7 @@ func (s *Server) update(req *request, user string) *failure {
 		after = nil
 	}
 	for _, c := range contacts { // step 7
-		same := func(b Binding) bool { return equalURI(b.Contact, c.uri) }
+		same := func(b Binding) bool { return sipmsg.EqualURI(b.Contact, c.uri) }
 		if slices.ContainsFunc(before, func(b Binding) bool { return same(b) && newer(b) }) {
 			return outOfOrder
 		}
@@ -92,13 +95,13 @@ func (s *Server) commit(user string, before, after []Binding) {
 	}
 	has := func(list []Binding, b *Binding) bool {
 		return slices.ContainsFunc(list, func(x Binding) bool {
-			return equalURI(x.Contact, b.Contact) && x.CallID == b.CallID && x.CSeq == b.CSeq
+			return sipmsg.EqualURI(x.Contact, b.Contact) && x.CallID == b.CallID && x.CSeq == b.CSeq
 		})
 	}
 	if s.cfg.OnEvent != nil || s.log != nil {
 		for i := range before {
 			b := &before[i]
-			if !slices.ContainsFunc(after, func(x Binding) bool { return equalURI(x.Contact, b.Contact) }) {
+			if !slices.ContainsFunc(after, func(x Binding) bool { return sipmsg.EqualURI(x.Contact, b.Contact) }) {
 				report(Unregistered, b)
 			}
 		}
@@ -120,9 +123,9 @@ func (s *Server) commit(user string, before, after []Binding) {
 }
 
 // registered lists what is bound now (step 8).
-func (s *Server) registered(req *request, user string) []header {
+func (s *Server) registered(req *request, user string) []sipmsg.Header {
 	now := s.now()
-	var headers []header
+	var headers []sipmsg.Header
 	for _, b := range s.lookup(user, now) {
 		// Rounded up, so that a client that trusts it is never early by its own clock.
 		left := int(math.Ceil(b.Expires.Sub(now).Seconds()))
@@ -139,14 +142,14 @@ func (s *Server) registered(req *request, user string) []header {
 		if s.cfg.Policy == PolicyReceived && !names(b.Contact, b.Received) {
 			v += `;received="sip:` + b.Received.String() + `"`
 		}
-		headers = append(headers, header{"Contact", v})
+		headers = append(headers, header("Contact", v))
 	}
-	if slices.Contains(req.list("supported"), "path") { // RFC 3327 §5.3
-		for _, p := range req.list("path") {
-			headers = append(headers, header{"Path", p})
+	if slices.Contains(req.Values("supported"), "path") { // RFC 3327 §5.3
+		for _, p := range req.Values("path") {
+			headers = append(headers, header("Path", p))
 		}
 	}
-	return append(headers, header{"Date", now.UTC().Format(http.TimeFormat)})
+	return append(headers, header("Date", now.UTC().Format(http.TimeFormat)))
 }
 
 // A contact is one parsed Contact value of a REGISTER.
@@ -158,15 +161,15 @@ type contact struct {
 	regID    int
 }
 
-func (r *request) has(name string) bool { _, ok := r.value(name); return ok }
+func (r *request) has(name string) bool { _, ok := r.Value(name); return ok }
 
-func (r *request) star() bool { return slices.Equal(r.list("contact"), []string{"*"}) }
+func (r *request) star() bool { return slices.Equal(r.Values("contact"), []string{"*"}) }
 
 // contacts reads the Contact values of a REGISTER; none for "*".
 func (s *Server) contacts(req *request) ([]contact, *failure) {
-	values := req.list("contact")
+	values := req.Values("contact")
 	if slices.Contains(values, "*") {
-		e, _ := req.value("expires")
+		e, _ := req.Value("expires")
 		if n, err := strconv.ParseUint(e, 10, 32); len(values) > 1 || err != nil || n != 0 { // step 6
 			return nil, fail(400, "Contact * Needs Expires 0", "")
 		}
@@ -174,26 +177,26 @@ func (s *Server) contacts(req *request) ([]contact, *failure) {
 	}
 	contacts := make([]contact, 0, len(values))
 	for _, v := range values {
-		uri, params, _, ok := splitAddress(v)
-		u, valid := parseURI(uri)
-		if !ok || !valid || !isSIP(&u) {
+		uri, params, _, ok := sipmsg.SplitAddress(v)
+		u, valid := sipmsg.ParseURI(uri)
+		if !ok || !valid || !sipmsg.IsSIP(&u) {
 			return nil, fail(400, "Bad Contact", v)
 		}
 		c := contact{uri: strings.Clone(uri), expires: s.expires(req, params), q: 1}
 		if c.expires > 0 && c.expires < s.cfg.MinExpires {
 			return nil, fail(423, "Interval Too Brief", c.expires.String(),
-				header{"Min-Expires", seconds(s.cfg.MinExpires)})
+				header("Min-Expires", seconds(s.cfg.MinExpires)))
 		}
-		if q, ok := param(params, "q"); ok {
+		if q, ok := sipmsg.Param(params, "q"); ok {
 			n, err := strconv.ParseFloat(q, 64)
 			if err != nil || !(n >= 0 && n <= 1) {
 				return nil, fail(400, "Bad q", v)
 			}
 			c.q = n
 		}
-		instance, _ := param(params, "+sip.instance")
+		instance, _ := sipmsg.Param(params, "+sip.instance")
 		c.instance = strings.Clone(instance)
-		if id, ok := param(params, "reg-id"); ok {
+		if id, ok := sipmsg.Param(params, "reg-id"); ok {
 			n, err := strconv.ParseUint(id, 10, 31) // RFC 5626 §4.2: 1 to 2^31 - 1
 			if err != nil || n == 0 {
 				return nil, fail(400, "Bad reg-id", v)
@@ -208,9 +211,9 @@ func (s *Server) contacts(req *request) ([]contact, *failure) {
 // expires is the lifetime a Contact gets: its own parameter, else the Expires field, else
 // the default; what is not a number counts as an hour (RFC 3261 §20.10).
 func (s *Server) expires(req *request, params string) time.Duration {
-	text, ok := param(params, "expires")
+	text, ok := sipmsg.Param(params, "expires")
 	if !ok {
-		text, ok = req.value("expires")
+		text, ok = req.Value("expires")
 	}
 	d := s.cfg.DefaultExpires
 	if ok {
@@ -224,10 +227,10 @@ func (s *Server) expires(req *request, params string) time.Duration {
 
 func (s *Server) binding(req *request, user string, c contact, now time.Time) Binding {
 	b := Binding{
-		User: user, Contact: c.uri, Received: req.source, Expires: now.Add(c.expires), Q: c.q,
-		CallID: strings.Clone(req.callID), CSeq: req.seq, Instance: c.instance, RegID: c.regID,
+		User: user, Contact: c.uri, Received: req.Source, Expires: now.Add(c.expires), Q: c.q,
+		CallID: strings.Clone(req.CallID), CSeq: req.CSeq.Number, Instance: c.instance, RegID: c.regID,
 	}
-	for _, p := range req.list("path") {
+	for _, p := range req.Values("path") {
 		b.Path = append(b.Path, strings.Clone(p))
 	}
 	return b
@@ -235,8 +238,8 @@ func (s *Server) binding(req *request, user string, c contact, now time.Time) Bi
 
 // names reports whether a URI is that of an address.
 func names(uri string, a netip.AddrPort) bool {
-	u, ok := parseURI(uri)
-	return ok && resolve(&u) == a
+	u, ok := sipmsg.ParseURI(uri)
+	return ok && sipmsg.Resolve(&u) == a
 }
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(math.Ceil(d.Seconds()))) }

@@ -190,29 +190,3 @@ func TestRegisterPath(t *testing.T) {
 		l.wantEvent("by path sip:flow7@198.51.100.20;lr;ob")
 	})
 }
-
-func TestEqualURI(t *testing.T) {
-	// RFC 3261 §19.1.4 gives these as examples.
-	for _, c := range []struct {
-		a, b  string
-		equal bool
-	}{
-		{"sip:%61lice@atlanta.com;transport=TCP", "sip:alice@AtLanTa.CoM;Transport=tcp", true},
-		{"sip:carol@chicago.com", "sip:carol@chicago.com;newparam=5", true},
-		{"sip:carol@chicago.com;security=on", "sip:carol@chicago.com;newparam=5", true},
-		{"sip:biloxi.com;transport=tcp;method=REGISTER?to=sip:bob%40biloxi.com", "sip:biloxi.com;method=REGISTER;transport=tcp?to=sip:bob%40biloxi.com", true},
-		{"SIP:ALICE@AtLanTa.CoM;Transport=udp", "sip:alice@AtLanTa.CoM;Transport=UDP", false},
-		{"sip:bob@biloxi.com", "sip:bob@biloxi.com:5060", false},
-		{"sip:bob@biloxi.com", "sip:bob@biloxi.com;transport=udp", false},
-		{"sip:carol@chicago.com;security=on", "sip:carol@chicago.com;security=off", false},
-		{"sip:carol@chicago.com", "sip:carol@chicago.com?Subject=next%20meeting", false},
-		{"sip:bob@phone21.boxesbybob.com", "sip:bob@192.0.2.4", false},
-	} {
-		if got := equalURI(c.a, c.b); got != c.equal {
-			t.Errorf("equalURI(%q, %q) = %v", c.a, c.b, got)
-		}
-		if got := equalURI(c.b, c.a); got != c.equal {
-			t.Errorf("equalURI(%q, %q) = %v", c.b, c.a, got)
-		}
-	}
-}

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 // A target is one place to send a request to.
@@ -38,7 +40,7 @@ func (s *Server) route(req *request) ([]*target, *failure) {
 	if req.uri.Scheme == "tel" {
 		return nil, fail(416, "Unsupported URI Scheme", "no route for "+uri)
 	}
-	t := &target{uri: uri, to: resolve(&req.uri), by: ByRequestURI, rule: uri}
+	t := &target{uri: uri, to: sipmsg.Resolve(&req.uri), by: ByRequestURI, rule: uri}
 	if !s.mayReach(req, t.to) {
 		return nil, fail(403, "Relaying Denied", uri+" is not served here")
 	}
@@ -47,13 +49,13 @@ func (s *Server) route(req *request) ([]*target, *failure) {
 
 // routeOn follows a Route that is not ours.
 func (s *Server) routeOn(req *request) ([]*target, *failure) {
-	text, _, _, ok := splitAddress(req.routes[0])
-	u, valid := parseURI(text)
-	if !ok || !valid || !isSIP(&u) {
+	text, _, _, ok := sipmsg.SplitAddress(req.routes[0])
+	u, valid := sipmsg.ParseURI(text)
+	if !ok || !valid || !sipmsg.IsSIP(&u) {
 		return nil, fail(400, "Bad Route", req.routes[0])
 	}
-	t := &target{uri: req.uriText, to: resolve(&u), routes: req.routes, by: ByRoute, rule: text}
-	if _, lr := uriParam(&u, "lr"); !lr { // §16.6 step 6: the next hop is a strict router
+	t := &target{uri: req.uriText, to: sipmsg.Resolve(&u), routes: req.routes, by: ByRoute, rule: text}
+	if _, lr := sipmsg.URIParam(&u, "lr"); !lr { // §16.6 step 6: the next hop is a strict router
 		t.uri = text
 		t.routes = append(slices.Clone(req.routes[1:]), "<"+req.uriText+">")
 	}
@@ -65,7 +67,7 @@ func (s *Server) routeOn(req *request) ([]*target, *failure) {
 
 // routeUser looks a user of the domain up.
 func (s *Server) routeUser(req *request) ([]*target, *failure) {
-	user := unescape(req.uri.User)
+	user := sipmsg.Unescape(req.uri.User)
 	now := s.now()
 	bindings := s.lookup(user, now)
 	if len(bindings) == 0 {
@@ -98,16 +100,16 @@ func (s *Server) contactTarget(b *Binding) *target {
 	t := &target{uri: requestURI(b.Contact), by: ByContact, rule: b.Contact, q: b.Q}
 	switch {
 	case len(b.Path) > 0: // RFC 3327 §5.4
-		text, _, _, _ := splitAddress(b.Path[0])
-		if u, ok := parseURI(text); ok {
-			t.to = resolve(&u)
+		text, _, _, _ := sipmsg.SplitAddress(b.Path[0])
+		if u, ok := sipmsg.ParseURI(text); ok {
+			t.to = sipmsg.Resolve(&u)
 		}
 		t.routes, t.by, t.rule = b.Path, ByPath, text
 	case s.cfg.Policy == PolicyReceived:
 		t.to, t.by = b.Received, ByReceived
 	default:
-		if u, ok := parseURI(b.Contact); ok {
-			t.to = resolve(&u)
+		if u, ok := sipmsg.ParseURI(b.Contact); ok {
+			t.to = sipmsg.Resolve(&u)
 		}
 	}
 	return t
@@ -115,8 +117,8 @@ func (s *Server) contactTarget(b *Binding) *target {
 
 // requestURI takes what may not stand in a Request-URI off a Contact (RFC 3261 §16.6 step 2).
 func requestURI(contact string) string {
-	u, ok := parseURI(contact)
-	if _, method := uriParam(&u, "method"); !ok || len(u.Headers) == 0 && !method {
+	u, ok := sipmsg.ParseURI(contact)
+	if _, method := sipmsg.URIParam(&u, "method"); !ok || len(u.Headers) == 0 && !method {
 		return contact
 	}
 	u.Headers = nil
@@ -135,10 +137,10 @@ func (s *Server) peerRoute(u *sip.Uri) *Route {
 	if u.Scheme == "tel" {
 		user, _, _ = strings.Cut(u.Raw(), ";")
 		phone = true
-	} else if v, ok := uriParam(u, "user"); ok {
+	} else if v, ok := sipmsg.URIParam(u, "user"); ok {
 		phone = strings.EqualFold(v, "phone")
 	}
-	user = dialled(unescape(user))
+	user = dialled(sipmsg.Unescape(user))
 	for i := range s.cfg.Routes {
 		r := &s.cfg.Routes[i]
 		domain := u.Scheme == "tel" || s.isSelf(u)
@@ -160,23 +162,6 @@ func dialled(s string) string {
 		}
 		return r
 	}, s)
-}
-
-// resolve returns the address a URI stands for, invalid when that is not a UDP address
-// known without DNS.
-func resolve(u *sip.Uri) netip.AddrPort {
-	if v, ok := uriParam(u, "transport"); ok && !strings.EqualFold(v, "udp") {
-		return netip.AddrPort{}
-	}
-	host := u.Host
-	if v, ok := uriParam(u, "maddr"); ok {
-		host = v
-	}
-	a, ok := hostAddr(host)
-	if !ok || a.IsUnspecified() || a.IsMulticast() {
-		return netip.AddrPort{}
-	}
-	return netip.AddrPortFrom(a, uriPort(u))
 }
 
 // mayReach says whether req may be relayed to an address outside the domain.

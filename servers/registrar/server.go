@@ -8,12 +8,13 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
-	"strconv"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
+	"github.com/natproof/natproof/internal/sipstack"
 )
 
 // A Server is registrar, location service and stateful proxy on one socket.
@@ -23,22 +24,20 @@ type Server struct {
 	local netip.AddrPort // address of conn
 	log   *slog.Logger
 
-	// One datagram or one timer is handled at a time, in order of arrival: two messages
-	// that arrive one after the other never overtake each other.
+	// The stack tells of one datagram or timer at a time, in order of arrival. mu is for
+	// those who look on from outside.
+	stack    *sipstack.Stack
+	socket   *sipstack.Socket
 	mu       sync.Mutex
-	timers   *timers
 	location location
 	auth     authenticator
 	rng      *mathrand.ChaCha8
 	key      [32]byte
 	salt     uint64 // of tags
-	servers  map[string]*serverTx
-	clients  map[string]*clientTx
 	stats    Stats
 	out      bytes.Buffer // scratch for the message being written
 	serving  bool
 	closed   bool
-	running  sync.WaitGroup // Serve
 }
 
 // New prepares a server on conn. It starts nothing and sends nothing; Serve does. The
@@ -48,21 +47,20 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{
-		cfg:     cfg,
-		conn:    conn,
-		local:   addrPort(conn.LocalAddr()),
-		log:     cfg.Logger,
-		timers:  newTimers(),
-		key:     cfg.key(),
-		servers: make(map[string]*serverTx),
-		clients: make(map[string]*clientTx),
-	}
+	s := &Server{cfg: cfg, local: sipmsg.AddrPort(conn.LocalAddr()), log: cfg.Logger, key: cfg.key()}
 	s.rng = mathrand.NewChaCha8(s.key)
 	s.salt = s.rng.Uint64()
 	s.stats.Rejected = make(map[int]uint64)
 	s.location = location{max: cfg.MaxContacts, users: make(map[string]*record)}
 	s.auth = newAuthenticator(cfg, s.key, s.isSelf)
+	stack := sipstack.Config{User: user{s}, Tag: func(req *sipmsg.Request) string { return req.Tag(s.salt) }, IgnoreRport: cfg.IgnoreRport}
+	if cfg.OnSTUN != nil {
+		stack.OnSTUN = func(_ *sipstack.Socket, b []byte, from netip.AddrPort) { cfg.OnSTUN(b, from) }
+	}
+	s.stack = sipstack.New(stack)
+	if s.socket, err = s.stack.Open(conn); err != nil {
+		return nil, fmt.Errorf("registrar: new: %w", err)
+	}
 	return s, nil
 }
 
@@ -85,58 +83,20 @@ func (s *Server) Serve() error {
 		return nil
 	}
 	s.serving = true
-	s.running.Add(1)
 	s.mu.Unlock()
-	defer s.running.Done()
-
-	stopTimers := make(chan struct{})
-	var timing sync.WaitGroup
-	timing.Go(func() { s.runTimers(stopTimers) })
-	defer timing.Wait()
-	defer close(stopTimers)
-
-	buf := buffers.Get().(*[]byte)
-	defer buffers.Put(buf)
-	for {
-		n, from, err := s.conn.ReadFrom(*buf)
-		switch {
-		case err == nil:
-			s.receive((*buf)[:n], addrPort(from))
-		case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EMSGSIZE):
-			// An ICMP error for something sent earlier, or a datagram that did not fit.
-		case s.isClosed():
-			return nil
-		default:
-			return fmt.Errorf("registrar: serve: %w", err)
-		}
+	if err := s.stack.Serve(s.socket); err != nil {
+		return fmt.Errorf("registrar: serve: %w", err)
 	}
-}
-
-// buffers holds read buffers, each as large as a datagram can be.
-var buffers = sync.Pool{New: func() any { b := make([]byte, 65535); return &b }}
-
-func (s *Server) isClosed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closed
+	return nil
 }
 
 // Close closes the connection, forgets all transactions without a word to anybody, and
 // waits for Serve. Bindings and Stats stay readable.
 func (s *Server) Close() error {
 	s.mu.Lock()
-	if s.closed {
-		s.mu.Unlock()
-		return nil
-	}
 	s.closed = true
-	s.timers.heap = nil
-	clear(s.servers)
-	clear(s.clients)
 	s.mu.Unlock()
-	err := s.conn.Close()
-	s.running.Wait()
-	if err != nil {
+	if err := s.stack.Close(); err != nil {
 		return fmt.Errorf("registrar: close: %w", err)
 	}
 	return nil
@@ -146,96 +106,10 @@ func (s *Server) Close() error {
 func (s *Server) now() time.Time { return time.Now() }
 
 // token returns a short random word.
-func (s *Server) token() string { return strconv.FormatUint(s.rng.Uint64(), 36) }
-
-// receive handles one datagram.
-func (s *Server) receive(b []byte, from netip.AddrPort) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.closed {
-		return
-	}
-	s.stats.Datagrams++
-	if len(bytes.Trim(b, "\r\n\x00")) == 0 {
-		s.stats.Keepalives++ // RFC 5626 §4.4.1, and the four zero bytes of other proxies
-		return
-	}
-	if b[0] <= 3 { // RFC 7983 §7
-		if s.cfg.OnSTUN != nil {
-			s.cfg.OnSTUN(b, from)
-		} else {
-			s.stats.NotSIP++
-		}
-		return
-	}
-	if !from.IsValid() || from.Port() == 0 {
-		s.malformed(from, "source address")
-		return
-	}
-	// RFC 3261 §7.5 asks this of streams only; over UDP it costs nothing either.
-	b = bytes.TrimLeft(b, "\r\n")
-	m, err := parse(b)
-	switch m := m.(type) {
-	case *sip.Request:
-		s.receiveRequest(m, b, err, from)
-	case *sip.Response:
-		if err != nil { // RFC 3261 §18.3: a response with half a body is discarded
-			s.malformed(from, err.Error())
-			return
-		}
-		s.receiveResponse(m, from)
-	default:
-		s.receiveRequest(nil, b, err, from)
-	}
-}
-
-// malformed counts what cannot even be answered.
-func (s *Server) malformed(from netip.AddrPort, why string) {
-	s.stats.Malformed++
-	s.emit(Event{Kind: Dropped, Source: from, Detail: "malformed: " + why})
-}
-
-// receiveRequest vets a request and finds its transaction. err is what parsing said.
-func (s *Server) receiveRequest(m *sip.Request, b []byte, err error, from netip.AddrPort) {
-	why := ""
-	switch {
-	case errors.Is(err, errContentLength):
-		why = "Content-Length Beyond Datagram" // RFC 3261 §18.3
-	case err != nil:
-		why, m = "Not Understood", salvage(b)
-	}
-	var req *request
-	if m != nil {
-		req = newRequest(m, from, s.cfg.IgnoreRport)
-	}
-	if req == nil {
-		s.malformed(from, "no Via to answer by")
-		return
-	}
-	if why == "" {
-		why = req.defect()
-	}
-	if why != "" {
-		s.stats.Malformed++
-		s.refuseStateless(req, why)
-		return
-	}
-	switch req.Method {
-	case sip.ACK:
-		s.receiveAck(req)
-	case sip.CANCEL:
-		s.receiveCancel(req)
-	default:
-		if tx := s.servers[req.key(string(req.Method))]; tx != nil {
-			tx.retransmission()
-			return
-		}
-		s.handle(s.newServerTx(req), req)
-	}
-}
+func (s *Server) token() string { return sipmsg.Fixed(s.rng.Uint64()) }
 
 // handle answers a new request or sends it on.
-func (s *Server) handle(tx *serverTx, req *request) {
+func (s *Server) handle(tx *sipstack.ServerTx, req *request) {
 	if fail := s.preprocess(req); fail != nil {
 		s.refuse(tx, req, fail)
 		return
@@ -245,24 +119,9 @@ func (s *Server) handle(tx *serverTx, req *request) {
 		s.register(tx, req)
 	case own && req.Method == sip.OPTIONS && req.uri.User == "":
 		s.answer(tx, req, 200, "OK", // RFC 3261 §11.2
-			header{"Allow", "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, MESSAGE, SUBSCRIBE, NOTIFY, REFER, INFO, UPDATE, PRACK, PUBLISH"},
-			header{"Supported", "path"})
+			header("Allow", "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, MESSAGE, SUBSCRIBE, NOTIFY, REFER, INFO, UPDATE, PRACK, PUBLISH"),
+			header("Supported", "path"))
 	default:
 		s.proxy(tx, req)
 	}
-}
-
-// send writes one datagram.
-func (s *Server) send(b []byte, to netip.AddrPort) error {
-	if s.closed {
-		return net.ErrClosed
-	}
-	_, err := s.conn.WriteTo(b, net.UDPAddrFromAddrPort(to))
-	if err != nil {
-		s.stats.WriteErrors++
-		if s.log != nil {
-			s.log.Warn("registrar: send", slog.Any("to", to), slog.Any("error", err))
-		}
-	}
-	return err
 }

@@ -138,7 +138,7 @@ func TestLogger(t *testing.T) {
 		l.hub.mu.Lock()
 		l.fault = func(netip.AddrPort) error { return errors.New("unplugged") }
 		l.hub.mu.Unlock()
-		l.srv.receive([]byte(crlf("OPTIONS sip:example.com SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\nFrom: <sip:a@b>;tag=1\nTo: <sip:b@c>\nCall-ID: c\nCSeq: 1 OPTIONS")), ap("192.0.2.1:1"))
+		l.srv.stack.Receive(l.srv.socket, []byte(crlf("OPTIONS sip:example.com SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\nFrom: <sip:a@b>;tag=1\nTo: <sip:b@c>\nCall-ID: c\nCSeq: 1 OPTIONS")), ap("192.0.2.1:1"))
 	})
 	for _, want := range []string{"level=DEBUG msg=\"registered REGISTER bob from 198.51.100.2:5060 sip:bob@198.51.100.2:5060\" call-id=reg-bob", "level=WARN", "unplugged"} {
 		if !strings.Contains(log.String(), want) {
@@ -150,8 +150,8 @@ func TestLogger(t *testing.T) {
 func TestSTUNHook(t *testing.T) {
 	var got string
 	inLab(t, Config{OnSTUN: func(b []byte, from netip.AddrPort) { got = string(b) + from.String() }}, func(l *lab) {
-		l.phone("bob", "198.51.100.2:5060").raw("\x00\x01rest")
-		if got != "\x00\x01rest198.51.100.2:5060" || l.srv.Stats().NotSIP != 0 {
+		l.phone("bob", "198.51.100.2:5060").raw("\x00\x01\x00\x00\x21\x12\xa4\x42............")
+		if got != "\x00\x01\x00\x00\x21\x12\xa4\x42............198.51.100.2:5060" || l.srv.Stats().NotSIP != 0 {
 			t.Errorf("%q", got)
 		}
 	})

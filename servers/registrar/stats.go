@@ -2,12 +2,18 @@ package registrar
 
 import "maps"
 
-// Stats counts what a server has seen and done since New.
+// Stats counts what a server has seen and done since New. Each datagram has one outcome:
+// Keepalives, NotSIP, STUN, Oversize, Malformed, Requests, Absorbed, AcksForwarded,
+// AcksUnmatched, Responses and ResponsesUnmatched add up to Datagrams.
 type Stats struct {
 	Datagrams  uint64 // received
-	Keepalives uint64 // of them: empty, CRLF or zero bytes only
-	NotSIP     uint64 // of them: first byte 0 to 3 (STUN) with nobody to take them
-	Malformed  uint64 // of them: not understood, whether answered with 400 or dropped
+	Keepalives uint64 // of them: empty, CRLF or a few zero bytes only
+	NotSIP     uint64 // of them: STUN with nobody to take it
+	STUN       uint64 // of them: STUN handed to Config.OnSTUN
+	Oversize   uint64 // of them: too large for the read buffer
+	Malformed  uint64 // of them: not understood, whether answered with 400 or 505, or dropped
+	Requests   uint64 // of them: requests that began a transaction
+	Responses  uint64 // of them: responses that a transaction waited for
 
 	Registrations uint64         // REGISTER requests that changed or confirmed bindings
 	Queries       uint64         // REGISTER requests without Contact
@@ -18,12 +24,13 @@ type Stats struct {
 	ResponsesForwarded uint64
 	AcksForwarded      uint64
 	Retransmitted      uint64 // requests, responses and ACKs this server sent again
-	Absorbed           uint64 // retransmissions and ACKs that ended here
+	Absorbed           uint64 // retransmissions, and ACKs of refusals
 	TimedOut           uint64 // branches without an answer
 
 	ResponsesUnmatched uint64 // responses nobody waits for
 	AcksUnmatched      uint64 // ACKs without a transaction or a dialog
-	WriteErrors        uint64
+	WriteErrors        uint64 // messages that did not leave
+	ReadErrors         uint64
 
 	Transactions int // alive now, finished ones that still absorb retransmissions included
 }
@@ -32,9 +39,18 @@ type Stats struct {
 func (s *Server) Stats() Stats {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := s.stats
+	st, below := s.stats, s.stack.Stats()
 	st.Rejected = maps.Clone(s.stats.Rejected)
 	st.Bindings = s.location.count(s.now())
-	st.Transactions = len(s.servers) + len(s.clients)
+	st.Datagrams, st.Keepalives, st.Malformed = below.Datagrams, below.Keepalives, below.Malformed+below.Faulty
+	if s.cfg.OnSTUN == nil {
+		st.NotSIP = below.STUN
+	} else {
+		st.STUN = below.STUN
+	}
+	st.Requests, st.Absorbed = below.Requests, below.Absorbed+below.Repeats
+	st.Responses, st.ResponsesUnmatched = below.Responses, below.Unmatched+below.Foreign
+	st.Oversize, st.ReadErrors = below.Oversize, below.ReadErrors
+	st.Retransmitted, st.WriteErrors, st.Transactions = below.Repeated, below.SendErrors, below.Transactions
 	return st
 }

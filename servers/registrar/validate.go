@@ -10,26 +10,25 @@ import (
 	"strings"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 // preprocess validates a request (RFC 3261 §16.3) and takes the routing information meant
 // for this server off it (§16.4).
 func (s *Server) preprocess(req *request) *failure {
-	if !strings.EqualFold(req.SipVersion, "SIP/2.0") {
-		return fail(505, "Version Not Supported", req.SipVersion)
-	}
 	if sch := req.uri.Scheme; sch != "sip" && sch != "tel" {
 		return fail(416, "Unsupported URI Scheme", sch) // sips would need TLS
 	}
 	s.popRoutes(req)
-	if mf, ok := req.value("max-forwards"); ok && mf == "0" && !s.endsHere(req) {
+	if mf, ok := req.Value("max-forwards"); ok && mf == "0" && !s.endsHere(req) {
 		return fail(483, "Too Many Hops", "")
 	}
 	if s.looped(req) {
 		return fail(482, "Loop Detected", "")
 	}
-	if opts := req.list("proxy-require"); len(opts) > 0 { // §16.3 step 5
-		return fail(420, "Bad Extension", "", header{"Unsupported", strings.Join(opts, ", ")})
+	if opts := req.Unsupported("proxy-require"); len(opts) > 0 { // §16.3 step 5
+		return fail(420, "Bad Extension", "", header("Unsupported", strings.Join(opts, ", ")))
 	}
 	return nil
 }
@@ -42,24 +41,24 @@ func (s *Server) endsHere(req *request) bool {
 
 // popRoutes removes this server from the Route.
 func (s *Server) popRoutes(req *request) {
-	req.routes = req.list("route")
-	if s.isMarked(&req.uri, req.callID) && len(req.routes) > 0 {
+	req.routes = req.Values("route")
+	if s.isMarked(&req.uri, req.CallID) && len(req.routes) > 0 {
 		// §16.4: a strict router put our own Record-Route into the Request-URI.
 		last := len(req.routes) - 1
-		text, _, _, ok := splitAddress(req.routes[last])
-		if u, valid := parseURI(text); ok && valid {
+		text, _, _, ok := sipmsg.SplitAddress(req.routes[last])
+		if u, valid := sipmsg.ParseURI(text); ok && valid {
 			req.dialog = true
 			req.uri, req.uriText = u, text
 			req.routes = req.routes[:last]
 		}
 	}
 	for len(req.routes) > 0 {
-		text, _, _, ok := splitAddress(req.routes[0])
-		u, valid := parseURI(text)
+		text, _, _, ok := sipmsg.SplitAddress(req.routes[0])
+		u, valid := sipmsg.ParseURI(text)
 		if !ok || !valid || !s.isSelf(&u) {
 			return
 		}
-		req.dialog = req.dialog || s.isMarked(&u, req.callID)
+		req.dialog = req.dialog || s.isMarked(&u, req.CallID)
 		req.routes = req.routes[1:]
 	}
 }
@@ -73,31 +72,31 @@ func (s *Server) dialogMark(callID string) string {
 }
 
 func (s *Server) isMarked(u *sip.Uri, callID string) bool {
-	d, ok := uriParam(u, "d")
+	d, ok := sipmsg.URIParam(u, "d")
 	return ok && s.isSelf(u) && hmac.Equal([]byte(d), []byte(s.dialogMark(callID)))
 }
 
 // isSelf reports whether a URI names this server or its domain. A domain that is an
 // address only stands for other ports of that address when the URI gives none.
 func (s *Server) isSelf(u *sip.Uri) bool {
-	if !isSIP(u) {
+	if !sipmsg.IsSIP(u) {
 		return false
 	}
 	if strings.EqualFold(u.Host, s.cfg.Domain) {
-		_, literal := hostAddr(u.Host)
-		if u.Port == 0 || u.Port == defaultPort && !literal {
+		_, literal := sipmsg.HostAddr(u.Host)
+		if u.Port == 0 || u.Port == sipmsg.DefaultPort && !literal {
 			return true
 		}
 		if port := uint16(u.Port); port == s.cfg.Advertise.Port() || port == s.local.Port() {
 			return true
 		}
 	}
-	return s.isSelfAddr(u.Host, uriPort(u))
+	return s.isSelfAddr(u.Host, sipmsg.URIPort(u))
 }
 
 // isSelfAddr reports whether host and port are those of this server's socket.
 func (s *Server) isSelfAddr(host string, port uint16) bool {
-	a, ok := hostAddr(host)
+	a, ok := sipmsg.HostAddr(host)
 	at := netip.AddrPortFrom(a, port)
 	return ok && (at == s.cfg.Advertise || at == s.local)
 }
@@ -107,40 +106,40 @@ func (s *Server) isSelfAddr(host string, port uint16) bool {
 func (s *Server) loopHash(req *request) string {
 	h := fnv.New64a()
 	add := func(p string) { h.Write([]byte(p)); h.Write([]byte{0}) }
-	for _, p := range []string{req.uriText, tagOf(req.from), tagOf(req.to), req.callID, strconv.Itoa(int(req.seq))} {
+	for _, p := range []string{req.uriText, sipmsg.TagOf(req.From), sipmsg.TagOf(req.To), req.CallID, strconv.Itoa(int(req.CSeq.Number))} {
 		add(p)
 	}
 	for _, r := range req.routes {
 		add(r)
 	}
-	pa, _ := req.value("proxy-authorization")
+	pa, _ := req.Value("proxy-authorization")
 	add(pa)
-	return strconv.FormatUint(h.Sum64(), 36)
+	return sipmsg.Fixed(h.Sum64())
 }
 
 // newBranch has a unique part and the loop hash (RFC 3261 §16.6 step 8).
 func (s *Server) newBranch(req *request) string {
-	return magicCookie + s.token() + "." + s.loopHash(req)
+	return sipmsg.MagicCookie + s.token() + "." + s.loopHash(req)
 }
 
 // statelessBranch is the same for every retransmission of a request (RFC 3261 §16.11).
 func (s *Server) statelessBranch(req *request) string {
 	h := fnv.New64a()
-	h.Write([]byte(req.key(string(req.Method))))
-	return magicCookie + "s" + strconv.FormatUint(h.Sum64(), 36) + "." + s.loopHash(req)
+	h.Write([]byte(req.Key(string(req.Method))))
+	return sipmsg.MagicCookie + "s" + sipmsg.Fixed(h.Sum64()) + "." + s.loopHash(req)
 }
 
 func (s *Server) looped(req *request) bool {
 	hash := ""
-	for _, value := range req.via[1:] {
-		v, ok := parseVia(value)
-		if !ok || !s.isSelfAddr(v.host, v.port) {
+	for _, value := range req.Vias[1:] {
+		v, ok := sipmsg.ParseVia(value)
+		if !ok || !s.isSelfAddr(v.Host, v.Port) {
 			continue
 		}
 		if hash == "" {
 			hash = s.loopHash(req)
 		}
-		if _, old, _ := strings.Cut(v.branch, "."); old == hash {
+		if _, old, _ := strings.Cut(v.Branch, "."); old == hash {
 			return true
 		}
 	}

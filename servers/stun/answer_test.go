@@ -404,6 +404,8 @@ func TestNewRefuses(t *testing.T) {
 		{"negative MTU", Config{Conns: stills(a1p1), MTU: -1}, "MTU"},
 		{"large MTU", Config{Conns: stills(a1p1), MTU: 64001}, "MTU"},
 		{"long SOFTWARE", Config{Conns: stills(a1p1), Software: strings.Repeat("x", 128)}, "SOFTWARE"},
+		{"control character in SOFTWARE", Config{Conns: stills(a1p1), Software: "a\r\nb"}, "SOFTWARE: control character"},
+		{"SOFTWARE that is not UTF-8", Config{Conns: stills(a1p1), Software: "\xff"}, "not UTF-8"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			_, err := New(tc.cfg)

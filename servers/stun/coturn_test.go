@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/translate"
 	"github.com/natproof/natproof/servers/stun"
 	"github.com/natproof/natproof/stunclient/attr"
 )
@@ -97,7 +98,7 @@ func TestCoturnBehindNAT(t *testing.T) {
 		for f := range words {
 			cfg := behindNAT(m, f)
 			server, d := startBehind(t, cfg), new(discovery)
-			found[cfg.Code()] = d
+			found[cfg.Behavior().Code()] = d
 			all.Go(func() { *d = natdiscover(t.Context(), server) })
 		}
 	}
@@ -110,23 +111,20 @@ func TestCoturnBehindNAT(t *testing.T) {
 			mapping = words[natmodels.AddressAndPortDependent]
 		}
 		for f, filtering := range words {
-			code := behindNAT(m, f).Code()
+			code := behindNAT(m, f).Behavior().Code()
 			t.Run(code, func(t *testing.T) { found[code].check(t, mapping, filtering) })
 		}
 	}
 }
 
-func behindNAT(m, f natmodels.Dependence) natmodels.Config {
-	return natmodels.Config{
-		Mapping: m, Filtering: f, PortChoice: natmodels.Random,
-		External: []netip.Addr{netip.MustParseAddr("198.51.100.1")},
-	}
+func behindNAT(m, f natmodels.Dependence) natmodels.Model {
+	return translate.Config{Mapping: m, Filtering: f, PortChoice: natmodels.Random}
 }
 
 // startBehind runs a server that sees all its clients through one NAT.
-func startBehind(t *testing.T, cfg natmodels.Config) netip.AddrPort {
+func startBehind(t *testing.T, model natmodels.Model) netip.AddrPort {
 	t.Helper()
-	nat, err := natmodels.New(cfg)
+	nat, err := model.New(natmodels.Place{External: []netip.Addr{netip.MustParseAddr("198.51.100.1")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +158,7 @@ func startBehind(t *testing.T, cfg natmodels.Config) netip.AddrPort {
 // A natBox is a NAT between the clients and the sockets of a server.
 type natBox struct {
 	mu  sync.Mutex
-	nat *natmodels.NAT
+	nat natmodels.Box
 }
 
 func (b *natBox) translate(through func(natmodels.Packet, time.Time) natmodels.Verdict, src, dst netip.AddrPort) (natmodels.Packet, bool) {

@@ -6,6 +6,9 @@ import (
 	"net"
 	"sync"
 	"sync/atomic"
+	"unicode/utf8"
+
+	"github.com/natproof/natproof/internal/text"
 )
 
 // DefaultMTU is the MTU assumed when Config.MTU is zero: Ethernet's.
@@ -36,7 +39,8 @@ type Config struct {
 	ResponseAddress bool
 
 	// Software, if not empty, is the SOFTWARE attribute of every answer to an
-	// RFC 8489 client: at most 127 characters (RFC 8489 section 14.14).
+	// RFC 8489 client: at most 127 characters of UTF-8 (RFC 8489 section 14.14)
+	// and no control characters.
 	Software string
 }
 
@@ -75,10 +79,22 @@ func New(cfg Config) (*Server, error) {
 	if cfg.MTU < minMTU || cfg.MTU > maxMTU {
 		return nil, fmt.Errorf("stun: new: MTU of %d bytes: want %d to %d", cfg.MTU, minMTU, maxMTU)
 	}
-	if n := len([]rune(cfg.Software)); n > 127 {
-		return nil, fmt.Errorf("stun: new: SOFTWARE of %d characters: want at most 127", n)
+	if err := checkSoftware(cfg.Software); err != nil {
+		return nil, fmt.Errorf("stun: new: SOFTWARE: %w", err)
 	}
 	return &Server{cfg: cfg, grid: g, done: make(chan struct{})}, nil
+}
+
+// checkSoftware holds a value to RFC 8489 section 14.14, "a UTF-8-encoded sequence of
+// fewer than 128 characters", and to the rule for control characters.
+func checkSoftware(v string) error {
+	if n := utf8.RuneCountInString(v); n > 127 {
+		return fmt.Errorf("%d characters, want at most 127", n)
+	}
+	if !utf8.ValidString(v) {
+		return fmt.Errorf("%q: not UTF-8", v)
+	}
+	return text.Value(v)
 }
 
 // Serve answers requests until Close and then returns nil, at once if Close came

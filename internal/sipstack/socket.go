@@ -1,0 +1,95 @@
+package sipstack
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"syscall"
+
+	"github.com/natproof/natproof/internal/sipmsg"
+)
+
+// Socket is a bound socket of a stack.
+type Socket struct {
+	Local netip.AddrPort
+	// User is the user's own, to be set before Serve.
+	User any
+	conn net.PacketConn
+}
+
+// Open makes a socket of the stack's of conn, which the stack closes. It returns ErrClosed
+// if the stack is closed; conn is then the caller's.
+func (s *Stack) Open(conn net.PacketConn) (*Socket, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, ErrClosed
+	}
+	k := &Socket{Local: sipmsg.AddrPort(conn.LocalAddr()), conn: conn}
+	s.sockets = append(s.sockets, k)
+	return k, nil
+}
+
+const (
+	maxUDP = 65535
+	// maxFailures in a row end a reader: the socket is broken.
+	maxFailures = 16
+)
+
+// buffers holds read buffers of maxUDP bytes.
+var buffers = sync.Pool{New: func() any { b := make([]byte, maxUDP); return &b }}
+
+// Serve handles what arrives on a socket until Close, then returns nil, or until the
+// socket is broken.
+func (s *Stack) Serve(k *Socket) error {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.wg.Add(1)
+	s.mu.Unlock()
+	defer s.wg.Done()
+	var buf []byte
+	if s.cfg.MaxDatagram == maxUDP {
+		b := buffers.Get().(*[]byte)
+		defer buffers.Put(b)
+		buf = *b
+	} else {
+		buf = make([]byte, s.cfg.MaxDatagram)
+	}
+	for failures := 0; ; {
+		n, from, err := k.conn.ReadFrom(buf)
+		switch {
+		case err == nil && n < len(buf):
+			failures = 0
+			s.Receive(k, buf[:n], sipmsg.AddrPort(from))
+		case err == nil, errors.Is(err, io.ErrShortBuffer), errors.Is(err, syscall.EMSGSIZE): // cut off, or it might have been
+			s.count(func(st *Stats) { st.Datagrams++; st.Oversize++ })
+		case s.isClosed():
+			return nil
+		case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET): // ICMP for something sent earlier
+			s.count(func(st *Stats) { st.ReadErrors++ })
+		default:
+			s.count(func(st *Stats) { st.ReadErrors++ })
+			if failures++; failures == maxFailures || errors.Is(err, net.ErrClosed) {
+				return fmt.Errorf("sipstack: read on %s: %w", k.Local, err)
+			}
+		}
+	}
+}
+
+func (s *Stack) count(f func(*Stats)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(&s.stats)
+}
+
+func (s *Stack) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
+}
