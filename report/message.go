@@ -8,6 +8,7 @@ import (
 	"github.com/pion/rtcp"
 	"github.com/pion/stun/v3"
 
+	"github.com/natproof/natproof/internal/sipmsg"
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/vnet"
 )
@@ -42,22 +43,20 @@ func describeEvent(e vnet.Event) message {
 	return describe(e.Payload)
 }
 
-// describe tells protocols on one port apart by the first byte, as RFC 7983 §7
-// does, and RTCP from RTP by the second (RFC 5761 §4).
+// describe tells what shares a port apart, and says of it what one can see.
 func describe(payload []byte) message {
-	switch {
-	case len(payload) == 0:
+	switch sipmsg.KindOf(payload) {
+	case sipmsg.Empty:
 		return message{label: "empty datagram", short: "empty"}
-	case stun.IsMessage(payload):
-		return describeSTUN(payload)
-	case payload[0] >= 128 && payload[0] <= 191 && len(payload) >= 8:
-		if payload[1] >= 192 && payload[1] <= 223 {
-			return describeRTCP(payload)
-		}
-		return message{kind: rtpMessage, label: "RTP", short: "RTP"}
-	case len(bytes.Trim(payload, "\r\n\x00")) == 0:
+	case sipmsg.Keepalive:
 		return message{label: "keepalive", short: "ka"}
-	case payload[0] >= 'A' && payload[0] <= 'Z':
+	case sipmsg.STUN:
+		return describeSTUN(payload)
+	case sipmsg.RTCP:
+		return describeRTCP(payload)
+	case sipmsg.RTP:
+		return message{kind: rtpMessage, label: "RTP", short: "RTP"}
+	case sipmsg.Other:
 		if m, ok := describeSIP(payload); ok {
 			return m
 		}
@@ -116,84 +115,55 @@ func describeRTCP(payload []byte) message {
 
 // describeSIP reads what matters here: the first line, CSeq, the addresses in
 // the top Via, the Contact and the session description. The message may be as
-// broken as it likes.
+// broken as it likes, its line ends too.
 func describeSIP(payload []byte) (message, bool) {
-	head, body, _ := strings.Cut(strings.ReplaceAll(string(payload), "\r\n", "\n"), "\n\n")
-	lines := strings.Split(head, "\n")
-	headers := map[string]string{}
-	for _, line := range lines[1:] {
-		name, value, ok := strings.Cut(line, ":")
-		name = headerName(name)
-		if _, have := headers[name]; ok && !have {
-			headers[name] = strings.TrimSpace(value)
-		}
+	if !bytes.Contains(payload, []byte("\r\n")) {
+		payload = bytes.ReplaceAll(payload, []byte("\n"), []byte("\r\n"))
 	}
-	m := message{kind: sipMessage}
-	words := strings.SplitN(lines[0], " ", 3)
-	switch {
-	case len(words) == 3 && words[0] == "SIP/2.0":
-		method := headers["cseq"]
-		if i := strings.LastIndexByte(method, ' '); i >= 0 {
-			method = method[i+1:]
-		}
-		m.label = fmt.Sprintf("%s %s (%s)", words[1], words[2], method)
-		m.short = fmt.Sprintf("%s (%s)", words[1], method)
-	case len(words) == 3 && strings.HasPrefix(words[2], "SIP/"):
-		m.label, m.short = words[0], words[0]
-	default:
+	p, ok := sipmsg.Peek(payload)
+	if !ok {
 		return message{}, false
 	}
-	m.note = sipNote(words, headers, body)
-	return m, true
-}
-
-// headerName expands the compact forms (RFC 3261 §7.3.3) of the headers used here.
-func headerName(name string) string {
-	name = strings.ToLower(strings.TrimSpace(name))
-	switch name {
-	case "v":
-		return "via"
-	case "m":
-		return "contact"
+	m := message{kind: sipMessage, label: p.Method, short: p.Method, note: sipNote(&p)}
+	if p.Status != 0 {
+		m.label = fmt.Sprintf("%d %s (%s)", p.Status, p.Reason, p.CSeq.Method)
+		m.short = fmt.Sprintf("%d (%s)", p.Status, p.CSeq.Method)
 	}
-	return name
+	return m, true
 }
 
 // sipNote names the addresses by which the other side will answer: in a request
 // the top Via and, if it makes a dialog or a binding, the Contact; in both the
 // media address.
-func sipNote(first []string, headers map[string]string, body string) string {
+func sipNote(p *sipmsg.Brief) string {
 	var parts []string
-	response := first[0] == "SIP/2.0"
-	method := headers["cseq"]
-	if !response {
-		if via := headers["via"]; via != "" {
-			parts = append(parts, "Via "+viaAddress(via))
+	if p.Status == 0 {
+		if p.Via != "" {
+			parts = append(parts, "Via "+viaAddress(p.Via))
 		}
-		if first[0] != "REGISTER" {
-			parts = append(parts, "to "+addressOf(first[1]))
+		if p.Method != "REGISTER" {
+			parts = append(parts, "to "+addressOf(p.URI))
 		}
 	}
-	makes := strings.HasSuffix(method, "INVITE") || strings.HasSuffix(method, "REGISTER")
-	if contact := headers["contact"]; contact != "" && makes && (!response || strings.HasPrefix(first[1], "2")) {
-		parts = append(parts, "Contact "+addressOf(contact))
+	makes := p.Names() == "INVITE" || p.Names() == "REGISTER"
+	if p.Contact != "" && makes && p.Status < 300 && (p.Status == 0 || p.Status >= 200) {
+		parts = append(parts, "Contact "+addressOf(p.Contact))
 	}
-	if media := mediaAddress(body); media != "" {
+	if media := mediaAddress(p.Body); media != "" {
 		parts = append(parts, "media "+media)
 	}
 	return strings.Join(parts, ", ")
 }
 
-// viaAddress is sent-by, with the parameters that bear on NATs.
+// viaAddress is sent-by, with the parameters that bear on NATs, or all of a Via that
+// makes no sense.
 func viaAddress(via string) string {
-	via, _, _ = strings.Cut(via, ",")
-	params := strings.Split(via, ";")
-	fields := strings.Fields(params[0])
-	if len(fields) == 0 {
-		return "?"
+	v, ok := sipmsg.ParseVia(via)
+	if !ok {
+		return via
 	}
-	text := fields[len(fields)-1]
-	for _, p := range params[1:] {
+	text := v.SentBy
+	for p := range strings.SplitSeq(v.Params, ";") {
 		p = strings.TrimSpace(p)
 		if p == "rport" || strings.HasPrefix(p, "rport=") || strings.HasPrefix(p, "received=") {
 			text += ";" + p
@@ -202,26 +172,24 @@ func viaAddress(via string) string {
 	return text
 }
 
-// addressOf is host and port of a URI, and an alias if there is one.
-func addressOf(uri string) string {
-	if i := strings.IndexByte(uri, '<'); i >= 0 {
-		uri, _, _ = strings.Cut(uri[i+1:], ">")
+// addressOf is host and port of a URI, and an alias if there is one. Without brackets
+// parameters are taken for the URI's.
+func addressOf(value string) string {
+	if uri, _, _, ok := sipmsg.SplitAddress(value); ok && strings.Contains(value, "<") {
+		value = uri
 	}
-	uri, params, _ := strings.Cut(uri, ";")
-	text := uri[strings.IndexByte(uri, '@')+1:]
-	text = strings.TrimPrefix(text, "sip:")
-	for p := range strings.SplitSeq(params, ";") {
-		if strings.HasPrefix(p, "alias=") {
-			text += ";" + p
-		}
+	uri, params, _ := strings.Cut(value, ";")
+	text := strings.TrimPrefix(uri[strings.IndexByte(uri, '@')+1:], "sip:")
+	if alias, ok := sipmsg.Param(params, "alias"); ok {
+		text += ";alias=" + alias
 	}
 	return text
 }
 
 // mediaAddress is the address and port of the first stream of an SDP body.
-func mediaAddress(body string) string {
+func mediaAddress(body []byte) string {
 	host, port := "", ""
-	for line := range strings.SplitSeq(body, "\n") {
+	for line := range strings.Lines(string(body)) {
 		switch {
 		case strings.HasPrefix(line, "c=IN IP"):
 			if f := strings.Fields(line); len(f) == 3 {

@@ -11,6 +11,7 @@ import (
 	"github.com/pion/rtp"
 	"github.com/pion/stun/v3"
 
+	"github.com/natproof/natproof/internal/sipmsg"
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/vnet"
 )
@@ -75,20 +76,19 @@ func (n *normalizer) payload(e vnet.Event) (what, content string) {
 	return n.datagram(e.Payload)
 }
 
-// datagram tells protocols apart as describe does (RFC 7983 §7, RFC 5761 §4), but takes a
-// classic STUN message, which has no magic cookie (RFC 3489 §11.1), for STUN too.
+// datagram tells protocols apart as describe does, but takes a classic STUN message, which
+// has no magic cookie (RFC 3489 §11.1), for STUN too.
 func (n *normalizer) datagram(b []byte) (what, content string) {
-	switch {
-	case len(b) == 0:
+	switch kind := sipmsg.KindOf(b); {
+	case kind == sipmsg.Empty:
 		return "empty", ""
-	case isSTUN(b):
+	case kind == sipmsg.STUN, kind == sipmsg.ClassicSTUN:
 		return n.stun(b)
-	case b[0] >= 128 && b[0] <= 191 && len(b) >= 8:
-		if b[1] >= 192 && b[1] <= 223 {
-			return n.rtcp(b)
-		}
+	case kind == sipmsg.RTCP:
+		return n.rtcp(b)
+	case kind == sipmsg.RTP:
 		return n.rtp(b)
-	case len(bytes.Trim(b, "\r\n\x00")) == 0:
+	case kind == sipmsg.Keepalive:
 		return "keepalive", string(b)
 	case b[0] >= 'A' && b[0] <= 'Z':
 		text := n.sip(string(b))
@@ -137,12 +137,6 @@ func (n *normalizer) sip(text string) string {
 }
 
 const stunHeader = 20
-
-// isSTUN is the check of RFC 8489 §6.3 but for the cookie: two zero bits, and a length that
-// is the packet's.
-func isSTUN(b []byte) bool {
-	return len(b) >= stunHeader && b[0] < 4 && len(b)%4 == 0 && int(binary.BigEndian.Uint16(b[2:]))+stunHeader == len(b)
-}
 
 // stunSecrets are attributes drawn at random or made with what is: the name of the kind,
 // or "" for what only proves the rest (RFC 8489 §14.5 to §14.7).

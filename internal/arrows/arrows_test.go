@@ -39,7 +39,7 @@ var may = map[string][]string{
 	"scenarios/wire":    {"internal/sipmsg", "vnet", "natmodels", "scenarios/cell"},
 	"scenarios/stage":   {"vnet", "ua", "servers/", "media", "natmodels", "scenarios/cell", "scenarios/theory", "scenarios/wire"},
 	"scenarios/flows":   {"scenarios/cell", "scenarios/theory", "scenarios/wire", "scenarios/stage"},
-	"report":            {"scenarios", "internal/sipmsg", "vnet", "natmodels", "github.com/emiago/sipgo", "github.com/pion/"},
+	"report":            {"scenarios", "internal/sipmsg", "vnet", "natmodels", "github.com/pion/"},
 	"cmd/natproof":      {"report", "scenarios", "calibrate", "natmodels", "discover", "stunclient", "github.com/spf13/", "golang.org/x/term"},
 	"specs":             {"report", "scenarios", "github.com/onsi/ginkgo/"},
 	"examples/plain":    {"bubble", "natmodels", "vnet", "scenarios", "github.com/emiago/sipgo"},
