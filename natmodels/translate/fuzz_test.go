@@ -106,8 +106,15 @@ func cured(m natmodels.Model, place natmodels.Place) natmodels.Model {
 		}
 		for _, e := range err.(interface{ Unwrap() []error }).Unwrap() {
 			var problem *natmodels.ConfigError
-			if errors.As(e, &problem) {
-				if next, err := m.With(problem.Setting, "default"); err == nil {
+			if !errors.As(e, &problem) {
+				continue
+			}
+			cure := []string{problem.Setting}
+			if problem.Setting == "step" { // sequential ports need one
+				cure = append(cure, "ports")
+			}
+			for _, setting := range cure {
+				if next, err := m.With(setting, "default"); err == nil {
 					m = next
 				}
 			}
