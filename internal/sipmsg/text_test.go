@@ -68,6 +68,9 @@ func TestURIs(t *testing.T) {
 		if got != want {
 			t.Errorf("%q: %q, want %q (%+v)", s, got, want, u)
 		}
+		if ok && !IsSIP(&u) && u.String() != s { // a dialog repeats it (RFC 3261 §12.2.1.1)
+			t.Errorf("%q is written %q", s, u.String())
+		}
 	}
 }
 

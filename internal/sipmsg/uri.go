@@ -12,8 +12,8 @@ import (
 // DefaultPort is the registered port of SIP over UDP (RFC 3261 §19.1.2).
 const DefaultPort = 5060
 
-// ParseURI parses a URI and refuses what the library lets through but nobody can route. A
-// URI that is not SIP's has its scheme and nothing else.
+// ParseURI parses a URI and refuses what the library lets through but nobody can route. Of a
+// URI that is not SIP's what follows the scheme is left as it is.
 func ParseURI(s string) (sip.Uri, bool) {
 	var u sip.Uri
 	scheme, rest, _ := strings.Cut(s, ":")
@@ -22,7 +22,8 @@ func ParseURI(s string) (sip.Uri, bool) {
 	}
 	err := sip.ParseUri(s, &u)
 	if u.Scheme == "" { // sipgo knows no scheme with a digit, plus, minus or dot
-		return sip.Uri{Scheme: strings.ToLower(scheme)}, true
+		err = sip.ParseUri("x:"+rest, &u)
+		u.Scheme = strings.ToLower(scheme)
 	}
 	return u, err == nil && (!IsSIP(&u) || validHost(u.Host) && u.Port >= 0 && u.Port <= 65535)
 }

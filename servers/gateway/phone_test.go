@@ -12,6 +12,7 @@ import (
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/natproof/natproof/internal/memnet"
+	"github.com/natproof/natproof/internal/sipmsg"
 	"github.com/natproof/natproof/media"
 	"github.com/natproof/natproof/servers/gateway"
 )
@@ -73,7 +74,7 @@ func newPhone(t *testing.T, n *memnet.Net, at string) *phone {
 		contact: "<sip:alice@" + at + ">", cseq: 1, via: ";rport",
 	}
 	go func() {
-		buf := make([]byte, 4096)
+		buf := make([]byte, 65535)
 		for {
 			n, _, err := p.conn.ReadFrom(buf)
 			if err != nil {
@@ -92,13 +93,22 @@ func newPhone(t *testing.T, n *memnet.Net, at string) *phone {
 	return p
 }
 
-// read parses what the gateway sent. A refusal repeats fields of its request, however
-// garbled (RFC 3261 §8.2.6.2): of one that does not parse only the first line is used, and
-// no line may be broken.
+// read parses what the gateway sent. It repeats fields of the requests it got: those that
+// sipgo does not understand must be sound all the same. A refusal repeats them however
+// garbled (RFC 3261 §8.2.6.2): of one that does not parse only the first line is used, and no
+// line may be broken.
 func read(b []byte) (sip.Message, error) {
 	m, err := sip.ParseMessage(b)
 	if err == nil {
 		return m, nil
+	}
+	switch m, _ := sipmsg.Read(b, ap(gwSIP), false); m := m.(type) {
+	case *sipmsg.Response:
+		return m.Response, nil
+	case *sipmsg.Request:
+		if m.Fault == nil {
+			return m.Request, nil
+		}
 	}
 	head, _, whole := strings.Cut(string(b), "\r\n\r\n")
 	line, fields, _ := strings.Cut(head, "\r\n")
