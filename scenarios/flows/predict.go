@@ -10,13 +10,13 @@ import (
 	"github.com/natproof/natproof/scenarios/wire"
 )
 
-// Network is the cell as theory sees it, with those phones at its ends.
+// Network is the cell of a flow as theory sees it, with those phones at its ends.
 func Network(c cell.Cell, phones stage.Phones) (*theory.Network, error) {
 	alg, err := c.SIPALG()
 	if err != nil {
 		return nil, err
 	}
-	cfg := theory.Config{Policy: c.Registrar, Rport: true, ALG: alg, Forwards: c.PortManager == cell.ManagerStatic}
+	cfg := theory.Config{Policy: c.Registrar, Rport: true, ALG: alg, Forwards: c.PortManager == cell.ManagerStatic, Caller: Of(c).Caller}
 	for side, to := range map[cell.Side]*theory.End{cell.A: &cfg.A, cell.B: &cfg.B} {
 		*to = theory.End{Side: side, Host: c.Host(side)}
 		if to.NAT, err = c.Behavior(side); err != nil {

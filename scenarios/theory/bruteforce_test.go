@@ -1,6 +1,7 @@
 package theory_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/natproof/natproof/natmodels"
@@ -222,17 +223,15 @@ func expectedSteps(c cell.Cell, a, b signallingPlay) map[cell.Step]cell.Cause {
 			put(s, "", cell.RuleNotSent)
 		}
 	}
-	box, rule := a.response()
-	put(flows.RegisterResponse(cell.A), box, rule)
-	caller, callee := a, b
-	switch c.Flow {
-	case flows.Call:
-		box, rule = b.response()
-		put(flows.RegisterResponse(cell.B), box, rule)
-	case flows.Register:
-		caller, callee = b, a
+	ends := map[cell.Side]signallingPlay{cell.A: a, cell.B: b}
+	for side, x := range ends {
+		if has(c, flows.RegisterResponse(side)) {
+			box, rule := x.response()
+			put(flows.RegisterResponse(side), box, rule)
+		}
 	}
-	box, rule = callee.request()
+	caller, callee := ends[flows.Of(c).Caller], ends[flows.Of(c).Caller.Other()]
+	box, rule := callee.request()
 	if !put(flows.Invite, box, rule) {
 		skip(flows.FinalResponse, flows.Ack, flows.Bye)
 		return steps
@@ -246,6 +245,10 @@ func expectedSteps(c cell.Cell, a, b signallingPlay) map[cell.Step]cell.Cause {
 	put(flows.Ack, box, rule)
 	put(flows.Bye, box, rule)
 	return steps
+}
+
+func has(c cell.Cell, step cell.Step) bool {
+	return slices.ContainsFunc(flows.Of(c).Steps, func(s flows.Step) bool { return s.Step == step })
 }
 
 func withPorts(t *testing.T, c cell.Cell, side cell.Side, preserve bool) natmodels.Behavior {

@@ -44,11 +44,13 @@ func (n *Network) Stream(part cell.Part, from cell.Side) Answer {
 	if part == cell.RTCP {
 		s, what = stream{message: "RTCP", rtcp: true}, announcedRTCP
 	}
-	a, b := s.met(n.a.announcing(what), n.b.announcing(what))
-	if from == cell.A {
-		return s.predict(a, b)
+	x, y := n.end(from).announcing(what), n.end(from.Other()).announcing(what)
+	if from == n.caller {
+		x = s.met(x, y)
+	} else {
+		y = s.met(y, x)
 	}
-	return s.predict(b, a)
+	return s.predict(x, y)
 }
 
 // silent says whether the end sends none.
@@ -59,15 +61,15 @@ func (s stream) silent(e end) bool {
 	return e.traits.Silent
 }
 
-// met is what becomes of the two ends when the callee b, who has both descriptions first,
-// sends before the caller a does. A NAT that keeps an entry of its own for what comes
-// unasked does not give the port away again towards the same remote endpoint: what a
-// sends there leaves from another port, as with address- and port-dependent mapping.
-func (s stream) met(a, b end) (end, end) {
-	if a.open && !a.local && !s.silent(b) && b.mapping == natmodels.EndpointIndependent {
-		a.early, a.mapping, a.scope = true, natmodels.AddressAndPortDependent, natmodels.PerMapping
+// met is what becomes of the caller when the callee, who has both descriptions first,
+// sends before the caller does. A NAT that keeps an entry of its own for what comes
+// unasked does not give the port away again towards the same remote endpoint: what the
+// caller sends there leaves from another port, as with address- and port-dependent mapping.
+func (s stream) met(caller, callee end) end {
+	if caller.open && !caller.local && !s.silent(callee) && callee.mapping == natmodels.EndpointIndependent {
+		caller.early, caller.mapping, caller.scope = true, natmodels.AddressAndPortDependent, natmodels.PerMapping
 	}
-	return a, b
+	return caller
 }
 
 // predict says whether what x sends is received by y.

@@ -1,6 +1,7 @@
 package theory
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -22,9 +23,10 @@ type End struct {
 
 // Network is what the questions are asked about.
 type Network struct {
-	proxy cell.Registrar
-	rport bool
-	a, b  end
+	proxy  cell.Registrar
+	rport  bool
+	caller cell.Side
+	a, b   end
 }
 
 // Config says what a network is made of.
@@ -34,11 +36,12 @@ type Config struct {
 	Rport    bool           // the proxy grants RFC 3581 to who asks
 	ALG      *sipalg.ALG    // in every NAT; nil is none
 	Forwards bool           // NATs forward the ports of the ends
+	Caller   cell.Side      // who is the last to have both session descriptions; empty is a
 }
 
 // New makes a network, unless theory has nothing to say about it.
 func New(cfg Config) (*Network, error) {
-	n := &Network{proxy: cfg.Policy, rport: cfg.Rport}
+	n := &Network{proxy: cfg.Policy, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A)}
 	for _, x := range []struct {
 		to   *end
 		from End
