@@ -73,7 +73,7 @@ func TestParseIDRefuses(t *testing.T) {
 		"call":                                 "flow/port-manager",
 		"call[a=none,b=none]":                  "flow/port-manager",
 		"call/stun[a=none,b=none":              "flow/port-manager",
-		"fax/stun[a=none]":                     "register, call, pc-to-phone",
+		"fax/stun[a=none]":                     "valid: register, call, ",
 		"call/upnp[a=none,b=none]":             "local, static, stun",
 		"call/stun[a=none]":                    "must be named",
 		"call/stun[]":                          "key=value",

@@ -106,7 +106,7 @@ func TestPlanRefuses(t *testing.T) {
 		choice cell.Choice
 		want   string
 	}{
-		{"an unknown flow", cell.Choice{"flow": {"fax"}}, `unknown flow "fax" (valid: register, call, pc-to-phone)`},
+		{"an unknown flow", cell.Choice{"flow": {"fax"}}, `unknown flow "fax" (valid: register, call, `},
 		{"an unknown key", cell.Choice{"colour": {"red"}}, `unknown axis "colour" (valid: flow, a, b, port-manager, registrar, rport, latch, strict, silent, filter-scope, alg)`},
 		{"a key written wrong", cell.Choice{"latsh": {"a"}}, `unknown axis "latsh" (did you mean latch?`},
 		{"of several the first", cell.Choice{"z": {"1"}, "y": {"1"}, "x": {"1"}, "w": {"1"}}, `unknown axis "w"`},
