@@ -23,7 +23,9 @@ func TestABacklogIsHeldOnce(t *testing.T) {
 			from.WriteTo(nil, to.LocalAddr())
 		}
 		time.Sleep(time.Second)
+		lab.core.Lock()
 		held = lab.nextWait
+		lab.core.Unlock()
 	})
 	if err != nil || held != n-1 {
 		t.Errorf("%d packets to one host were held %d times: %v", n, held, err)
