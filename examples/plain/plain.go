@@ -9,6 +9,7 @@ import (
 
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
+	"github.com/natproof/natproof/bubble"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/stage"
 )
@@ -32,7 +33,7 @@ func start(s stage.Setup) (stage.Endpoint, error) {
 	if p.Audio, err = s.Audio(); err != nil {
 		return nil, err
 	}
-	p.ua, _ = sipgo.NewUA(sipgo.WithUserAgent(string(s.Side)), sipgo.WithUserAgentHostname(cell.Domain))
+	p.ua, _ = sipgo.NewUA(sipgo.WithUserAgent(string(s.Side)), sipgo.WithUserAgentHostname(cell.Domain), sipgo.WithUserAgentDNSResolver(bubble.NoDNS))
 	server, _ := sipgo.NewServer(p.ua)
 	p.dialogs.Client, _ = sipgo.NewClient(p.ua, sipgo.WithClientConnectionAddr(conn.LocalAddr().String()))
 	p.dialogs.ContactHDR.Address = sip.Uri{Scheme: "sip", User: string(s.Side), Host: s.Host.Addr().String(), Port: int(s.SIPPort)}
@@ -43,7 +44,7 @@ func start(s stage.Setup) (stage.Endpoint, error) {
 		}
 	})
 	server.OnAck(func(req *sip.Request, tx sip.ServerTransaction) { _ = answers.ReadAck(req, tx) })
-	server.OnBye(func(req *sip.Request, tx sip.ServerTransaction) { _ = answers.ReadBye(req, tx) })
+	server.OnBye(func(req *sip.Request, tx sip.ServerTransaction) { _ = answers.ReadBye(req, tx); p.Audio.Close() })
 	go server.ServeUDP(conn)
 	for p.ua.TransportLayer().Pool("udp").Size() == 0 { // sipgo cannot send before it reads
 		time.Sleep(time.Millisecond)
@@ -55,7 +56,7 @@ func start(s stage.Setup) (stage.Endpoint, error) {
 func (p *phone) request(method sip.RequestMethod, uri string) *sip.Request {
 	req := sip.NewRequest(method, sip.Uri{})
 	_ = sip.ParseUri(uri, &req.Recipient)
-	req.SetDestination(p.Proxy.String())
+	req.AppendHeader(sip.NewHeader("Route", "<sip:"+p.Proxy.String()+";lr>")) // all that the request needs, a CANCEL too, goes there
 	req.AppendHeader(&p.dialogs.ContactHDR)
 	return req
 }
@@ -79,7 +80,7 @@ func (p *phone) Call(ctx context.Context, target string) (stage.Call, error) {
 		return nil, stage.Unanswered(err)
 	}
 	_ = p.Talk(call.InviteResponse.Body())
-	return stage.CallFunc(call.Bye), call.Ack(ctx)
+	return stage.CallFunc(func(ctx context.Context) error { p.Audio.Close(); return call.Bye(ctx) }), call.Ack(ctx)
 }
 
 func (p *phone) Close() error {

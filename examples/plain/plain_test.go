@@ -69,3 +69,9 @@ func TestNotThisPhone(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// Nobody answers, the caller loses patience, and its CANCEL needs no DNS.
+func TestNeverAnswered(t *testing.T) {
+	cells := plan(t, cell.Choice{"flow": {"call"}, "a": {"linux-masquerade"}, "b": {"eim-apdf", "symmetric"}})
+	specs.Matrix(t, cells, both)
+}

@@ -2,6 +2,7 @@ package stage
 
 import (
 	"net/netip"
+	"sync"
 
 	"github.com/natproof/natproof/media"
 	"github.com/natproof/natproof/scenarios/cell"
@@ -16,6 +17,8 @@ type Audio struct {
 	conns  [2]*vnet.Conn
 	silent bool
 	seed   uint64
+
+	mu     sync.Mutex
 	stream *media.Stream
 }
 
@@ -35,12 +38,16 @@ func (s Setup) Audio() (*Audio, error) {
 // Describe is the session description of its end, an offer or an answer.
 func (a *Audio) Describe() []byte { return media.Marshal(media.Description{RTP: a.at}) }
 
-// Talk sends to, and listens to, whoever wrote the session description, from now to Close.
+// Talk sends to, and listens to, whoever wrote the session description, from now to Close or
+// the next Talk.
 func (a *Audio) Talk(description []byte) error {
 	there, err := media.Parse(description)
 	if err != nil {
 		return err
 	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.hush()
 	a.stream, err = media.New(media.Config{RTP: a.conns[0], RTCP: a.conns[1], Seed: a.seed, Silent: a.silent})
 	if err != nil {
 		return err
@@ -48,10 +55,17 @@ func (a *Audio) Talk(description []byte) error {
 	return a.stream.Start(there.RTP, there.RTCP)
 }
 
-// Close ends it. The lab closes the sockets.
+// Close ends it, if it runs. The lab closes the sockets.
 func (a *Audio) Close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.hush()
+}
+
+func (a *Audio) hush() {
 	if a.stream != nil {
 		a.stream.Close()
+		a.stream = nil
 	}
 }
 
