@@ -22,10 +22,10 @@ func (c *Client) incoming(tx *serverTx) {
 		c.decline(tx, Refusal{Code: sip.StatusLoopDetected})
 		return
 	case refusal != nil:
-		c.decline(tx, *refusal)
+		c.refuse(tx, *refusal)
 		return
 	case !ok: // RFC 3261 section 8.1.1.8
-		c.decline(tx, Refusal{Code: sip.StatusBadRequest, Reason: "Missing Contact"})
+		c.refuse(tx, Refusal{Code: sip.StatusBadRequest, Reason: "Missing Contact"})
 		return
 	case c.cfg.OnEvent == nil:
 		tx.reply(sip.StatusTemporarilyUnavailable, "Temporarily Unavailable", c.server()...)
@@ -43,15 +43,6 @@ func (c *Client) incoming(tx *serverTx) {
 	}
 	c.emit(SessionEvent{Session: s, State: Incoming})
 	s.expire()
-}
-
-// refuse answers a request that is not as it should be.
-func (c *Client) refuse(tx *serverTx, code int, reason string, headers ...sip.Header) {
-	if !tx.refused {
-		tx.refused = true
-		c.ctr.badRequests.Add(1)
-	}
-	tx.reply(code, reason, append(c.server(), headers...)...)
 }
 
 // profileFor finds the profile that a request is for: the one with the user of its URI.

@@ -140,7 +140,7 @@ func (s *Session) newInvite(target sip.Uri, sdp []byte) (*sip.Request, path) {
 	req := newRequest(sip.INVITE, target, s.ends, s.localSeq, p, nil)
 	req.AppendHeader(p.contact(s.user()))
 	req.AppendHeader(sip.NewHeader("Allow", s.c.cfg.methods()))
-	setBody(req, "application/sdp", sdp)
+	setBody(req, sdpType, sdp)
 	return req, p
 }
 

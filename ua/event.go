@@ -7,7 +7,7 @@ import (
 )
 
 // Event is what a client tells its user: RegistrationEvent, SessionEvent, MediaEvent,
-// MappingEvent, KeepAliveEvent, DiscardEvent, UnsentEvent, MessageEvent or SocketEvent.
+// MappingEvent, KeepAliveEvent, DiscardEvent, UnsentEvent, SocketEvent or MessageEvent.
 type Event interface{ event() }
 
 // RegistrationEvent is a change of a profile's registration.
@@ -95,6 +95,13 @@ type UnsentEvent struct {
 	Err            error
 }
 
+// SocketEvent is a SIP socket that is broken: it was closed by somebody else, or could not be
+// read 16 times in a row. It is not read any more, so nothing that comes there is heard.
+type SocketEvent struct {
+	Local netip.AddrPort
+	Err   error
+}
+
 // MessageEvent is a MESSAGE (RFC 3428) that arrived and was answered 200.
 type MessageEvent struct {
 	From, To    string // URIs
@@ -110,6 +117,7 @@ func (MappingEvent) event()      {}
 func (KeepAliveEvent) event()    {}
 func (DiscardEvent) event()      {}
 func (UnsentEvent) event()       {}
+func (SocketEvent) event()       {}
 func (MessageEvent) event()      {}
 
 // name looks a state up in a list of names.

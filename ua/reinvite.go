@@ -17,7 +17,7 @@ import (
 func (s *Session) gotReinvite(tx *serverTx) {
 	offer, refusal := s.c.readOffer(tx.req)
 	if refusal != nil {
-		s.c.decline(tx, *refusal)
+		s.c.refuse(tx, *refusal)
 		return
 	}
 	if !s.inOrder(tx.req) {
@@ -61,7 +61,7 @@ func (s *Session) renegotiate(ctx context.Context, tx *serverTx, offer *media.De
 	case s.life.Err() != nil: // a BYE came first (RFC 3261 section 15.1.2)
 		tx.reply(sip.StatusRequestTerminated, "Request Terminated", s.c.server()...)
 	case errors.Is(err, ErrMedia):
-		s.c.decline(tx, *s.c.refusalOf(err))
+		s.c.refuse(tx, *s.c.refusalOf(err))
 	default: // the call goes on as it was (RFC 3261 section 14.2)
 		s.c.log.Warn("re-INVITE", "error", err)
 		tx.reply(sip.StatusInternalServerError, "Server Internal Error", s.c.server()...)
@@ -184,7 +184,7 @@ func (s *Session) renewOnce(ctx context.Context, hold bool) error {
 		return err
 	}
 	req.AppendHeader(p.contact(s.user()))
-	setBody(req, "application/sdp", media.Marshal(local))
+	setBody(req, sdpType, media.Marshal(local))
 	res, req, _, err := s.invite2xx(ctx, req, p, dst)
 	if err != nil {
 		return err

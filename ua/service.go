@@ -120,15 +120,18 @@ func (c *Client) admit(tx *serverTx) *Refusal {
 	return r
 }
 
-// decline sends a refusal. What was wrong with the request itself is counted.
-func (c *Client) decline(tx *serverTx, r Refusal) {
-	switch r.Code {
-	case sip.StatusBadRequest, sip.StatusMethodNotAllowed, sip.StatusNotAcceptable, sip.StatusUnsupportedMediaType,
-		statusUnsupportedURIScheme, sip.StatusBadExtension, sip.StatusNotAcceptableHere:
-		c.refuse(tx, r.Code, r.reason(), r.headers()...)
-	default:
-		tx.reply(r.Code, r.reason(), append(c.server(), r.headers()...)...)
+// refuse answers a request that is not as it should be.
+func (c *Client) refuse(tx *serverTx, r Refusal) {
+	if !tx.refused {
+		tx.refused = true
+		c.ctr.badRequests.Add(1)
 	}
+	c.decline(tx, r)
+}
+
+// decline sends a refusal of a request that is as it should be.
+func (c *Client) decline(tx *serverTx, r Refusal) {
+	tx.reply(r.Code, r.reason(), append(c.server(), r.headers()...)...)
 }
 
 // statusUnsupportedURIScheme has another name in sipgo: that of HTTP's 416.
@@ -155,9 +158,11 @@ func (c *Client) gotOptions(tx *serverTx) {
 		sip.NewHeader("Allow", c.cfg.methods()), sip.NewHeader("Accept", sdpType),
 		sip.NewHeader("Accept-Encoding", "identity"), sip.NewHeader("Supported", ""),
 	}
-	if r := c.admit(tx); r != nil && !tx.inDialog {
-		tx.reply(r.Code, r.reason(), append(append(c.server(), r.headers()...), capabilities...)...)
-		return
+	if !tx.inDialog {
+		if r := c.admit(tx); r != nil {
+			tx.reply(r.Code, r.reason(), append(append(c.server(), r.headers()...), capabilities...)...)
+			return
+		}
 	}
 	tx.reply(sip.StatusOK, "OK", append(c.server(), capabilities...)...)
 }

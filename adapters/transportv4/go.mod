@@ -1,6 +1,6 @@
 module github.com/natproof/natproof/adapters/transportv4
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/natproof/natproof v0.0.0

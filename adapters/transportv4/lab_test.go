@@ -9,6 +9,7 @@ import (
 
 	"github.com/natproof/natproof/bubble"
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/servers/stun"
 	"github.com/natproof/natproof/vnet"
 )
@@ -61,12 +62,12 @@ func (w *world) build(natA, natB string) (err error) {
 
 // home puts a host behind a NAT with 10 ms to the internet.
 func (w *world) home(name, preset string, external netip.Addr, inside netip.Prefix) (*vnet.Host, error) {
-	nat, err := natmodels.Preset(preset)
+	nat, err := catalogue.Lookup(preset)
 	if err != nil {
 		return nil, err
 	}
-	nat.External, nat.Seed = []netip.Addr{external}, 1
-	gw, err := w.lab.Internet().AddGateway("nat-"+name, vnet.GatewayConfig{NAT: nat, Link: vnet.LinkConfig{Latency: 10 * time.Millisecond}})
+	place := natmodels.Place{External: []netip.Addr{external}, Seed: 1}
+	gw, err := w.lab.Internet().AddGateway("nat-"+name, vnet.GatewayConfig{NAT: nat, Place: place, Link: vnet.LinkConfig{Latency: 10 * time.Millisecond}})
 	if err != nil {
 		return nil, err
 	}

@@ -125,7 +125,7 @@ func TestErrors(t *testing.T) {
 		{"canceled", context.Canceled, nil, func(n transport.Net) (any, error) {
 			return n.CreateListenConfig(nil).ListenPacket(gone, "udp4", ":0")
 		}},
-		{"unknown network", net.UnknownNetworkError("udp6"), nil, func(n transport.Net) (any, error) { return n.ListenUDP("udp6", nil) }},
+		{"unknown network", net.UnknownNetworkError("udp5"), nil, func(n transport.Net) (any, error) { return n.ListenUDP("udp5", nil) }},
 		{"somebody else's address", syscall.EADDRNOTAVAIL, nil, func(n transport.Net) (any, error) { return n.ListenPacket("udp4", "10.0.0.3:0") }},
 		{"InterfaceByName", transport.ErrInterfaceNotFound, v3.ErrInterfaceNotFound, func(n transport.Net) (any, error) { return n.InterfaceByName("wlan0") }},
 		{"InterfaceByIndex", transport.ErrInterfaceNotFound, v3.ErrInterfaceNotFound, func(n transport.Net) (any, error) { return n.InterfaceByIndex(99) }},

@@ -11,6 +11,7 @@ import (
 
 	"github.com/natproof/natproof/bubble"
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/servers/gateway"
 	"github.com/natproof/natproof/ua"
 	"github.com/natproof/natproof/vnet"
@@ -21,9 +22,8 @@ func world(t *testing.T, preset string) (public, home *vnet.Host, done func()) {
 	t.Helper()
 	lab := must(vnet.New(vnet.Config{Seed: 1}))(t)
 	site := must(lab.Internet().AddSite("public", vnet.SiteConfig{Prefix: netip.MustParsePrefix("203.0.113.0/24")}))(t)
-	nat := must(natmodels.Preset(preset))(t)
-	nat.External = []netip.Addr{netip.MustParseAddr("198.51.100.1")}
-	gw := must(lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: nat}))(t)
+	nat := must(catalogue.Lookup(preset))(t)
+	gw := must(lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: nat, Place: natmodels.Place{External: []netip.Addr{netip.MustParseAddr("198.51.100.1")}}}))(t)
 	inside := must(gw.Inside().AddSite("home", vnet.SiteConfig{Prefix: netip.MustParsePrefix("10.0.0.0/24")}))(t)
 	return must(site.AddHost("far"))(t), must(inside.AddHost("near"))(t), func() { _ = lab.Close() }
 }

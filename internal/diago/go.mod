@@ -1,6 +1,6 @@
 module github.com/natproof/natproof/internal/diago
 
-go 1.26
+go 1.26.0
 
 require (
 	github.com/emiago/diago v0.42.1

@@ -109,6 +109,9 @@ func TestFaults(t *testing.T) {
 		if r.ReplyTo != from || !r.Answerable() {
 			t.Errorf("answered to %v\n%s", r.ReplyTo, text)
 		}
+		if res := string(r.Respond(400, "", "", nil)); strings.ContainsAny(strings.ReplaceAll(res, "\r\n", ""), "\r\n") {
+			t.Errorf("answered by a torn %q", res)
+		}
 	}
 }
 

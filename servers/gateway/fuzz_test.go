@@ -16,8 +16,9 @@ import (
 )
 
 // FuzzDatagram gives a gateway with one call up a datagram, twice, with TAG and BRANCH in it
-// replaced by those of the call. Each datagram has one outcome. What it sends is SIP, and to an ACK or a response it sends
-// no response; the call it had is there until somebody ends it; and it takes the next one.
+// replaced by those of the call. Each datagram has one outcome. What it sends is SIP, and to
+// an ACK or a response it sends no response; the call it had is there until somebody ends it;
+// and it takes the next one.
 func FuzzDatagram(f *testing.F) {
 	const from = "Via: SIP/2.0/UDP 198.51.100.7;branch=z9hG4bKx\r\nFrom: <sip:alice@example.com>;tag=a1\r\n"
 	inDialog := func(method, cseq, rest string) string {
