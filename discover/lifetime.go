@@ -257,11 +257,13 @@ func (p *pair) knock(ctx context.Context, pause time.Duration, x netip.AddrPort)
 	if paused = time.Since(start); paused-pause < time.Millisecond {
 		paused = pause
 	}
-	switch _, there, result, err := p.redirect(ctx, p.y.Load(), onX, x.Port()); {
+	switch mapped, there, result, err := p.redirect(ctx, p.y.Load(), onX, x.Port()); {
 	case err != nil:
 		return 0, NotKnown, err
 	case there:
 		return paused, Yes, nil
+	case result == answered && mapped == x:
+		return paused, No, nil // it is over, and the port is Y's by now
 	case result != silent:
 		p.note(BindingLifetime, "the server does not do RESPONSE-PORT any more")
 		return 0, NotKnown, nil
