@@ -35,6 +35,9 @@ func TestObserveFromTheWireAlone(t *testing.T) {
 		if (diff != "") != tells {
 			t.Errorf("%s: the run saw (-) and the wire alone shows (+):\n%s", id, diff)
 		}
+		if diff := cmp.Diff(r.Observed, Observe(c, r.Events, r.Told...), sameStep); diff != "" {
+			t.Errorf("%s: the run saw (-) and with what was told there is (+):\n%s", id, diff)
+		}
 	}
 }
 

@@ -43,7 +43,7 @@ func Devices() []string {
 // whether it arrives, and if not which box stops it by which rule. No phones are this
 // project's own.
 func Predict(c cell.Cell, phones stage.Phones) (cell.Outcome, error) {
-	if err := c.Validate(); err != nil {
+	if err := flows.Check(c); err != nil {
 		return cell.Outcome{}, err
 	}
 	c = c.Canonical()

@@ -7,6 +7,7 @@ import (
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/stage"
 	"github.com/natproof/natproof/scenarios/theory"
+	"github.com/natproof/natproof/scenarios/wire"
 	"github.com/natproof/natproof/vnet"
 )
 
@@ -23,6 +24,7 @@ type Result struct {
 	// With RunOptions.Trace only.
 	Events []vnet.Event
 	Boxes  []stage.Box // left to right: a's side, the servers, b's side
+	Told   []wire.Told // what endpoints and proxy told, for Observe
 }
 
 // Status is what a cell comes to.
@@ -65,12 +67,13 @@ type Surprise struct {
 }
 
 // Surprises are the steps whose fate, or whose cause of loss, differs from the
-// prediction, in the order of the flow. RTCP counts when it was judged.
+// prediction, in the order of the flow. What was not judged is none: a stream of a call that
+// was too short, or what only an endpoint could know, of one that does not tell.
 func (r Result) Surprises() []Surprise {
 	var all []Surprise
 	for _, p := range r.Predicted.Steps {
 		o, seen := r.Observed.Step(p.Step)
-		if !seen && (p.Step.Part == cell.RTCP) {
+		if !seen && (p.Step.IsStream() || p.Cause.Rule.OnlyTold()) {
 			continue
 		}
 		if o.Fate != p.Fate || p.Fate == cell.Lost && !o.Cause.Same(p.Cause) {

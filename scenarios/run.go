@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -30,14 +31,17 @@ type RunOptions struct {
 // Run plays one cell under virtual time and judges it. A context that has ended
 // keeps it from starting; a cell takes milliseconds.
 func Run(ctx context.Context, c cell.Cell, opts RunOptions) Result {
-	c = c.Canonical()
 	predicted, err := Predict(c, opts.Phones)
+	if err == nil && opts.MediaTime < 0 {
+		err = fmt.Errorf("scenarios: run: %v of media is less than nothing", opts.MediaTime)
+	}
 	if err == nil {
 		err = ctx.Err()
 	}
 	if err != nil {
 		return Result{Cell: c, Seed: opts.Seed, Predicted: predicted, Err: err}
 	}
+	c = c.Canonical()
 	p := &production{cell: c, flow: flows.Of(c), opts: opts.withDefaults(), tape: wire.NewTape()}
 	// Nothing of the outer context goes into the bubble: a goroutine that waits for
 	// something outside of it would stop virtual time.
@@ -45,9 +49,9 @@ func Run(ctx context.Context, c cell.Cell, opts RunOptions) Result {
 	if err = errors.Join(err, leak); err != nil {
 		return Result{Cell: c, Seed: opts.Seed, Predicted: predicted, Err: fmt.Errorf("scenarios: run %s: %w", c.ID(), err)}
 	}
-	r := Judge(c, opts.Seed, predicted, p.observe())
+	r := Judge(c, opts.Seed, predicted, p.observe(predicted))
 	if opts.Trace {
-		r.Events, r.Boxes = p.events, p.boxes
+		r.Events, r.Boxes, r.Told = p.events, p.boxes, p.everythingTold()
 	}
 	return r
 }
@@ -97,7 +101,9 @@ func (p *production) record(e vnet.Event) {
 func (p *production) tell(t wire.Told) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.told = append(p.told, t)
+	if !p.done {
+		p.told = append(p.told, t)
+	}
 }
 
 func (p *production) reached(method, box string) bool {
@@ -107,23 +113,24 @@ func (p *production) reached(method, box string) bool {
 }
 
 // run is everything that happens inside the bubble.
-func (p *production) run() error {
+func (p *production) run() (err error) {
 	lab, err := vnet.New(vnet.Config{Seed: p.opts.Seed, DiscardTrace: true, OnEvent: p.record})
 	if err != nil {
 		return err
 	}
 	p.stops = append(p.stops, lab.Close)
-	err = p.build(lab)
-	if err == nil {
-		err = p.flow.Play(context.Background(), p.play)
+	defer func() { // also when an endpoint panics: what it left running would hide why
+		for i := len(p.stops) - 1; i >= 0; i-- {
+			err = errors.Join(err, p.stops[i]())
+		}
+	}()
+	if err = p.build(lab); err == nil {
+		p.flow.Play(context.Background(), p.play)
 	}
 	time.Sleep(time.Second) // what is still on its way arrives
 	p.mu.Lock()
 	p.done = true
 	p.mu.Unlock()
-	for i := len(p.stops) - 1; i >= 0; i-- {
-		err = errors.Join(err, p.stops[i]())
-	}
 	return err
 }
 
@@ -174,6 +181,9 @@ func (p *production) build(lab *vnet.Lab) error {
 // keep starts an end, and closes it when the play is over.
 func (p *production) keep(side cell.Side, start func() (stage.Endpoint, error)) error {
 	e, err := start()
+	if err == nil && e == nil {
+		err = errors.New("no endpoint, and no error either")
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.flow.Host(side), err)
 	}
@@ -182,14 +192,36 @@ func (p *production) keep(side cell.Side, start func() (stage.Endpoint, error)) 
 	return nil
 }
 
-func (p *production) observe() cell.Outcome {
-	told := append(append(p.told, p.play.Told()...), p.world.Told()...)
-	o := p.flow.Observe(p.tape, told)
-	for i, s := range o.Steps {
-		// What an endpoint says is the better reason for what it did not send.
+func (p *production) everythingTold() []wire.Told {
+	return slices.Concat(p.told, p.play.Told(), p.world.Told())
+}
+
+// observe says what happened. What an endpoint says is the better reason for what it did not
+// send, and of what only it could know nothing is said if it does not tell.
+func (p *production) observe(predicted cell.Outcome) cell.Outcome {
+	o := p.flow.Observe(p.tape, p.everythingTold())
+	steps := slices.DeleteFunc(o.Steps, func(s cell.StepOutcome) bool {
+		expected, _ := predicted.Step(s.Step)
+		return s.Fate == cell.Arrived && p.wouldNotTell(expected.Cause)
+	})
+	for i, s := range steps {
 		if said := p.play.Said(s.Cause.Box); s.Fate == cell.NotSent && len(said) > 0 && s.Cause.Why == "" {
-			o.Steps[i].Cause.Why = strings.Join(said, "; ")
+			steps[i].Cause.Why = strings.Join(said, "; ")
 		}
 	}
-	return o
+	return cell.Conclude(steps)
+}
+
+// wouldNotTell says whether the cause is one that only an endpoint knows, of one that does
+// not tell.
+func (p *production) wouldNotTell(c cell.Cause) bool {
+	if !c.Rule.OnlyTold() {
+		return false
+	}
+	for _, side := range []cell.Side{cell.A, cell.B} {
+		if p.flow.Host(side) == c.Box && p.world.Host(side) != nil {
+			return !p.opts.Phones.Of(side).Tells
+		}
+	}
+	return false
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"regexp"
 	"strings"
 	"testing"
@@ -22,11 +23,18 @@ func Matrix(t *testing.T, cells []cell.Cell, opts scenarios.RunOptions) {
 	if len(cells) == 0 {
 		t.Fatal("specs: no cell to play")
 	}
+	played := false
+	defer func() {
+		if !played && !t.Failed() {
+			t.Error("specs: there is no theory of any of the cells, so nothing was played")
+		}
+	}()
 	for _, c := range cells {
 		t.Run(c.ID(), func(t *testing.T) {
 			r := scenarios.Run(t.Context(), c, opts)
+			played = played || r.Status() != scenarios.NotCovered
 			switch {
-			case errors.Is(r.Err, theory.ErrNotCovered):
+			case r.Status() == scenarios.NotCovered:
 				t.Skip(r.Err)
 			case r.Err != nil:
 				t.Fatal(r.Err)
@@ -42,12 +50,19 @@ func Matrix(t *testing.T, cells []cell.Cell, opts scenarios.RunOptions) {
 // Describe makes a Ginkgo spec of each cell, with the labels of [Labels] and, where something
 // failed, the cause as a report entry. Call it where Ginkgo builds its tree.
 func Describe(cells []cell.Cell, opts scenarios.RunOptions) {
+	played := false
+	defer func() {
+		if !played {
+			ginkgo.It("plays something", func() { ginkgo.Fail("there are no cells, or there is no theory of any of them") })
+		}
+	}()
 	for _, c := range cells {
 		predicted, err := scenarios.Predict(c, opts.Phones)
+		played = played || !errors.Is(err, theory.ErrNotCovered)
 		ginkgo.It(c.ID(), Labels(c, predicted, err), func(ctx context.Context) {
 			r := scenarios.Run(ctx, c, opts)
 			switch {
-			case errors.Is(r.Err, theory.ErrNotCovered):
+			case r.Status() == scenarios.NotCovered:
 				ginkgo.Skip(r.Err.Error())
 			case r.Err != nil:
 				ginkgo.Fail(r.Err.Error())
@@ -66,7 +81,7 @@ func Describe(cells []cell.Cell, opts scenarios.RunOptions) {
 
 // repeat is the command that plays the cell once more.
 func repeat(c cell.Cell, opts scenarios.RunOptions) string {
-	if len(opts.Phones) == 0 {
+	if len(opts.Phones) == 0 && opts.MediaTime == 0 && opts.Access == nil && opts.Setup == nil {
 		return fmt.Sprintf("natproof run --seed %d '%s'", opts.Seed, c.ID())
 	}
 	return fmt.Sprintf("ginkgo --focus '%s'", regexp.QuoteMeta(c.ID()))
@@ -75,9 +90,9 @@ func repeat(c cell.Cell, opts scenarios.RunOptions) string {
 // Labels of a cell: flow:, nat: and port-manager: for what it plays, and expect:works,
 // expect:fails or expect:nothing (there is no theory) for what the theory says of it.
 func Labels(c cell.Cell, predicted cell.Outcome, err error) ginkgo.Labels {
-	l := ginkgo.Labels{"flow:" + c.Flow.Name(), "nat:" + c.A, "port-manager:" + string(c.PortManager)}
+	l := ginkgo.Labels{"flow:" + c.Flow.Name(), "nat:" + label(c.A), "port-manager:" + string(c.PortManager)}
 	if c.B != c.A {
-		l = append(l, "nat:"+c.B)
+		l = append(l, "nat:"+label(c.B))
 	}
 	switch {
 	case err != nil:
@@ -86,6 +101,17 @@ func Labels(c cell.Cell, predicted cell.Outcome, err error) ginkgo.Labels {
 		return append(l, "expect:works")
 	}
 	return append(l, "expect:fails")
+}
+
+// label is the name of a NAT as a label may have it: of a file its last element, without what
+// means something in a label filter.
+func label(nat string) string {
+	return strings.Map(func(r rune) rune {
+		if strings.ContainsRune("&|!,()/:", r) {
+			return '-'
+		}
+		return r
+	}, path.Base(nat))
 }
 
 // Ladder plays the cell once more and draws every message of it.

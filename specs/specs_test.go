@@ -97,7 +97,28 @@ func TestLabels(t *testing.T) {
 	if predicted, err = scenarios.Predict(call, nil); !slices.Contains(specs.Labels(call, predicted, err), "expect:works") {
 		t.Errorf("full cone: %v", specs.Labels(call, predicted, err))
 	}
+	call.A = "./some/my-nat.txt"
+	if got := specs.Labels(call, predicted, nil); !slices.Contains(got, "nat:my-nat.txt") {
+		t.Errorf("a file: %v", got)
+	}
 	if got := specs.Labels(call, predicted, theory.ErrNotCovered); !slices.Contains(got, "expect:nothing") {
 		t.Errorf("without a theory: %v", got)
+	}
+}
+
+// A matrix of which nothing could be played has shown nothing.
+func TestNothing(t *testing.T) {
+	if os.Getenv("LIAR") == "" {
+		t.Skip("TestNothingPlayedIsNoPass runs it")
+	}
+	refuses := stage.Phone{Name: "refuses", New: stage.UA.New, Traits: func(cell.Cell, cell.Side) (theory.Traits, error) {
+		return theory.Traits{}, stage.ErrNotThisPhone
+	}}
+	specs.Matrix(t, cells, scenarios.RunOptions{Seed: 1, Phones: stage.Phones{cell.A: refuses}})
+}
+
+func TestNothingPlayedIsNoPass(t *testing.T) {
+	if out := run(t, "-test.run", "^TestNothing$"); !strings.Contains(out, "nothing was played") {
+		t.Error(out)
 	}
 }

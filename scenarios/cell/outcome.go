@@ -70,6 +70,9 @@ const (
 	RuleUnknown    Rule = "no-drop-observed" // lost without a drop in the trace: a defect of the lab
 )
 
+// OnlyTold reports whether nobody but an endpoint can know: on the wire the message arrived.
+func (r Rule) OnlyTold() bool { return r == RuleStrict || r == RuleForeignVia }
+
 // Cause says which box did what to which message, and why.
 type Cause struct {
 	Box     string         // BoxNATA, BoxInternet, BoxB ...; empty for a step that works

@@ -15,10 +15,10 @@ var Call = add(Flow{
 	Caller: cell.A,
 	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B), calls(callEnds, cell.A),
 		talks(callEnds), []Step{hangsUp(callEnds, cell.A)}),
-	Play: func(ctx context.Context, p *Play) error {
+	Play: func(ctx context.Context, p *Play) {
 		p.Register(ctx, cell.A)
 		p.Register(ctx, cell.B)
-		return p.Converse(ctx, cell.A, "sip:b@"+cell.Domain)
+		p.Converse(ctx, cell.A, "sip:b@"+cell.Domain)
 	},
 })
 

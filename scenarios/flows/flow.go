@@ -3,6 +3,7 @@ package flows
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/natproof/natproof/scenarios/cell"
@@ -23,7 +24,7 @@ type Flow struct {
 	Without []string
 	Caller  cell.Side // who calls whom
 	Steps   []Step    // in the order in which they happen
-	Play    func(ctx context.Context, p *Play) error
+	Play    func(ctx context.Context, p *Play)
 	// Columns are those of its table, which has a row for each NAT of a. Without any the
 	// table has the NATs of b in its columns, and shows the media of each call.
 	Columns []Column
@@ -108,5 +109,16 @@ func All() []*Flow {
 	})
 }
 
-// Of is the flow of a cell.
+// Of is the flow of a valid cell (see scenarios.Predict).
 func Of(c cell.Cell) *Flow { return c.Flow.(*Flow) }
+
+// ErrNoFlow is the error of a cell without a flow, or with one that is not of this package.
+var ErrNoFlow = errors.New("flows: the cell has no flow that can be played")
+
+// Check returns an error unless Of can answer.
+func Check(c cell.Cell) error {
+	if f, ok := c.Flow.(*Flow); !ok || f == nil || f.Play == nil {
+		return ErrNoFlow
+	}
+	return c.Validate()
+}

@@ -22,11 +22,13 @@ const (
 	// ackWait is how long that may take: if the first ACK is lost, the callee repeats its
 	// 200 after 0.5, 1.5 and 3.5 s (RFC 3261 §13.3.1.4) and gets another.
 	ackWait = 4 * time.Second
-	// patience is how long a caller waits for an answer: longer than a proxy does (RFC
-	// 3261 §16.6, timer C, and the CANCEL after it). Its final response may be lost, and
-	// then nobody else ends an INVITE that got a provisional one (§17.1.1.2).
+	// patience is how long an endpoint may take over a request. A caller waits longer than a
+	// proxy does (RFC 3261 §16.6, timer C, and the CANCEL after it): its final response may be
+	// lost, and then nobody else ends an INVITE that got a provisional one (§17.1.1.2).
 	patience = 4 * time.Minute
 )
+
+var errNoCall = errors.New("no call, and no error either")
 
 // Play is a flow being played.
 type Play struct {
@@ -42,23 +44,37 @@ type Play struct {
 
 // Register lets an end register. What does not work is seen on the wire.
 func (p *Play) Register(ctx context.Context, side cell.Side) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	p.note(side, "register", p.Ends[side].Register(ctx))
 }
 
 // Converse lets an end call, talk, if the flow has media, and hang up.
-func (p *Play) Converse(ctx context.Context, caller cell.Side, target string) error {
-	wait, cancel := context.WithTimeout(ctx, patience)
-	call, err := p.Ends[caller].Call(wait, target)
-	cancel()
-	if err != nil {
-		p.note(caller, "call", err)
-		return nil
+func (p *Play) Converse(ctx context.Context, caller cell.Side, target string) {
+	call := p.call(ctx, caller, target)
+	if call == nil {
+		return
 	}
 	if p.awaitACK(caller.Other()) && p.Flow.Media() {
 		p.talk()
 	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	p.note(caller, "hang up", call.Hangup(ctx))
-	return nil
+}
+
+func (p *Play) call(ctx context.Context, caller cell.Side, target string) stage.Call {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	call, err := p.Ends[caller].Call(ctx, target)
+	if call == nil && err == nil {
+		err = errNoCall
+	}
+	p.note(caller, "call", err)
+	if err != nil {
+		return nil
+	}
+	return call
 }
 
 // awaitACK waits until the callee has the ACK: from then on both ends talk.

@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -23,7 +24,10 @@ func Network(c cell.Cell, phones stage.Phones) (*theory.Network, error) {
 			return nil, err
 		}
 		if to.Traits, err = phones.Traits(c, side); err != nil {
-			return nil, fmt.Errorf("%w: %w", theory.ErrNotCovered, err)
+			if errors.Is(err, stage.ErrNotThisPhone) {
+				err = fmt.Errorf("%w: %w", theory.ErrNotCovered, err)
+			}
+			return nil, err
 		}
 	}
 	return theory.New(cfg)
@@ -72,8 +76,14 @@ func (s Step) observe(t *wire.Tape, talk wire.Talk, talked bool, told []wire.Tol
 	if !talked {
 		return cell.NotSent, cell.Cause{Box: s.From, Rule: cell.RuleNotSent, Message: s.Message, Why: "no call was established"}, true
 	}
+	if talk.To-talk.From < shortest {
+		return "", cell.Cause{}, false
+	}
 	return t.Stream(s.Part, s.From, s.To, talk, told)
 }
+
+// shortest is how long a call must talk for its media to be judged.
+const shortest = 500 * time.Millisecond
 
 // DefaultMediaTime is how long an established call talks: long enough for both
 // ends to have sent RTCP a few times (RFC 3550 §6.2: every five seconds).

@@ -96,6 +96,9 @@ type Forward struct{ Internal, External netip.AddrPort }
 // Phone makes endpoints of one kind.
 type Phone struct {
 	Name string
+	// Tells: its endpoints tell (Setup.Tell, Counter) of whatever they discard. What only an
+	// endpoint can know is not judged of one that does not.
+	Tells bool
 	// Traits are those of the endpoint that New makes for such a cell, or an error that
 	// wraps ErrNotThisPhone.
 	Traits func(c cell.Cell, side cell.Side) (theory.Traits, error)
@@ -118,7 +121,11 @@ func (p Phones) Traits(c cell.Cell, side cell.Side) (theory.Traits, error) {
 	if c.Host(side) == cell.BoxGateway {
 		return uaTraits(c, side)
 	}
-	return p.Of(side).Traits(c, side)
+	x := p.Of(side)
+	if x.Traits == nil || x.New == nil {
+		return theory.Traits{}, fmt.Errorf("stage: the phone %q at %s needs both Traits and New", x.Name, side)
+	}
+	return x.Traits(c, side)
 }
 
 // Endpoint starts the phone of a side.

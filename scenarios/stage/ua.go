@@ -17,7 +17,7 @@ import (
 )
 
 // UA is the user agent of package ua. It is whatever the cell wants it to be.
-var UA = Phone{Name: "ua", Traits: uaTraits, New: newAgent}
+var UA = Phone{Name: "ua", Tells: true, Traits: uaTraits, New: newAgent}
 
 func uaTraits(c cell.Cell, side cell.Side) (theory.Traits, error) {
 	return theory.Traits{
