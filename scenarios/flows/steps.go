@@ -58,7 +58,12 @@ func calls(ends map[cell.Side]End, caller cell.Side) []Step {
 	return []Step{
 		{
 			Step: Invite, Message: "INVITE", From: from, To: to, Match: wire.Request("INVITE"),
-			Asks: func(n *theory.Network) theory.Answer { return n.Request(callee, "INVITE") },
+			Asks: func(n *theory.Network) theory.Answer {
+				if a := n.Offers(caller, "INVITE"); a.Fate != cell.Arrived {
+					return a
+				}
+				return n.Request(callee, "INVITE")
+			},
 		},
 		{
 			Step: FinalResponse, Message: "200 to INVITE", From: to, To: from, Match: wire.Success("INVITE"),

@@ -78,10 +78,13 @@ func (w *World) ServeProxy(c cell.Cell, seed uint64) (stop func() error, err err
 	return start(server), nil
 }
 
+// badRequest is 400 (RFC 3261 §21.4.1).
+const badRequest = 400
+
 // proxyEvent takes note of what the proxy could not read. The server calls it one at a time.
 func (w *World) proxyEvent(e registrar.Event) {
 	why, malformed := strings.CutPrefix(e.Detail, string(cell.RuleMalformed)+": ")
-	if e.Kind == registrar.Dropped && malformed {
+	if e.Kind == registrar.Dropped && malformed || e.Kind == registrar.Answered && e.Code == badRequest {
 		w.told = append(w.told, wire.Told{Box: cell.BoxProxy, Rule: cell.RuleMalformed, Src: e.Source, Why: why})
 	}
 }

@@ -110,12 +110,12 @@ func (e end) legible() error {
 	return nil
 }
 
-// incomplete is why nobody gets a response of the end with a session description, or
+// incomplete is why nobody gets a message of the end with a session description, or
 // zero: the Content-Length promises more than there is.
-func (e end) incomplete(message string) cell.Cause {
+func (e end) incomplete(message, fate string) cell.Cause {
 	if e.grows() >= 0 {
 		return cell.Cause{}
 	}
 	return cell.Cause{Box: cell.BoxProxy, Rule: cell.RuleMalformed, Message: message, Why: fmt.Sprintf(
-		"the SIP ALG of %s shortened the session description and left the Content-Length; such a response is discarded (RFC 3261 §18.3)", e.nat)}
+		"the SIP ALG of %s shortened the session description and left the Content-Length; such a %s (RFC 3261 §18.3)", e.nat, fate)}
 }

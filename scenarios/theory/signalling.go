@@ -23,10 +23,15 @@ func (n *Network) Response(to cell.Side, message string) Answer {
 	return answer(n.foreignVia(e, message))
 }
 
-// Describes says whether a message with a session description, from an end, is one that the
-// proxy can read.
+// Describes says whether a response with a session description, from an end, is one that the
+// proxy can read, and Offers says it of a request.
 func (n *Network) Describes(from cell.Side, message string) Answer {
-	return answer(n.end(from).incomplete(message))
+	return answer(n.end(from).incomplete(message, "response is discarded"))
+}
+
+// Offers: see Describes.
+func (n *Network) Offers(from cell.Side, message string) Answer {
+	return answer(n.end(from).incomplete(message, "request is answered 400"))
 }
 
 func (n *Network) responseWay(e end, message string) cell.Cause {
