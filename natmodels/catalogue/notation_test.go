@@ -35,7 +35,6 @@ func TestEverySettingCanBeSaid(t *testing.T) {
 		"blocks": "100.64.0.0/26 2016", "refresh": "both", "hairpin": "internal-source", "unsolicited": "reject", "tcp": "adm adf",
 		"tcp-syn": "hold", "limit-host": "7", "limit-total": "9", "when-full": "evict-oldest", "under-load": "1000 apdm random",
 		"nat64-prefix": "2001:db8::/32", "prefixes": "10.0.0.0/24=198.51.100.0/24 10.0.1.0/24=192.0.2.0/24",
-		"parity": "yes", "contiguous": "yes", "port-classes": "yes", "pass-invalid": "yes", "sip-helper": "yes",
 	}
 	pooling := map[string]string{"conntrack": "per-destination", "translator": "arbitrary", "nat64": "arbitrary"}
 	for _, kind := range []string{"translator", "nat64", "conntrack", "firewall", "router", "prefix-translator"} {
@@ -48,7 +47,11 @@ func TestEverySettingCanBeSaid(t *testing.T) {
 			if s.Name == "pooling" {
 				value = pooling[kind]
 			}
-			if value == "" {
+			switch {
+			case value != "":
+			case s.Default == "no":
+				value = "yes"
+			default:
 				value = "1m30s"
 			}
 			m, err := base.Model.With(s.Name, strings.Fields(value)...)

@@ -29,6 +29,7 @@ type Axis struct {
 	NAT   bool   // values are NATs, for which a Space has groups
 	Path  bool   // stands before the brackets of an identifier
 	Named bool   // is always written in the identifier of a flow that uses it
+	Media bool   // means nothing to a flow without media
 	Inner bool   // changes fastest in a plan, so that the cells of one table stand together
 	Alone string // what the flag means without a value; empty if it needs one
 	Bool  bool   // true or false in JSON
@@ -141,15 +142,15 @@ var Axes = []*Axis{
 	},
 	word(func(c *Cell) *Sides { return &c.Latch }, Axis{
 		Key: KeyLatch, JSON: "latch", Name: "latch", Help: "who sends media to where media came from",
-		Default: "none", Values: []string{"none", "a", "b", "both"}, Caption: unless("none", "latch "),
+		Default: "none", Media: true, Values: []string{"none", "a", "b", "both"}, Caption: unless("none", "latch "),
 	}),
 	word(func(c *Cell) *Sides { return &c.Strict }, Axis{
 		Key: KeyStrict, JSON: "strict", Name: "strict", Help: "who drops media from anywhere but the signalled source",
-		Default: "none", Values: []string{"none", "a", "b", "both"}, Caption: unless("none", "strict "),
+		Default: "none", Media: true, Values: []string{"none", "a", "b", "both"}, Caption: unless("none", "strict "),
 	}),
 	word(func(c *Cell) *Sides { return &c.Silent }, Axis{
 		Key: KeySilent, JSON: "silent", Name: "silent", Help: "who sends no RTP",
-		Default: "none", Values: []string{"none", "a", "b"}, Caption: unless("none", "silent "),
+		Default: "none", Media: true, Values: []string{"none", "a", "b"}, Caption: unless("none", "silent "),
 	}),
 	word(func(c *Cell) *FilterScope { return &c.FilterScope }, Axis{
 		Key: KeyFilterScope, JSON: "filterScope", Name: "filter scope", Help: "on whose account a NAT remembers who was contacted",

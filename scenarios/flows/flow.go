@@ -20,7 +20,8 @@ type Flow struct {
 	Help, Story string
 	// Ends are who is in it.
 	Ends map[cell.Side]End
-	// Without lists the axes that mean nothing to it; all others it uses.
+	// Without lists the axes that mean nothing to it; all others it uses, those of media only
+	// if it has any.
 	Without []string
 	Caller  cell.Side // who calls whom
 	Steps   []Step    // in the order in which they happen
@@ -66,7 +67,12 @@ type Need struct {
 func (f *Flow) Name() string { return f.Key }
 
 // Uses reports whether the flow has a use for an axis.
-func (f *Flow) Uses(axis string) bool { return !slices.Contains(f.Without, axis) }
+func (f *Flow) Uses(axis string) bool {
+	if x := cell.Lookup(axis); x != nil && x.Media && !f.Media() {
+		return false
+	}
+	return !slices.Contains(f.Without, axis)
+}
 
 // Host is the box at that end.
 func (f *Flow) Host(side cell.Side) string { return f.Ends[side].Box }

@@ -12,7 +12,7 @@ var Register = add(Flow{
 	Help:    "register, then be called",
 	Story:   "It registers; then b, a public caller, calls it through the proxy and hangs up.",
 	Ends:    registerEnds,
-	Without: []string{cell.KeyB, cell.KeyLatch, cell.KeyStrict, cell.KeySilent},
+	Without: []string{cell.KeyB},
 	Caller:  cell.B,
 	Steps:   steps(registers(registerEnds, cell.A), calls(registerEnds, cell.B), []Step{hangsUp(registerEnds, cell.B)}),
 	Play: func(ctx context.Context, p *Play) {

@@ -5,8 +5,6 @@ import (
 	"sync"
 
 	"github.com/natproof/natproof/media"
-	"github.com/natproof/natproof/scenarios/cell"
-	"github.com/natproof/natproof/scenarios/theory"
 	"github.com/natproof/natproof/vnet"
 )
 
@@ -67,13 +65,4 @@ func (a *Audio) hush() {
 		a.stream.Close()
 		a.stream = nil
 	}
-}
-
-// Unaided are the traits of a phone that knows nothing of NATs and has no option of those
-// that cells vary. Cells that want one are not for it.
-func Unaided(c cell.Cell, side cell.Side) (theory.Traits, error) {
-	if c.PortManager != cell.ManagerLocal || c.Rport || c.Latch.Has(side) || c.Strict.Has(side) || c.Silent.Has(side) {
-		return theory.Traits{}, ErrNotThisPhone
-	}
-	return theory.Traits{Address: theory.Bound}, nil
 }

@@ -108,13 +108,10 @@ func (w *World) ServeGateway(c cell.Cell, seed uint64) (Endpoint, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stage: gateway: %w", err)
 	}
-	server, err := gateway.New(conn, gateway.Config{
-		RingTime: ringTime,
-		MinPort:  cell.RTPPort, MaxPort: cell.RTCPPort,
-		Listen: listener(w.Gateway),
-		Latch:  c.Latch.Has(cell.B), Strict: c.Strict.Has(cell.B), Silent: c.Silent.Has(cell.B),
-		Seed: seed,
-	})
+	cfg := gatewayOptions(c)
+	cfg.RingTime, cfg.Seed, cfg.Listen = ringTime, seed, listener(w.Gateway)
+	cfg.MinPort, cfg.MaxPort = cell.RTPPort, cell.RTCPPort
+	server, err := gateway.New(conn, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("stage: gateway: %w", err)
 	}

@@ -11,21 +11,12 @@ import (
 
 	"github.com/natproof/natproof/media"
 	"github.com/natproof/natproof/scenarios/cell"
-	"github.com/natproof/natproof/scenarios/theory"
 	"github.com/natproof/natproof/scenarios/wire"
 	"github.com/natproof/natproof/ua"
 )
 
 // UA is the user agent of package ua. It is whatever the cell wants it to be.
 var UA = Phone{Name: "ua", Tells: true, Traits: uaTraits, New: newAgent}
-
-func uaTraits(c cell.Cell, side cell.Side) (theory.Traits, error) {
-	return theory.Traits{
-		Address:          map[cell.PortManager]theory.Address{cell.ManagerLocal: theory.Bound, cell.ManagerSTUN: theory.Asked, cell.ManagerStatic: theory.Forwarded}[c.PortManager],
-		SignallingTraits: theory.SignallingTraits{Rport: c.Rport, ChecksVia: true},
-		MediaTraits:      theory.MediaTraits{Latch: c.Latch.Has(side), Strict: c.Strict.Has(side), Silent: c.Silent.Has(side)},
-	}, nil
-}
 
 // agent is the user agent of one side, with its account. It answers every call.
 type agent struct {
@@ -44,7 +35,6 @@ const retryBase = time.Hour
 // newAgent starts a user agent as the cell wants it.
 func newAgent(s Setup) (Endpoint, error) {
 	a := &agent{setup: s}
-	c, side := s.Cell, s.Side
 	cfg := ua.Config{
 		Listen:       func(_ context.Context, at netip.AddrPort) (net.PacketConn, error) { return s.Host.Listen(at) },
 		LocalAddr:    s.Host.Addr(),
@@ -52,7 +42,7 @@ func newAgent(s Setup) (Endpoint, error) {
 		MediaPortMin: s.RTPPort, MediaPortMax: s.RTPPort + 1,
 		Seed:    s.Seed,
 		OnEvent: a.event,
-		Options: ua.Options{Rport: c.Rport, Latch: c.Latch.Has(side), Strict: c.Strict.Has(side), Silent: !s.Media || c.Silent.Has(side), NameRTCP: c.ALG != cell.ALGOff},
+		Options: options(s),
 	}
 	manager, err := a.manager()
 	if err != nil {

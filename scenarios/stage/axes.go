@@ -1,0 +1,44 @@
+package stage
+
+import (
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/theory"
+	"github.com/natproof/natproof/servers/gateway"
+	"github.com/natproof/natproof/ua"
+)
+
+// What the axes of phones mean on stage: to theory as traits, to user agents and the gateway as
+// options, and to a phone without options as cells that are not for it.
+
+// uaTraits are those of a user agent, or of the gateway, that is what the cell wants.
+func uaTraits(c cell.Cell, side cell.Side) (theory.Traits, error) {
+	return theory.Traits{
+		Address:          map[cell.PortManager]theory.Address{cell.ManagerLocal: theory.Bound, cell.ManagerSTUN: theory.Asked, cell.ManagerStatic: theory.Forwarded}[c.PortManager],
+		SignallingTraits: theory.SignallingTraits{Rport: c.Rport, ChecksVia: true},
+		MediaTraits:      theory.MediaTraits{Latch: c.Latch.Has(side), Strict: c.Strict.Has(side), Silent: c.Silent.Has(side)},
+	}, nil
+}
+
+// options are those of the user agent of such an end.
+func options(s Setup) ua.Options {
+	c, side := s.Cell, s.Side
+	return ua.Options{
+		Rport: c.Rport,
+		Latch: c.Latch.Has(side), Strict: c.Strict.Has(side), Silent: !s.Media || c.Silent.Has(side),
+		NameRTCP: c.ALG != cell.ALGOff,
+	}
+}
+
+// gatewayOptions are those of the PSTN gateway, which is always b.
+func gatewayOptions(c cell.Cell) gateway.Config {
+	return gateway.Config{Latch: c.Latch.Has(cell.B), Strict: c.Strict.Has(cell.B), Silent: c.Silent.Has(cell.B)}
+}
+
+// Unaided are the traits of a phone that knows nothing of NATs and has no option of those
+// that cells vary. Cells that want one are not for it.
+func Unaided(c cell.Cell, side cell.Side) (theory.Traits, error) {
+	if c.PortManager != cell.ManagerLocal || c.Rport || c.Latch.Has(side) || c.Strict.Has(side) || c.Silent.Has(side) {
+		return theory.Traits{}, ErrNotThisPhone
+	}
+	return theory.Traits{Address: theory.Bound}, nil
+}
