@@ -62,17 +62,6 @@ func (g group) at(a, b string) (scenarios.Result, bool) {
 	return g.results[i], true
 }
 
-// asPredicted counts the results that are.
-func asPredicted(results []scenarios.Result) int {
-	n := 0
-	for _, r := range results {
-		if asExpected(r) {
-			n++
-		}
-	}
-	return n
-}
-
 func asExpected(r scenarios.Result) bool { return r.Expected && r.Err == nil }
 
 // title names what all cells of the group have in common.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -13,11 +12,8 @@ import (
 	"github.com/natproof/natproof/scenarios/cell"
 )
 
-// mediaTime is how long the ends of a call talk.
-const mediaTime = 12 * time.Second
-
 func options(seed uint64, trace bool) scenarios.RunOptions {
-	return scenarios.RunOptions{Seed: seed, MediaTime: mediaTime, Trace: trace}
+	return scenarios.RunOptions{Seed: seed, Trace: trace}
 }
 
 func newRun(s streams) *cobra.Command {

@@ -58,7 +58,11 @@ func (s Space) parseID(id string) (Cell, error) {
 		}
 	}
 	seen := map[string]bool{}
-	for pair := range strings.SplitSeq(inner, ",") {
+	var pairs []string
+	if inner != "" {
+		pairs = strings.Split(inner, ",")
+	}
+	for _, pair := range pairs {
 		key, value, ok := strings.Cut(pair, "=")
 		if !ok || seen[key] {
 			return Cell{}, invalidf("%q is not a key=value of its own", pair)

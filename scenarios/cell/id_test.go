@@ -76,7 +76,7 @@ func TestParseIDRefuses(t *testing.T) {
 		"fax/stun[a=none]":                     "valid: register, call, ",
 		"call/upnp[a=none,b=none]":             "local, static, stun",
 		"call/stun[a=none]":                    "must be named",
-		"call/stun[]":                          "key=value",
+		"call/stun[]":                          "a must be named, as a=none",
 		"call/stun[a=none,a=none,b=none]":      "of its own",
 		"call/stun[a=none,b=conical]":          `unknown NAT "conical"`,
 		"call/stun[a=none,b=none,rport=soon]":  "false, true",
