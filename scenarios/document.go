@@ -3,6 +3,7 @@ package scenarios
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -41,6 +42,9 @@ type Axes cell.Cell
 // MarshalJSON writes an object with the axes in the order of their table.
 func (x Axes) MarshalJSON() ([]byte, error) {
 	c := cell.Cell(x)
+	if c.Flow == nil {
+		return nil, fmt.Errorf("scenarios: encode results: %w: a cell without a flow", cell.ErrInvalid)
+	}
 	var b bytes.Buffer
 	write := func(name string, value any) error {
 		text, err := json.Marshal(value)
@@ -59,16 +63,20 @@ func (x Axes) MarshalJSON() ([]byte, error) {
 		return nil, err
 	}
 	for _, a := range cell.Axes {
-		var value any = a.Get(c)
-		if a.Bool {
-			value = value == "true"
-		}
-		if err := write(a.JSON, value); err != nil {
+		if err := write(a.JSON, jsonValue(a, c)); err != nil {
 			return nil, err
 		}
 	}
 	b.WriteByte('}')
 	return b.Bytes(), nil
+}
+
+// jsonValue is the cell's value on an axis as JSON has it.
+func jsonValue(x *cell.Axis, c cell.Cell) any {
+	if x.Bool {
+		return x.Get(c) == "true"
+	}
+	return x.Get(c)
 }
 
 // MarshalJSON puts the axes behind the id.
@@ -90,17 +98,67 @@ func (d DocumentCell) MarshalJSON() ([]byte, error) {
 	return append(append(append(rest[:head:head], ','), axes[1:len(axes)-1]...), rest[head:]...), nil
 }
 
-// UnmarshalJSON reads the axes back from the id.
+// UnmarshalJSON reads a cell of results. The axes are those of the id, and the fields of axes must
+// say the same. No file that the id names is opened.
 func (d *DocumentCell) UnmarshalJSON(text []byte) error {
 	type plain DocumentCell
-	if err := json.Unmarshal(text, (*plain)(d)); err != nil {
-		return err
+	var read plain
+	var fields map[string]json.RawMessage
+	if err := errors.Join(json.Unmarshal(text, &read), json.Unmarshal(text, &fields)); err != nil {
+		return fmt.Errorf("scenarios: read results: %w", err)
 	}
-	c, err := ParseID(d.ID)
+	c, err := Space().ReadID(read.ID)
+	if err == nil {
+		err = agrees(c, fields)
+	}
 	if err != nil {
 		return fmt.Errorf("scenarios: read results: %w", err)
 	}
-	d.Axes = Axes(c)
+	read.Axes = Axes(c)
+	*d = DocumentCell(read)
+	return nil
+}
+
+// agrees compares the fields of the flow and the axes with what the id says.
+func agrees(c cell.Cell, fields map[string]json.RawMessage) error {
+	want := map[string]any{"flow": c.Flow.Name()}
+	names := []string{"flow"}
+	for _, x := range cell.Axes {
+		names, want[x.JSON] = append(names, x.JSON), jsonValue(x, c)
+	}
+	for _, name := range names {
+		text, ok := fields[name]
+		if !ok {
+			return fmt.Errorf("%w: cell %s without the field %s", cell.ErrInvalid, c, name)
+		}
+		var got any
+		if err := json.Unmarshal(text, &got); err != nil {
+			return err
+		}
+		if got != want[name] {
+			return fmt.Errorf("%w: cell %s has %s %s, which its id does not say", cell.ErrInvalid, c, name, text)
+		}
+	}
+	return nil
+}
+
+// UnmarshalJSON reads results of the form that Schema names, and no other.
+func (d *Document) UnmarshalJSON(text []byte) error {
+	var head struct {
+		Schema string `json:"schema"`
+	}
+	if err := json.Unmarshal(text, &head); err != nil {
+		return fmt.Errorf("scenarios: read results: %w", err)
+	}
+	if head.Schema != Schema {
+		return fmt.Errorf("scenarios: read results: schema %q, want %q", head.Schema, Schema)
+	}
+	type plain Document
+	var read plain
+	if err := json.Unmarshal(text, &read); err != nil {
+		return err
+	}
+	*d = Document(read)
 	return nil
 }
 
@@ -145,7 +203,7 @@ func NewDocument(seed uint64, results []Result) Document {
 
 func documentCell(r Result) DocumentCell {
 	d := DocumentCell{
-		ID: r.Cell.ID(), Axes: Axes(r.Cell),
+		ID: r.Cell.ID(), Axes: Axes(r.Cell.Canonical()),
 		Status: r.Status(), Cause: r.Cause,
 		Steps: make([]DocumentStep, 0, len(r.Predicted.Steps)),
 	}

@@ -3,9 +3,6 @@ package catalogue
 import (
 	"embed"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -17,8 +14,8 @@ import (
 )
 
 // Lookup returns the NAT of a name: a preset, a device, or a file in the settings notation,
-// which is a name with a slash in it or with .txt or .nat at its end. The error of a name
-// that there is not is a [natmodels.UnknownError].
+// which is a name with a slash in it or with .txt or .nat at its end; it is read once
+// ([Load]). The error of a name that there is not is a [natmodels.UnknownError].
 func Lookup(name string) (natmodels.Model, error) {
 	e, err := Find(name)
 	return e.Model, err
@@ -60,35 +57,6 @@ func named(name string) (natmodels.Model, error) {
 func preset(name string) (natmodels.Model, error) {
 	e, err := find(presets, name)
 	return e.Model, err
-}
-
-// IsFile reports whether Lookup takes a name for that of a file.
-func IsFile(name string) bool {
-	return strings.ContainsAny(name, `/\`) || strings.HasSuffix(name, ".txt") || strings.HasSuffix(name, ".nat")
-}
-
-// maxFile is how long a file may be, in bytes.
-const maxFile = 1 << 20
-
-// Load reads a file in the settings notation. What it does not name is named as the file.
-func Load(path string) (Entry, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return Entry{}, fmt.Errorf("catalogue: load: %w", err)
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	switch {
-	case err != nil:
-		return Entry{}, fmt.Errorf("catalogue: load: %w", err)
-	case len(text) > maxFile:
-		return Entry{}, fmt.Errorf("catalogue: load %s: longer than %d bytes", path, maxFile)
-	}
-	e, err := Parse(path, string(text))
-	if err == nil && e.Name == path {
-		e.Name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
-	}
-	return e, err
 }
 
 // Names lists the presets and the devices in a fixed order.

@@ -1,11 +1,9 @@
 package cell
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 
-	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/natmodels/sipalg"
 )
@@ -21,10 +19,11 @@ type Axis struct {
 	// Default is what a cell has that does not say; InPlan what a plan has, if it is
 	// another value, or a group.
 	Default, InPlan string
-	// Values are all there are, in the order of plans and help texts. Open means that
-	// others may be valid too: Check tells.
+	// Values are all there are, in the order of plans and help texts. Open, if set, says
+	// what may be one beside them, and Find whether there is such a one.
 	Values []string
-	Open   func(value string) error
+	Open   func(value string) bool
+	Find   func(value string) error
 
 	NAT   bool   // values are NATs, for which a Space has groups
 	Path  bool   // stands before the brackets of an identifier
@@ -61,15 +60,22 @@ func (x *Axis) Planned() string {
 	return x.Default
 }
 
-// Check returns a *ValueError unless the axis has the value.
+// Check returns an error, mostly a *ValueError, unless the axis has the value and an identifier can
+// carry it. A value that stands for a file is looked up.
 func (x *Axis) Check(value string) error {
-	if slices.Contains(x.Values, value) {
-		return nil
+	if err := x.spelled(value); err != nil || slices.Contains(x.Values, value) {
+		return err
 	}
-	if x.Open != nil {
-		if err := x.Open(value); !errors.Is(err, natmodels.ErrUnknownName) || catalogue.IsFile(value) {
-			return err
-		}
+	return x.Find(value)
+}
+
+// spelled is Check without a look at what the value stands for.
+func (x *Axis) spelled(value string) error {
+	switch {
+	case slices.Contains(x.Values, value):
+		return nil
+	case x.Open != nil && x.Open(value):
+		return carried(value)
 	}
 	return &ValueError{Axis: x.Name, Value: value, Valid: x.Values}
 }
@@ -110,12 +116,12 @@ type Cell struct {
 var Axes = []*Axis{
 	{
 		Key: KeyA, JSON: "a", Name: "NAT", Help: "NATs in front of a", Default: NoNAT, InPlan: "classic",
-		Values: NATs(), Open: natFile, NAT: true, Named: true, Inner: true,
+		Values: NATs(), Open: catalogue.IsFile, Find: findNAT, NAT: true, Named: true, Inner: true,
 		get: func(c *Cell) string { return c.A }, set: func(c *Cell, v string) { c.A = v },
 	},
 	{
 		Key: KeyB, JSON: "b", Name: "NAT", Help: "NATs in front of b", Default: NoNAT, InPlan: "classic",
-		Values: NATs(), Open: natFile, NAT: true, Named: true, Inner: true,
+		Values: NATs(), Open: catalogue.IsFile, Find: findNAT, NAT: true, Named: true, Inner: true,
 		get: func(c *Cell) string { return c.B }, set: func(c *Cell, v string) { c.B = v },
 	},
 	word(func(c *Cell) *PortManager { return &c.PortManager }, Axis{
@@ -206,8 +212,8 @@ func RFC4787() []string {
 // NATs are all names that stand for a NAT: presets, then devices of the catalogue.
 func NATs() []string { return catalogue.Names() }
 
-// natFile accepts files of settings beside the names.
-func natFile(name string) error {
+// findNAT reads the file of a NAT.
+func findNAT(name string) error {
 	_, err := catalogue.Lookup(name)
 	return err
 }

@@ -120,8 +120,11 @@ func (c Cell) Validate() error {
 }
 
 // Canonical sets the axes the flow does not use to their defaults, so that two
-// cells that play the same are equal.
+// cells that play the same are equal. A cell without a flow stays as it is.
 func (c Cell) Canonical() Cell {
+	if c.Flow == nil {
+		return c
+	}
 	for _, x := range Axes {
 		if !c.Flow.Uses(x.Key) {
 			x.set(&c, x.Default)
@@ -131,10 +134,15 @@ func (c Cell) Canonical() Cell {
 }
 
 // HasMedia reports whether the flow carries RTP.
-func (c Cell) HasMedia() bool { return c.Flow.Media() }
+func (c Cell) HasMedia() bool { return c.Flow != nil && c.Flow.Media() }
 
-// Host is the box at the given end.
-func (c Cell) Host(side Side) string { return c.Flow.Host(side) }
+// Host is the box at the given end, empty without a flow.
+func (c Cell) Host(side Side) string {
+	if c.Flow == nil {
+		return ""
+	}
+	return c.Flow.Host(side)
+}
 
 // NATName is the name of the NAT in front of the given side.
 func (c Cell) NATName(side Side) string {

@@ -3,6 +3,8 @@ package cell
 import (
 	"fmt"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // ID names the cell by what it is, never by where it stands in a list:
@@ -10,8 +12,12 @@ import (
 //	call/stun[a=eim-apdf,b=apdm-apdf,registrar=received,rport=true,latch=both]
 //
 // The path is flow and port manager. Within the brackets come the NATs of the flow, then
-// what differs from Default. [Space.ParseID] reads it back.
+// what differs from Default. [Space.ParseID] reads it back. A cell without a flow is
+// "(no flow)", which is no identifier.
 func (c Cell) ID() string {
+	if c.Flow == nil {
+		return "(no flow)"
+	}
 	c = c.Canonical()
 	path, pairs := []string{c.Flow.Name()}, []string(nil)
 	for _, x := range Axes {
@@ -31,15 +37,21 @@ func (c Cell) String() string { return c.ID() }
 
 // ParseID reads an identifier. Keys may come in any order and defaults may be
 // written out; the cell that comes back is canonical, so its ID may be shorter.
-func (s Space) ParseID(id string) (Cell, error) {
-	c, err := s.parseID(id)
+func (s Space) ParseID(id string) (Cell, error) { return s.parseID(id, (*Axis).Check) }
+
+// ReadID is ParseID for what is kept from elsewhere, such as results: it opens no file that
+// the identifier names. Validate tells whether the cell can be played here.
+func (s Space) ReadID(id string) (Cell, error) { return s.parseID(id, (*Axis).spelled) }
+
+func (s Space) parseID(id string, check func(*Axis, string) error) (Cell, error) {
+	c, err := s.cellOf(id, check)
 	if err != nil {
 		return Cell{}, fmt.Errorf("cell id %q: %w", id, err)
 	}
 	return c, nil
 }
 
-func (s Space) parseID(id string) (Cell, error) {
+func (s Space) cellOf(id string, check func(*Axis, string) error) (Cell, error) {
 	path, rest, open := strings.Cut(id, "[")
 	inner, closed := strings.CutSuffix(rest, "]")
 	words := strings.Split(path, "/")
@@ -53,9 +65,10 @@ func (s Space) parseID(id string) (Cell, error) {
 	}
 	c := Default(flow, NoNAT, NoNAT)
 	for i, x := range onPath {
-		if c, err = x.With(c, words[i+1]); err != nil {
+		if err := check(x, words[i+1]); err != nil {
 			return Cell{}, err
 		}
+		x.set(&c, words[i+1])
 	}
 	seen := map[string]bool{}
 	var pairs []string
@@ -72,9 +85,10 @@ func (s Space) parseID(id string) (Cell, error) {
 		if x == nil || x.Path {
 			return Cell{}, &ValueError{Axis: "key", Value: key, Valid: keys(axesWhere(func(x *Axis) bool { return !x.Path }))}
 		}
-		if c, err = x.With(c, value); err != nil {
+		if err := check(x, value); err != nil {
 			return Cell{}, err
 		}
+		x.set(&c, value)
 	}
 	for _, x := range Axes {
 		if x.Named && flow.Uses(x.Key) && !seen[x.Key] {
@@ -85,6 +99,17 @@ func (s Space) parseID(id string) (Cell, error) {
 		return Cell{}, invalidf("%s has no such option (did you mean %s?)", flow.Name(), c.ID())
 	}
 	return c, nil
+}
+
+// carried refuses the name of a file that an identifier cannot hold, so that whatever is played
+// can be named.
+func carried(name string) error {
+	for _, r := range name {
+		if strings.ContainsRune(",[]", r) || !unicode.IsGraphic(r) || r == utf8.RuneError {
+			return invalidf("the name of the file %q cannot stand in the identifier of a cell: it has a %q", name, r)
+		}
+	}
+	return nil
 }
 
 // form shows what an identifier looks like.

@@ -2,6 +2,8 @@ package cell_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -95,6 +97,75 @@ func TestValidate(t *testing.T) {
 		change(&c)
 		if err := c.Validate(); !errors.Is(err, cell.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// A cell that nobody has filled in is invalid, and can be printed.
+func TestNoFlow(t *testing.T) {
+	for _, c := range []cell.Cell{{}, cell.Default(nil, "symmetric", cell.NoNAT)} {
+		if err := c.Validate(); !errors.Is(err, cell.ErrInvalid) {
+			t.Errorf("got %v", err)
+		}
+		if c.ID() != "(no flow)" || c.String() != "(no flow)" || c.Canonical() != c || c.HasMedia() || c.Host(cell.A) != "" {
+			t.Errorf("%s, host %q, canonical %+v", c, c.Host(cell.A), c.Canonical())
+		}
+		if _, err := scenarios.ParseID(c.ID()); !errors.Is(err, cell.ErrInvalid) {
+			t.Errorf("got %v", err)
+		}
+	}
+}
+
+// Whatever can be played has an identifier that can be read.
+func TestFilesOfNATs(t *testing.T) {
+	t.Chdir(t.TempDir())
+	nat := cell.Lookup(cell.KeyA)
+	for _, name := range []string{"./a.txt", "./a b.txt", "./a=b.txt", "./b/\u00fc.nat", "c.nat"} {
+		if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(name, []byte("like symmetric"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := nat.With(cell.Default(flows.Register, cell.NoNAT, cell.NoNAT), name)
+		if err != nil {
+			t.Errorf("%q: %v", name, err)
+			continue
+		}
+		if back, err := scenarios.ParseID(c.ID()); err != nil || back != c {
+			t.Errorf("%q: %+v, %v", c.ID(), back, err)
+		}
+	}
+	for _, name := range []string{"./a,b.txt", "./a[b.txt", "./a]b.txt", "./a\nb.txt", "./a\x00b.txt", "./a\u202eb.txt", "./a\xffb.txt"} {
+		if err := nat.Check(name); !errors.Is(err, cell.ErrInvalid) || !strings.Contains(err.Error(), "cannot stand in the identifier") {
+			t.Errorf("%q: %v", name, err)
+		}
+		c := cell.Default(flows.Register, name, cell.NoNAT)
+		if err := c.Validate(); !errors.Is(err, cell.ErrInvalid) {
+			t.Errorf("%q: %v", name, err)
+		}
+		if _, err := scenarios.Plan(cell.Choice{"a": {name}}); !errors.Is(err, cell.ErrInvalid) {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+// To read an identifier opens nothing; to parse one does.
+func TestReadIDOpensNoFile(t *testing.T) {
+	const id = "register/stun[a=./no-such.txt]"
+	c, err := scenarios.Space().ReadID(id)
+	if err != nil || c.A != "./no-such.txt" || c.ID() != id {
+		t.Errorf("%+v, %v", c, err)
+	}
+	if _, err := scenarios.ParseID(id); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+	if err := c.Validate(); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("got %v", err)
+	}
+	for _, id := range []string{"register/stun[a=conical]", "register/stun[a=./a]b.txt]"} {
+		if _, err := scenarios.Space().ReadID(id); !errors.Is(err, cell.ErrInvalid) {
+			t.Errorf("%s: %v", id, err)
 		}
 	}
 }

@@ -1,0 +1,58 @@
+package scenarios_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/flows"
+)
+
+// Results are read where the files of their NATs are not, and only if they agree with themselves.
+func TestReadResults(t *testing.T) {
+	c := cell.Default(flows.Register, "./no-such.txt", "symmetric") // a flow without b
+	var b bytes.Buffer
+	if err := scenarios.NewDocument(1, []scenarios.Result{{Cell: c, Err: errors.New("no file")}}).Encode(&b); err != nil {
+		t.Fatal(err)
+	}
+	good := b.String()
+	var back scenarios.Document
+	if err := json.Unmarshal([]byte(good), &back); err != nil {
+		t.Fatal(err)
+	}
+	if got := cell.Cell(back.Cells[0].Axes); got != c.Canonical() {
+		t.Errorf("read %+v", got)
+	}
+	for _, x := range []struct{ from, to, want string }{
+		{`"natproof/results/v1"`, `"natproof/results/v2"`, `schema "natproof/results/v2", want "natproof/results/v1"`},
+		{`"schema"`, `"shema"`, `schema "", want`},
+		{`"a": "./no-such.txt"`, `"a": "none"`, `has a "none", which its id does not say`},
+		{`"flow": "register"`, `"flow": "call"`, `has flow "call"`},
+		{`"rport": false`, `"rport": true`, `has rport true`},
+		{`"rport": false`, `"rport": "false"`, `has rport "false"`},
+		{`"alg": "off"`, `"alg": []`, `has alg []`},
+		{`"strict": "none",`, ``, `without the field strict`},
+		{`"id": "register/stun[a=./no-such.txt]"`, `"id": "register/stun[a=conical]"`, `unknown NAT "conical"`},
+		{`"id": "register/stun[a=./no-such.txt]"`, `"id": 1`, `cannot unmarshal number`},
+		{`"steps": []`, `"steps": [`, ``},
+	} {
+		text := strings.Replace(good, x.from, x.to, 1)
+		back := scenarios.Document{Seed: 99}
+		err := json.Unmarshal([]byte(text), &back)
+		if text == good || err == nil || !strings.Contains(err.Error(), x.want) || back.Seed != 99 {
+			t.Errorf("%s: %+v, %v, want %s", x.to, back, err, x.want)
+		}
+	}
+}
+
+// A cell without a flow has no form in JSON.
+func TestResultsWithoutAFlow(t *testing.T) {
+	doc := scenarios.NewDocument(1, []scenarios.Result{{Err: errors.New("no flow")}})
+	if err := doc.Encode(&bytes.Buffer{}); !errors.Is(err, cell.ErrInvalid) {
+		t.Errorf("got %v", err)
+	}
+}
