@@ -148,6 +148,7 @@ func (l lanes) notes(all []note) []strip {
 		if from < x {
 			from = x - 1 - widest
 		}
+		from = max(min(from, l.width-widest), timeWidth) // a long word goes over its lane
 		span := [2]int{from - 2, from + widest + 2}
 		at := freeBelow(taken, span)
 		for i, line := range lines {

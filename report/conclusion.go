@@ -15,12 +15,12 @@ func conclusion(b *strings.Builder, r scenarios.Result, o Options) {
 		hangPainted(b, "", "NOT COVERED", plain, notCovered(r), o)
 		return
 	}
-	fmt.Fprintf(b, "%s  %s\n", o.paint(heading, "predicted"), outcomeText(r.Cell, r.Predicted))
+	hangPainted(b, "", "predicted", heading, outcomeText(r.Cell, r.Predicted), o)
 	if r.Err != nil {
 		hangPainted(b, "", "ERROR", alarm, r.Err.Error(), o)
 		return
 	}
-	fmt.Fprintf(b, "%s   %s\n", o.paint(heading, "observed"), outcomeText(r.Cell, r.Observed))
+	hangPainted(b, "", "observed ", heading, outcomeText(r.Cell, r.Observed), o)
 	if failures := r.Observed.Failures(); len(failures) > 0 {
 		b.WriteByte('\n')
 		for _, s := range failures {
@@ -49,7 +49,7 @@ func verdictText(r scenarios.Result) string {
 // failure tells of one step what the trace shows and what theory says.
 func failure(b *strings.Builder, r scenarios.Result, s cell.StepOutcome, o Options) {
 	head := stepWord(s.Step) + " " + fateWord(s.Fate)
-	hangPainted(b, "  ", head, bad, s.Cause.String(), o)
+	hangPainted(b, "  ", head, bad, causeText(s.Cause), o)
 	p, _ := r.Predicted.Step(s.Step)
 	if p.Cause.Why != "" && p.Cause.Why != s.Cause.Why {
 		hang(b, "    theory: ", p.Cause.Why, o.width())

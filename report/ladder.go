@@ -23,7 +23,7 @@ import (
 // RunOptions.Trace.
 func Ladder(w io.Writer, r scenarios.Result, o Options) error {
 	var b strings.Builder
-	b.WriteString(o.paint(heading, r.Cell.ID()) + fmt.Sprintf("  seed %d\n", r.Seed))
+	hangPainted(&b, "", r.Cell.ID(), heading, fmt.Sprintf("seed %d", r.Seed), o)
 	hang(&b, "", story(r.Cell), o.width())
 	if len(r.Events) > 0 {
 		for _, line := range wrap("Time in seconds. ◆n: rewritten by mapping n of that NAT. ╳: dropped. × n: n packets alike.", o.width()) {
@@ -137,7 +137,6 @@ func (d *drawing) row(r row) {
 		d.packet(r)
 	}
 	if r.again != nil {
-		s := d.lanes.strip('┆')
 		what := "this"
 		if r.again.rows > 1 {
 			what = fmt.Sprintf("the last %d messages", r.again.rows)
@@ -147,9 +146,12 @@ func (d *drawing) row(r row) {
 			times = fmt.Sprintf("%d more times, until", r.again.turns)
 		}
 		text := fmt.Sprintf("... %s %s %s", what, times, seconds(r.again.until))
-		blank(s, timeWidth+2, timeWidth+4+utf8.RuneCountInString(text)+1)
-		s.put(timeWidth+3, text)
-		d.write(faint, s)
+		for _, line := range wrap(text, d.lanes.width-(timeWidth+3)) {
+			s := d.lanes.strip('┆')
+			blank(s, timeWidth+2, timeWidth+4+utf8.RuneCountInString(line)+1)
+			s.put(timeWidth+3, line)
+			d.write(faint, s)
+		}
 	}
 }
 
@@ -205,10 +207,11 @@ func (d *drawing) packet(r row) {
 		}
 		above := l.draw(s, labels(r, i, again))
 		if above != "" {
-			x := min(l.stops[0].x, l.stops[len(l.stops)-1].x)
+			n := utf8.RuneCountInString(above)
+			x := min(min(l.stops[0].x, l.stops[len(l.stops)-1].x)+2, d.lanes.width-n)
 			line := d.lanes.strip('│')
-			blank(line, x+1, x+3+utf8.RuneCountInString(above))
-			line.put(x+2, above)
+			blank(line, x-1, x+1+n)
+			line.put(x, above)
 			d.write(t, line)
 		}
 		d.write(t, s)
@@ -293,7 +296,8 @@ func (d *drawing) where(stops []stop, e vnet.Event) int {
 func (l leg) draw(s strip, labels []string) (above string) {
 	first, last := l.stops[0].x, l.stops[len(l.stops)-1].x
 	if first == last {
-		s.put(first+1, " ↻ "+labels[0]+" ")
+		text := " ↻ " + shorten(labels, len(s)-timeWidth-3)
+		s.put(min(first+1, len(s)-utf8.RuneCountInString(text)), text)
 		if l.lost {
 			s[first] = '╳'
 		}
@@ -341,7 +345,17 @@ func (l leg) label(s strip, labels []string) (above string) {
 			}
 		}
 	}
-	return labels[0]
+	return shorten(labels, len(s)-timeWidth)
+}
+
+// shorten is the best label that has the room, or the last.
+func shorten(labels []string, room int) string {
+	for _, text := range labels {
+		if utf8.RuneCountInString(text) <= room {
+			return text
+		}
+	}
+	return labels[len(labels)-1]
 }
 
 // rowNotes are the addresses in the message, the rewrites and the drop. What a
@@ -407,7 +421,7 @@ func (d *drawing) rewrite(e vnet.Event) string {
 }
 
 func dropText(e vnet.Event, named bool) string {
-	why := strings.TrimPrefix(e.Detail, string(e.Reason)+": ")
+	why := readable(strings.TrimPrefix(e.Detail, string(e.Reason)+": "))
 	text := fmt.Sprintf("╳ %v -> %v: %s", e.Src, e.Dst, e.Reason)
 	if named {
 		text = fmt.Sprintf("╳ %s: %v -> %v: %s", e.Box, e.Src, e.Dst, e.Reason)

@@ -93,13 +93,16 @@ func markdownLegend(b *strings.Builder, sections []Section) {
 }
 
 func markdownSummary(b *strings.Builder, sections []Section, o Options) {
-	var text strings.Builder
-	summary(&text, sections, Options{Command: o.Command})
-	first, rest, _ := strings.Cut(text.String(), "\n")
-	fmt.Fprintf(b, "**%s**\n", first)
-	if rest != "" {
-		fmt.Fprintf(b, "\n```sh\n%s```\n", rest)
+	text, odd := summed(sections)
+	fmt.Fprintf(b, "**%s**\n", text)
+	if len(odd) == 0 {
+		return
 	}
+	b.WriteString("\n```sh\n")
+	for _, r := range odd {
+		b.WriteString(repeats(r, o) + "\n")
+	}
+	b.WriteString("```\n")
 }
 
 var markdownEscapes = strings.NewReplacer(

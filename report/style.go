@@ -92,34 +92,49 @@ func wrap(text string, width int) []string {
 	return lines
 }
 
+// paintLines writes the text, wrapped, each line painted.
+func paintLines(b *strings.Builder, t tone, text string, o Options) {
+	for _, line := range wrap(text, o.width()) {
+		b.WriteString(o.paint(t, line) + "\n")
+	}
+}
+
+// leastRoom is what a text beside a head needs; with less it begins below the head.
+const leastRoom = 24
+
 // hang writes first and then the text, wrapped, with further lines indented to
 // where the text began.
 func hang(b *strings.Builder, first, text string, width int) {
-	indent := utf8.RuneCountInString(first)
-	lines := wrap(text, max(width-indent, 30))
-	if len(lines) == 0 {
-		b.WriteString(strings.TrimRight(first, " ") + "\n")
-		return
-	}
-	for i, line := range lines {
-		if i == 0 {
-			b.WriteString(first)
-		} else {
-			b.WriteString(strings.Repeat(" ", indent))
-		}
-		b.WriteString(line + "\n")
-	}
+	head := strings.TrimLeft(first, " ")
+	hung(b, strings.Repeat(" ", len(first)-len(head)), head, head, text, width)
 }
 
 // hangPainted is hang with a head that is painted.
 func hangPainted(b *strings.Builder, indent, head string, t tone, text string, o Options) {
-	if text == "" {
-		b.WriteString(indent + o.paint(t, strings.TrimRight(head, " ")) + "\n")
-		return
+	bare := strings.TrimRight(head, " ")
+	gap := head[len(bare):] + "  "
+	hung(b, indent, bare+gap, o.paint(t, bare)+gap, text, o.width())
+}
+
+// hung writes indent, head as it is painted, and the text.
+func hung(b *strings.Builder, indent, head, painted, text string, width int) {
+	column := utf8.RuneCountInString(indent) + utf8.RuneCountInString(head)
+	first := indent + painted
+	if room := width - column; head != "" && room < min(leastRoom, utf8.RuneCountInString(text)) {
+		b.WriteString(strings.TrimRight(first, " ") + "\n")
+		first = strings.Repeat(" ", utf8.RuneCountInString(indent)+2)
+		column = len(first)
 	}
-	var lines strings.Builder
-	hang(&lines, indent+head+"  ", text, o.width())
-	b.WriteString(indent + o.paint(t, head) + strings.TrimPrefix(lines.String(), indent+head))
+	lines := wrap(text, width-column)
+	if len(lines) == 0 {
+		b.WriteString(strings.TrimRight(first, " ") + "\n")
+	}
+	for i, line := range lines {
+		if i > 0 {
+			first = strings.Repeat(" ", column)
+		}
+		b.WriteString(first + line + "\n")
+	}
 }
 
 func flush(w io.Writer, b *strings.Builder) error {

@@ -21,7 +21,7 @@ func Text(w io.Writer, sections []Section, o Options) error {
 	for _, s := range sections {
 		b.WriteByte('\n')
 		if s.Title != "" {
-			b.WriteString(o.paint(heading, s.Title) + "\n")
+			paintLines(&b, heading, s.Title, o)
 		}
 		if s.Note != "" {
 			hang(&b, "", s.Note, o.width())
@@ -49,12 +49,11 @@ func legend(b *strings.Builder, sections []Section, o Options) {
 		width = max(width, len(short(n)))
 	}
 	for _, n := range names {
-		line := "  " + pad(short(n), width) + "  "
+		text := behaves(n)
 		if short(n) != n {
-			line += n + ": "
+			text = strings.TrimRight(n+": "+text, ": ")
 		}
-		line += behaves(n)
-		b.WriteString(strings.TrimRight(line, ": ") + "\n")
+		hang(b, "  "+pad(short(n), width)+"  ", text, o.width())
 	}
 	b.WriteByte('\n')
 	if hasCalls(sections) {
@@ -115,8 +114,14 @@ func hasCalls(sections []Section) bool {
 }
 
 func textGroup(b *strings.Builder, g group, o Options) {
-	b.WriteString(o.paint(heading, g.title()))
-	fmt.Fprintf(b, "  (%s)\n\n", counted(g.results))
+	title, count := g.title(), "("+counted(g.results)+")"
+	if utf8.RuneCountInString(title)+2+utf8.RuneCountInString(count) <= o.width() {
+		b.WriteString(o.paint(heading, title) + "  " + count + "\n\n")
+	} else {
+		paintLines(b, heading, title, o)
+		hang(b, "  ", count, o.width())
+		b.WriteByte('\n')
+	}
 	textTable(b, g.table(), o)
 	if text := rtcpLine(g); text != "" {
 		b.WriteByte('\n')
@@ -180,12 +185,16 @@ func fitting(widths []int, from, room int) int {
 
 func textColumns(b *strings.Builder, t table, names int, widths []int, from, to int, o Options) {
 	to = min(to, len(widths))
+	if to-from < len(widths) {
+		text := fmt.Sprintf("columns %d to %d of %d", from+1, to, len(widths))
+		if to-from == 1 {
+			text = fmt.Sprintf("column %d of %d", to, len(widths))
+		}
+		b.WriteString("  " + o.paint(faint, text) + "\n")
+	}
 	line := "  " + pad(t.corner, names)
 	for i := from; i < to; i++ {
 		line += "  " + pad(t.columns[i], widths[i])
-	}
-	if to-from < len(widths) {
-		line = strings.TrimRight(line, " ") + fmt.Sprintf("   (columns %d to %d of %d)", from+1, to, len(widths))
 	}
 	b.WriteString(o.paint(faint, strings.TrimRight(line, " ")) + "\n")
 	for _, row := range t.rows {
@@ -248,13 +257,14 @@ func (c cause) full() string {
 	if c.text != "" {
 		return c.text
 	}
-	return c.cause.String()
+	return causeText(c.cause)
 }
 
 // brief is the cause in a line's length, for tables with many of them: what a
 // mapping admits stays, the mapping and the rule are what the packet shows.
 func (c cause) brief() string {
 	x := c.cause
+	x.Why = readable(x.Why)
 	if c.text != "" || !x.Dst.IsValid() {
 		return c.full()
 	}
@@ -299,8 +309,13 @@ func textCauses(b *strings.Builder, lines []cause, o Options) {
 		where = max(where, utf8.RuneCountInString(c.where))
 		what = max(what, utf8.RuneCountInString(c.what))
 	}
+	stacked := o.width()-(2+where+2+what+2) < leastRoom
 	for i, c := range lines {
-		if i > 0 && lines[i-1].where == c.where {
+		same := i > 0 && lines[i-1].where == c.where
+		if stacked && !same {
+			b.WriteString("  " + c.where + "\n")
+		}
+		if same {
 			c.where = ""
 		}
 		t := plain
@@ -308,6 +323,9 @@ func textCauses(b *strings.Builder, lines []cause, o Options) {
 			t = alarm
 		}
 		indent := "  " + pad(c.where, where) + "  "
+		if stacked {
+			indent = "    "
+		}
 		hangPainted(b, indent, pad(c.what, what), t, c.brief(), o)
 	}
 }
@@ -342,12 +360,38 @@ func fateText(s cell.StepOutcome) string {
 	if s.Cause.IsZero() {
 		return fateWord(s.Fate)
 	}
-	return fmt.Sprintf("%s (%s)", fateWord(s.Fate), s.Cause)
+	return fmt.Sprintf("%s (%s)", fateWord(s.Fate), causeText(s.Cause))
 }
 
-// summary counts, and gives one line to every result that is not as predicted.
+// summary counts, and gives a command to every result that is not as predicted.
 func summary(b *strings.Builder, sections []Section, o Options) {
-	var all, odd []scenarios.Result
+	text, odd := summed(sections)
+	if len(odd) == 0 {
+		paintLines(b, good, text, o)
+		return
+	}
+	paintLines(b, alarm, text, o)
+	for _, r := range odd {
+		line := repeats(r, o)
+		if utf8.RuneCountInString(line) <= o.width() {
+			b.WriteString(line + "\n")
+			continue
+		}
+		// A comment that is folded and a command that is continued can be pasted too.
+		for _, part := range wrap(inShort(r), o.width()-4) {
+			b.WriteString("  # " + part + "\n")
+		}
+		head, id := fmt.Sprintf("  %s run --seed %d", o.command(), r.Seed), "'"+r.Cell.ID()+"'"
+		if utf8.RuneCountInString(head)+1+utf8.RuneCountInString(id) > o.width() {
+			head += " \\\n   "
+		}
+		b.WriteString(head + " " + id + "\n")
+	}
+}
+
+// summed are the counts and what is not as predicted.
+func summed(sections []Section) (text string, odd []scenarios.Result) {
+	var all []scenarios.Result
 	for _, s := range sections {
 		all = append(all, s.Results...)
 		for _, r := range s.Results {
@@ -360,18 +404,19 @@ func summary(b *strings.Builder, sections []Section, o Options) {
 	if len(all) == 1 {
 		cells = "cell"
 	}
-	text := fmt.Sprintf("%d %s, %s", len(all), cells, counted(all))
+	text = fmt.Sprintf("%d %s, %s", len(all), cells, counted(all))
 	if len(odd) == 0 {
-		b.WriteString(o.paint(good, text+".") + "\n")
-		return
+		return text + ".", nil
 	}
 	if n := failed(odd); n > 0 {
 		text += fmt.Sprintf(", %d NOT", n)
 	}
-	b.WriteString(o.paint(alarm, text+":") + "\n")
-	for _, r := range odd {
-		fmt.Fprintf(b, "  %s run --seed %d '%s'   # %s\n", o.command(), r.Seed, r.Cell.ID(), inShort(r))
-	}
+	return text + ":", odd
+}
+
+// repeats is the command that plays the cell again, with what was odd about it.
+func repeats(r scenarios.Result, o Options) string {
+	return fmt.Sprintf("  %s run --seed %d '%s'   # %s", o.command(), r.Seed, r.Cell.ID(), inShort(r))
 }
 
 func failed(results []scenarios.Result) int {
