@@ -31,7 +31,7 @@ type RunOptions struct {
 // keeps it from starting; a cell takes milliseconds.
 func Run(ctx context.Context, c cell.Cell, opts RunOptions) Result {
 	c = c.Canonical()
-	predicted, err := Predict(c, opts.Phones)
+	predicted, err := predict(c, opts.Phones, opts.MediaTime)
 	if err == nil {
 		err = ctx.Err()
 	}

@@ -9,14 +9,17 @@ import (
 	"github.com/natproof/natproof/scenarios/cell"
 )
 
-// A flow lasts up to two minutes, most of that for registrations that fail, and no
-// mapping may end in it that anybody will ask for. Where the next mapping has the same
-// port, or nobody asks for an old one, it is a call of some seconds that it must last; and
-// where media refreshes it too, the time between two messages.
+// A flow lasts up to two minutes beside its talk, most of that for registrations that fail,
+// and no mapping may end in it that anybody will ask for. Where the next mapping has the same
+// port, or nobody asks for an old one, it is a call being set up that it must last. An end
+// that talks keeps the mappings of media by packets, the rarest of which are the reports of
+// RTCP, every 6.2 s at most (RFC 3550 §6.3.1). What becomes of the mapping of SIP meanwhile
+// is told by [Network.RequestAfterTalk].
 const (
-	flowIdle    = 2 * time.Minute // RFC 4787 §4.3, REQ-5
-	callIdle    = 30 * time.Second
-	messageIdle = 10 * time.Second
+	flowIdle   = 108 * time.Second
+	callIdle   = 30 * time.Second
+	silentIdle = 18 * time.Second
+	reportIdle = 10 * time.Second
 )
 
 // covered refuses what would need a theory of its own.
@@ -69,10 +72,18 @@ func needed(cfg Config, e End) time.Duration {
 	same := e.NAT.Mapping == natmodels.EndpointIndependent && e.NAT.PreservesPort(cell.SIPPort)
 	unasked := e.Traits.Address == Bound || cfg.Rport && e.Traits.Rport && cfg.Policy == cell.RegistrarReceived
 	switch {
+	case same && !e.Traits.Silent && cfg.ALG == nil:
+		return reportIdle
+	case same && !e.Traits.Silent && e.NAT.Tracks(): // the hole of an ALG may be used from one side only
+		return max(reportIdle, cfg.Talk-2*time.Second)
 	case same && !e.Traits.Silent:
-		return messageIdle
-	case same, unasked:
+		return max(reportIdle, cfg.Talk+setUp)
+	case same || unasked && e.Traits.Silent:
+		return silentIdle + cfg.Talk
+	case unasked && cfg.ALG != nil:
+		return max(callIdle, cfg.Talk+setUp)
+	case unasked:
 		return callIdle
 	}
-	return flowIdle
+	return flowIdle + cfg.Talk
 }
