@@ -22,6 +22,10 @@ const (
 	reportIdle = 10 * time.Second
 )
 
+// enough is how many mappings an end never needs: three sockets that send to a STUN server, the
+// proxy and the two addresses that a peer is seen at, and what an ALG opens.
+const enough = 64
+
 // covered refuses what would need a theory of its own.
 func covered(cfg Config, e End) error {
 	b, static := e.NAT, e.Traits.Address == Forwarded
@@ -31,6 +35,16 @@ func covered(cfg Config, e End) error {
 		return nil
 	case b.Kind != natmodels.Translator && b.Kind != natmodels.Conntrack:
 		return fmt.Errorf("a %v", b.Kind)
+	case b.Pooling != natmodels.Paired:
+		return errors.New("external addresses chosen arbitrarily (RFC 4787 §4.1)")
+	case b.Blocks:
+		return errors.New("ports or addresses that some subscribers have for themselves (RFC 6888 REQ-14)")
+	case b.Changes:
+		return errors.New("another behaviour under load (RFC 4787 §7, REQ-11)")
+	case b.Permission != 0:
+		return errors.New("filters that forget before the mapping ends (RFC 4787 §5)")
+	case b.Mappings != 0 && b.Mappings < enough, b.Ports != 0 && b.Ports < enough:
+		return errors.New("fewer mappings or ports than a flow may need (RFC 6888 REQ-4)")
 	case static && b.Kind == natmodels.Conntrack:
 		return errors.New("port forwards of a box that tracks connections")
 	case static:
@@ -47,8 +61,6 @@ func covered(cfg Config, e End) error {
 		return errors.New("filters that remember per endpoint, in a box that tracks connections")
 	case forgets(b, needed(cfg, e)) || b.Refresh == natmodels.RefreshInbound:
 		return errors.New("mappings that can expire while the flow is played (RFC 4787 §4.3)")
-	case b.Pooling != natmodels.Paired:
-		return errors.New("external addresses chosen arbitrarily (RFC 4787 §4.1)")
 	case b.PortChoice == natmodels.Preserve && e.Traits.Address == Asked && b.Mapping != natmodels.EndpointIndependent:
 		return errors.New("a port that must be preserved and is already held by the mapping towards the STUN server")
 	case b.PortChoice == natmodels.Preserve && !b.PreservesPort(cell.SIPPort):
