@@ -23,6 +23,13 @@ type Behavior struct {
 	StreamAfter time.Duration // how old a flow must be before Idle counts; 0 is at once
 	Refresh     Refresh       // which packets restart the timer
 
+	Permission time.Duration // how long a filter remembers who was sent to, if not as long as the mapping (section 5)
+
+	Mappings int  // how many mappings a subscriber can have; 0 is no limit
+	Ports    int  // how many external ports there are to choose from; 0 is the usual thousands
+	Blocks   bool // subscribers have ports of their own, and others none
+	Changes  bool // mapping and ports are others under load (section 7, REQ-11)
+
 	Hairpin     HairpinMode // section 6
 	Pooling     Pooling     // section 4.1
 	Unsolicited Unsolicited

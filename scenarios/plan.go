@@ -1,6 +1,8 @@
 package scenarios
 
 import (
+	"time"
+
 	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/flows"
@@ -41,13 +43,17 @@ func Devices() []string {
 
 // Predict says what theory expects of the cell, with those phones at its ends: for every step
 // whether it arrives, and if not which box stops it by which rule. No phones are this
-// project's own.
+// project's own. Calls talk for [flows.DefaultMediaTime].
 func Predict(c cell.Cell, phones stage.Phones) (cell.Outcome, error) {
+	return predict(c, phones, flows.DefaultMediaTime)
+}
+
+func predict(c cell.Cell, phones stage.Phones, talk time.Duration) (cell.Outcome, error) {
 	if err := flows.Check(c); err != nil {
 		return cell.Outcome{}, err
 	}
 	c = c.Canonical()
-	n, err := flows.Network(c, phones)
+	n, err := flows.Network(c, phones, talk)
 	if err != nil {
 		return cell.Outcome{}, err
 	}

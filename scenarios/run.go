@@ -31,7 +31,7 @@ type RunOptions struct {
 // Run plays one cell under virtual time and judges it. A context that has ended
 // keeps it from starting; a cell takes milliseconds.
 func Run(ctx context.Context, c cell.Cell, opts RunOptions) Result {
-	predicted, err := Predict(c, opts.Phones)
+	predicted, err := predict(c, opts.Phones, opts.MediaTime)
 	if err == nil && opts.MediaTime < 0 {
 		err = fmt.Errorf("scenarios: run: %v of media is less than nothing", opts.MediaTime)
 	}

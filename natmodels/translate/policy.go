@@ -42,6 +42,14 @@ type Limits struct {
 	Total         int
 }
 
+// least is how many mappings a subscriber can have that is alone; 0 is no limit.
+func (l Limits) least() int {
+	if l.PerSubscriber == 0 || l.Total == 0 {
+		return max(l.PerSubscriber, l.Total)
+	}
+	return min(l.PerSubscriber, l.Total)
+}
+
 // String returns "at most 1200 for each host", or in all, or both.
 func (l Limits) String() string {
 	each, total := fmt.Sprintf("at most %d for each host", l.PerSubscriber), fmt.Sprintf("at most %d in all", l.Total)

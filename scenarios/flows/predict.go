@@ -1,6 +1,7 @@
 package flows
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -11,13 +12,17 @@ import (
 	"github.com/natproof/natproof/scenarios/wire"
 )
 
-// Network is the cell of a flow as theory sees it, with those phones at its ends.
-func Network(c cell.Cell, phones stage.Phones) (*theory.Network, error) {
+// Network is the cell of a flow as theory sees it, with those phones at its ends and calls
+// that talk for so long; 0 is DefaultMediaTime.
+func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Network, error) {
 	alg, err := c.SIPALG()
 	if err != nil {
 		return nil, err
 	}
 	cfg := theory.Config{Policy: c.Registrar, Rport: true, ALG: alg, Forwards: c.PortManager == cell.ManagerStatic, Caller: Of(c).Caller}
+	if Of(c).Media() {
+		cfg.Talk = cmp.Or(talk, DefaultMediaTime)
+	}
 	for side, to := range map[cell.Side]*theory.End{cell.A: &cfg.A, cell.B: &cfg.B} {
 		*to = theory.End{Side: side, Host: c.Host(side)}
 		if to.NAT, err = c.Behavior(side); err != nil {

@@ -102,7 +102,7 @@ func hangsUp(ends map[cell.Side]End, caller cell.Side) Step {
 	from, to := ends[caller].Box, ends[caller.Other()].Box
 	return Step{
 		Step: Bye, Message: "BYE", From: from, To: to, Match: wire.Request("BYE"),
-		Asks:  func(n *theory.Network) theory.Answer { return n.Request(caller.Other(), "BYE") },
+		Asks:  func(n *theory.Network) theory.Answer { return n.RequestAfterTalk(caller.Other(), "BYE") },
 		Needs: []Need{noInvite(to), noDialog(from)},
 	}
 }

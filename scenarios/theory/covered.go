@@ -9,15 +9,22 @@ import (
 	"github.com/natproof/natproof/scenarios/cell"
 )
 
-// A flow lasts up to two minutes, most of that for registrations that fail, and no
-// mapping may end in it that anybody will ask for. Where the next mapping has the same
-// port, or nobody asks for an old one, it is a call of some seconds that it must last; and
-// where media refreshes it too, the time between two messages.
+// A flow lasts up to two minutes beside its talk, most of that for registrations that fail,
+// and no mapping may end in it that anybody will ask for. Where the next mapping has the same
+// port, or nobody asks for an old one, it is a call being set up that it must last. An end
+// that talks keeps the mappings of media by packets, the rarest of which are the reports of
+// RTCP, every 6.2 s at most (RFC 3550 §6.3.1). What becomes of the mapping of SIP meanwhile
+// is told by [Network.RequestAfterTalk].
 const (
-	flowIdle    = 2 * time.Minute // RFC 4787 §4.3, REQ-5
-	callIdle    = 30 * time.Second
-	messageIdle = 10 * time.Second
+	flowIdle   = 108 * time.Second
+	callIdle   = 30 * time.Second
+	silentIdle = 18 * time.Second
+	reportIdle = 10 * time.Second
 )
+
+// enough is how many mappings an end never needs: three sockets that send to a STUN server, the
+// proxy and the two addresses that a peer is seen at, and what an ALG opens.
+const enough = 64
 
 // covered refuses what would need a theory of its own.
 func covered(cfg Config, e End) error {
@@ -28,6 +35,16 @@ func covered(cfg Config, e End) error {
 		return nil
 	case b.Kind != natmodels.Translator && b.Kind != natmodels.Conntrack:
 		return fmt.Errorf("a %v", b.Kind)
+	case b.Pooling != natmodels.Paired:
+		return errors.New("external addresses chosen arbitrarily (RFC 4787 §4.1)")
+	case b.Blocks:
+		return errors.New("ports or addresses that some subscribers have for themselves (RFC 6888 REQ-14)")
+	case b.Changes:
+		return errors.New("another behaviour under load (RFC 4787 §7, REQ-11)")
+	case b.Permission != 0:
+		return errors.New("filters that forget before the mapping ends (RFC 4787 §5)")
+	case b.Mappings != 0 && b.Mappings < enough, b.Ports != 0 && b.Ports < enough:
+		return errors.New("fewer mappings or ports than a flow may need (RFC 6888 REQ-4)")
 	case static && b.Kind == natmodels.Conntrack:
 		return errors.New("port forwards of a box that tracks connections")
 	case static:
@@ -44,8 +61,6 @@ func covered(cfg Config, e End) error {
 		return errors.New("filters that remember per endpoint, in a box that tracks connections")
 	case forgets(b, needed(cfg, e)) || b.Refresh == natmodels.RefreshInbound:
 		return errors.New("mappings that can expire while the flow is played (RFC 4787 §4.3)")
-	case b.Pooling != natmodels.Paired:
-		return errors.New("external addresses chosen arbitrarily (RFC 4787 §4.1)")
 	case b.PortChoice == natmodels.Preserve && e.Traits.Address == Asked && b.Mapping != natmodels.EndpointIndependent:
 		return errors.New("a port that must be preserved and is already held by the mapping towards the STUN server")
 	case b.PortChoice == natmodels.Preserve && !b.PreservesPort(cell.SIPPort):
@@ -69,10 +84,18 @@ func needed(cfg Config, e End) time.Duration {
 	same := e.NAT.Mapping == natmodels.EndpointIndependent && e.NAT.PreservesPort(cell.SIPPort)
 	unasked := e.Traits.Address == Bound || cfg.Rport && e.Traits.Rport && cfg.Policy == cell.RegistrarReceived
 	switch {
+	case same && !e.Traits.Silent && cfg.ALG == nil:
+		return reportIdle
+	case same && !e.Traits.Silent && e.NAT.Tracks(): // the hole of an ALG may be used from one side only
+		return max(reportIdle, cfg.Talk-2*time.Second)
 	case same && !e.Traits.Silent:
-		return messageIdle
-	case same, unasked:
+		return max(reportIdle, cfg.Talk+setUp)
+	case same || unasked && e.Traits.Silent:
+		return silentIdle + cfg.Talk
+	case unasked && cfg.ALG != nil:
+		return max(callIdle, cfg.Talk+setUp)
+	case unasked:
 		return callIdle
 	}
-	return flowIdle
+	return flowIdle + cfg.Talk
 }

@@ -3,7 +3,7 @@
 //
 //   - [Network.Response]: does a response reach who asked?
 //   - [Network.Request]: does a request reach what somebody announced, or where a REGISTER
-//     came from?
+//     came from? [Network.RequestAfterTalk]: and at the end of a call?
 //   - [Network.Stream]: does a stream of media run?
 //   - [Alive]: is a mapping still there, given who refreshed it when?
 //

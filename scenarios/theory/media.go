@@ -27,8 +27,8 @@ const (
 )
 
 // stream predicts one kind of packet, RTP or RTCP, between the two ends. Each
-// end uses one socket, learned its address from a STUN server that is neither
-// the peer nor the proxy, announced it, and sends all the time to what the other
+// end uses one socket, announced the address that its traits say: bound, forwarded, or learned
+// from a STUN server that is neither the peer nor the proxy. It sends all the time to what the other
 // announced. What counts is the steady state: a first packet that was dropped is
 // simply repeated, so it does not matter who begins.
 type stream struct {

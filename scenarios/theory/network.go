@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/natmodels/sipalg"
@@ -26,6 +27,7 @@ type Network struct {
 	proxy  cell.Registrar
 	rport  bool
 	caller cell.Side
+	talk   time.Duration
 	a, b   end
 }
 
@@ -37,11 +39,14 @@ type Config struct {
 	ALG      *sipalg.ALG    // in every NAT; nil is none
 	Forwards bool           // NATs forward the ports of the ends
 	Caller   cell.Side      // who is the last to have both session descriptions; empty is a
+	// Talk is how long a call that is established is silent on the signalling path; 0 is a
+	// call that ends at once.
+	Talk time.Duration
 }
 
 // New makes a network, unless theory has nothing to say about it.
 func New(cfg Config) (*Network, error) {
-	n := &Network{proxy: cfg.Policy, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A)}
+	n := &Network{proxy: cfg.Policy, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk}
 	for _, x := range []struct {
 		to   *end
 		from End
@@ -51,6 +56,9 @@ func New(cfg Config) (*Network, error) {
 			return nil, fmt.Errorf("%w: %s: %w", ErrNotCovered, e.nat, err)
 		}
 		*x.to = e
+	}
+	if callee := n.end(n.caller.Other()); n.lasts(callee) == perhaps {
+		return nil, fmt.Errorf("%w: %s: a mapping that ends about when the call does (RFC 4787 §4.3)", ErrNotCovered, callee.nat)
 	}
 	return n, nil
 }

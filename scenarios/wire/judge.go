@@ -115,7 +115,7 @@ func (t *Tape) Stream(part cell.Part, from, to string, talk Talk, told []Told) (
 		return cell.Lost, cell.Cause{Box: to, Rule: discarded.Rule, Message: name, Src: discarded.Src, Why: discarded.Why}, true
 	case arrived > 0 && (part == cell.RTCP || 2*arrived >= sent): // RTP runs, though some may be lost; of RTCP there are one or two
 		return cell.Arrived, cell.Cause{}, true
-	case s.lost.Packet != 0:
+	case s.lost.Packet != 0 && s.lost.At >= talk.To-window:
 		return cell.Lost, DropCause(name, s.lost), true
 	}
 	return cell.Lost, cell.Cause{Box: to, Rule: cell.RuleUnknown, Message: name,
