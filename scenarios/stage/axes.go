@@ -15,7 +15,7 @@ func uaTraits(c cell.Cell, side cell.Side) (theory.Traits, error) {
 	return theory.Traits{
 		Address:          map[cell.PortManager]theory.Address{cell.ManagerLocal: theory.Bound, cell.ManagerSTUN: theory.Asked, cell.ManagerStatic: theory.Forwarded}[c.PortManager],
 		SignallingTraits: theory.SignallingTraits{Rport: c.Rport, ChecksVia: true},
-		MediaTraits:      theory.MediaTraits{Latch: c.Latch.Has(side), Strict: c.Strict.Has(side), Silent: c.Silent.Has(side)},
+		MediaTraits:      theory.MediaTraits{Latch: c.Latch.Has(side), Strict: c.Strict.Has(side), Silent: c.Silent.Has(side), NamesRTCP: c.ALG != cell.ALGOff},
 	}, nil
 }
 

@@ -13,6 +13,9 @@ type MediaTraits struct {
 	Strict bool // drops media that is not from the signalled source
 	Silent bool // sends no RTP, and opens no hole for it
 	RTCP   RTCPTrait
+	// NamesRTCP: its session descriptions write a=rtcp with the address (RFC 3605), also where
+	// that says nothing new, so that an ALG can rewrite it.
+	NamesRTCP bool
 }
 
 // RTCPTrait is what an end does about RTCP.

@@ -1,0 +1,25 @@
+package plain_test
+
+import (
+	"testing"
+
+	"github.com/natproof/natproof/examples/plain"
+	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/stage"
+)
+
+// Beside an ALG a plain phone is predicted rightly or not at all.
+func TestBesideALGs(t *testing.T) {
+	cells := plan(t, cell.Choice{"alg": {"full", "any-port", "linux", "stale-length", "double"}, "registrar": {"contact", "received"}})
+	for _, phones := range []stage.Phones{both.Phones, {cell.A: plain.Phone}, {cell.B: plain.Phone}} {
+		count := map[scenarios.Status]int{}
+		for _, c := range cells {
+			r := scenarios.Run(t.Context(), c, scenarios.RunOptions{Seed: 1, Phones: phones})
+			if count[r.Status()]++; r.Err == nil && !r.Expected {
+				t.Errorf("%s: %v", c, r.Surprises())
+			}
+		}
+		t.Log(count)
+	}
+}
