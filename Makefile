@@ -7,7 +7,7 @@ FUZZTOTAL ?= 60
 FUZZ ?= .
 BENCHTIME ?= 1s
 
-.PHONY: help matrix matrix-wide test suites race repeat determinism bench calibrate test-kernel peers adapters lint fuzz
+.PHONY: help docs matrix matrix-wide test suites race repeat determinism bench calibrate test-kernel peers adapters lint fuzz
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
@@ -48,6 +48,9 @@ bench: ## speed, as figures and ratios of one run
 
 calibrate: ## measure every NAT model with the discovery client and write docs/calibration.md
 	$(GO) run ./cmd/natproof nat calibrate --out docs/calibration.md
+
+docs: ## what of the documentation is made from values: the schema of results
+	$(GO) test ./scenarios -run Schema -rewrite
 
 test-kernel: ## the same packets through real nftables NAT and our model of it (Linux, root or user namespaces)
 	bash internal/kernelnat/setup.sh
