@@ -2,12 +2,20 @@ package report
 
 import (
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/natproof/natproof/scenarios"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/theory"
 )
+
+// Conclusion writes what Ladder ends with: what was predicted, what was observed, and why.
+func Conclusion(w io.Writer, r scenarios.Result, o Options) error {
+	var b strings.Builder
+	conclusion(&b, r, o)
+	return flush(w, &b)
+}
 
 // conclusion tells what was predicted, what was observed, and why.
 func conclusion(b *strings.Builder, r scenarios.Result, o Options) {

@@ -25,18 +25,22 @@ func addAxes(cmd *cobra.Command) *axes {
 	x := &axes{flags: cmd.Flags(), space: scenarios.Space()}
 	x.flags.SortFlags = false
 	flows := strings.Join(x.space.FlowNames(), ",")
-	x.add(cmd, cell.KeyFlow, flows, "flows: "+flows, x.space.FlowNames())
+	x.add(cmd, cell.KeyFlow, flows, "flows: "+flows, completeList(x.space.FlowNames(), cobra.ShellCompDirectiveNoFileComp))
 	for _, a := range cell.Axes {
-		x.add(cmd, a.Key, a.Planned(), x.usage(a), x.values(a))
+		files := cobra.ShellCompDirectiveNoFileComp
+		if a.NAT { // a file of settings is one too
+			files = cobra.ShellCompDirectiveDefault
+		}
+		x.add(cmd, a.Key, a.Planned(), x.usage(a), completeList(x.values(a), files))
 		x.flags.Lookup(a.Key).NoOptDefVal = a.Alone
 	}
 	return x
 }
 
-func (x *axes) add(cmd *cobra.Command, name, value, usage string, words []string) {
+func (x *axes) add(cmd *cobra.Command, name, value, usage string, complete cobra.CompletionFunc) {
 	x.flags.StringSlice(name, strings.Split(value, ","), usage)
 	x.names = append(x.names, name)
-	if err := cmd.RegisterFlagCompletionFunc(name, completeList(words)); err != nil {
+	if err := cmd.RegisterFlagCompletionFunc(name, complete); err != nil {
 		panic(err) // the flag has just been defined
 	}
 }
@@ -73,15 +77,16 @@ func (x *axes) values(a *cell.Axis) []string {
 	return words
 }
 
-// completeList completes the last word of a comma-separated list.
-func completeList(words []string) cobra.CompletionFunc {
+// completeList completes the last word of a comma-separated list; files says whether the
+// names of files may.
+func completeList(words []string, files cobra.ShellCompDirective) cobra.CompletionFunc {
 	return func(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		head := typed[:strings.LastIndexByte(typed, ',')+1]
 		var all []cobra.Completion
 		for _, w := range words {
 			all = append(all, head+w)
 		}
-		return all, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveKeepOrder
+		return all, files | cobra.ShellCompDirectiveNoSpace | cobra.ShellCompDirectiveKeepOrder
 	}
 }
 
@@ -103,15 +108,7 @@ func (x *axes) plan() ([]cell.Cell, error) {
 	}
 	cells, err := x.space.Plan(choice)
 	if err != nil {
-		return nil, fmt.Errorf("--%w", err) // it begins with the name of the axis
+		return nil, natHint(fmt.Errorf("--%w", err)) // it begins with the name of the axis
 	}
 	return cells, nil
-}
-
-// noArgs is cobra.NoArgs with a hint for who forgot the equals sign.
-func noArgs(_ *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return fmt.Errorf("unexpected argument %q (values are written --flag=value,value)", args[0])
-	}
-	return nil
 }

@@ -66,7 +66,7 @@ reported).`,
 		Example: `  natproof discover stun.example.net
   natproof discover 192.0.2.1:3478 --test mapping,filtering --json -
   natproof discover stun.example.net --lifetime 10m`,
-		Args: cobra.ExactArgs(1),
+		Args: one("server", "HOST or HOST:PORT"),
 	}
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringSliceVar(&f.tests, "test", optional, "what to test, besides whether there is an answer: "+strings.Join(optional, ","))

@@ -38,7 +38,7 @@ func newList(s streams) *cobra.Command {
 			return &exitError{exitCannotRun, err}
 		}
 		if count == 0 {
-			return &exitError{exitNothing, errors.New("no cell matches: one of the lists is empty")}
+			return &exitError{exitNothing, errors.New("no cell matches")}
 		}
 		return nil
 	}

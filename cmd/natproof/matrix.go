@@ -93,7 +93,7 @@ func matrix(ctx context.Context, parts []part, f matrixFlags, s streams) error {
 		cells = append(cells, p.cells...)
 	}
 	if len(cells) == 0 {
-		return &exitError{exitNothing, errors.New("no cell matches: one of the lists is empty")}
+		return &exitError{exitNothing, errors.New("no cell matches")}
 	}
 	// Files are opened before the work, so that it is not done in vain.
 	files, err := outputs(s.out, f.json, f.markdown)

@@ -31,7 +31,7 @@ func newNATList(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",
 		Short: "Print the names of the NATs and what they do, one a line",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return orCannotRun(listNATs(s.out))
 		},
@@ -125,7 +125,7 @@ Exit codes: 0 nothing differs without a reason, 1 something does (the file is
 written all the same), 2 usage, 3 could not run, 130 interrupted (nothing is
 written).`,
 		Example: "  natproof nat calibrate --out docs/calibration.md",
-		Args:    cobra.NoArgs,
+		Args:    noArgs,
 	}
 	cmd.Flags().StringVar(&out, "out", "-", "the `file` to write; - is stdout")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -217,10 +217,10 @@ func sayCalibration(w io.Writer, sections []calibrate.Section) error {
 // findNAT finds a NAT by its name or file.
 func findNAT(name string) (catalogue.Entry, error) {
 	e, err := catalogue.Find(name)
-	if errors.Is(err, natmodels.ErrUnknownName) && !catalogue.IsFile(name) {
-		err = fmt.Errorf("%w; natproof nat list has them all", err)
+	if catalogue.IsFile(name) {
+		return e, err
 	}
-	return e, err
+	return e, natHint(err)
 }
 
 // orCannotRun marks an error as none of the command line's.

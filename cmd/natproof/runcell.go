@@ -37,13 +37,9 @@ ID is what 'natproof list' prints. What it leaves out is ` + strings.Join(defaul
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := scenarios.ParseID(args[0])
 		if err != nil {
-			return err
+			return natHint(err)
 		}
-		show := ladder
-		if trace {
-			show = events
-		}
-		return runCell(cmd.Context(), c, seed, s, show)
+		return runCell(cmd.Context(), c, seed, s, trace)
 	}
 	return cmd
 }
@@ -52,13 +48,22 @@ ID is what 'natproof list' prints. What it leaves out is ` + strings.Join(defaul
 func ladder(to *os.File, r scenarios.Result) error { return report.Ladder(to, r, looks(to)) }
 func events(to *os.File, r scenarios.Result) error { return report.Trace(to, r.Events) }
 
-func runCell(ctx context.Context, c cell.Cell, seed uint64, s streams, show func(*os.File, scenarios.Result) error) error {
+func runCell(ctx context.Context, c cell.Cell, seed uint64, s streams, trace bool) error {
+	show := ladder
+	if trace {
+		show = events
+	}
 	r := scenarios.Run(ctx, c, options(seed, true))
 	if err := show(s.out, r); err != nil {
 		return &exitError{exitCannotRun, err}
 	}
 	if ctx.Err() != nil && r.Err != nil {
 		return &exitError{exitInterrupted, ctx.Err()}
+	}
+	if trace && r.Status() != scenarios.Pass { // the events do not say so
+		if err := report.Conclusion(s.err, r, looks(s.err)); err != nil {
+			return &exitError{exitCannotRun, err}
+		}
 	}
 	return verdict([]scenarios.Result{r}, false)
 }
