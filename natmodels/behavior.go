@@ -23,17 +23,17 @@ type Behavior struct {
 	StreamAfter time.Duration // how old a flow must be before Idle counts; 0 is at once
 	Refresh     Refresh       // which packets restart the timer
 
-	Permission time.Duration // how long a filter remembers who was sent to, if not as long as the mapping (section 5)
-
-	Mappings int  // how many mappings a subscriber can have; 0 is no limit
-	Ports    int  // how many external ports there are to choose from; 0 is the usual thousands
-	Blocks   bool // subscribers have ports of their own, and others none
-	Changes  bool // mapping and ports are others under load (section 7, REQ-11)
+	Mappings int // how many mappings a subscriber can have; 0 is no limit
+	Ports    int // how many external ports there are to choose from; 0 is the usual thousands
 
 	Hairpin     HairpinMode // section 6
 	Pooling     Pooling     // section 4.1
 	Unsolicited Unsolicited
 	SIPHelper   bool // it keeps SIP connections and opens what SIP messages announce, as Linux does
+
+	// Unforeseen are settings, as the notation has them, that may change what the box does to
+	// UDP in a way that no field above tells. A theory has no rule for them.
+	Unforeseen []string
 }
 
 // Code returns the code of the mapping and filtering behavior, such as "eim-apdf", or

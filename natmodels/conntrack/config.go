@@ -92,7 +92,7 @@ func (r rules) behavior(kind natmodels.Kind) natmodels.Behavior {
 		Kind: kind, Filtering: r.filtering, PortChoice: r.cfg.PortChoice,
 		Unreplied: t.Unreplied, Idle: t.Idle, StreamAfter: t.StreamAfter, Refresh: natmodels.RefreshBoth,
 		Pooling: r.cfg.Pooling, Unsolicited: r.cfg.Unsolicited, SIPHelper: r.cfg.SIPHelper,
-		Ports: r.cfg.PortRange.Size(), Blocks: len(r.cfg.Prefixes) > 0,
+		Ports: r.cfg.PortRange.Size(), Unforeseen: settings.Unforeseen(r.cfg),
 	}
 }
 

@@ -93,8 +93,7 @@ func (c Config) Behavior() natmodels.Behavior {
 		PortChoice: c.PortChoice, Preserved: c.preserved(),
 		Unreplied: c.Unreplied(), Idle: c.Idle(), StreamAfter: c.StreamAfter, Refresh: c.Refresh,
 		Hairpin: c.Hairpin, Pooling: c.Pooling, Unsolicited: c.Unsolicited,
-		Permission: c.PermissionTimeout, Mappings: c.Limits.least(), Ports: c.PortRange.Size(),
-		Blocks: c.Blocks.Size != 0, Changes: c.UnderLoad.Mappings != 0,
+		Mappings: c.Limits.least(), Ports: c.PortRange.Size(), Unforeseen: settings.Unforeseen(c),
 	}
 }
 

@@ -37,12 +37,8 @@ func covered(cfg Config, e End) error {
 		return fmt.Errorf("a %v", b.Kind)
 	case b.Pooling != natmodels.Paired:
 		return errors.New("external addresses chosen arbitrarily (RFC 4787 §4.1)")
-	case b.Blocks:
-		return errors.New("ports or addresses that some subscribers have for themselves (RFC 6888 REQ-14)")
-	case b.Changes:
-		return errors.New("another behaviour under load (RFC 4787 §7, REQ-11)")
-	case b.Permission != 0:
-		return errors.New("filters that forget before the mapping ends (RFC 4787 §5)")
+	case len(b.Unforeseen) > 0:
+		return fmt.Errorf("the setting %q, for which theory has no rule", b.Unforeseen[0])
 	case b.Mappings != 0 && b.Mappings < enough, b.Ports != 0 && b.Ports < enough:
 		return errors.New("fewer mappings or ports than a flow may need (RFC 6888 REQ-4)")
 	case cfg.ALG != nil && !e.Traits.NamesRTCP:

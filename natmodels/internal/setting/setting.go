@@ -20,6 +20,7 @@ type Row[C any] struct {
 	Default string // what holds without it
 	set     func(c *C, words []string) error
 	print   func(c *C) string // empty where the default holds
+	unusual func(c *C) string // the value, where it is not the default; nil if it is foreseen
 	check   func(c *C) string // what is wrong with the value, or nothing
 	copy    func(to, from *C)
 }
@@ -87,6 +88,21 @@ func (t Table[C]) List(c C) []natmodels.Setting {
 	return all
 }
 
+// Unforeseen lists the settings that are not marked as foreseen and have another value than
+// the default, as the notation has them.
+func (t Table[C]) Unforeseen(c C) []string {
+	var all []string
+	for _, row := range t {
+		if row.unusual == nil {
+			continue
+		}
+		if value := row.unusual(&c); value != "" {
+			all = append(all, row.Name+" "+value)
+		}
+	}
+	return all
+}
+
 // Check checks each value by itself.
 func (t Table[C]) Check(c C, p *judge.Problems) {
 	for _, row := range t {
@@ -96,27 +112,21 @@ func (t Table[C]) Check(c C, p *judge.Problems) {
 	}
 }
 
-// Copy gives one setting of a configuration to another.
-func (t Table[C]) Copy(name string, to, from *C) bool {
-	row := t.find(name)
-	if row == nil {
-		return false
-	}
-	row.copy(to, from)
-	return true
-}
-
 // Embed makes the rows of a part those of the whole.
 func Embed[C, Part any](part Table[Part], at func(*C) *Part) Table[C] {
 	var t Table[C]
 	for _, row := range part {
-		t = append(t, Row[C]{
+		whole := Row[C]{
 			Name: row.Name, Doc: row.Doc, Default: row.Default,
 			set:   func(c *C, words []string) error { return row.set(at(c), words) },
 			print: func(c *C) string { return row.print(at(c)) },
 			check: func(c *C) string { return row.check(at(c)) },
 			copy:  func(to, from *C) { row.copy(at(to), at(from)) },
-		})
+		}
+		if row.unusual != nil {
+			whole.unusual = func(c *C) string { return row.unusual(at(c)) }
+		}
+		t = append(t, whole)
 	}
 	return t
 }
@@ -132,6 +142,12 @@ type Form[T any] struct {
 // New makes a row of a setting at a place in the configuration.
 func New[C, T any](name, doc, standard string, form Form[T], at func(*C) *T) Row[C] {
 	unset := form.Print(*at(new(C)))
+	changed := func(c *C) string {
+		if s := form.Print(*at(c)); s != unset {
+			return s
+		}
+		return ""
+	}
 	return Row[C]{
 		Name: name, Doc: doc, Default: standard,
 		set: func(c *C, words []string) (err error) {
@@ -141,12 +157,7 @@ func New[C, T any](name, doc, standard string, form Form[T], at func(*C) *T) Row
 			*at(c), err = form.Parse(words)
 			return err
 		},
-		print: func(c *C) string {
-			if s := form.Print(*at(c)); s != unset {
-				return s
-			}
-			return ""
-		},
+		print: changed, unusual: changed,
 		check: func(c *C) string {
 			if form.Check == nil {
 				return ""
@@ -155,6 +166,14 @@ func New[C, T any](name, doc, standard string, form Form[T], at func(*C) *T) Row
 		},
 		copy: func(to, from *C) { *at(to) = *at(from) },
 	}
+}
+
+// Foreseen marks a setting whose part in what happens to UDP a theory knows: the Behavior
+// tells it, or it has none. What is not marked is told by its name, and theories refuse to
+// predict what it changes.
+func (r Row[C]) Foreseen() Row[C] {
+	r.unusual = nil
+	return r
 }
 
 // Always makes a row print its value also where that is the default, so that it can be read
