@@ -12,8 +12,8 @@ import (
 	"github.com/natproof/natproof/scenarios/cell"
 )
 
-// Values to try of settings that are neither yes nor no nor a time; a second line is a setting
-// that goes with it.
+// Values to try of settings that simple ones do not serve; a second line is a setting that
+// goes with it.
 var tried = map[string][]string{
 	"mapping":      {"adm", "apdm"},
 	"filtering":    {"eif", "adf"},
@@ -34,18 +34,15 @@ var tried = map[string][]string{
 	"prefixes":     {"10.0.9.0/24=198.51.100.0/24"},
 }
 
-// Times to try: one that ends within a flow, and one that does not.
-var times = []string{"1s", "45s", "2m30s", "2h10m"}
+// simple are values to try of all others: what cannot be read as such a one is left out.
+var simple = []string{"yes", "1s", "45s", "2m30s", "2h10m", "7", "5060"}
 
 // values are what is tried of a setting.
-func values(name, standard string) []string {
-	switch v := tried[name]; {
-	case v != nil:
+func values(name string) []string {
+	if v := tried[name]; v != nil {
 		return v
-	case standard == "no":
-		return []string{"yes"}
 	}
-	return times
+	return simple
 }
 
 // Whatever the settings of a NAT are: theory is right, or it refuses. Which of them it has a
@@ -58,7 +55,7 @@ func TestTheoryIsRightOrRefusesEverySetting(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, s := range e.Model.Settings() {
-			for i, value := range values(s.Name, s.Default) {
+			for i, value := range values(s.Name) {
 				text := fmt.Sprintf("like %s\n%s %s\n", base, s.Name, value)
 				if _, err := catalogue.Parse("tried", text); err != nil {
 					continue // the engine cannot honour it there

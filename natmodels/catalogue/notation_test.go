@@ -47,12 +47,10 @@ func TestEverySettingCanBeSaid(t *testing.T) {
 			if s.Name == "pooling" {
 				value = pooling[kind]
 			}
-			switch {
-			case value != "":
-			case s.Default == "no":
-				value = "yes"
-			default:
-				value = "1m30s"
+			for _, simple := range []string{"yes", "1m30s", "7"} {
+				if _, err := base.Model.With(s.Name, simple); value == "" && err == nil {
+					value = simple
+				}
 			}
 			m, err := base.Model.With(s.Name, strings.Fields(value)...)
 			if err != nil || s.Doc == "" || s.Default == "" || strings.ContainsAny(s.Doc+s.Default, "\t\n") {
