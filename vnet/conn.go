@@ -1,124 +1,42 @@
 package vnet
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/pion/transport/v3"
 )
 
-// maxQueue is how many datagrams wait in a socket; pion's queue has this size.
-const maxQueue = 1024
-
-// Conn is a UDP socket of a Host. It keeps the promises of a real one where
-// pion's does not: a closed socket says net.ErrClosed, a deadline that has
-// passed stays passed, a full queue is counted and traced.
+// Conn is a UDP socket of a Host. It keeps the promises of a real one: a closed socket says
+// net.ErrClosed, a deadline that has passed stays passed, a full queue is counted and traced.
 type Conn struct {
 	host          *Host
 	local, remote netip.AddrPort
-	addr          *net.UDPAddr // local, for pion
-	inner         transport.UDPConn
+	box           mailbox
 	closed        atomic.Bool
-
-	mu       sync.Mutex
-	queue    []queued // delivered by the core, not yet read
-	bytes    int      // in queue
-	limit    int      // set by SetReadBuffer; 0 is maxQueue alone
-	deadline time.Time
-}
-
-// queued is a datagram on its way through pion's queue to the reader.
-type queued struct {
-	id      uint64
-	payload []byte
 }
 
 var _ transport.UDPConn = (*Conn)(nil)
 
-// reserve makes room for a datagram, or says why there is none.
-func (c *Conn) reserve(p *packet) (string, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.queue) >= maxQueue {
-		return fmt.Sprintf("%d datagrams already wait to be read", len(c.queue)), false
+// ReadFromUDPAddrPort waits for a datagram. One longer than b is cut off, as on a real socket.
+func (c *Conn) ReadFromUDPAddrPort(b []byte) (int, netip.AddrPort, error) {
+	n, from, err := c.box.read(b)
+	if err != nil {
+		return 0, netip.AddrPort{}, c.opError("read", err)
 	}
-	if c.limit > 0 && c.bytes+len(p.payload) > c.limit {
-		return fmt.Sprintf("%d bytes already wait in a read buffer of %d", c.bytes, c.limit), false
-	}
-	c.queue = append(c.queue, queued{id: p.id, payload: p.payload})
-	c.bytes += len(p.payload)
-	return "", true
+	return n, from, nil
 }
 
-// unreserve takes back the last reserve.
-func (c *Conn) unreserve() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	last := len(c.queue) - 1
-	c.bytes -= len(c.queue[last].payload)
-	c.queue = c.queue[:last]
-}
-
-// take finds the datagram that pion has just handed over.
-func (c *Conn) take(id uint64) ([]byte, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i, q := range c.queue {
-		if q.id == id {
-			c.bytes -= len(q.payload)
-			copy(c.queue[i:], c.queue[i+1:])
-			c.queue[len(c.queue)-1] = queued{}
-			c.queue = c.queue[:len(c.queue)-1]
-			return q.payload, true
-		}
-	}
-	return nil, false
-}
-
-// ReadFrom waits for a datagram. One longer than b is cut off, as on a real socket.
+// ReadFrom is ReadFromUDPAddrPort with an address as package net has them.
 func (c *Conn) ReadFrom(b []byte) (int, net.Addr, error) {
-	var header [headerLen]byte
-	for {
-		if c.closed.Load() {
-			return 0, nil, c.opError("read", net.ErrClosed)
-		}
-		if c.expired() {
-			return 0, nil, c.opError("read", os.ErrDeadlineExceeded)
-		}
-		n, from, err := c.inner.ReadFrom(header[:]) // longer datagrams are cut off here; the payload waits in the queue
-		if n < headerLen {
-			if c.closed.Load() {
-				return 0, nil, c.opError("read", net.ErrClosed)
-			}
-			if c.expired() {
-				// pion's timer fires once; wake the next reader too.
-				_ = c.inner.SetReadDeadline(time.Unix(0, 0))
-			} else if err != nil && !isTimeout(err) {
-				return 0, nil, c.opError("read", err)
-			}
-			continue
-		}
-		if payload, ok := c.take(binary.BigEndian.Uint64(header[:])); ok {
-			return copy(b, payload), from, nil
-		}
+	n, from, err := c.ReadFromUDPAddrPort(b)
+	if err != nil {
+		return 0, nil, err
 	}
-}
-
-func isTimeout(err error) bool {
-	t, ok := err.(net.Error)
-	return ok && t.Timeout()
-}
-
-func (c *Conn) expired() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return !c.deadline.IsZero() && !time.Now().Before(c.deadline)
+	return n, net.UDPAddrFromAddrPort(from), nil
 }
 
 // WriteTo sends a datagram. It never blocks.
@@ -127,21 +45,25 @@ func (c *Conn) WriteTo(b []byte, to net.Addr) (int, error) {
 	if !ok {
 		return 0, c.opError("write", fmt.Errorf("%T is not a UDP address", to))
 	}
+	return c.WriteToUDPAddrPort(b, fromUDPAddr(a))
+}
+
+// WriteToUDPAddrPort is WriteTo with another type of address.
+func (c *Conn) WriteToUDPAddrPort(b []byte, to netip.AddrPort) (int, error) {
 	if c.remote.IsValid() {
 		return 0, c.opError("write", net.ErrWriteToConnected)
 	}
-	return c.send(b, a)
+	return c.send(b, netip.AddrPortFrom(to.Addr().Unmap(), to.Port()))
 }
 
-func (c *Conn) send(b []byte, to *net.UDPAddr) (int, error) {
-	dst := fromUDPAddr(to)
+func (c *Conn) send(b []byte, dst netip.AddrPort) (int, error) {
 	switch {
 	case c.closed.Load():
 		return 0, c.opError("write", net.ErrClosed)
-	case !dst.Addr().Is4() || dst.Addr().IsUnspecified() || dst.Addr().IsLoopback() || dst.Port() == 0:
-		return 0, c.opError("write", fmt.Errorf("cannot send to %v: want an IPv4 address and port of the virtual internet", dst))
+	case dst.Addr().Is4() != c.local.Addr().Is4() || !dst.IsValid() || dst.Addr().IsUnspecified() || dst.Addr().IsLoopback() || dst.Port() == 0:
+		return 0, c.opError("write", fmt.Errorf("cannot send to %v: want an address, of the family of %v, and port of the virtual internet", dst, c.local.Addr()))
 	case len(b) > maxDatagram:
-		return 0, c.opError("write", fmt.Errorf("%d bytes do not fit a UDP datagram over IPv4 (%d)", len(b), maxDatagram))
+		return 0, c.opError("write", fmt.Errorf("%d bytes do not fit a UDP datagram (%d)", len(b), maxDatagram))
 	}
 	c.host.site.lab.arrive(arrival{
 		site: c.host.site, src: c.local, dst: dst, payload: append([]byte(nil), b...), at: time.Now(),
@@ -166,7 +88,7 @@ func (c *Conn) shut() error {
 	if c.closed.Swap(true) {
 		return c.opError("close", net.ErrClosed)
 	}
-	return c.inner.Close()
+	return c.box.close()
 }
 
 // LocalAddr is the socket's concrete address and port.
@@ -189,10 +111,8 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	if c.closed.Load() {
 		return c.opError("set", net.ErrClosed)
 	}
-	c.mu.Lock()
-	c.deadline = t
-	c.mu.Unlock()
-	return c.inner.SetReadDeadline(t)
+	c.box.setDeadline(t)
+	return nil
 }
 
 // SetWriteDeadline does nothing that could be seen: writes never block.
@@ -209,9 +129,7 @@ func (c *Conn) SetReadBuffer(bytes int) error {
 	if bytes <= 0 {
 		return c.opError("set", fmt.Errorf("read buffer of %d bytes", bytes))
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.limit = bytes
+	c.box.setLimit(bytes)
 	return nil
 }
 
@@ -234,14 +152,16 @@ func (c *Conn) Write(b []byte) (int, error) {
 	if !c.remote.IsValid() {
 		return 0, c.opError("write", fmt.Errorf("the socket is not connected"))
 	}
-	return c.send(b, net.UDPAddrFromAddrPort(c.remote))
+	return c.send(b, c.remote)
 }
 
 // ReadFromUDP is ReadFrom with a typed address.
 func (c *Conn) ReadFromUDP(b []byte) (int, *net.UDPAddr, error) {
-	n, from, err := c.ReadFrom(b)
-	a, _ := from.(*net.UDPAddr)
-	return n, a, err
+	n, from, err := c.ReadFromUDPAddrPort(b)
+	if err != nil {
+		return 0, nil, err
+	}
+	return n, net.UDPAddrFromAddrPort(from), nil
 }
 
 // WriteToUDP is WriteTo with a typed address.

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -25,13 +24,13 @@ const (
 
 // Host is a machine on a site. It is a transport.Net, so whatever runs on
 // pion's network abstraction runs on it, and it hands out net.PacketConn for
-// everything else. UDP over IPv4; for TCP the error is transport.ErrNotSupported
+// everything else. UDP; for TCP the error is transport.ErrNotSupported
 // (errors.Is) and errors.ErrUnsupported, in words of our own.
 type Host struct {
 	site  *Site
 	name  string
 	addrs []netip.Addr
-	pion  *pion.Net
+	pion  *pion.Net // nil on a native site
 
 	// The core's own.
 	served  uint64        // the step in which it got a packet last
@@ -76,7 +75,7 @@ func (h *Host) ListenPacket(network, address string) (net.PacketConn, error) {
 
 // ListenUDP opens a UDP socket, as net.ListenUDP does.
 func (h *Host) ListenUDP(network string, laddr *net.UDPAddr) (transport.UDPConn, error) {
-	if err := checkUDP(network); err != nil {
+	if err := h.checkUDP(network); err != nil {
 		return nil, opError("listen", network, netip.AddrPort{}, err)
 	}
 	c, err := h.open(fromUDPAddr(laddr), netip.AddrPort{})
@@ -88,7 +87,7 @@ func (h *Host) ListenUDP(network string, laddr *net.UDPAddr) (transport.UDPConn,
 
 // DialUDP opens a UDP socket that talks to one peer, as net.DialUDP does.
 func (h *Host) DialUDP(network string, laddr, raddr *net.UDPAddr) (transport.UDPConn, error) {
-	if err := checkUDP(network); err != nil {
+	if err := h.checkUDP(network); err != nil {
 		return nil, opError("dial", network, netip.AddrPort{}, err)
 	}
 	if raddr == nil {
@@ -122,41 +121,6 @@ func (h *Host) DialTCP(network string, _, _ *net.TCPAddr) (transport.TCPConn, er
 // ListenTCP always fails: the network carries UDP.
 func (h *Host) ListenTCP(network string, _ *net.TCPAddr) (transport.TCPListener, error) {
 	return nil, opError("listen", network, netip.AddrPort{}, errNoTCP)
-}
-
-// ResolveIPAddr resolves a literal address or a name given to Lab.Name.
-func (h *Host) ResolveIPAddr(network, address string) (*net.IPAddr, error) {
-	return h.pion.ResolveIPAddr(network, address)
-}
-
-// ResolveUDPAddr resolves host:port.
-func (h *Host) ResolveUDPAddr(network, address string) (*net.UDPAddr, error) {
-	return h.pion.ResolveUDPAddr(network, address)
-}
-
-// ResolveTCPAddr resolves host:port.
-func (h *Host) ResolveTCPAddr(network, address string) (*net.TCPAddr, error) {
-	if !strings.HasPrefix(network, "tcp") {
-		return nil, net.UnknownNetworkError(network)
-	}
-	a, err := h.pion.ResolveUDPAddr("udp", address)
-	if err != nil {
-		return nil, err
-	}
-	return &net.TCPAddr{IP: a.IP, Port: a.Port, Zone: a.Zone}, nil
-}
-
-// Interfaces lists the host's interfaces: loopback and eth0.
-func (h *Host) Interfaces() ([]*transport.Interface, error) { return h.pion.Interfaces() }
-
-// InterfaceByIndex finds an interface.
-func (h *Host) InterfaceByIndex(index int) (*transport.Interface, error) {
-	return h.pion.InterfaceByIndex(index)
-}
-
-// InterfaceByName finds an interface.
-func (h *Host) InterfaceByName(name string) (*transport.Interface, error) {
-	return h.pion.InterfaceByName(name)
 }
 
 // CreateDialer makes a dialer that dials from this host.
@@ -204,13 +168,20 @@ func (h *Host) open(local, remote netip.AddrPort) (*Conn, error) {
 	if h.socks[local] != nil {
 		return nil, opError(op, "udp", local, syscall.EADDRINUSE)
 	}
-	inner, err := h.pion.ListenUDP("udp4", net.UDPAddrFromAddrPort(local))
-	if err != nil {
+	c := &Conn{host: h, local: local, remote: remote}
+	if c.box, err = h.mailbox(local); err != nil {
 		return nil, err
 	}
-	c := &Conn{host: h, local: local, addr: net.UDPAddrFromAddrPort(local), remote: remote, inner: inner}
 	h.socks[local] = c
 	return c, nil
+}
+
+// mailbox makes what a socket reads from.
+func (h *Host) mailbox(local netip.AddrPort) (mailbox, error) {
+	if h.pion == nil {
+		return newInbox(), nil
+	}
+	return h.site.pion.listen(h.pion, local)
 }
 
 // ownAddr is the address to bind: one of the host's.
@@ -292,13 +263,8 @@ func (h *Host) deliver(p *packet) {
 		l.drop(p, p.np, h.name, WrongPeer, none, fmt.Sprintf("the socket is connected to %v", c.remote))
 		return
 	}
-	if why, ok := c.reserve(p); !ok {
+	if why, ok := c.box.put(p); !ok {
 		l.drop(p, p.np, h.name, QueueFull, none, why)
-		return
-	}
-	if err := h.site.inject(p, c.addr); err != nil {
-		c.unreserve()
-		l.drop(p, p.np, h.name, NoSocket, none, err.Error())
 		return
 	}
 	l.stats.Delivered++
@@ -321,24 +287,10 @@ func (h *Host) closeAll() error {
 }
 
 func (h *Host) parse(network, address string) (netip.AddrPort, error) {
-	if err := checkUDP(network); err != nil {
+	if err := h.checkUDP(network); err != nil {
 		return netip.AddrPort{}, err
 	}
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	if host == "" {
-		address = "0.0.0.0" + address
-	}
-	a, err := h.pion.ResolveUDPAddr("udp4", address)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	if a.Port < 0 || a.Port > 65535 {
-		return netip.AddrPort{}, &net.AddrError{Err: "invalid port", Addr: address}
-	}
-	return fromUDPAddr(a), nil
+	return h.resolve(network, address)
 }
 
 // unsupported is what real hosts can do and these cannot. pion's transport.ErrNotSupported
@@ -346,8 +298,8 @@ func (h *Host) parse(network, address string) (netip.AddrPort, error) {
 type unsupported string
 
 const (
-	errNoTCP  unsupported = "a virtual host has no TCP: this network carries UDP over IPv4"
-	errNoIPv6 unsupported = "a virtual host has no IPv6: this network carries UDP over IPv4"
+	errNoTCP  unsupported = "a virtual host has no TCP: this network carries UDP"
+	errNoIPv6 unsupported = "a virtual host has no IPv6 on a site of IPv4"
 	errNoOOB  unsupported = "a virtual host sends no out-of-band data"
 )
 
@@ -358,14 +310,17 @@ func (e unsupported) Is(target error) bool {
 	return target == transport.ErrNotSupported || target == errors.ErrUnsupported
 }
 
-func checkUDP(network string) error {
+func (h *Host) checkUDP(network string) error {
 	switch network {
 	case "udp", "udp4":
 		return nil
+	case "udp6":
+		if h.addrs[0].Is4() {
+			return errNoIPv6
+		}
+		return nil
 	case "tcp", "tcp4", "tcp6":
 		return errNoTCP
-	case "udp6":
-		return errNoIPv6
 	}
 	return net.UnknownNetworkError(network)
 }

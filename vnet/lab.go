@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -207,15 +208,11 @@ func (l *Lab) InFlight() int {
 func (l *Lab) Name(name string, addr netip.Addr) error {
 	l.core.Lock()
 	defer l.core.Unlock()
-	if _, ok := l.hosts[name]; ok {
+	name = strings.ToLower(name)
+	if _, ok := l.hosts[name]; ok || name == "" || name == "localhost" {
 		return fmt.Errorf("vnet: name %q: already in use", name)
 	}
 	l.hosts[name] = addr
-	for _, s := range l.sites {
-		if err := s.router.AddHost(name, addr.String()); err != nil {
-			return fmt.Errorf("vnet: name %q: %w", name, err)
-		}
-	}
 	return nil
 }
 

@@ -1,48 +1,61 @@
 package vnet
 
 import (
-	"container/list"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
-	"sync"
-
-	"github.com/pion/logging"
-	"github.com/pion/transport/v3"
-	pion "github.com/pion/transport/v3/vnet"
 
 	"github.com/natproof/natproof/natmodels"
 )
 
+// HostKind says what the sockets of a site's hosts are made of.
+type HostKind uint8
+
+const (
+	// Pion hosts are pion vnet Nets on a pion vnet router, which carries what is for them.
+	// IPv4.
+	Pion HostKind = iota
+	// Native hosts are this package's own: UDP over IPv4 and IPv6, for speed and number.
+	Native
+)
+
+var hostKindNames = [...]string{Pion: "pion", Native: "native"}
+
+// String returns "pion" or "native".
+func (k HostKind) String() string {
+	if int(k) < len(hostKindNames) {
+		return hostKindNames[k]
+	}
+	return fmt.Sprintf("HostKind(%d)", uint8(k))
+}
+
 // SiteConfig describes a local network.
 type SiteConfig struct {
-	Prefix netip.Prefix // IPv4, /30 or shorter; the first address is the site's own router
-	Link   LinkConfig   // joins the site to its realm
+	// Prefix is /30 or shorter, of IPv6 /126 or shorter; the first address is the site's own
+	// router.
+	Prefix netip.Prefix
+	Link   LinkConfig // joins the site to its realm
+	Hosts  HostKind
 }
 
 func (c SiteConfig) check() error {
-	if !c.Prefix.IsValid() || !c.Prefix.Addr().Is4() || c.Prefix.Bits() > 30 {
-		return fmt.Errorf("prefix %v: want an IPv4 prefix of /30 or shorter", c.Prefix)
-	}
-	if c.Prefix != c.Prefix.Masked() {
+	switch {
+	case !c.Prefix.IsValid() || c.Prefix.Addr().Is4() && c.Prefix.Bits() > 30 || c.Prefix.Bits() > 126:
+		return fmt.Errorf("prefix %v: want one of /30 or shorter, of IPv6 /126", c.Prefix)
+	case c.Prefix != c.Prefix.Masked():
 		return fmt.Errorf("prefix %v: has host bits set; %v is meant", c.Prefix, c.Prefix.Masked())
+	case c.Prefix.Addr().Is4In6():
+		return fmt.Errorf("prefix %v: write IPv4 as IPv4", c.Prefix)
+	case c.Hosts > Native:
+		return fmt.Errorf("hosts %v: there are pion and native ones", c.Hosts)
+	case c.Hosts == Pion && c.Prefix.Addr().Is6():
+		return fmt.Errorf("prefix %v: pion hosts have IPv4 only; Native ones have both", c.Prefix)
 	}
 	return c.Link.check()
 }
 
-// pionMu guards what pion keeps in package variables without a lock (the MAC
-// address counter that NewNet and NewRouter step), so labs can be built side by side.
-var pionMu sync.Mutex
-
-// Site is a local network: one pion router with pion hosts on it. What its
-// hosts send goes to the core, also from one host of the site to another; what
-// is for its hosts comes from the core and through pion's router and sockets.
-//
-// pion offers no way to put a packet with a foreign source into a router, but
-// its hosts may own any address: the site's injector is a pion host that takes
-// on each remote address as it appears and sends from it.
+// Site is a local network with hosts on it. What they send goes to the core, also from one host
+// of the site to another; what is for them comes from the core.
 type Site struct {
 	lab    *Lab
 	realm  *Realm
@@ -53,71 +66,25 @@ type Site struct {
 
 	arrived func(*packet) // enter, bound once
 
-	router   *pion.Router
-	injector *pion.Net
-	uplink   *transport.Interface // the injector's, which takes on remote addresses
-	owned    map[netip.Addr]bool  // addresses the injector has taken on
-	remotes  map[netip.AddrPort]*list.Element
-	recent   *list.List // of *remote, most recently used first
-	scratch  []byte
+	pion *pionNet // nil on a native site
 
 	hosts  map[netip.Addr]*Host
 	byName []*Host
 	last   netip.Addr
 }
 
-// remote is a pion conn that sends as somebody far away.
-type remote struct {
-	addr netip.AddrPort
-	conn transport.UDPConn
-}
-
-// maxRemotes bounds the conns a site keeps; each costs pion 16 KiB.
-const maxRemotes = 256
-
-// headerLen is the length of the packet's identity, put before a payload on its
-// last hop through pion and taken off by the host's socket.
-const headerLen = 8
-
-func newSite(l *Lab, r *Realm, name string, cfg SiteConfig) (*Site, error) {
-	s := &Site{
+func newSite(l *Lab, r *Realm, name string, cfg SiteConfig) (s *Site, err error) {
+	s = &Site{
 		lab: l, realm: r, name: name, index: len(l.sites), prefix: cfg.Prefix,
-		link:    newLink(l, name, cfg.Link),
-		owned:   map[netip.Addr]bool{},
-		remotes: map[netip.AddrPort]*list.Element{},
-		recent:  list.New(),
-		hosts:   map[netip.Addr]*Host{},
+		link:  newLink(l, name, cfg.Link),
+		hosts: map[netip.Addr]*Host{},
+		last:  cfg.Prefix.Addr().Next(),
 	}
 	s.arrived = s.enter
-	own := cfg.Prefix.Addr().Next()
-	s.last = own
-
-	pionMu.Lock()
-	defer pionMu.Unlock()
-	router, err := pion.NewRouter(&pion.RouterConfig{Name: name, CIDR: cfg.Prefix.String(), LoggerFactory: silence{}})
-	if err != nil {
-		return nil, err
+	if cfg.Hosts == Pion {
+		s.pion, err = newPionNet(name, cfg.Prefix)
 	}
-	injector, err := pion.NewNet(&pion.NetConfig{StaticIPs: []string{own.String()}})
-	if err != nil {
-		return nil, err
-	}
-	if err := router.AddNet(injector); err != nil {
-		return nil, err
-	}
-	if s.uplink, err = injector.InterfaceByName("eth0"); err != nil {
-		return nil, err
-	}
-	for n, a := range l.hosts {
-		if err := router.AddHost(n, a.String()); err != nil {
-			return nil, err
-		}
-	}
-	if err := router.Start(); err != nil {
-		return nil, err
-	}
-	s.router, s.injector = router, injector
-	return s, nil
+	return s, err
 }
 
 // Name is the site's name in traces.
@@ -140,8 +107,7 @@ func (s *Site) AddHost(name string, addrs ...netip.Addr) (*Host, error) {
 		}
 		addrs = []netip.Addr{a}
 	}
-	ips := make([]string, len(addrs))
-	for i, a := range addrs {
+	for _, a := range addrs {
 		switch {
 		case !s.prefix.Contains(a):
 			return nil, fmt.Errorf("vnet: host %q: address %v is not in site %q (%v)", name, a, s.name, s.prefix)
@@ -150,21 +116,17 @@ func (s *Site) AddHost(name string, addrs ...netip.Addr) (*Host, error) {
 		case s.hosts[a] != nil:
 			return nil, fmt.Errorf("vnet: host %q: address %v belongs to %q", name, a, s.hosts[a].name)
 		}
-		ips[i] = a.String()
 	}
 	if err := s.lab.claim(name); err != nil {
 		return nil, err
 	}
-	pionMu.Lock()
-	n, err := pion.NewNet(&pion.NetConfig{StaticIPs: ips})
-	pionMu.Unlock()
-	if err != nil {
-		return nil, fmt.Errorf("vnet: host %q: %w", name, err)
+	h := &Host{site: s, name: name, addrs: append([]netip.Addr(nil), addrs...), socks: map[netip.AddrPort]*Conn{}}
+	if s.pion != nil {
+		var err error
+		if h.pion, err = s.pion.addHost(addrs); err != nil {
+			return nil, fmt.Errorf("vnet: host %q: %w", name, err)
+		}
 	}
-	if err := s.router.AddNet(n); err != nil {
-		return nil, fmt.Errorf("vnet: host %q: %w", name, err)
-	}
-	h := &Host{site: s, name: name, addrs: append([]netip.Addr(nil), addrs...), pion: n, socks: map[netip.AddrPort]*Conn{}}
 	h.next = h.turn
 	for _, a := range addrs {
 		s.hosts[a] = h
@@ -213,68 +175,13 @@ func (s *Site) enter(p *packet) {
 	}
 }
 
-// inject sends a payload to a host through pion, from the far address.
-func (s *Site) inject(p *packet, to *net.UDPAddr) error {
-	conn, err := s.remoteConn(p.np.Src)
-	if err != nil {
-		return err
-	}
-	s.scratch = binary.BigEndian.AppendUint64(s.scratch[:0], p.id)
-	s.scratch = append(s.scratch, p.payload...)
-	_, err = conn.WriteTo(s.scratch, to)
-	return err
-}
-
-// remoteConn finds or makes the conn that speaks for a far address.
-func (s *Site) remoteConn(a netip.AddrPort) (transport.UDPConn, error) {
-	if e, ok := s.remotes[a]; ok {
-		s.recent.MoveToFront(e)
-		return e.Value.(*remote).conn, nil
-	}
-	if s.recent.Len() >= maxRemotes {
-		oldest := s.recent.Back()
-		r := s.recent.Remove(oldest).(*remote)
-		delete(s.remotes, r.addr)
-		if err := r.conn.Close(); err != nil {
-			return nil, err
-		}
-	}
-	if !s.owned[a.Addr()] {
-		s.uplink.AddAddress(&net.IPNet{IP: a.Addr().AsSlice(), Mask: net.CIDRMask(32, 32)})
-		s.owned[a.Addr()] = true
-	}
-	conn, err := s.injector.ListenUDP("udp4", net.UDPAddrFromAddrPort(a))
-	if err != nil {
-		return nil, err
-	}
-	s.remotes[a] = s.recent.PushFront(&remote{addr: a, conn: conn})
-	return conn, nil
-}
-
 func (s *Site) close() error {
 	var errs []error
 	for _, h := range s.byName {
 		errs = append(errs, h.closeAll())
 	}
-	for e := s.recent.Front(); e != nil; e = e.Next() {
-		errs = append(errs, e.Value.(*remote).conn.Close())
+	if s.pion != nil {
+		errs = append(errs, s.pion.close())
 	}
-	errs = append(errs, s.router.Stop())
 	return errors.Join(errs...)
 }
-
-// silence is a logger factory that says nothing: the trace says it better.
-type silence struct{}
-
-func (silence) NewLogger(string) logging.LeveledLogger { return silence{} }
-
-func (silence) Trace(string)          {}
-func (silence) Tracef(string, ...any) {}
-func (silence) Debug(string)          {}
-func (silence) Debugf(string, ...any) {}
-func (silence) Info(string)           {}
-func (silence) Infof(string, ...any)  {}
-func (silence) Warn(string)           {}
-func (silence) Warnf(string, ...any)  {}
-func (silence) Error(string)          {}
-func (silence) Errorf(string, ...any) {}

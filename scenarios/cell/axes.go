@@ -93,6 +93,7 @@ const (
 	KeySilent      = "silent"
 	KeyFilterScope = "filter-scope"
 	KeyALG         = "alg"
+	KeyHosts       = "hosts"
 )
 
 // Cell is one experiment: a flow, the NATs on its way, and the remedies in
@@ -109,6 +110,7 @@ type Cell struct {
 	Silent      Sides // who sends no RTP and opens no hole for it: none, a or b
 	FilterScope FilterScope
 	ALG         ALG // in every NAT of the cell
+	Hosts       Hosts
 }
 
 // Axes is the table of all axes but the flow, in the order of identifiers, JSON, flags and
@@ -165,6 +167,10 @@ var Axes = []*Axis{
 	word(func(c *Cell) *ALG { return &c.ALG }, Axis{
 		Key: KeyALG, JSON: "alg", Name: "ALG", Help: "the SIP application level gateway in every NAT",
 		Default: "off", Values: append([]string{string(ALGOff)}, sipalg.Names()...), Caption: unless("off", "SIP ALG "),
+	}),
+	word(func(c *Cell) *Hosts { return &c.Hosts }, Axis{
+		Key: KeyHosts, JSON: "hosts", Name: "hosts", Help: "what the sockets of hosts are made of",
+		Default: "pion", Values: []string{"pion", "native"}, Caption: unless("pion", "hosts "),
 	}),
 }
 

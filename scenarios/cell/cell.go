@@ -63,6 +63,16 @@ const (
 	ALGLinux ALG = "linux"
 )
 
+// Hosts says what the sockets of the hosts are made of, which changes nothing that can be seen.
+type Hosts string
+
+const (
+	// HostsPion are hosts of pion vnet.
+	HostsPion Hosts = "pion"
+	// HostsNative are those of package vnet itself.
+	HostsNative Hosts = "native"
+)
+
 // Side is one end of a call.
 type Side string
 

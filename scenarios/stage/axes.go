@@ -5,6 +5,7 @@ import (
 	"github.com/natproof/natproof/scenarios/theory"
 	"github.com/natproof/natproof/servers/gateway"
 	"github.com/natproof/natproof/ua"
+	"github.com/natproof/natproof/vnet"
 )
 
 // What the axes of phones mean on stage: to theory as traits, to user agents and the gateway as
@@ -17,6 +18,14 @@ func uaTraits(c cell.Cell, side cell.Side) (theory.Traits, error) {
 		SignallingTraits: theory.SignallingTraits{Rport: c.Rport, ChecksVia: true},
 		MediaTraits:      theory.MediaTraits{Latch: c.Latch.Has(side), Strict: c.Strict.Has(side), Silent: c.Silent.Has(side), NamesRTCP: c.ALG != cell.ALGOff},
 	}, nil
+}
+
+// hostKind is what the hosts of a cell are made of.
+func hostKind(c cell.Cell) vnet.HostKind {
+	if c.Hosts == cell.HostsNative {
+		return vnet.Native
+	}
+	return vnet.Pion
 }
 
 // options are those of the user agent of such an end.

@@ -24,13 +24,14 @@ type World struct {
 	NATA, NATB           *vnet.Gateway // nil on a side without a NAT
 	STUN, Proxy, Gateway *vnet.Host    // STUN has two addresses; Gateway is nil where the flow has none
 
+	hosts vnet.HostKind
 	boxes []Box
 	told  []wire.Told // what the proxy tells; read it when it has stopped
 }
 
 // NewWorld builds the cell's topology. The seed decides what NATs choose at random.
 func NewWorld(lab *vnet.Lab, c cell.Cell, seed uint64, access vnet.LinkConfig) (*World, error) {
-	w := &World{Lab: lab}
+	w := &World{Lab: lab, hosts: hostKind(c)}
 	if err := w.addSide(c, cell.A, seed, access); err != nil {
 		return nil, err
 	}
@@ -58,7 +59,7 @@ func (w *World) Host(side cell.Side) *vnet.Host {
 
 func (w *World) addServers(c cell.Cell) error {
 	w.box(cell.BoxInternet, RoleInternet)
-	site, err := w.Lab.Internet().AddSite("servers", vnet.SiteConfig{Prefix: cell.ServerNet})
+	site, err := w.Lab.Internet().AddSite("servers", vnet.SiteConfig{Prefix: cell.ServerNet, Hosts: w.hosts})
 	if err != nil {
 		return err
 	}
@@ -101,7 +102,7 @@ func (w *World) addSide(c cell.Cell, side cell.Side, seed uint64, access vnet.Li
 		}
 		realm, prefix, addr, siteLink = gw.Inside(), at.Private, at.Inside, vnet.LinkConfig{}
 	}
-	site, err := realm.AddSite(fmt.Sprintf("site-%s", side), vnet.SiteConfig{Prefix: prefix, Link: siteLink})
+	site, err := realm.AddSite(fmt.Sprintf("site-%s", side), vnet.SiteConfig{Prefix: prefix, Link: siteLink, Hosts: w.hosts})
 	if err != nil {
 		return err
 	}
