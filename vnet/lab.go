@@ -41,6 +41,8 @@ type Config struct {
 type Lab struct {
 	cfg   Config
 	start time.Time
+	real  bool  // on the real clock: senders carry their packets
+	alarm alarm // then: releases what is held; made when something is
 
 	inboxMu  sync.Mutex
 	inbox    []arrival
@@ -50,9 +52,9 @@ type Lab struct {
 	ending   bool        // Close was called
 
 	// The core's own.
-	due       *time.Timer // ends when the first packet is due
-	dueAt     time.Time   // what due is set to; zero: it is not
-	realClock bool        // not in a bubble: nothing can be at rest
+	due      *time.Timer // ends when the first packet is due
+	dueAt    time.Time   // what due is set to; zero: it is not
+	restless bool        // synctest.Wait is refused: nothing can be at rest
 
 	// core guards the topology, the clock queue and the trace. The core holds
 	// it while it handles a batch; whoever changes the lab while it runs takes it.
@@ -109,13 +111,14 @@ func New(cfg Config) (*Lab, error) {
 		start: time.Now(),
 		names: map[string]bool{},
 		hosts: map[string]netip.Addr{},
-		done:  make(chan struct{}),
 	}
-	l.settled, l.due = stopped(), stopped()
 	l.stats.Dropped = map[Reason]uint64{}
 	l.internet = newRealm(l, "internet", nil)
 	l.names["internet"] = true
-	go l.run()
+	if l.real = onRealClock(); !l.real {
+		l.settled, l.due, l.done = stopped(), stopped(), make(chan struct{})
+		go l.run()
+	}
 	return l, nil
 }
 
@@ -135,11 +138,11 @@ func (l *Lab) Close() error {
 	}
 	l.closed = true
 	l.core.Unlock()
-	l.inboxMu.Lock()
-	l.ending, l.settling = true, true
-	l.settled.Reset(0)
-	l.inboxMu.Unlock()
-	<-l.done
+	if l.real {
+		l.stopReal()
+	} else {
+		l.stopVirtual()
+	}
 
 	l.core.Lock()
 	for l.queue.len() > 0 {
@@ -169,6 +172,15 @@ func (l *Lab) Close() error {
 		errs = append(errs, s.close())
 	}
 	return errors.Join(errs...)
+}
+
+// stopVirtual ends the core's goroutine.
+func (l *Lab) stopVirtual() {
+	l.inboxMu.Lock()
+	l.ending, l.settling = true, true
+	l.settled.Reset(0)
+	l.inboxMu.Unlock()
+	<-l.done
 }
 
 // Trace is a copy of every event so far.
@@ -284,14 +296,7 @@ func (l *Lab) step(now time.Time) (next time.Time) {
 	l.core.Lock()
 	defer l.core.Unlock()
 	l.steps++
-	for {
-		due, ok := l.queue.next()
-		if !ok || due.After(now) {
-			break
-		}
-		w := l.queue.pop()
-		w.next(w.p)
-	}
+	l.release(now)
 	sortArrivals(l.batch)
 	for i := range l.batch {
 		a := &l.batch[i]
@@ -300,6 +305,18 @@ func (l *Lab) step(now time.Time) (next time.Time) {
 	}
 	next, _ = l.queue.next()
 	return next
+}
+
+// release sends what is due on its way.
+func (l *Lab) release(now time.Time) {
+	for {
+		due, ok := l.queue.next()
+		if !ok || due.After(now) {
+			return
+		}
+		w := l.queue.pop()
+		w.next(w.p)
+	}
 }
 
 // admit gives what a host has sent its identity.
@@ -320,6 +337,10 @@ func (l *Lab) admit(a *arrival) *packet {
 
 // arrive takes a datagram that a host sends.
 func (l *Lab) arrive(a arrival) {
+	if l.real {
+		l.carry(a)
+		return
+	}
 	l.inboxMu.Lock()
 	defer l.inboxMu.Unlock()
 	l.flowSeq++
@@ -369,8 +390,12 @@ func (l *Lab) takeBatch(now time.Time, settled bool) bool {
 
 // hold keeps a packet until due and then hands it to next.
 func (l *Lab) hold(p *packet, due time.Time, next func(*packet)) {
+	first, some := l.queue.next()
 	l.nextWait++
 	l.queue.push(waiting{due: due, order: l.nextWait, p: p, next: next})
+	if l.real && (!some || due.Before(first)) {
+		l.wakeFor(due)
+	}
 }
 
 func (l *Lab) emit(e Event) {

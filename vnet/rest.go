@@ -14,16 +14,15 @@ import (
 //
 // In a bubble that is synctest.Wait. Only one goroutine of a bubble may be in it: where
 // somebody else is, which takes a timer of theirs at the nanosecond of a step, the step
-// is put off by one nanosecond, which passes only at rest. On the real clock nothing is
-// ever known to be at rest.
+// is put off by one nanosecond, which passes only at rest.
 func (l *Lab) rest() {
-	if l.realClock {
+	if l.restless {
 		return
 	}
 	switch why := waited(); {
 	case why == "":
 	case strings.Contains(why, "not in a bubble"):
-		l.realClock = true
+		l.restless = true
 	default:
 		time.Sleep(settle)
 	}

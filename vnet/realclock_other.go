@@ -1,0 +1,5 @@
+//go:build !linux
+
+package vnet
+
+func newAlarm() alarm { return newSleeper() }
