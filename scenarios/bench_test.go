@@ -18,6 +18,7 @@ func BenchmarkCells(b *testing.B) {
 	register := cell.Default(flows.Register, "port-restricted", cell.NoNAT)
 	call := cell.Default(flows.Call, "port-restricted", "full-cone")
 	call.Registrar, call.Rport = cell.RegistrarReceived, true
+	native := func(c cell.Cell) cell.Cell { c.Hosts = cell.HostsNative; return c }
 	for _, bench := range []struct {
 		name string
 		cell cell.Cell
@@ -26,6 +27,9 @@ func BenchmarkCells(b *testing.B) {
 		{"flow=register", register, scenarios.RunOptions{}},
 		{"flow=call,media=1s", call, scenarios.RunOptions{MediaTime: time.Second}},
 		{"flow=call,media=12s", call, scenarios.RunOptions{}},
+		{"native/flow=register", native(register), scenarios.RunOptions{}},
+		{"native/flow=call,media=1s", native(call), scenarios.RunOptions{MediaTime: time.Second}},
+		{"native/flow=call,media=12s", native(call), scenarios.RunOptions{}},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			b.ReportAllocs()
