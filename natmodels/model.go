@@ -25,6 +25,12 @@ type Model interface {
 	New(Place) (Box, error)
 }
 
+// Announcer is a Model that answers for whole prefixes outside, beside the external addresses
+// of its place: a route leads to them.
+type Announcer interface {
+	Announces() []netip.Prefix
+}
+
 // Place is where a NAT stands.
 type Place struct {
 	// External lists the external addresses, all of one family. What does not translate

@@ -114,8 +114,8 @@ var _ = ginkgo.Describe("The same seed", ginkgo.Label("determinism"), func() {
 	}
 })
 
-// playAll plays a cell with one seed a number of times, by turns with 1, 2 and 4 processors
-// and two at a time, and gives the trace that all of them left.
+// playAll plays a cell with one seed a number of times, by turns with 1, 2 and 4 processors and
+// on one kind of hosts and the other, two at a time, and gives the trace that all of them left.
 func playAll(ctx context.Context, c cell.Cell, seed uint64, on links, runs int) string {
 	first, err := playOnce(ctx, c, seed, on)
 	gomega.Expect(err).NotTo(gomega.HaveOccurred())
@@ -129,9 +129,11 @@ func playAll(ctx context.Context, c cell.Cell, seed uint64, on links, runs int) 
 		for half := range errs {
 			wg.Go(func() {
 				for run := half; run < share && errs[half] == nil; run += len(errs) {
+					c := c
+					c.Hosts = []cell.Hosts{cell.HostsPion, cell.HostsNative}[(i+run)%2]
 					again, err := playOnce(ctx, c, seed, on)
 					if err == nil && again != first {
-						err = fmt.Errorf("seed %d, run %d with %d processors parts ways here:\n%s", seed, run+1, processors, firstDifference(first, again))
+						err = fmt.Errorf("seed %d, run %d with %d processors and %s hosts parts ways here:\n%s", seed, run+1, processors, c.Hosts, firstDifference(first, again))
 					}
 					errs[half] = err
 				}
@@ -143,7 +145,7 @@ func playAll(ctx context.Context, c cell.Cell, seed uint64, on links, runs int) 
 	return first
 }
 
-// playOnce is everything that a run leaves, in comparable form.
+// playOnce is everything that a run leaves, in comparable form: all but what hosts are made of.
 func playOnce(ctx context.Context, c cell.Cell, seed uint64, on links) (string, error) {
 	r := scenarios.Run(ctx, c, scenarios.RunOptions{
 		Seed: seed, Access: &on.access, MediaTime: *sameMedia, Trace: true, Setup: on.set,
@@ -151,6 +153,7 @@ func playOnce(ctx context.Context, c cell.Cell, seed uint64, on links) (string, 
 	if r.Err != nil {
 		return "", r.Err
 	}
+	r.Cell.Hosts = cell.HostsPion
 	var out bytes.Buffer
 	err := errors.Join(scenarios.NewDocument(seed, []scenarios.Result{r}).Encode(&out), report.Trace(&out, r.Events))
 	return out.String() + mediaDigest(r.Events), err

@@ -11,7 +11,6 @@ import (
 	"github.com/natproof/natproof/bubble"
 	"github.com/natproof/natproof/natmodels/sipalg"
 	"github.com/natproof/natproof/natmodels/stateless"
-	"github.com/natproof/natproof/natmodels/translate"
 	"github.com/natproof/natproof/vnet"
 )
 
@@ -200,17 +199,6 @@ func TestALGNeedsANAT(t *testing.T) {
 		}
 		if err := router.SetALG(&full); err == nil {
 			return fmt.Errorf("a router took an ALG")
-		}
-		return nil
-	})
-}
-
-// A gateway that could carry nothing is refused.
-func TestNAT64NeedsIPv6(t *testing.T) {
-	inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
-		_, err := lab.Internet().AddGateway("nat64", vnet.GatewayConfig{NAT: translate.NAT64{Prefix: translate.WellKnownPrefix}, Place: at("198.51.100.1")})
-		if err == nil || !strings.Contains(err.Error(), "needs IPv6 inside") {
-			return fmt.Errorf("got %v", err)
 		}
 		return nil
 	})

@@ -94,6 +94,9 @@ func (c *Conn) shut() error {
 // LocalAddr is the socket's concrete address and port.
 func (c *Conn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.local) }
 
+// LocalAddrPort is LocalAddr as another type.
+func (c *Conn) LocalAddrPort() netip.AddrPort { return c.local }
+
 // RemoteAddr is the peer of a connected socket, or nil.
 func (c *Conn) RemoteAddr() net.Addr {
 	if !c.remote.IsValid() {

@@ -20,7 +20,7 @@ import (
 func pair(t *testing.T, f func(lab *vnet.Lab, a, b *vnet.Conn) error) {
 	t.Helper()
 	inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
-		site, err := lab.Internet().AddSite("s", vnet.SiteConfig{Prefix: prefix("192.0.2.0/24")})
+		site, err := lab.Internet().AddSite("s", vnet.SiteConfig{Hosts: hosts, Prefix: prefix("192.0.2.0/24")})
 		if err != nil {
 			return err
 		}
@@ -139,7 +139,7 @@ func TestAFullQueueIsCounted(t *testing.T) {
 
 func TestAConnectedSocketHearsItsPeerOnly(t *testing.T) {
 	pair(t, func(lab *vnet.Lab, a, b *vnet.Conn) error {
-		site, _ := lab.Internet().AddSite("t", vnet.SiteConfig{Prefix: prefix("203.0.113.0/24")})
+		site, _ := lab.Internet().AddSite("t", vnet.SiteConfig{Hosts: hosts, Prefix: prefix("203.0.113.0/24")})
 		h, _ := site.AddHost("c")
 		c, err := h.DialUDP("udp4", nil, a.LocalAddr().(*net.UDPAddr))
 		if err != nil {
@@ -167,7 +167,7 @@ func TestAConnectedSocketHearsItsPeerOnly(t *testing.T) {
 
 func TestBindingErrors(t *testing.T) {
 	inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
-		site, _ := lab.Internet().AddSite("s", vnet.SiteConfig{Prefix: prefix("192.0.2.0/24")})
+		site, _ := lab.Internet().AddSite("s", vnet.SiteConfig{Hosts: hosts, Prefix: prefix("192.0.2.0/24")})
 		one, _ := site.AddHost("one", addr("192.0.2.5"))
 		two, _ := site.AddHost("two", addr("192.0.2.6"), addr("192.0.2.7"))
 		first, err := one.ListenPacket("udp", "0.0.0.0:5060")
@@ -215,7 +215,7 @@ func TestBindingErrors(t *testing.T) {
 func TestPortsComeFromTheSeed(t *testing.T) {
 	ports := func(seed uint64) (out []string) {
 		inLab(t, vnet.Config{Seed: seed}, func(lab *vnet.Lab) error {
-			site, _ := lab.Internet().AddSite("s", vnet.SiteConfig{Prefix: prefix("192.0.2.0/24")})
+			site, _ := lab.Internet().AddSite("s", vnet.SiteConfig{Hosts: hosts, Prefix: prefix("192.0.2.0/24")})
 			h, _ := site.AddHost("h")
 			for range 5 {
 				c, err := h.ListenPacket("udp4", ":0")

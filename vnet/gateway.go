@@ -54,14 +54,20 @@ func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)
 	}
-	if cfg.NAT.Behavior().Kind == natmodels.NAT64 {
-		return nil, fmt.Errorf("vnet: gateway %q: a NAT64 needs IPv6 inside, and hosts here send IPv4", name)
-	}
 	if err := checkALG(cfg.ALG, cfg.NAT.Behavior()); err != nil {
 		return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)
 	}
 	if err := r.checkExternal(nil, cfg.Place.External); err != nil {
 		return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)
+	}
+	var announced []netip.Prefix
+	if a, ok := cfg.NAT.(natmodels.Announcer); ok {
+		announced = a.Announces()
+	}
+	for _, p := range announced {
+		if err := r.checkFree(p); err != nil {
+			return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)
+		}
 	}
 	if err := l.claim(name); err != nil {
 		return nil, err
@@ -72,6 +78,9 @@ func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
 	g.inside = newRealm(l, "inside "+name, g)
 	for _, a := range cfg.Place.External {
 		r.gatewayByAddr[a] = g
+	}
+	for _, p := range announced {
+		r.addRoute(route{prefix: p, gateway: g})
 	}
 	l.gateways = append(l.gateways, g)
 	return g, nil

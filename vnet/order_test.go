@@ -116,7 +116,7 @@ func TestAChangeComesBeforeTheStep(t *testing.T) {
 	events := sameTrace(t, func(lab *vnet.Lab, a, b *vnet.Conn) error {
 		link := a.LocalAddr().(*net.UDPAddr)
 		site := lab.Internet()
-		other, err := site.AddSite("other", vnet.SiteConfig{Prefix: prefix("203.0.113.0/24"), Link: vnet.LinkConfig{Latency: time.Millisecond}})
+		other, err := site.AddSite("other", vnet.SiteConfig{Hosts: hosts, Prefix: prefix("203.0.113.0/24"), Link: vnet.LinkConfig{Latency: time.Millisecond}})
 		if err != nil {
 			return err
 		}
@@ -200,7 +200,7 @@ func TestSomebodyElseWaitsForRest(t *testing.T) {
 
 func TestWhatHostsCannotDoIsSaidInOurWords(t *testing.T) {
 	inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
-		site, _ := lab.Internet().AddSite("s", vnet.SiteConfig{Prefix: prefix("192.0.2.0/24")})
+		site, _ := lab.Internet().AddSite("s", vnet.SiteConfig{Hosts: hosts, Prefix: prefix("192.0.2.0/24")})
 		h, err := site.AddHost("h", addr("192.0.2.5"))
 		if err != nil {
 			return err

@@ -58,7 +58,7 @@ func build(lab *vnet.Lab, preset string) (*world, error) {
 		return nil, err
 	}
 	w := &world{lab: lab}
-	dc, err := lab.Internet().AddSite("dc", vnet.SiteConfig{Prefix: prefix("203.0.113.0/24")})
+	dc, err := lab.Internet().AddSite("dc", vnet.SiteConfig{Hosts: hosts, Prefix: prefix("203.0.113.0/24")})
 	if err != nil {
 		return nil, err
 	}
@@ -68,7 +68,7 @@ func build(lab *vnet.Lab, preset string) (*world, error) {
 	if w.gw, err = lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: nat, Place: at("198.51.100.1")}); err != nil {
 		return nil, err
 	}
-	if w.home, err = w.gw.Inside().AddSite("home", vnet.SiteConfig{Prefix: prefix("10.0.0.0/24")}); err != nil {
+	if w.home, err = w.gw.Inside().AddSite("home", vnet.SiteConfig{Hosts: hosts, Prefix: prefix("10.0.0.0/24")}); err != nil {
 		return nil, err
 	}
 	w.phone, err = w.home.AddHost("phone", addr("10.0.0.2"))
@@ -214,7 +214,7 @@ func TestNeighboursOnASiteGoThroughTheTrace(t *testing.T) {
 
 func TestACarrierNATInFrontOfAHomeNAT(t *testing.T) {
 	inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
-		dc, err := lab.Internet().AddSite("dc", vnet.SiteConfig{Prefix: prefix("203.0.113.0/24")})
+		dc, err := lab.Internet().AddSite("dc", vnet.SiteConfig{Hosts: hosts, Prefix: prefix("203.0.113.0/24")})
 		if err != nil {
 			return err
 		}
@@ -231,7 +231,7 @@ func TestACarrierNATInFrontOfAHomeNAT(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			site, err := gw.Inside().AddSite("lan-"+name, vnet.SiteConfig{Prefix: prefix("192.168.1.0/24")})
+			site, err := gw.Inside().AddSite("lan-"+name, vnet.SiteConfig{Hosts: hosts, Prefix: prefix("192.168.1.0/24")})
 			if err != nil {
 				return err
 			}
@@ -277,7 +277,7 @@ func TestACarrierNATInFrontOfAHomeNAT(t *testing.T) {
 
 func TestARouterWithoutTranslation(t *testing.T) {
 	inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
-		dc, _ := lab.Internet().AddSite("dc", vnet.SiteConfig{Prefix: prefix("203.0.113.0/24")})
+		dc, _ := lab.Internet().AddSite("dc", vnet.SiteConfig{Hosts: hosts, Prefix: prefix("203.0.113.0/24")})
 		server, _ := dc.AddHost("server", addr("203.0.113.10"))
 		none, err := catalogue.Lookup("none")
 		if err != nil {
@@ -287,7 +287,7 @@ func TestARouterWithoutTranslation(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		site, err := r.Inside().AddSite("office", vnet.SiteConfig{Prefix: prefix("192.0.2.0/24")})
+		site, err := r.Inside().AddSite("office", vnet.SiteConfig{Hosts: hosts, Prefix: prefix("192.0.2.0/24")})
 		if err != nil {
 			return err
 		}
@@ -397,7 +397,7 @@ func TestLinkConfigsThatCannotBeHonoured(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
-				if _, err := lab.Internet().AddSite("s", vnet.SiteConfig{Prefix: prefix("203.0.113.0/24"), Link: cfg}); err == nil {
+				if _, err := lab.Internet().AddSite("s", vnet.SiteConfig{Hosts: hosts, Prefix: prefix("203.0.113.0/24"), Link: cfg}); err == nil {
 					return errors.New("accepted")
 				}
 				return nil
@@ -477,7 +477,7 @@ func TestTopologiesThatMakeNoSense(t *testing.T) {
 		}
 		full, _ := catalogue.Lookup("full-cone")
 		site := func(p string) error {
-			_, err := lab.Internet().AddSite("x", vnet.SiteConfig{Prefix: prefix(p)})
+			_, err := lab.Internet().AddSite("x", vnet.SiteConfig{Hosts: hosts, Prefix: prefix(p)})
 			return err
 		}
 		host := func(name string, a ...netip.Addr) error { _, err := w.home.AddHost(name, a...); return err }
@@ -488,7 +488,7 @@ func TestTopologiesThatMakeNoSense(t *testing.T) {
 		for what, err := range map[string]error{
 			"overlapping prefix":        site("203.0.113.128/25"),
 			"host bits":                 site("192.0.2.1/24"),
-			"IPv6":                      site("2001:db8::/64"),
+			"IPv6":                      map[bool]error{true: site("2001:db8::/64"), false: site("2001:db8::/127")}[hosts == vnet.Pion],
 			"too small":                 site("192.0.2.0/31"),
 			"address taken":             host("x", addr("10.0.0.2")),
 			"address elsewhere":         host("x", addr("10.0.1.2")),
@@ -530,7 +530,7 @@ func TestTwoSitesBehindOneGateway(t *testing.T) {
 				}
 				var conns []*vnet.Conn
 				for _, net := range []string{"10.0.0.0/24", "10.0.1.0/24"} {
-					site, err := gw.Inside().AddSite("site-"+net, vnet.SiteConfig{Prefix: prefix(net)})
+					site, err := gw.Inside().AddSite("site-"+net, vnet.SiteConfig{Hosts: hosts, Prefix: prefix(net)})
 					if err != nil {
 						return err
 					}

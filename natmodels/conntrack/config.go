@@ -2,6 +2,7 @@ package conntrack
 
 import (
 	"errors"
+	"net/netip"
 
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/natmodels/internal/judge"
@@ -83,6 +84,9 @@ func (f Firewall) Behavior() natmodels.Behavior {
 	b.Preserved = allPorts()
 	return b
 }
+
+// Announces are the prefixes outside that are translated 1:1.
+func (c Config) Announces() []netip.Prefix { return judge.OutsideOf(c.Prefixes) }
 
 func allPorts() []natmodels.PortRange { return []natmodels.PortRange{{First: 1, Last: 65535}} }
 

@@ -41,6 +41,9 @@ func behavior(kind natmodels.Kind) natmodels.Behavior {
 // Behavior is that of no NAT.
 func (Router) Behavior() natmodels.Behavior { return behavior(natmodels.Router) }
 
+// Announces are the prefixes outside.
+func (x PrefixTranslator) Announces() []netip.Prefix { return judge.OutsideOf(x.Prefixes) }
+
 // Behavior is that of addresses that change, and nothing else.
 func (PrefixTranslator) Behavior() natmodels.Behavior { return behavior(natmodels.PrefixTranslator) }
 

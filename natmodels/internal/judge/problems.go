@@ -114,3 +114,12 @@ func (p *Problems) Beside(prefixes []natmodels.PrefixMapping, external []netip.A
 func Become(is, to natmodels.Kind) error {
 	return &natmodels.ConfigError{Setting: "kind", Problem: fmt.Sprintf("a %v cannot become a %v while it runs", is, to)}
 }
+
+// OutsideOf lists the prefixes outside.
+func OutsideOf(prefixes []natmodels.PrefixMapping) []netip.Prefix {
+	all := make([]netip.Prefix, len(prefixes))
+	for i, p := range prefixes {
+		all[i] = p.External
+	}
+	return all
+}

@@ -1,0 +1,85 @@
+package vnet_test
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
+	"github.com/natproof/natproof/natmodels/conntrack"
+	"github.com/natproof/natproof/natmodels/stateless"
+	"github.com/natproof/natproof/natmodels/translate"
+	"github.com/natproof/natproof/vnet"
+)
+
+// six is a native host of IPv6 and its socket behind a gateway, and a server on the internet.
+func six(lab *vnet.Lab, nat natmodels.Model, place natmodels.Place, inside, server string) (phone, far *vnet.Conn, err error) {
+	gw, err := lab.Internet().AddGateway("box", vnet.GatewayConfig{NAT: nat, Place: place})
+	if err != nil {
+		return nil, nil, err
+	}
+	open := func(r *vnet.Realm, name, net, at string) (*vnet.Conn, error) {
+		site, err := r.AddSite(name, vnet.SiteConfig{Prefix: prefix(net), Hosts: vnet.Native})
+		if err != nil {
+			return nil, err
+		}
+		h, err := site.AddHost(name+"-host", addr(at))
+		if err != nil {
+			return nil, err
+		}
+		return h.Listen(netip.AddrPortFrom(addr(at), 5060))
+	}
+	if phone, err = open(gw.Inside(), "home", inside+"/64", inside+"5"); err != nil {
+		return nil, nil, err
+	}
+	far, err = open(lab.Internet(), "dc", netip.PrefixFrom(addr(server), map[bool]int{true: 24, false: 64}[addr(server).Is4()]).Masked().String(), server)
+	return phone, far, err
+}
+
+// A box that knows IPv6 serves native hosts: what comes is seen from where the box shows it,
+// and the answer gets back.
+func TestIPv6(t *testing.T) {
+	router, err := catalogue.Lookup("none")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nat64 := translate.NAT64{Config: translate.RFC4787(natmodels.EndpointIndependent, natmodels.AddressDependent), Prefix: translate.WellKnownPrefix}
+	nptv6 := stateless.PrefixTranslator{Prefixes: []natmodels.PrefixMapping{{Internal: prefix("fd00::/64"), External: prefix("2001:db8:1::/64")}}}
+	for name, x := range map[string]struct {
+		nat            natmodels.Model
+		place          natmodels.Place
+		inside, server string
+		to, seen       string
+	}{
+		"router":   {router, natmodels.Place{}, "2001:db8:1::", "2001:db8:2::9", "[2001:db8:2::9]:5060", "[2001:db8:1::5]:5060"},
+		"firewall": {conntrack.Firewall{Filtering: natmodels.AddressAndPortDependent}, natmodels.Place{}, "2001:db8:1::", "2001:db8:2::9", "[2001:db8:2::9]:5060", "[2001:db8:1::5]:5060"},
+		"nptv6":    {nptv6, natmodels.Place{}, "fd00::", "2001:db8:2::9", "[2001:db8:2::9]:5060", ""},
+		"nat64":    {nat64, at("198.51.100.1"), "2001:db8:1::", "203.0.113.9", "[64:ff9b::203.0.113.9]:5060", "198.51.100.1:5060"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
+				phone, far, err := six(lab, x.nat, x.place, x.inside, x.server)
+				if err != nil {
+					return err
+				}
+				if _, err := phone.WriteToUDPAddrPort([]byte("ping"), ap(x.to)); err != nil {
+					return err
+				}
+				buf := make([]byte, 10)
+				n, from, err := far.ReadFromUDPAddrPort(buf)
+				if err != nil || string(buf[:n]) != "ping" || x.seen != "" && from != ap(x.seen) || from.Addr() == phone.LocalAddrPort().Addr() != (name == "router" || name == "firewall") {
+					return fmt.Errorf("%q from %v: %v", buf[:n], from, err)
+				}
+				if _, err := far.WriteToUDPAddrPort([]byte("pong"), from); err != nil {
+					return err
+				}
+				n, from, err = phone.ReadFromUDPAddrPort(buf)
+				if err != nil || string(buf[:n]) != "pong" || from != ap(x.to) {
+					return fmt.Errorf("answer %q from %v: %v", buf[:n], from, err)
+				}
+				return nil
+			})
+		})
+	}
+}
