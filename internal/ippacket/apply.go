@@ -78,16 +78,15 @@ func refuseEnds(was, to *natmodels.Packet, version uint8, later bool) Problem {
 	if was.Type != to.Type || was.Code != to.Code || was.Flags != to.Flags || was.Seq != to.Seq || was.Ack != to.Ack {
 		return OtherPacket
 	}
-	switch to.Protocol {
-	case natmodels.UDP, natmodels.TCP:
+	request, reply := to.Echo()
+	switch {
+	case to.Protocol == natmodels.UDP, to.Protocol == natmodels.TCP:
 		return none
-	case natmodels.ICMP, natmodels.ICMPv6:
-		if request, reply := to.Echo(); request || reply {
-			if to.Src.Port() != to.Dst.Port() {
-				return OtherPacket
-			}
-			return none
+	case (request || reply) && knows(version, to.Protocol):
+		if to.Src.Port() != to.Dst.Port() {
+			return OtherPacket
 		}
+		return none
 	}
 	if to.Src.Port() != 0 || to.Dst.Port() != 0 {
 		return OtherPacket

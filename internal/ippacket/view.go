@@ -9,8 +9,9 @@ import (
 // View is a packet as [Parse] reads it. Places are counted in bytes from the start of the
 // packet.
 type View struct {
-	// Packet is what a NAT sees. Of a fragment that is not the first it has addresses alone;
-	// so it has of protocols other than UDP, TCP, echo and errors of ICMP.
+	// Packet is what a NAT sees. Of a fragment that is not the first it has addresses and
+	// protocol alone, which is nothing to judge by: ask Offset before it is given to a NAT. So it
+	// has of protocols other than UDP, TCP, echo and errors of ICMP.
 	Packet natmodels.Packet
 	// Version is 4 or 6.
 	Version uint8
