@@ -6,6 +6,16 @@ import (
 	"github.com/natproof/natproof/natmodels"
 )
 
+// AppendICMP appends a message of ICMP (RFC 792) or ICMPv6 (RFC 4443): p has its type, code
+// and addresses, rest is what follows the checksum. Its data may be anything; what is quoted
+// in p is not looked at.
+func AppendICMP(b []byte, h Header, p natmodels.Packet, rest uint32, data []byte) ([]byte, error) {
+	if !p.IsICMP() {
+		return b, OtherPacket
+	}
+	return appendICMP(b, h, p.Protocol, p.Src.Addr(), p.Dst.Addr(), p.Type, p.Code, rest, data)
+}
+
 // AppendEcho appends an echo request or reply (RFC 792, RFC 4443 section 4): p says which,
 // and has the identifier as its ports.
 func AppendEcho(b []byte, h Header, p natmodels.Packet, seq uint16, data []byte) ([]byte, error) {
@@ -13,8 +23,7 @@ func AppendEcho(b []byte, h Header, p natmodels.Packet, seq uint16, data []byte)
 	if !request && !reply || p.Src.Port() != p.Dst.Port() || p.Quoted != nil {
 		return b, OtherPacket
 	}
-	rest := uint32(p.Src.Port())<<16 | uint32(seq)
-	return appendICMP(b, h, p.Protocol, p.Src.Addr(), p.Dst.Addr(), p.Type, p.Code, rest, data)
+	return AppendICMP(b, h, p, uint32(p.Src.Port())<<16|uint32(seq), data)
 }
 
 // AppendEchoReply appends what a host answers to the echo request in b that v is the view
