@@ -1,6 +1,10 @@
 package kernelnat
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/natproof/natproof/natmodels"
+)
 
 // party is an end of a TCP connection.
 type party uint8
@@ -39,7 +43,7 @@ const incarnation = 1_000_000
 
 // segment returns the numbers of the next segment with these flags from one end; ok
 // is false if no host would send it now.
-func (c *conversation) segment(from party, flags uint8) (seq, ack uint32, ok bool) {
+func (c *conversation) segment(from party, flags natmodels.TCPFlags) (seq, ack uint32, ok bool) {
 	if !c.arrived {
 		c.start(flags)
 	}
@@ -72,7 +76,7 @@ func (c *conversation) segment(from party, flags uint8) (seq, ack uint32, ok boo
 
 // start sets the numbers for a conversation that this segment is the first of to
 // arrive: a SYN opens it, other segments find it under way.
-func (c *conversation) start(flags uint8) {
+func (c *conversation) start(flags natmodels.TCPFlags) {
 	for p, isn := range firstISN {
 		c.ends[p] = half{isn: isn, next: isn}
 	}
@@ -107,7 +111,7 @@ func (h *half) open(from party) (seq uint32, ok bool) {
 
 // reset sends a RST, which refuses a SYN if it has ACK and nothing was sent before
 // (RFC 9293 section 3.5.2).
-func (h *half) reset(flags uint8) (seq, ack uint32, ok bool) {
+func (h *half) reset(flags natmodels.TCPFlags) (seq, ack uint32, ok bool) {
 	if flags&ACK == 0 {
 		h.dead = true
 		return h.next, 0, true
@@ -133,7 +137,7 @@ func (h *half) renew() {
 }
 
 // arrive takes note that a segment reached the other end.
-func (c *conversation) arrive(from party, flags uint8, seq uint32) {
+func (c *conversation) arrive(from party, flags natmodels.TCPFlags, seq uint32) {
 	c.arrived = true
 	h := &c.ends[from.other()]
 	end := seq

@@ -1,6 +1,10 @@
 package kernelnat
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/natproof/natproof/natmodels"
+)
 
 // TestConversation checks the sequence numbers of a connection and of others after it
 // between the same endpoints (RFC 9293 section 3.4).
@@ -8,7 +12,7 @@ func TestConversation(t *testing.T) {
 	var c conversation
 	for i, step := range []struct {
 		from     party
-		flags    uint8
+		flags    natmodels.TCPFlags
 		seq, ack uint32
 		skipped  bool
 		lost     bool

@@ -38,9 +38,9 @@ func (e Engine) send(from Side, p Packet, at time.Duration) (natmodels.Verdict, 
 
 func toEngine(p Packet) natmodels.Packet {
 	q := natmodels.Packet{
-		Protocol: natmodels.Protocol(p.Proto),
+		Protocol: p.Proto,
 		Src:      p.Src, Dst: p.Dst,
-		Flags: natmodels.TCPFlags(p.Flags), Seq: p.Seq, Ack: p.Ack,
+		Flags: p.Flags, Seq: p.Seq, Ack: p.Ack,
 		Type: p.Type, Code: p.Code,
 	}
 	if p.Quoted != nil {
@@ -52,9 +52,9 @@ func toEngine(p Packet) natmodels.Packet {
 
 func fromEngine(q natmodels.Packet, tag uint32) Packet {
 	p := Packet{
-		Proto: Proto(q.Protocol),
+		Proto: q.Protocol,
 		Src:   q.Src, Dst: q.Dst,
-		Flags: uint8(q.Flags), Seq: q.Seq, Ack: q.Ack,
+		Flags: q.Flags, Seq: q.Seq, Ack: q.Ack,
 		Type: q.Type, Code: q.Code,
 		Tag: tag,
 	}

@@ -3,6 +3,8 @@ package kernelnat
 import (
 	"math/rand/v2"
 	"time"
+
+	"github.com/natproof/natproof/natmodels"
 )
 
 // Generator makes sequences.
@@ -155,9 +157,9 @@ func (c *composer) open() {
 // lifetime takes one exchange to some state, pauses, and looks what is left of it.
 func (c *composer) lifetime() {
 	t := &talk{proto: c.protos[c.pick(len(c.protos))], inside: c.insideEndpoint(), far: c.server()}
-	out := func(flags uint8) { t.out = append(t.out, c.add(c.plain(t, true, flags))) }
-	in := func(flags uint8) { t.in = append(t.in, c.add(c.plain(t, false, flags))) }
-	either := []func(uint8){out, in}
+	out := func(flags natmodels.TCPFlags) { t.out = append(t.out, c.add(c.plain(t, true, flags))) }
+	in := func(flags natmodels.TCPFlags) { t.in = append(t.in, c.add(c.plain(t, false, flags))) }
+	either := []func(natmodels.TCPFlags){out, in}
 	if t.proto == TCP {
 		near := c.pick(2) // who closes
 		far := 1 - near
@@ -180,7 +182,7 @@ func (c *composer) lifetime() {
 		}
 	}
 	c.rest(c.Pauses[c.pick(len(c.Pauses))])
-	probe := uint8(ACK)
+	probe := ACK
 	if c.pick(3) == 0 {
 		c.icmpError(t)
 	}
@@ -195,7 +197,7 @@ func (c *composer) lifetime() {
 }
 
 // plain is a packet of an exchange.
-func (c *composer) plain(t *talk, outward bool, flags uint8) Step {
+func (c *composer) plain(t *talk, outward bool, flags natmodels.TCPFlags) Step {
 	s := Step{Proto: t.proto, From: t.inside, To: t.far}
 	if !outward {
 		s.From, s.To = t.far, t.seen()
@@ -250,7 +252,7 @@ func (c *composer) intrude(s *Step) {
 		s.Type = []uint8{EchoRequest, EchoReply}[c.pick(2)]
 		s.From.Port = s.To.Port
 	case TCP:
-		s.Flags = []uint8{SYN, SYN, SYN | ACK, ACK, RST, FIN | ACK}[c.pick(6)]
+		s.Flags = []natmodels.TCPFlags{SYN, SYN, SYN | ACK, ACK, RST, FIN | ACK}[c.pick(6)]
 	}
 }
 
@@ -294,7 +296,7 @@ func (c *composer) dial(t *talk) {
 		s.Flags = ACK
 		t.answered = true
 	case 1:
-		s.Flags = []uint8{SYN | ACK, RST, FIN | ACK}[c.pick(3)]
+		s.Flags = []natmodels.TCPFlags{SYN | ACK, RST, FIN | ACK}[c.pick(3)]
 	}
 	t.out = append(t.out, c.add(s))
 }

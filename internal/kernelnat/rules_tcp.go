@@ -1,6 +1,10 @@
 package kernelnat
 
-import "time"
+import (
+	"time"
+
+	"github.com/natproof/natproof/natmodels"
+)
 
 // tcpState is a state of the kernel's connection tracking of TCP
 // (net/netfilter/nf_conntrack_proto_tcp.c).
@@ -35,7 +39,7 @@ const (
 	segNone
 )
 
-func segmentOf(flags uint8) segment {
+func segmentOf(flags natmodels.TCPFlags) segment {
 	switch {
 	case flags&RST != 0:
 		return segRST

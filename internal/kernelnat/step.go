@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/natproof/natproof/natmodels"
 )
 
 // Endpoint is a host and port of a sequence, or what an earlier step showed.
@@ -32,7 +34,7 @@ type Step struct {
 	Pause    time.Duration
 	Proto    Proto
 	From, To Endpoint
-	Flags    uint8 // TCP; the sequence numbers are those of two hosts in conversation
+	Flags    natmodels.TCPFlags // TCP; the sequence numbers are those of two hosts in conversation
 	// ICMP
 	Type, Code uint8
 	// About is the step (counted from 1) whose packet, as it arrived at From, an ICMP
@@ -61,7 +63,7 @@ func (s Step) String() string {
 	case s.About != 0:
 		return fmt.Sprintf("%s/%d %v about #%d", errorNames[s.Type], s.Code, s.From.Host, s.About)
 	case s.Proto == TCP:
-		return fmt.Sprintf("tcp %s %v > %v", flagString(s.Flags), s.From, s.To)
+		return fmt.Sprintf("tcp %s %v > %v", s.Flags, s.From, s.To)
 	case s.Proto == ICMP:
 		return fmt.Sprintf("%s %v > %v", echoNames[s.Type], s.From, s.To)
 	}
@@ -207,18 +209,11 @@ func parseTCP(f []string) (Step, error) {
 	if len(f) != 4 {
 		return s, errFields
 	}
-	for _, name := range strings.Split(f[0], "+") {
-		bit := -1
-		for i, known := range flagNames {
-			if name == known {
-				bit = i
-			}
-		}
-		if bit < 0 {
-			return s, fmt.Errorf("unknown flag %q", name)
-		}
-		s.Flags |= 1 << bit
+	flags, err := natmodels.ParseTCPFlags(f[0])
+	if err != nil {
+		return s, err
 	}
+	s.Flags = flags
 	return s, s.parseEnds(f[1:])
 }
 
