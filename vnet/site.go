@@ -20,6 +20,8 @@ import (
 type SiteConfig struct {
 	Prefix netip.Prefix // IPv4, /30 or shorter; the first address is the site's own router
 	Link   LinkConfig   // joins the site to its realm
+	// Inbound is the direction of the link into the site; nil is the same as Link.
+	Inbound *LinkConfig
 }
 
 func (c SiteConfig) check() error {
@@ -29,7 +31,7 @@ func (c SiteConfig) check() error {
 	if c.Prefix != c.Prefix.Masked() {
 		return fmt.Errorf("prefix %v: has host bits set; %v is meant", c.Prefix, c.Prefix.Masked())
 	}
-	return c.Link.check()
+	return checkLinks(c.Link, c.Inbound)
 }
 
 // pionMu guards what pion keeps in package variables without a lock (the MAC
@@ -82,7 +84,7 @@ const headerLen = 8
 func newSite(l *Lab, r *Realm, name string, cfg SiteConfig) (*Site, error) {
 	s := &Site{
 		lab: l, realm: r, name: name, index: len(l.sites), prefix: cfg.Prefix,
-		link:    newLink(l, name, cfg.Link),
+		link:    newLink(l, name, cfg.Link, cfg.Inbound),
 		owned:   map[netip.Addr]bool{},
 		remotes: map[netip.AddrPort]*list.Element{},
 		recent:  list.New(),
