@@ -214,6 +214,7 @@ func (l *Lab) closeLinks() {
 			for _, w := range d.shaper.takeAll() {
 				l.closedOn(w.p)
 			}
+			d.shaper.sending = nil // the lab held it
 		}
 	})
 }

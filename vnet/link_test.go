@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"net"
 	"slices"
 	"strings"
@@ -297,6 +299,78 @@ func TestFQCoDelKeepsAThinFlowShort(t *testing.T) {
 	}
 }
 
+// RFC 8289 section 5: the first drop comes when the delay has been above target for an
+// interval, the others interval/sqrt(n) after each other.
+func TestCoDelDropsBySquareRoot(t *testing.T) {
+	const packet, interval = 1200 * time.Microsecond, 100 * time.Millisecond // 1500 bytes at 10 Mbit/s
+	var drops []time.Duration
+	inLab(t, vnet.Config{DiscardTrace: true, OnEvent: func(e vnet.Event) {
+		if e.Reason == vnet.CoDelDrop {
+			drops = append(drops, e.At)
+		}
+	}}, func(lab *vnet.Lab) error {
+		r, err := newRoad(lab, vnet.LinkConfig{BitRate: 10e6, Discipline: vnet.FQCoDel}, nil)
+		if err != nil {
+			return err
+		}
+		for i := range 1600 { // twice the rate
+			r.send(r.a, 0, i, 1500)
+			time.Sleep(packet / 2)
+		}
+		return r.end()
+	})
+	if len(drops) < 20 {
+		t.Fatalf("%d drops", len(drops))
+	}
+	// The queue grows by half a packet's time in each: above target after 10 ms, told when the
+	// packet that waited as long leaves.
+	if first := drops[0]; first < interval+10*time.Millisecond || first > interval+25*time.Millisecond {
+		t.Errorf("first drop at %v", first)
+	}
+	due := drops[0]
+	for n := 1; n < 20; n++ {
+		due += time.Duration(float64(interval) / math.Sqrt(float64(n)))
+		if late := drops[n] - due; late < 0 || late > packet+time.Microsecond {
+			t.Errorf("drop %d at %v, due at %v", n+1, drops[n], due)
+		}
+	}
+}
+
+// Flows share the rate by bytes, whatever the size of their packets (RFC 8290 section 4.2).
+func TestFQCoDelSharesByBytes(t *testing.T) {
+	sizes := []int{1500, 1000, 500, 250}
+	bytes := make([]int, len(sizes))
+	inLab(t, vnet.Config{DiscardTrace: true}, func(lab *vnet.Lab) error {
+		r, err := newRoad(lab, vnet.LinkConfig{BitRate: 8e6, Discipline: vnet.FQCoDel}, nil)
+		if err != nil {
+			return err
+		}
+		from := make([]net.PacketConn, len(sizes))
+		for f := range sizes {
+			if from[f], err = r.host.ListenPacket("udp4", fmt.Sprintf(":%d", 2000+f)); err != nil {
+				return err
+			}
+		}
+		for range 1000 { // each flow sends 12 Mbit/s
+			for f, size := range sizes {
+				for range 3000 / size {
+					r.send(from[f], f, 0, size)
+				}
+			}
+			time.Sleep(2 * time.Millisecond)
+		}
+		for _, g := range r.got() {
+			bytes[g.flow] += sizes[g.flow]
+		}
+		return r.end()
+	})
+	for f, n := range bytes { // of 2 MB in 2 s
+		if n < 480_000 || n > 520_000 {
+			t.Errorf("packets of %d bytes had %d bytes of %v", sizes[f], n, bytes)
+		}
+	}
+}
+
 // When all queues together are full, half of the longest is dropped, 64 packets at most,
 // from its head.
 func TestFQCoDelDropsFromTheFattestFlow(t *testing.T) {
@@ -451,6 +525,92 @@ func TestImpairmentsAreTheSameWithTheSameSeed(t *testing.T) {
 		}
 		if other := impaired(t, 2, cfg, 0); other == first {
 			t.Error("another seed, the same trace")
+		}
+	}
+}
+
+// anyConfig draws a configuration that is valid.
+func anyConfig(rng *rand.Rand) vnet.LinkConfig {
+	c := vnet.LinkConfig{}
+	maybe := func(set func()) {
+		if rng.IntN(2) == 0 {
+			set()
+		}
+	}
+	some := func(most time.Duration) time.Duration { return 1 + time.Duration(rng.Int64N(int64(most))) }
+	maybe(func() { c.Latency = some(50 * time.Millisecond) })
+	maybe(func() {
+		c.Jitter = some(20 * time.Millisecond)
+		c.Distribution = []vnet.Distribution{vnet.Uniform, vnet.Normal, vnet.Pareto, vnet.ParetoNormal}[rng.IntN(4)]
+		c.Unordered = rng.IntN(2) == 0
+	})
+	maybe(func() { c.Loss = rng.Float64() / 4 })
+	if c.Loss == 0 {
+		maybe(func() { c.Bursts = vnet.GilbertElliott{P: rng.Float64() + 0.001, R: 1, LossBad: 1} })
+		c.Bursts.P = min(c.Bursts.P, 1)
+	}
+	maybe(func() { c.Duplicate = rng.Float64() / 4 })
+	maybe(func() {
+		c.Reorder, c.ReorderBy, c.ReorderDistance = rng.Float64()/2+0.001, some(50*time.Millisecond), rng.IntN(4)
+	})
+	maybe(func() { c.BitErrors = rng.Float64() / 1e4 })
+	maybe(func() {
+		c.BitRate = 1000 + rng.Int64N(1e6)
+		switch rng.IntN(3) {
+		case 0:
+			c.Queue = 500 + rng.IntN(5000)
+		case 1:
+			c.QueuePackets = 1 + rng.IntN(20)
+		case 2:
+			c.Discipline, c.QueuePackets = vnet.FQCoDel, 1+rng.IntN(50)
+			c.CoDel = vnet.CoDel{Flows: 1 + rng.IntN(4), Quantum: 100 + rng.IntN(2000)}
+		}
+	})
+	maybe(func() { c.MTU = 400 + rng.IntN(1000) })
+	return c
+}
+
+// Whatever a link is set to, and to whatever it is changed while it runs, the account is
+// right at every time, and two runs leave one trace.
+func TestAnyLinkChangedToAnyOther(t *testing.T) {
+	play := func(seed uint64) string {
+		var out strings.Builder
+		inLab(t, vnet.Config{Seed: seed, DiscardTrace: true, OnEvent: func(e vnet.Event) { fmt.Fprintln(&out, e) }}, func(lab *vnet.Lab) error {
+			rng := rand.New(rand.NewPCG(seed, 1))
+			r, err := newRoad(lab, anyConfig(rng), nil)
+			if err != nil {
+				return err
+			}
+			other, err := r.host.ListenPacket("udp4", ":2000")
+			if err != nil {
+				return err
+			}
+			for i := range 120 {
+				for range rng.IntN(4) {
+					r.send(r.a, 0, i, 100+rng.IntN(900))
+					r.send(other, 1, i, 100+rng.IntN(100))
+				}
+				if i%20 == 19 {
+					if err := r.link.Set(anyConfig(rng)); err != nil {
+						return err
+					}
+				}
+				s := lab.Stats()
+				out := s.Delivered + uint64(lab.InFlight())
+				for _, n := range s.Dropped {
+					out += n
+				}
+				if time.Sleep(time.Duration(rng.IntN(8)) * time.Millisecond); i > 0 && s.Sent+s.Duplicated != out {
+					return fmt.Errorf("seed %d, packet %d: %d came in, %d are accounted for: %+v", seed, i, s.Sent+s.Duplicated, out, s)
+				}
+			}
+			return r.end()
+		})
+		return out.String()
+	}
+	for seed := range uint64(200) {
+		if first, again := play(seed), play(seed); first != again {
+			t.Fatalf("seed %d: two traces", seed)
 		}
 	}
 }

@@ -40,7 +40,7 @@ type LinkConfig struct {
 	BitRate int64 // the same in bits per second, instead of Rate
 
 	Discipline   Discipline // what the queue before the rate is; zero is DropTail
-	Queue        int        // DropTail: bytes waiting before packets are dropped; 0 is 64 KiB
+	Queue        int        // DropTail: bytes waiting, or left of the packet being sent, before packets are dropped; 0 is 64 KiB
 	QueuePackets int        // DropTail: packets, instead of Queue; FQCoDel: 0 is 10240
 	CoDel        CoDel      // FQCoDel: its parameters; zero ones are those of the RFC
 

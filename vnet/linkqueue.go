@@ -138,7 +138,8 @@ type shaper struct {
 	sent    func(*packet) // d.sent, bound when first needed
 }
 
-func (s *shaper) busy() bool { return s.sending != nil }
+// busy says that something is being sent or waits.
+func (s *shaper) busy() bool { return s.sending != nil || s.waiting() > 0 }
 
 // inService is the number of packets being sent: 0 or 1.
 func (s *shaper) inService() int {
@@ -192,7 +193,7 @@ func (d *pipe) rateText() string {
 // shape sends a packet at the link's rate: now, or when those before it have been sent.
 func (d *pipe) shape(p *packet, size int) {
 	s, now := &d.shaper, time.Now()
-	if d.cfg.unlimited() && s.sending == nil && s.waiting() == 0 {
+	if d.cfg.unlimited() && !s.busy() {
 		d.travel(p, now)
 		return
 	}
@@ -257,7 +258,7 @@ func (d *pipe) sent(p *packet) {
 // reshape applies a changed configuration to what is being sent and to what waits.
 func (d *pipe) reshape(before LinkConfig, now time.Time) {
 	s := &d.shaper
-	if s.queue != nil && !d.cfg.unlimited() && (s.kind != d.cfg.Discipline || s.kind == FQCoDel && before.CoDel.flows() != d.cfg.CoDel.flows()) {
+	if s.queue != nil && (s.kind != d.cfg.Discipline || s.kind == FQCoDel && before.CoDel.flows() != d.cfg.CoDel.flows()) {
 		all := s.takeAll()
 		s.queue = nil
 		d.needQueue()
