@@ -1,6 +1,7 @@
 package vnet
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -164,6 +165,19 @@ func TestPresetTextsThatAreWrong(t *testing.T) {
 	} {
 		if _, err := readLinkPresets(text); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v, want %q", text, err, says)
+		}
+	}
+}
+
+func TestThePresetsAreInTheDocument(t *testing.T) {
+	text, err := os.ReadFile("../docs/network.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "## Presets")
+	for _, name := range LinkPresetNames() {
+		if !strings.Contains(table, "| `"+name+"` |") {
+			t.Errorf("docs/network.md has no preset %s", name)
 		}
 	}
 }
