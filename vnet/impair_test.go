@@ -2,6 +2,7 @@ package vnet
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -195,6 +196,43 @@ func TestDistributionTablesThatCannotBe(t *testing.T) {
 		if _, err := table(); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", says, err)
 		}
+	}
+}
+
+// Two directions, and two links, draw apart.
+func TestDirectionsDrawApart(t *testing.T) {
+	up := onePipe(t, LinkConfig{Loss: 0.5})
+	down := newLink(up.link.lab, "x", LinkConfig{Loss: 0.5}, nil).down
+	other := newLink(up.link.lab, "y", LinkConfig{Loss: 0.5}, nil).up
+	var same, sameOther int
+	for range 1000 {
+		lost := up.loses()
+		if lost == down.loses() {
+			same++
+		}
+		if lost == other.loses() {
+			sameOther++
+		}
+	}
+	near(t, "agreement of up and down", float64(same)/1000, 0.5, 0.016)
+	near(t, "agreement of two links", float64(sameOther)/1000, 0.5, 0.016)
+}
+
+// What comes when the rate has just gone does not overtake what still waits.
+func TestNothingOvertakesAQueueThatEmpties(t *testing.T) {
+	d := onePipe(t, LinkConfig{Rate: 1})
+	var got []uint64
+	next := func(p *packet) { got = append(got, p.id) }
+	d.send(&packet{id: 1}, next)
+	d.send(&packet{id: 2}, next)
+	d.set(LinkConfig{})
+	d.send(&packet{id: 3}, next)
+	for d.link.lab.queue.len() > 0 {
+		w := d.link.lab.queue.pop()
+		w.next(w.p)
+	}
+	if !slices.Equal(got, []uint64{1, 2, 3}) {
+		t.Error(got)
 	}
 }
 

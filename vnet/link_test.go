@@ -371,6 +371,36 @@ func TestFQCoDelSharesByBytes(t *testing.T) {
 	}
 }
 
+// A flow whose queue is empty goes among the old ones, so that one which always comes again
+// as new leaves room for others (RFC 8290 section 4.2).
+func TestFQCoDelNewFlowsDoNotStarveOldOnes(t *testing.T) {
+	var bulk int
+	inLab(t, vnet.Config{DiscardTrace: true}, func(lab *vnet.Lab) error {
+		r, err := newRoad(lab, vnet.LinkConfig{BitRate: 10e6, Discipline: vnet.FQCoDel}, nil)
+		if err != nil {
+			return err
+		}
+		again, err := r.host.ListenPacket("udp4", ":2000")
+		if err != nil {
+			return err
+		}
+		for i := range 2000 {
+			r.send(r.a, 0, i, 1500)
+			r.send(again, 1, i, 1500)
+			time.Sleep(1250 * time.Microsecond) // a packet takes 1200
+		}
+		for _, g := range r.got() {
+			if g.flow == 0 {
+				bulk++
+			}
+		}
+		return r.end()
+	})
+	if bulk < 900 { // half of the 2080 that the link carries
+		t.Errorf("%d packets of one flow got through beside another", bulk)
+	}
+}
+
 // When all queues together are full, half of the longest is dropped, 64 packets at most,
 // from its head.
 func TestFQCoDelDropsFromTheFattestFlow(t *testing.T) {
@@ -454,6 +484,9 @@ func TestNothingIsUnaccountedFor(t *testing.T) {
 				}
 				err = r.end()
 				final = lab.Stats()
+				if err := r.link.Set(vnet.LinkConfig{Rate: 10}); err != nil { // of no use, and no harm
+					t.Error(err)
+				}
 				if in, out := check(lab); in != out || lab.InFlight() != 0 {
 					t.Errorf("closed: %d came in, %d are accounted for, %d in flight", in, out, lab.InFlight())
 				}
@@ -589,6 +622,7 @@ func TestAnyLinkChangedToAnyOther(t *testing.T) {
 				for range rng.IntN(4) {
 					r.send(r.a, 0, i, 100+rng.IntN(900))
 					r.send(other, 1, i, 100+rng.IntN(100))
+					r.b.WriteTo(make([]byte, rng.IntN(900)), r.a.LocalAddr())
 				}
 				if i%20 == 19 {
 					if err := r.link.Set(anyConfig(rng)); err != nil {
@@ -728,6 +762,67 @@ func TestChangingALinkWithAQueue(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Without a rate there is no queue to be kept short: what has waited for too long arrives too.
+func TestARateThatGoesDropsNothing(t *testing.T) {
+	var drops []vnet.Event
+	inLab(t, vnet.Config{OnEvent: func(e vnet.Event) {
+		if e.Kind == vnet.Dropped {
+			drops = append(drops, e)
+		}
+	}}, func(lab *vnet.Lab) error {
+		r, err := newRoad(lab, vnet.LinkConfig{BitRate: 8000, Discipline: vnet.FQCoDel}, nil)
+		if err != nil {
+			return err
+		}
+		for i := range 30 {
+			r.send(r.a, 0, i, 1000) // a second each
+		}
+		time.Sleep(4500 * time.Millisecond)
+		before := len(drops)
+		if err := r.link.SetOutbound(vnet.LinkConfig{}); err != nil {
+			return err
+		}
+		time.Sleep(time.Second)
+		if before == 0 || len(drops) != before || len(r.got())+before != 30 {
+			return fmt.Errorf("%d dropped before, then %v; %d arrived", before, drops[before:], len(r.got()))
+		}
+		return r.end()
+	})
+}
+
+// With one queue instead of many what waits leaves as it came.
+func TestFewerFlowsAreForWhatWaitsToo(t *testing.T) {
+	fq := vnet.LinkConfig{BitRate: 80000, Discipline: vnet.FQCoDel}
+	inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
+		r, err := newRoad(lab, fq, nil)
+		if err != nil {
+			return err
+		}
+		other, err := r.host.ListenPacket("udp4", ":2000")
+		if err != nil {
+			return err
+		}
+		for i := range 5 {
+			r.send(r.a, 0, i, 100)
+			time.Sleep(time.Microsecond)
+		}
+		for i := range 5 {
+			r.send(other, 1, 5+i, 100)
+			time.Sleep(time.Microsecond)
+		}
+		one := fq
+		one.CoDel.Flows = 1
+		if err := r.link.SetOutbound(one); err != nil {
+			return err
+		}
+		time.Sleep(time.Second)
+		if got := r.numbers(); !slices.Equal(got, []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 9}) {
+			return fmt.Errorf("%v", got)
+		}
+		return r.end()
+	})
 }
 
 // From FQ-CoDel to one queue and back, with many flows waiting: nothing is lost, and each flow
