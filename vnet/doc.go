@@ -28,6 +28,12 @@
 // A gateway may have a SIP application level gateway beside its NAT (package sipalg),
 // which is switched on and off with Gateway.SetALG.
 //
+// A link ([LinkConfig]) loses alone or in bursts, duplicates, reorders, corrupts, delays by
+// a distribution, and has a rate with a queue (drop-tail or FQ-CoDel); its directions may
+// differ, and each may be changed while it runs without losing what waits. Access links as
+// people have them are [LinkPreset]; what none of that does, a [Rule] does. docs/network.md
+// has the order in which a packet meets all this.
+//
 // Every box writes typed events (sent, translated, rewritten, delivered, dropped with the
 // reason and the mapping) into one trace, see Lab.Trace.
 //
@@ -52,6 +58,7 @@
 // # What it is not
 //
 // IPv4 and UDP only. No fragments: a packet larger than a link's MTU is
-// dropped with reason "mtu". No ARP, no DHCP, no routing protocol: addresses
+// dropped with reason "mtu". Packets have no bytes below UDP: a flipped bit is a
+// dropped packet, and FQ-CoDel has no ECN to mark. No ARP, no DHCP, no routing protocol: addresses
 // and prefixes are given.
 package vnet

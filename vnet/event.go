@@ -48,6 +48,9 @@ const (
 	QueueFull   Reason = "queue-full"   // the socket's receive queue, or a rate-limited link's, is full
 	LinkLoss    Reason = "link-loss"    // the link lost it
 	LinkDown    Reason = "link-down"    // the link was down
+	CoDelDrop   Reason = "codel"        // FQCoDel dropped it, because its flow waits too long
+	Corrupted   Reason = "corrupted"    // a bit was flipped on the link, and the checksum told
+	BadVerdict  Reason = "bad-verdict"  // a rule of the link asked for what cannot be done
 	MTUExceeded Reason = "mtu"          // larger than the link carries
 	TTLExceeded Reason = "ttl"          // too many hops: a routing loop
 	HostDown    Reason = "lab-closed"   // the lab closed while it was on its way

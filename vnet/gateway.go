@@ -18,6 +18,8 @@ type GatewayConfig struct {
 	Place natmodels.Place
 	// Link joins it to the outer realm.
 	Link LinkConfig
+	// Inbound is the direction of the link into the gateway; nil is the same as Link.
+	Inbound *LinkConfig
 	// ALG is the SIP application level gateway beside the NAT; nil is none, as RFC 4787
 	// REQ-10 wants it. Beside a Conntrack the variant linux is its SIP helper and needs
 	// the setting sip-helper.
@@ -44,7 +46,7 @@ func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
 	l := r.lab
 	l.core.Lock()
 	defer l.core.Unlock()
-	if err := cfg.Link.check(); err != nil {
+	if err := checkLinks(cfg.Link, cfg.Inbound); err != nil {
 		return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)
 	}
 	if cfg.NAT == nil {
@@ -72,7 +74,7 @@ func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
 	if err := l.claim(name); err != nil {
 		return nil, err
 	}
-	g := &Gateway{lab: l, name: name, outside: r, nat: nat, routed: !cfg.NAT.Behavior().Translates(), link: newLink(l, name, cfg.Link)}
+	g := &Gateway{lab: l, name: name, outside: r, nat: nat, routed: !cfg.NAT.Behavior().Translates(), link: newLink(l, name, cfg.Link, cfg.Inbound)}
 	g.alg = g.beside(cfg.ALG)
 	g.arrived = g.enter
 	g.inside = newRealm(l, "inside "+name, g)

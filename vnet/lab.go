@@ -148,6 +148,7 @@ func (l *Lab) Close() error {
 	for l.queue.len() > 0 {
 		l.closedOn(l.queue.pop().p)
 	}
+	l.closeLinks()
 	l.inboxMu.Lock()
 	left := l.inbox
 	l.inbox = nil
@@ -202,12 +203,12 @@ func (l *Lab) Stats() Stats {
 	return s
 }
 
-// InFlight is the number of packets that links hold, or that wait for a host
-// which got another one at the same instant.
+// InFlight is the number of packets that links hold or that wait for a link's rate, or
+// that wait for a host which got another one at the same instant.
 func (l *Lab) InFlight() int {
 	l.core.Lock()
 	defer l.core.Unlock()
-	n := l.queue.len()
+	n := l.queue.len() + l.waitingOnLinks()
 	for _, s := range l.sites {
 		for _, h := range s.byName {
 			n += max(0, len(h.backlog)-1) // the first is in the queue

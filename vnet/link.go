@@ -1,7 +1,6 @@
 package vnet
 
 import (
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
@@ -13,49 +12,6 @@ import (
 // ipUDPHeader is what IPv4 and UDP add to a payload (RFC 791, RFC 768).
 const ipUDPHeader = 28
 
-// LinkConfig describes a link, the same in both directions. The zero value is
-// a perfect link: nothing lost, nothing delayed.
-type LinkConfig struct {
-	Latency time.Duration // one way
-	Jitter  time.Duration // extra delay, uniform in [0, Jitter); order is kept
-
-	Loss      float64 // probability in [0, 1] that a packet is lost
-	Duplicate float64 // probability that a packet arrives twice
-	Reorder   float64 // probability that a packet is held back by ReorderBy and overtaken
-	ReorderBy time.Duration
-
-	Rate  int // bytes per second; 0 is unlimited
-	Queue int // bytes waiting for Rate before packets are dropped; 0 is 64 KiB
-
-	MTU int // largest IP packet in bytes; 0 is unlimited. Larger packets are dropped: fragments are not modelled
-}
-
-func (c LinkConfig) check() error {
-	probability := func(name string, v float64) error {
-		if !(v >= 0 && v <= 1) {
-			return fmt.Errorf("link: %s %v: want a probability from 0 to 1", name, v)
-		}
-		return nil
-	}
-	errs := []error{probability("loss", c.Loss), probability("duplicate", c.Duplicate), probability("reorder", c.Reorder)}
-	if c.Latency < 0 || c.Jitter < 0 || c.ReorderBy < 0 {
-		errs = append(errs, errors.New("link: a negative delay"))
-	}
-	if (c.Reorder > 0) != (c.ReorderBy > 0) {
-		errs = append(errs, errors.New("link: reorder and reorder-by go together"))
-	}
-	if c.Rate < 0 || c.Queue < 0 {
-		errs = append(errs, errors.New("link: a negative rate or queue"))
-	}
-	if c.Queue > 0 && c.Rate == 0 {
-		errs = append(errs, errors.New("link: a queue needs a rate"))
-	}
-	if c.MTU < 0 || c.MTU > 0 && c.MTU < 68 {
-		errs = append(errs, fmt.Errorf("link: mtu %d: IPv4 needs at least 68 (RFC 791)", c.MTU))
-	}
-	return errors.Join(errs...)
-}
-
 // Link joins a site or a gateway to its realm.
 type Link struct {
 	lab      *Lab
@@ -63,121 +19,143 @@ type Link struct {
 	up, down *pipe // up: out of the site or gateway; down: into it
 }
 
-func newLink(l *Lab, name string, cfg LinkConfig) *Link {
+// newLink makes a link. down may be nil: the same as up.
+func newLink(l *Lab, name string, up LinkConfig, down *LinkConfig) *Link {
 	k := &Link{lab: l, name: name + ".link"}
-	k.up = &pipe{link: k, cfg: cfg, rng: seeded(l.cfg.Seed, k.name+"/up")}
-	k.down = &pipe{link: k, cfg: cfg, rng: seeded(l.cfg.Seed, k.name+"/down")}
+	if down == nil {
+		down = &up
+	}
+	k.up, k.down = newPipe(k, "up", up), newPipe(k, "down", *down)
 	return k
 }
 
-// seeded gives each use of randomness its own stream, so that one more packet
-// on one link changes nothing on another.
-func seeded(seed uint64, name string) *rand.Rand {
-	h := fnv.New64a()
-	h.Write([]byte(name))
-	return rand.New(rand.NewPCG(seed, h.Sum64()))
+// checkLinks checks the two directions of a link. down may be nil.
+func checkLinks(up LinkConfig, down *LinkConfig) error {
+	if err := up.check(); err != nil {
+		return err
+	}
+	if down != nil {
+		if err := down.check(); err != nil {
+			return fmt.Errorf("inbound: %w", err)
+		}
+	}
+	return nil
 }
 
-// SetUp takes the link up or down. Packets already on it arrive.
+// SetUp takes the link up or down. Packets already on it, or in its queue, arrive.
 func (k *Link) SetUp(up bool) {
 	k.lab.core.Lock()
 	defer k.lab.core.Unlock()
-	k.up.cut, k.down.cut = !up, !up
+	for _, d := range []*pipe{k.up, k.down} {
+		d.cut = !up
+		d.refresh()
+	}
 	k.lab.changed(k.name, map[bool]string{true: "link up", false: "link down"}[up])
 }
 
-// Set changes the link in both directions while the lab runs.
-func (k *Link) Set(cfg LinkConfig) error { return k.set(cfg, k.up, k.down) }
+// Set changes the link in both directions while the lab runs. Nothing that is on it or
+// waits for it is lost: what is on its way arrives when it would have, what waits goes on
+// under the new configuration, a new rate included, and a new limit of the queue is for
+// what comes.
+func (k *Link) Set(cfg LinkConfig) error { return k.set("link", cfg, k.up, k.down) }
 
 // SetOutbound changes the direction out of the site or gateway only.
-func (k *Link) SetOutbound(cfg LinkConfig) error { return k.set(cfg, k.up) }
+func (k *Link) SetOutbound(cfg LinkConfig) error { return k.set("outbound link", cfg, k.up) }
 
 // SetInbound changes the direction into the site or gateway only.
-func (k *Link) SetInbound(cfg LinkConfig) error { return k.set(cfg, k.down) }
+func (k *Link) SetInbound(cfg LinkConfig) error { return k.set("inbound link", cfg, k.down) }
 
-func (k *Link) set(cfg LinkConfig, pipes ...*pipe) error {
+func (k *Link) set(what string, cfg LinkConfig, pipes ...*pipe) error {
 	if err := cfg.check(); err != nil {
 		return fmt.Errorf("vnet: %s: %w", k.name, err)
 	}
 	k.lab.core.Lock()
 	defer k.lab.core.Unlock()
 	for _, d := range pipes {
-		d.cfg = cfg
+		d.set(cfg)
 	}
-	k.lab.changed(k.name, fmt.Sprintf("link set to %+v", cfg))
+	k.lab.changed(k.name, fmt.Sprintf("%s set to %v", what, cfg))
 	return nil
 }
 
-// pipe is one direction of a link.
+// pipe is one direction of a link: a chain of stages, each with its own randomness.
 type pipe struct {
-	link *Link
-	cfg  LinkConfig
-	cut  bool
-	rng  *rand.Rand
+	link  *Link
+	side  string
+	cfg   LinkConfig
+	cut   bool
+	rules []Rule
+	open  bool // nothing to be done to a packet
 
-	busyUntil time.Time // when the sender is done with what it has accepted
-	lastDue   time.Time // delivery keeps order
+	next    func(*packet) // where it leads; always the same
+	delayed func(*packet) // enter, bound when a rule first delays
+	spoiled func(*packet) // dropCorrupted, bound when a bit is first flipped
+
+	loss   losses
+	copies stream
+	shaper shaper
+	noise  noise
+	delay  delays
+}
+
+func newPipe(k *Link, side string, cfg LinkConfig) *pipe {
+	d := &pipe{link: k, side: side, cfg: cfg}
+	d.refresh()
+	return d
+}
+
+// refresh notes whether there is anything to be done to a packet.
+func (d *pipe) refresh() { d.open = d.cfg == (LinkConfig{}) && !d.cut && len(d.rules) == 0 }
+
+// set changes what the direction is while it runs.
+func (d *pipe) set(cfg LinkConfig) {
+	now := time.Now()
+	before := d.cfg
+	d.cfg = cfg
+	d.refresh()
+	d.reshape(before, now)
 }
 
 // send carries a packet to next, now or later, or drops it.
 func (d *pipe) send(p *packet, next func(*packet)) {
-	if d.cfg == (LinkConfig{}) && !d.cut && !d.lastDue.After(time.Now()) { // nothing on it to overtake
+	if d.open && d.clear() {
 		next(p)
 		return
 	}
+	d.next = next
+	if len(d.rules) > 0 {
+		d.judge(p)
+		return
+	}
+	d.enter(p)
+}
+
+// clear says that nothing is on the pipe that a packet could overtake.
+func (d *pipe) clear() bool {
+	return !d.shaper.busy() && (d.delay.last.IsZero() || !d.delay.last.After(time.Now()))
+}
+
+// enter takes a packet that the rules have let through.
+func (d *pipe) enter(p *packet) {
 	size := ipUDPHeader + len(p.payload)
 	switch {
 	case d.cut:
 		d.drop(p, LinkDown, "the link is down")
+		return
 	case d.cfg.MTU > 0 && size > d.cfg.MTU:
 		d.drop(p, MTUExceeded, fmt.Sprintf("%d bytes do not fit the link's MTU of %d", size, d.cfg.MTU))
-	case d.cfg.Loss > 0 && d.rng.Float64() < d.cfg.Loss:
+		return
+	case d.loses():
 		d.drop(p, LinkLoss, "lost on the link")
-	default:
-		d.carry(p, size, next)
-		if d.cfg.Duplicate > 0 && d.rng.Float64() < d.cfg.Duplicate {
-			d.carry(d.link.lab.duplicate(p), size, next)
-		}
-	}
-}
-
-// carry applies the rate, the delay and the order of the link.
-func (d *pipe) carry(p *packet, size int, next func(*packet)) {
-	now := time.Now()
-	due := now
-	if d.cfg.Rate > 0 {
-		if d.busyUntil.Before(now) {
-			d.busyUntil = now
-		}
-		backlog := int(d.busyUntil.Sub(now).Seconds() * float64(d.cfg.Rate))
-		limit := d.cfg.Queue
-		if limit == 0 {
-			limit = 64 << 10
-		}
-		if backlog+size > limit {
-			d.drop(p, QueueFull, fmt.Sprintf("%d bytes already wait for a link of %d bytes/s", backlog, d.cfg.Rate))
-			return
-		}
-		d.busyUntil = d.busyUntil.Add(time.Duration(float64(size) / float64(d.cfg.Rate) * float64(time.Second)))
-		due = d.busyUntil
-	}
-	due = due.Add(d.cfg.Latency)
-	if d.cfg.Jitter > 0 {
-		due = due.Add(time.Duration(d.rng.Int64N(int64(d.cfg.Jitter))))
-	}
-	if d.cfg.Reorder > 0 && d.rng.Float64() < d.cfg.Reorder {
-		due = due.Add(d.cfg.ReorderBy) // and does not hold up those behind it
-	} else {
-		if due.Before(d.lastDue) {
-			due = d.lastDue
-		}
-		d.lastDue = due
-	}
-	if !due.After(now) {
-		next(p)
 		return
 	}
-	d.link.lab.hold(p, due, next)
+	if d.cfg.Duplicate == 0 || d.copies.float(d, "duplicate") >= d.cfg.Duplicate {
+		d.shape(p, size)
+		return
+	}
+	again := d.link.lab.duplicate(p) // before the packet goes on, and is rewritten
+	d.shape(p, size)
+	d.shape(again, size)
 }
 
 func (d *pipe) drop(p *packet, why Reason, detail string) {
@@ -191,4 +169,66 @@ func (l *Lab) duplicate(p *packet) *packet {
 	c := *p
 	c.id, c.parent = l.nextID, p.id
 	return &c
+}
+
+// seeded gives each use of randomness its own stream, so that one more packet
+// on one link changes nothing on another.
+func seeded(seed uint64, name string) *rand.Rand {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return rand.New(rand.NewPCG(seed, h.Sum64()))
+}
+
+// stream is the randomness of one stage of a pipe, made when first needed.
+type stream struct{ rng *rand.Rand }
+
+func (s *stream) of(d *pipe, use string) *rand.Rand {
+	if s.rng == nil {
+		s.rng = seeded(d.link.lab.cfg.Seed, d.link.name+"/"+d.side+"/"+use)
+	}
+	return s.rng
+}
+
+func (s *stream) float(d *pipe, use string) float64 { return s.of(d, use).Float64() }
+
+// links are all links of the lab, in a fixed order.
+func (l *Lab) links(each func(*Link)) {
+	for _, s := range l.sites {
+		each(s.link)
+	}
+	for _, g := range l.gateways {
+		each(g.link)
+	}
+}
+
+// waitingOnLinks is the number of packets in the queues of links.
+func (l *Lab) waitingOnLinks() (n int) {
+	l.links(func(k *Link) { n += k.up.shaper.waiting() + k.down.shaper.waiting() })
+	return n
+}
+
+// closeLinks drops what waits in the queues of links.
+func (l *Lab) closeLinks() {
+	l.links(func(k *Link) {
+		for _, d := range []*pipe{k.up, k.down} {
+			for _, w := range d.shaper.takeAll() {
+				l.closedOn(w.p)
+			}
+			d.shaper.sending = nil // the lab held it
+		}
+	})
+}
+
+// unhold takes back what hold was given, and says whether it was still there.
+func (l *Lab) unhold(p *packet) bool { return l.queue.remove(p) }
+
+// wake sees to it that the core looks again at what is due: somebody outside of a step
+// has changed it.
+func (l *Lab) wake() {
+	if l.real {
+		return // hold has set the alarm
+	}
+	l.inboxMu.Lock()
+	defer l.inboxMu.Unlock()
+	l.settleInbox()
 }

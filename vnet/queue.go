@@ -82,3 +82,16 @@ func (q *dueQueue) pop() waiting {
 		i = least
 	}
 }
+
+// remove takes a packet out before it is due, and says whether it was there.
+func (q *dueQueue) remove(p *packet) bool {
+	i := slices.IndexFunc(q.h, func(w waiting) bool { return w.p == p })
+	if i < 0 {
+		return false
+	}
+	for ; i > 0; i = (i - 1) / 2 { // to the top
+		q.h[i], q.h[(i-1)/2] = q.h[(i-1)/2], q.h[i]
+	}
+	q.pop()
+	return true
+}

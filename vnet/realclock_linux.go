@@ -13,6 +13,8 @@ import (
 type kernelTimer struct {
 	file *os.File
 	raw  syscall.RawConn
+	spec unix.ItimerSpec
+	arm  func(fd uintptr) // bound once
 }
 
 // newAlarm makes a timer of the kernel, or one of Go where there is no descriptor left.
@@ -26,14 +28,13 @@ func newAlarm() alarm {
 		k.file.Close()
 		return newSleeper()
 	}
+	k.arm = func(fd uintptr) { _ = unix.TimerfdSettime(int(fd), 0, &k.spec, nil) }
 	return k
 }
 
 func (k *kernelTimer) set(t time.Time) {
-	in := unix.NsecToTimespec(max(1, int64(time.Until(t)))) // zero would disarm it
-	_ = k.raw.Control(func(fd uintptr) {
-		_ = unix.TimerfdSettime(int(fd), 0, &unix.ItimerSpec{Value: in}, nil)
-	})
+	k.spec.Value = unix.NsecToTimespec(max(1, int64(time.Until(t)))) // zero would disarm it
+	_ = k.raw.Control(k.arm)
 }
 
 func (k *kernelTimer) wait() bool {

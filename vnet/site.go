@@ -35,7 +35,9 @@ type SiteConfig struct {
 	// router.
 	Prefix netip.Prefix
 	Link   LinkConfig // joins the site to its realm
-	Hosts  HostKind
+	// Inbound is the direction of the link into the site; nil is the same as Link.
+	Inbound *LinkConfig
+	Hosts   HostKind
 }
 
 func (c SiteConfig) check() error {
@@ -51,7 +53,7 @@ func (c SiteConfig) check() error {
 	case c.Hosts == Pion && c.Prefix.Addr().Is6():
 		return fmt.Errorf("prefix %v: pion hosts have IPv4 only; Native ones have both", c.Prefix)
 	}
-	return c.Link.check()
+	return checkLinks(c.Link, c.Inbound)
 }
 
 // Site is a local network with hosts on it. What they send goes to the core, also from one host
@@ -76,7 +78,7 @@ type Site struct {
 func newSite(l *Lab, r *Realm, name string, cfg SiteConfig) (s *Site, err error) {
 	s = &Site{
 		lab: l, realm: r, name: name, index: len(l.sites), prefix: cfg.Prefix,
-		link:  newLink(l, name, cfg.Link),
+		link:  newLink(l, name, cfg.Link, cfg.Inbound),
 		hosts: map[netip.Addr]*Host{},
 		last:  cfg.Prefix.Addr().Next(),
 	}
