@@ -57,7 +57,10 @@ func (g *Gateway) rewrite(p *packet, before natmodels.Packet, v natmodels.Verdic
 		g.lab.drop(p, p.np, g.name, ALGDrop, v.Mapping, "the SIP ALG makes no sense of the message, or cannot have the ports it needs")
 		return false
 	}
-	p.payload, p.np.Dst = passed.Payload, passed.Dst
+	if err := g.takeOver(p, passed); err != nil {
+		g.lab.drop(p, p.np, g.name, ALGDrop, v.Mapping, "the message has become too long: "+err.Error())
+		return false
+	}
 	if bytes.Equal(p.payload, was) && p.np.Dst == wasFor && len(passed.Opened) == 0 || g.lab.cfg.DiscardTrace && g.lab.cfg.OnEvent == nil {
 		return true
 	}
@@ -66,6 +69,21 @@ func (g *Gateway) rewrite(p *packet, before natmodels.Packet, v natmodels.Verdic
 		Src: p.np.Src, Dst: p.np.Dst, Payload: p.payload, Detail: rewriting(was, wasFor, passed),
 	})
 	return true
+}
+
+// takeOver gives a packet what an ALG made of it.
+func (g *Gateway) takeOver(p *packet, passed sipalg.Passed) error {
+	if !bytes.Equal(p.payload, passed.Payload) {
+		if err := p.carry(passed.Payload); err != nil {
+			return err
+		}
+	}
+	if passed.Dst == p.np.Dst {
+		return nil
+	}
+	to := p.np
+	to.Dst = passed.Dst
+	return p.become(to)
 }
 
 // rewriting says what an ALG did.

@@ -65,6 +65,11 @@ func (c *Conn) send(b []byte, dst netip.AddrPort) (int, error) {
 	case len(b) > maxDatagram:
 		return 0, c.opError("write", fmt.Errorf("%d bytes do not fit a UDP datagram (%d)", len(b), maxDatagram))
 	}
+	if c.remote.IsValid() {
+		if err := c.box.failed(); err != nil {
+			return 0, c.opError("write", err)
+		}
+	}
 	c.host.site.lab.arrive(arrival{
 		site: c.host.site, src: c.local, dst: dst, payload: append([]byte(nil), b...), at: time.Now(),
 	})
@@ -72,7 +77,7 @@ func (c *Conn) send(b []byte, dst netip.AddrPort) (int, error) {
 }
 
 // maxDatagram is 65535 less the headers of IPv4 and UDP.
-const maxDatagram = 65535 - ipUDPHeader
+const maxDatagram = 65535 - headerIPv4 - headerUDP
 
 // Close closes the socket and wakes its readers.
 func (c *Conn) Close() error {

@@ -20,6 +20,8 @@ type GatewayConfig struct {
 	Link LinkConfig
 	// Inbound is the direction of the link into the gateway; nil is the same as Link.
 	Inbound *LinkConfig
+	// Fragments says what becomes of fragments.
+	Fragments FragmentPolicy
 	// ALG is the SIP application level gateway beside the NAT; nil is none, as RFC 4787
 	// REQ-10 wants it. Beside a Conntrack the variant linux is its SIP helper and needs
 	// the setting sip-helper.
@@ -39,6 +41,11 @@ type Gateway struct {
 	// routed says that it does not translate: what is inside keeps its addresses outside too.
 	routed  bool
 	arrived func(*packet) // enter, bound once
+
+	fragments    FragmentPolicy
+	inner, outer joiner        // of fragments from the inside and from the outside
+	toIn, toOut  func(*packet) // on to the inner or the outer realm, bound once
+	polledAt     time.Time     // when the NAT is asked what it sends by itself; zero: it is not
 }
 
 // AddGateway attaches a gateway to the realm and makes the realm inside it.
@@ -78,6 +85,12 @@ func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
 	g.alg = g.beside(cfg.ALG)
 	g.arrived = g.enter
 	g.inside = newRealm(l, "inside "+name, g)
+	g.toIn, g.toOut = g.inside.forward, func(p *packet) { g.link.up.send(p, g.outside.arrived) }
+	g.inner = joiner{lab: l, box: name, from: g.inside.routerOf, back: g.toIn}
+	g.outer = joiner{lab: l, box: name, from: g.address, back: g.toOut}
+	g.fragments = cfg.Fragments
+	g.link.router = r.routerOf
+	g.link.up.back, g.link.down.back = g.arrived, r.arrived
 	for _, a := range cfg.Place.External {
 		r.gatewayByAddr[a] = g
 	}
@@ -166,23 +179,72 @@ func (g *Gateway) Renumber(external ...netip.Addr) error {
 
 // leave takes a packet from the inside.
 func (g *Gateway) leave(p *packet) {
+	if p = g.whole(&g.inner, p); p == nil {
+		return
+	}
 	v := g.nat.Outbound(p.np, time.Now())
 	switch v.Action {
 	case natmodels.Forward:
 		if g.translated(p, v, false) {
-			g.link.up.send(p, g.outside.arrived)
+			g.lab.inPieces(p, g.toOut)
 		}
 	case natmodels.Hairpin:
 		if g.translated(p, v, false) {
-			g.inside.forward(p)
+			g.lab.inPieces(p, g.toIn)
 		}
 	default:
-		g.refused(p, v, g.inside)
+		g.refused(p, v, g.toIn)
 	}
+	g.poll()
+}
+
+// whole joins fragments, or drops them. It is nil where there is no whole packet, yet or ever.
+func (g *Gateway) whole(j *joiner, p *packet) *packet {
+	if p.bytes == nil || !p.bytes.v.Fragmented() {
+		return p
+	}
+	if g.fragments == DropFragments {
+		g.lab.drop(p, p.np, g.name, NoFragments, natmodels.MappingInfo{}, "the gateway takes no fragments")
+		return nil
+	}
+	return j.join(p)
+}
+
+// address is one of the gateway's own outside, of the family of a, or that of the realm's router.
+func (g *Gateway) address(a netip.Addr) netip.Addr {
+	for _, own := range g.nat.Place().External {
+		if own.Is4() == a.Is4() {
+			return own
+		}
+	}
+	return g.outside.routerOf(a)
+}
+
+// poll sees to it that what the NAT sends by itself is sent in time.
+func (g *Gateway) poll() {
+	at, ok := g.nat.NextDue()
+	if !ok || !g.polledAt.IsZero() && !at.Before(g.polledAt) {
+		return
+	}
+	g.polledAt = at
+	g.lab.at(at, func() {
+		if g.polledAt.Equal(at) {
+			g.polledAt = time.Time{}
+		}
+		for _, np := range g.nat.Due(time.Now()) {
+			if p := g.lab.made(np, 0); p != nil {
+				g.toOut(p)
+			}
+		}
+		g.poll()
+	})
 }
 
 // enter takes a packet from the outside.
 func (g *Gateway) enter(p *packet) {
+	if p = g.whole(&g.outer, p); p == nil {
+		return
+	}
 	v := g.nat.Inbound(p.np, time.Now())
 	switch v.Action {
 	case natmodels.Forward:
@@ -191,15 +253,16 @@ func (g *Gateway) enter(p *packet) {
 			return
 		}
 		if g.translated(p, v, true) {
-			g.inside.forward(p)
+			g.lab.inPieces(p, g.toIn)
 		}
 	case natmodels.Hairpin:
 		if g.translated(p, v, true) {
-			g.inside.forward(p)
+			g.lab.inPieces(p, g.toIn)
 		}
 	default:
-		g.refused(p, v, g.outside)
+		g.refused(p, v, g.toOut)
 	}
+	g.poll()
 }
 
 // owns says whether the realm has a site or gateway for the address, so that a
@@ -219,7 +282,10 @@ func (r *Realm) owns(a netip.Addr) bool {
 // translated takes over what the NAT made of a packet, and reports whether it goes on.
 func (g *Gateway) translated(p *packet, v natmodels.Verdict, inward bool) bool {
 	before := p.np
-	p.np = v.Packet
+	if err := p.become(v.Packet); err != nil {
+		g.lab.drop(p, p.np, g.name, Unsupported, v.Mapping, fmt.Sprintf("the translation to %v: %v", v.Packet, err))
+		return false
+	}
 	detail := ""
 	if v.Created && !g.lab.cfg.DiscardTrace {
 		detail = g.nat.Explain(v)
@@ -232,19 +298,24 @@ func (g *Gateway) translated(p *packet, v natmodels.Verdict, inward bool) bool {
 	return g.rewrite(p, before, v, inward)
 }
 
-// refused drops a packet and, where the gateway answers with a packet of its
-// own, sends that back into the realm the packet came from.
-func (g *Gateway) refused(p *packet, v natmodels.Verdict, back *Realm) {
+// refused drops a packet and, where the gateway answers with a packet of its own, sends that
+// back to where the packet came from.
+func (g *Gateway) refused(p *packet, v natmodels.Verdict, back func(*packet)) {
 	g.lab.drop(p, p.np, g.name, Reason(v.Reason.String()), v.Mapping, g.nat.Explain(v))
 	if v.Action != natmodels.Reply {
 		return
 	}
-	g.lab.nextID++
-	g.lab.stats.Answered++
-	answer := &packet{id: g.lab.nextID, parent: p.id, np: v.Packet, hops: p.hops}
-	if back == g.outside {
-		g.link.up.send(answer, back.arrived)
-	} else {
-		back.forward(answer)
+	var answer *packet
+	switch {
+	case v.Packet.IsError() && v.Packet.Quoted != nil && v.Packet.Quoted.Equal(p.np):
+		f := fault{kind: v.Packet.Type, code: v.Packet.Code, kindV6: v.Packet.Type, codeV6: v.Packet.Code}
+		answer = g.lab.complain(p, v.Packet.Src.Addr(), f, 0)
+	case v.Packet.Equal(p.np): // sent back as it came
+		answer = g.lab.answer(append([]byte(nil), p.onWire().b...), p)
+	default:
+		answer = g.lab.made(v.Packet, p.id)
+	}
+	if answer != nil {
+		back(answer)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/pion/transport/v3"
 	pion "github.com/pion/transport/v3/vnet"
 
+	"github.com/natproof/natproof/internal/ippacket"
 	"github.com/natproof/natproof/natmodels"
 )
 
@@ -37,7 +38,11 @@ type Host struct {
 	backlog []*packet     // what wait for their turn; the first is in the core's queue too
 	next    func(*packet) // turn, bound once
 
+	joiner
+	ids uint32 // the last identification of a datagram that was cut
+
 	mu    sync.Mutex
+	mtus  map[netip.Addr]int // what paths carry, where that has been told
 	socks map[netip.AddrPort]*Conn
 	rng   *rand.Rand // ephemeral ports; made when first needed
 }
@@ -256,24 +261,97 @@ func (h *Host) turn(p *packet) {
 func (h *Host) deliver(p *packet) {
 	l := h.site.lab
 	none := natmodels.MappingInfo{}
+	if p = h.join(p); p == nil {
+		return
+	}
+	if p.bytes != nil {
+		if err := p.bytes.v.Verify(p.bytes.b); err != nil {
+			l.drop(p, p.np, h.name, Corrupted, none, err.Error())
+			return
+		}
+	}
+	if p.np.IsICMP() {
+		l.delivered(p, h.name)
+		h.takeICMP(p)
+		return
+	}
+	if p.np.Protocol != natmodels.UDP {
+		l.drop(p, p.np, h.name, Unsupported, none, "hosts take UDP and ICMP only")
+		return
+	}
 	h.mu.Lock()
 	c := h.socks[p.np.Dst]
 	h.mu.Unlock()
 	if c == nil {
 		l.drop(p, p.np, h.name, NoSocket, none, fmt.Sprintf("no socket is bound to %v", p.np.Dst))
+		h.unreachable(p)
 		return
 	}
 	if c.remote.IsValid() && c.remote != p.np.Src {
 		l.drop(p, p.np, h.name, WrongPeer, none, fmt.Sprintf("the socket is connected to %v", c.remote))
+		h.unreachable(p)
 		return
 	}
 	if why, ok := c.box.put(p); !ok {
 		l.drop(p, p.np, h.name, QueueFull, none, why)
 		return
 	}
+	l.delivered(p, h.name)
+}
+
+// unreachable tells who sent a datagram that nobody waits for it (RFC 1122 section 4.1.3.1).
+func (h *Host) unreachable(p *packet) {
+	if answer := h.site.lab.complain(p, p.np.Dst.Addr(), portUnreachable, 0); answer != nil {
+		h.site.leave(answer)
+	}
+}
+
+// output sends a datagram in pieces that its path carries, where that is known.
+func (h *Host) output(p *packet) {
+	h.mu.Lock()
+	mtu := h.mtus[p.np.Dst.Addr()]
+	h.mu.Unlock()
+	if mtu == 0 || p.size() <= mtu {
+		h.site.leave(p)
+		return
+	}
+	parts, err := h.pieces(p, mtu)
+	if err != nil {
+		h.site.lab.drop(p, p.np, h.name, MTUExceeded, natmodels.MappingInfo{}, err.Error())
+		return
+	}
+	for _, part := range parts {
+		h.site.leave(part)
+	}
+}
+
+// pieces cuts a datagram for a path.
+func (h *Host) pieces(p *packet, mtu int) ([]*packet, error) {
+	h.ids++
+	b, err := ippacket.AppendUDP(nil, ippacket.Header{TTL: p.ttl, ID: uint16(h.ids)}, p.np.Src, p.np.Dst, p.payload)
+	if err != nil {
+		return nil, err
+	}
+	v, err := ippacket.Parse(b)
+	if err != nil {
+		return nil, err
+	}
+	p.bytes = &datagramBytes{b, v}
+	if v.Version == 4 {
+		return h.site.lab.cut(p, mtu)
+	}
+	parts, err := v.Fragment6(b, mtu, h.ids)
+	if err != nil {
+		return nil, err
+	}
+	return h.site.lab.fragments(p, parts)
+}
+
+// delivered takes note of a packet that is where it should be.
+func (l *Lab) delivered(p *packet, box string) {
 	l.stats.Delivered++
 	l.emit(Event{
-		At: l.Now(), Kind: Delivered, Packet: p.id, Parent: p.parent, Box: h.name, Proto: p.np.Protocol,
+		At: l.Now(), Kind: Delivered, Packet: p.id, Parent: p.parent, Box: box, Proto: p.np.Protocol,
 		Src: p.np.Src, Dst: p.np.Dst, Payload: p.payload,
 	})
 }

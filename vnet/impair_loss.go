@@ -124,7 +124,7 @@ func (d *pipe) disturb(p *packet) func(*packet) {
 	if d.cfg.BitErrors == 0 {
 		return d.next
 	}
-	bits := uint64(ipUDPHeader+len(p.payload)) * 8
+	bits := uint64(p.size()) * 8
 	if _, struck := d.noise.strike(d, d.cfg.BitErrors, bits); !struck {
 		return d.next
 	}

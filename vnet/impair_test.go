@@ -110,7 +110,7 @@ func TestBitErrors(t *testing.T) {
 		payload int
 	}{{1e-5, 172}, {1e-5, 1400}, {1e-3, 10}, {1e-7, 1400}, {1, 0}} {
 		d, hit := onePipe(t, LinkConfig{BitErrors: c.ber}), 0
-		bits := uint64(ipUDPHeader+c.payload) * 8
+		bits := uint64((headerIPv4+headerUDP)+c.payload) * 8
 		const n = 200_000
 		for range n {
 			first, struck := d.noise.strike(d, c.ber, bits)

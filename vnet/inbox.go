@@ -13,8 +13,9 @@ import (
 type mailbox interface {
 	// put takes a datagram, or says why there is no room for it.
 	put(p *packet) (why string, ok bool)
-	// fail has the next read end with the error.
+	// fail has the next read or write end with the error; failed takes it.
 	fail(error)
+	failed() error
 	// read waits for a datagram; one longer than b is cut off. The error is net.ErrClosed,
 	// os.ErrDeadlineExceeded or what fail was given.
 	read(b []byte) (int, netip.AddrPort, error)
@@ -104,9 +105,7 @@ func (b *inbox) read(to []byte) (int, netip.AddrPort, error) {
 		case b.closed:
 			return 0, netip.AddrPort{}, net.ErrClosed
 		case b.err != nil:
-			err := b.err
-			b.err = nil
-			return 0, netip.AddrPort{}, err
+			return 0, netip.AddrPort{}, b.pending()
 		case !b.deadline.IsZero() && !time.Now().Before(b.deadline):
 			return 0, netip.AddrPort{}, os.ErrDeadlineExceeded
 		case b.datagrams > 0:
@@ -131,6 +130,19 @@ func (b *inbox) fail(err error) {
 	defer b.mu.Unlock()
 	b.err = err
 	b.readable.Signal()
+}
+
+func (b *inbox) failed() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.pending()
+}
+
+// pending takes the error that waits, if one does. b.mu is held.
+func (b *inbox) pending() error {
+	err := b.err
+	b.err = nil
+	return err
 }
 
 func (b *inbox) setLimit(bytes int) {

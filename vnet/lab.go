@@ -18,9 +18,6 @@ import (
 // goroutines ran in. See rest for what runs at the very instant of the step.
 const settle = time.Nanosecond
 
-// maxHops ends a routing loop. Real paths here have a handful.
-const maxHops = 64
-
 // ErrClosed is returned by what needs a running lab.
 var ErrClosed = errors.New("vnet: lab closed")
 
@@ -68,6 +65,7 @@ type Lab struct {
 	nextID   uint64
 	nextSeq  uint64
 	nextWait uint64
+	polls    int    // of what is in the queue, those without a packet
 	steps    uint64 // batches handled so far
 	batch    []arrival
 	trace    []Event
@@ -77,13 +75,15 @@ type Lab struct {
 	done chan struct{}
 }
 
-// Stats counts packets. Sent + Duplicated + Answered is always Delivered + the
-// sum of Dropped + those in flight.
+// Stats counts packets. Sent + Duplicated + Answered + Fragments is always Delivered + Joined +
+// the sum of Dropped + those in flight.
 type Stats struct {
 	Sent       uint64            // datagrams hosts handed to the network
 	Duplicated uint64            // extra copies made by links
-	Answered   uint64            // packets a gateway made itself
-	Delivered  uint64            // datagrams put into a socket's queue
+	Answered   uint64            // packets that a gateway, router or host made because of another
+	Fragments  uint64            // how many more there are because some were cut
+	Joined     uint64            // fragments that became part of a whole, or wait for the others
+	Delivered  uint64            // packets that a socket, host or port has taken
 	Dropped    map[Reason]uint64 // by reason
 }
 
@@ -92,16 +92,9 @@ type arrival struct {
 	site     *Site
 	src, dst netip.AddrPort
 	payload  []byte
+	port     *Port // whose bytes the payload is: a whole IP packet; nil for a socket's datagram
 	at       time.Time
 	order    uint64
-}
-
-// packet is a datagram on its way through the core.
-type packet struct {
-	id, parent uint64
-	np         natmodels.Packet
-	payload    []byte
-	hops       int
 }
 
 // New makes a lab with an empty internet and starts its core. Close it.
@@ -146,7 +139,11 @@ func (l *Lab) Close() error {
 
 	l.core.Lock()
 	for l.queue.len() > 0 {
-		l.closedOn(l.queue.pop().p)
+		if p := l.queue.pop().p; p != nil {
+			l.closedOn(p)
+		} else {
+			l.polls--
+		}
 	}
 	l.closeLinks()
 	l.inboxMu.Lock()
@@ -155,7 +152,9 @@ func (l *Lab) Close() error {
 	l.inboxMu.Unlock()
 	sortArrivals(left)
 	for i := range left {
-		l.closedOn(l.admit(&left[i]))
+		if p := l.admit(&left[i]); p != nil {
+			l.closedOn(p)
+		}
 	}
 	sites := l.sites
 	for _, s := range sites {
@@ -208,7 +207,7 @@ func (l *Lab) Stats() Stats {
 func (l *Lab) InFlight() int {
 	l.core.Lock()
 	defer l.core.Unlock()
-	n := l.queue.len() + l.waitingOnLinks()
+	n := l.queue.len() - l.polls + l.waitingOnLinks()
 	for _, s := range l.sites {
 		for _, h := range s.byName {
 			n += max(0, len(h.backlog)-1) // the first is in the queue
@@ -301,7 +300,7 @@ func (l *Lab) step(now time.Time) (next time.Time) {
 	sortArrivals(l.batch)
 	for i := range l.batch {
 		a := &l.batch[i]
-		a.site.leave(l.admit(a))
+		l.send(a)
 		*a = arrival{}
 	}
 	next, _ = l.queue.next()
@@ -320,13 +319,29 @@ func (l *Lab) release(now time.Time) {
 	}
 }
 
-// admit gives what a host has sent its identity.
+// send takes what a host or a port has sent on its way.
+func (l *Lab) send(a *arrival) {
+	p := l.admit(a)
+	switch h := a.site.hosts[a.src.Addr()]; {
+	case p == nil:
+	case h != nil && len(h.mtus) > 0:
+		h.output(p)
+	default:
+		a.site.leave(p)
+	}
+}
+
+// admit gives what a host or a port has sent its identity; nil if it is no packet.
 func (l *Lab) admit(a *arrival) *packet {
+	if a.port != nil {
+		return a.port.admit(a)
+	}
 	l.nextID++
 	p := &packet{
 		id:      l.nextID,
 		np:      natmodels.Packet{Protocol: natmodels.UDP, Src: a.src, Dst: a.dst},
 		payload: a.payload,
+		ttl:     firstTTL,
 	}
 	l.stats.Sent++
 	l.emit(Event{
@@ -397,6 +412,15 @@ func (l *Lab) hold(p *packet, due time.Time, next func(*packet)) {
 	if l.real && (!some || due.Before(first)) {
 		l.wakeFor(due)
 	}
+}
+
+// at has the core do something at a time.
+func (l *Lab) at(due time.Time, do func()) {
+	l.polls++
+	l.hold(nil, due, func(*packet) {
+		l.polls--
+		do()
+	})
 }
 
 func (l *Lab) emit(e Event) {

@@ -4,19 +4,19 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"net/netip"
 	"time"
 
 	"github.com/natproof/natproof/natmodels"
 )
-
-// ipUDPHeader is what IPv4 and UDP add to a payload (RFC 791, RFC 768).
-const ipUDPHeader = 28
 
 // Link joins a site or a gateway to its realm.
 type Link struct {
 	lab      *Lab
 	name     string
 	up, down *pipe // up: out of the site or gateway; down: into it
+
+	router func(netip.Addr) netip.Addr // the address of the routers at its ends, for packets of a family
 }
 
 // newLink makes a link. down may be nil: the same as up.
@@ -88,6 +88,7 @@ type pipe struct {
 	open  bool // nothing to be done to a packet
 
 	next    func(*packet) // where it leads; always the same
+	back    func(*packet) // where the answer of the router at its near end goes
 	delayed func(*packet) // enter, bound when a rule first delays
 	spoiled func(*packet) // dropCorrupted, bound when a bit is first flipped
 
@@ -137,13 +138,13 @@ func (d *pipe) clear() bool {
 
 // enter takes a packet that the rules have let through.
 func (d *pipe) enter(p *packet) {
-	size := ipUDPHeader + len(p.payload)
+	size := p.size()
 	switch {
 	case d.cut:
 		d.drop(p, LinkDown, "the link is down")
 		return
 	case d.cfg.MTU > 0 && size > d.cfg.MTU:
-		d.drop(p, MTUExceeded, fmt.Sprintf("%d bytes do not fit the link's MTU of %d", size, d.cfg.MTU))
+		d.tooBig(p, size)
 		return
 	case d.loses():
 		d.drop(p, LinkLoss, "lost on the link")
@@ -158,6 +159,22 @@ func (d *pipe) enter(p *packet) {
 	d.shape(again, size)
 }
 
+// tooBig sends a packet on in fragments, if it may be cut, or drops it and tells its source (RFC
+// 791 section 3.2, RFC 1191 section 4, RFC 4443 section 3.2).
+func (d *pipe) tooBig(p *packet, size int) {
+	l := d.link.lab
+	if parts, err := l.cut(p, d.cfg.MTU); err == nil {
+		for _, part := range parts {
+			d.enter(part)
+		}
+		return
+	}
+	d.drop(p, MTUExceeded, fmt.Sprintf("%d bytes do not fit the link's MTU of %d, and must not be cut", size, d.cfg.MTU))
+	if answer := l.complain(p, d.link.router(p.np.Src.Addr()), tooBig, uint32(d.cfg.MTU)); answer != nil {
+		d.back(answer)
+	}
+}
+
 func (d *pipe) drop(p *packet, why Reason, detail string) {
 	d.link.lab.drop(p, p.np, d.link.name, why, natmodels.MappingInfo{}, detail)
 }
@@ -168,6 +185,7 @@ func (l *Lab) duplicate(p *packet) *packet {
 	l.stats.Duplicated++
 	c := *p
 	c.id, c.parent = l.nextID, p.id
+	c.own()
 	return &c
 }
 

@@ -461,7 +461,7 @@ func TestNothingIsUnaccountedFor(t *testing.T) {
 				for _, n := range s.Dropped {
 					out += n
 				}
-				return s.Sent + s.Duplicated + s.Answered, out
+				return s.Sent + s.Duplicated + s.Answered + s.Fragments, out + s.Joined
 			}
 			inLab(t, vnet.Config{Seed: 2, DiscardTrace: true}, func(lab *vnet.Lab) error {
 				r, err := newRoad(lab, cfg, nil)
@@ -634,7 +634,7 @@ func TestAnyLinkChangedToAnyOther(t *testing.T) {
 				for _, n := range s.Dropped {
 					out += n
 				}
-				if time.Sleep(time.Duration(rng.IntN(8)) * time.Millisecond); i > 0 && s.Sent+s.Duplicated != out {
+				if time.Sleep(time.Duration(rng.IntN(8)) * time.Millisecond); i > 0 && s.Sent+s.Duplicated+s.Answered+s.Fragments != out+s.Joined {
 					return fmt.Errorf("seed %d, packet %d: %d came in, %d are accounted for: %+v", seed, i, s.Sent+s.Duplicated, out, s)
 				}
 			}

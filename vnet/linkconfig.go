@@ -44,7 +44,9 @@ type LinkConfig struct {
 	QueuePackets int        // DropTail: packets, instead of Queue; FQCoDel: 0 is 10240
 	CoDel        CoDel      // FQCoDel: its parameters; zero ones are those of the RFC
 
-	MTU int // largest IP packet in bytes; 0 is unlimited. Larger packets are dropped: fragments are not modelled
+	// MTU is the largest IP packet in bytes; 0 is unlimited. A larger one goes on in fragments if it
+	// may be cut, as what sockets send may not; else it is dropped, and its source told.
+	MTU int
 }
 
 // The bounds of a configuration, so that times can be added without overflow.
@@ -130,8 +132,8 @@ func (c LinkConfig) checkRate() error {
 
 func (c LinkConfig) checkQueue() error {
 	var errs []error
-	if c.Queue < 0 || c.Queue > 0 && c.Queue < ipUDPHeader {
-		errs = append(errs, fmt.Errorf("link: queue %d: want at least the %d bytes of a packet, or 0 for 64 KiB", c.Queue, ipUDPHeader))
+	if c.Queue < 0 || c.Queue > 0 && c.Queue < (headerIPv4+headerUDP) {
+		errs = append(errs, fmt.Errorf("link: queue %d: want at least the %d bytes of a packet, or 0 for 64 KiB", c.Queue, (headerIPv4+headerUDP)))
 	}
 	if c.QueuePackets < 0 {
 		errs = append(errs, fmt.Errorf("link: queue-packets %d: want a number of packets", c.QueuePackets))

@@ -91,7 +91,7 @@ func (k *Link) setRules(what string, d *pipe, rules []Rule) error {
 func (d *pipe) judge(p *packet) {
 	seen := Packet{
 		ID: p.id, Parent: p.parent, Protocol: p.np.Protocol, Src: p.np.Src, Dst: p.np.Dst,
-		Payload: p.payload, Size: ipUDPHeader + len(p.payload), At: d.link.lab.Now(),
+		Payload: p.payload, Size: p.size(), At: d.link.lab.Now(),
 	}
 	var sum Verdict
 	for i, rule := range d.rules {
@@ -116,6 +116,7 @@ func (d *pipe) judge(p *packet) {
 		return
 	}
 	came := *p // before the packet goes on, and is rewritten
+	came.own()
 	d.admit(p, sum.Delay)
 	for range sum.Duplicate {
 		d.admit(d.link.lab.duplicate(&came), sum.Delay)

@@ -216,10 +216,7 @@ func (b *pionBox) over() error {
 	case b.closed:
 		return net.ErrClosed
 	case b.err != nil:
-		err := b.err
-		b.err = nil
-		_ = b.inner.SetReadDeadline(b.deadline)
-		return err
+		return b.pending()
 	case !b.deadline.IsZero() && !time.Now().Before(b.deadline):
 		_ = b.inner.SetReadDeadline(time.Unix(0, 0)) // pion's timer fires once; wake the next reader too
 		return os.ErrDeadlineExceeded
@@ -243,6 +240,21 @@ func (b *pionBox) fail(err error) {
 	defer b.mu.Unlock()
 	b.err = err
 	_ = b.inner.SetReadDeadline(time.Unix(0, 0))
+}
+
+func (b *pionBox) failed() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.pending()
+}
+
+// pending takes the error that waits, if one does. b.mu is held.
+func (b *pionBox) pending() error {
+	err := b.err
+	if b.err = nil; err != nil {
+		_ = b.inner.SetReadDeadline(b.deadline)
+	}
+	return err
 }
 
 func (b *pionBox) setLimit(bytes int) {

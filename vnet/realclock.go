@@ -23,12 +23,11 @@ func onRealClock() bool { return time.Now().After(bubbles) }
 func (l *Lab) carry(a arrival) {
 	l.core.Lock()
 	defer l.core.Unlock()
-	p := l.admit(&a)
-	if l.closed {
+	if !l.closed {
+		l.send(&a)
+	} else if p := l.admit(&a); p != nil {
 		l.closedOn(p)
-		return
 	}
-	a.site.leave(p)
 }
 
 // wakeFor sees to it that what is held first is released in time. l.core is held.

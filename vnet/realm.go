@@ -85,8 +85,11 @@ func (r *Realm) addRoute(n route) {
 // here, or the way out.
 func (r *Realm) forward(p *packet) {
 	dst := p.np.Dst.Addr()
-	if p.hops++; p.hops > maxHops {
-		r.lab.drop(p, p.np, r.name, TTLExceeded, natmodels.MappingInfo{}, fmt.Sprintf("more than %d hops: a routing loop", maxHops))
+	if !p.hop() {
+		r.lab.drop(p, p.np, r.name, TTLExceeded, natmodels.MappingInfo{}, "no hop is left")
+		if answer := r.lab.complain(p, r.routerOf(p.np.Src.Addr()), timeExceeded, 0); answer != nil {
+			r.forward(answer)
+		}
 		return
 	}
 	if g, ok := r.gatewayByAddr[dst]; ok {

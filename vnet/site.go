@@ -71,6 +71,7 @@ type Site struct {
 	pion *pionNet // nil on a native site
 
 	hosts  map[netip.Addr]*Host
+	ports  map[netip.Addr]*Port // nil: there are none
 	byName []*Host
 	last   netip.Addr
 }
@@ -83,6 +84,8 @@ func newSite(l *Lab, r *Realm, name string, cfg SiteConfig) (s *Site, err error)
 		last:  cfg.Prefix.Addr().Next(),
 	}
 	s.arrived = s.enter
+	s.link.router = func(netip.Addr) netip.Addr { return s.router() }
+	s.link.up.back, s.link.down.back = s.arrived, r.arrived
 	if cfg.Hosts == Pion {
 		s.pion, err = newPionNet(name, cfg.Prefix)
 	}
@@ -109,15 +112,8 @@ func (s *Site) AddHost(name string, addrs ...netip.Addr) (*Host, error) {
 		}
 		addrs = []netip.Addr{a}
 	}
-	for _, a := range addrs {
-		switch {
-		case !s.prefix.Contains(a):
-			return nil, fmt.Errorf("vnet: host %q: address %v is not in site %q (%v)", name, a, s.name, s.prefix)
-		case a == s.prefix.Addr() || a == s.prefix.Addr().Next():
-			return nil, fmt.Errorf("vnet: host %q: address %v is the network's or its router's own", name, a)
-		case s.hosts[a] != nil:
-			return nil, fmt.Errorf("vnet: host %q: address %v belongs to %q", name, a, s.hosts[a].name)
-		}
+	if err := s.checkAddrs(addrs); err != nil {
+		return nil, fmt.Errorf("vnet: host %q: %w", name, err)
 	}
 	if err := s.lab.claim(name); err != nil {
 		return nil, err
@@ -130,6 +126,7 @@ func (s *Site) AddHost(name string, addrs ...netip.Addr) (*Host, error) {
 		}
 	}
 	h.next = h.turn
+	h.joiner = joiner{lab: s.lab, box: name, from: func(netip.Addr) netip.Addr { return h.addrs[0] }, back: s.leave}
 	for _, a := range addrs {
 		s.hosts[a] = h
 	}
@@ -137,14 +134,40 @@ func (s *Site) AddHost(name string, addrs ...netip.Addr) (*Host, error) {
 	return h, nil
 }
 
+// checkAddrs refuses addresses that a newcomer cannot have.
+func (s *Site) checkAddrs(addrs []netip.Addr) error {
+	for _, a := range addrs {
+		switch by, taken := s.taken(a); {
+		case !s.prefix.Contains(a):
+			return fmt.Errorf("address %v is not in site %q (%v)", a, s.name, s.prefix)
+		case a == s.prefix.Addr() || a == s.router():
+			return fmt.Errorf("address %v is the network's or its router's own", a)
+		case taken:
+			return fmt.Errorf("address %v belongs to %q", a, by)
+		}
+	}
+	return nil
+}
+
 func (s *Site) nextFree() (netip.Addr, error) {
 	for a := s.last.Next(); s.prefix.Contains(a); a = a.Next() {
 		s.last = a
-		if s.hosts[a] == nil {
+		if _, taken := s.taken(a); !taken {
 			return a, nil
 		}
 	}
 	return netip.Addr{}, fmt.Errorf("site %q: no address left in %v", s.name, s.prefix)
+}
+
+// taken says who has an address.
+func (s *Site) taken(a netip.Addr) (by string, taken bool) {
+	if h := s.hosts[a]; h != nil {
+		return h.name, true
+	}
+	if p := s.ports[a]; p != nil {
+		return p.name, true
+	}
+	return "", false
 }
 
 func (s *Site) hostName(a netip.Addr) string {
@@ -168,10 +191,10 @@ func (s *Site) leave(p *packet) {
 func (s *Site) enter(p *packet) {
 	h := s.hosts[p.np.Dst.Addr()]
 	switch {
+	case h == nil && s.ports[p.np.Dst.Addr()] != nil:
+		s.ports[p.np.Dst.Addr()].deliver(p)
 	case h == nil:
 		s.lab.drop(p, p.np, s.name, NoRoute, natmodels.MappingInfo{}, fmt.Sprintf("no host on the site has %v", p.np.Dst.Addr()))
-	case p.np.Protocol != natmodels.UDP:
-		s.lab.drop(p, p.np, h.name, Unsupported, natmodels.MappingInfo{}, "hosts take UDP only")
 	default:
 		h.receive(p)
 	}

@@ -1,0 +1,183 @@
+package vnet
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/natproof/natproof/internal/ippacket"
+	"github.com/natproof/natproof/natmodels"
+)
+
+// FragmentPolicy says what a gateway does with fragments, which have no ports but the first.
+type FragmentPolicy uint8
+
+const (
+	// Reassemble joins them, in whatever order they come (RFC 4787 REQ-14), and sends the
+	// packet on in pieces no larger than they were, as Linux does.
+	Reassemble FragmentPolicy = iota
+	// DropFragments drops every fragment.
+	DropFragments
+)
+
+// Reasons for the end of fragments.
+const (
+	NoFragments     Reason = "fragment"           // the gateway takes none
+	BadFragments    Reason = "bad-fragment"       // it does not go with the others
+	LostFragments   Reason = "reassembly-timeout" // the rest did not come
+	FragmentsNoRoom Reason = "reassembly-full"    // no memory for one more
+)
+
+// joiner joins fragments at a box.
+type joiner struct {
+	lab   *Lab
+	box   string
+	from  func(netip.Addr) netip.Addr // the box's own address for ICMP errors
+	back  func(*packet)               // where they go
+	parts *ippacket.Reassembler
+	polls time.Time // when the lab looks for what is too late; zero: it does not
+	sizes map[fragmentOf]int
+}
+
+type fragmentOf struct {
+	src, dst netip.Addr
+	id       uint32
+}
+
+// join takes a fragment. It returns the whole packet once it is there, and nil before, or if
+// there will be none.
+func (j *joiner) join(p *packet) *packet {
+	if p.bytes == nil || !p.bytes.v.Fragmented() {
+		return p
+	}
+	if j.parts == nil {
+		j.parts, _ = ippacket.NewReassembler(ippacket.ReassemblerConfig{})
+		j.sizes = map[fragmentOf]int{}
+	}
+	now := time.Now()
+	of := fragmentOf{p.np.Src.Addr(), p.np.Dst.Addr(), p.bytes.v.ID}
+	whole, err := j.parts.Add(p.bytes.b, &p.bytes.v, now)
+	if err != nil {
+		j.lab.drop(p, p.np, j.box, fragmentReason(err), natmodels.MappingInfo{}, err.Error())
+		return nil
+	}
+	j.sizes[of] = max(j.sizes[of], len(p.bytes.b))
+	if whole == nil {
+		j.lab.stats.Joined++
+		j.poll()
+		return nil
+	}
+	largest := j.sizes[of]
+	delete(j.sizes, of)
+	v, err := ippacket.Parse(whole)
+	if err != nil {
+		j.lab.drop(p, p.np, j.box, BadFragments, natmodels.MappingInfo{}, err.Error())
+		return nil
+	}
+	p.np, p.bytes, p.pieces = v.Packet, &datagramBytes{whole, v}, largest
+	p.takePayload()
+	return p
+}
+
+func fragmentReason(err error) Reason {
+	if errors.Is(err, ippacket.NoRoom) {
+		return FragmentsNoRoom
+	}
+	return BadFragments
+}
+
+// poll has the lab look for what is too late.
+func (j *joiner) poll() {
+	if at, ok := j.parts.Next(); ok && j.polls.IsZero() {
+		j.polls = at
+		j.lab.at(at, j.expire)
+	}
+}
+
+// expire gives up datagrams of which the rest did not come, and says so to who sent the first
+// fragment (RFC 792, RFC 8200 section 4.5).
+func (j *joiner) expire() {
+	j.polls = time.Time{}
+	for _, x := range j.parts.Expire(time.Now()) {
+		delete(j.sizes, fragmentOf{x.Src, x.Dst, x.ID})
+		j.lab.stats.Joined-- // the last of them ends here
+		j.lab.nextID++
+		p := &packet{id: j.lab.nextID, ttl: firstTTL, np: natmodels.Packet{
+			Src: netip.AddrPortFrom(x.Src, 0), Dst: netip.AddrPortFrom(x.Dst, 0)}}
+		if x.First != nil {
+			if v, err := ippacket.Parse(x.First); err == nil {
+				p.np, p.bytes = v.Packet, &datagramBytes{x.First, v}
+			}
+		}
+		j.lab.drop(p, p.np, j.box, LostFragments, natmodels.MappingInfo{}, "the rest of its fragments did not come in time")
+		if p.bytes != nil {
+			if answer := j.lab.complain(p, j.from(x.Src), tooLate, 0); answer != nil {
+				j.back(answer)
+			}
+		}
+	}
+	j.poll()
+}
+
+// cut makes fragments of at most so many bytes of a packet, or returns it as it is if it fits
+// or must not be cut.
+func (l *Lab) cut(p *packet, mtu int) ([]*packet, error) {
+	if p.size() <= mtu {
+		return []*packet{p}, nil
+	}
+	w := p.onWire()
+	parts, err := w.v.Fragment(w.b, mtu)
+	if err != nil {
+		return nil, err
+	}
+	return l.fragments(p, parts)
+}
+
+// fragments are the parts of a packet that was cut.
+func (l *Lab) fragments(p *packet, parts [][]byte) ([]*packet, error) {
+	all := make([]*packet, len(parts))
+	for i, b := range parts {
+		v, err := ippacket.Parse(b)
+		if err != nil {
+			return nil, fmt.Errorf("a fragment: %w", err)
+		}
+		all[i] = l.packetOf(append([]byte(nil), b...), v, p.id)
+	}
+	l.stats.Fragments += uint64(len(all) - 1)
+	return all, nil
+}
+
+// inPieces sends a packet on in pieces no larger than it came in.
+func (l *Lab) inPieces(p *packet, next func(*packet)) {
+	if p.pieces == 0 {
+		next(p)
+		return
+	}
+	parts, err := l.cut(p, p.pieces)
+	if err != nil { // a source that sends fragments of IPv6 sends them anew
+		parts = []*packet{p}
+	}
+	for _, part := range parts {
+		next(part)
+	}
+}
+
+// learnMTU takes note of what a path carries (RFC 1191 section 6.3): what is larger is sent in
+// fragments from now on, as Linux does with a socket that has no other wish.
+func (h *Host) learnMTU(p *packet) {
+	rest := p.bytes.v.PayloadAt - 4
+	mtu := int(p.bytes.b[rest+2])<<8 | int(p.bytes.b[rest+3])
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.mtus == nil {
+		h.mtus = map[netip.Addr]int{}
+	}
+	to := p.np.Quoted.Dst.Addr()
+	if old, known := h.mtus[to]; mtu >= leastMTU && (!known || mtu < old) {
+		h.mtus[to] = mtu
+	}
+}
+
+// leastMTU is the least that a host believes, against attackers (RFC 1191 section 7.1 and Linux).
+const leastMTU = 552
