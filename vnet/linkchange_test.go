@@ -250,3 +250,34 @@ func TestChangingTheDisciplineKeepsAll(t *testing.T) {
 		return r.end()
 	})
 }
+
+// On the real clock too: a rate, and a change while packets wait.
+func TestALinkWithARateOnTheRealClock(t *testing.T) {
+	lab, err := vnet.New(vnet.Config{DiscardTrace: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := newRoad(lab, vnet.LinkConfig{BitRate: 1e6, Discipline: vnet.FQCoDel}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 10
+	for i := range n { // 8 ms
+		r.send(r.a, 0, i, 100)
+	}
+	for lab.Stats().Delivered < 2 {
+		time.Sleep(100 * time.Microsecond)
+	}
+	if err := r.link.SetOutbound(vnet.LinkConfig{BitRate: 1}); err != nil { // 800 s
+		t.Fatal(err)
+	}
+	if err := r.link.SetOutbound(vnet.LinkConfig{}); err != nil {
+		t.Fatal(err)
+	}
+	for lab.Stats().Delivered < n {
+		time.Sleep(100 * time.Microsecond)
+	}
+	if err := r.end(); err != nil || !slices.IsSorted(r.numbers()) {
+		t.Error(r.numbers(), err)
+	}
+}
