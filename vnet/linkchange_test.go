@@ -253,7 +253,13 @@ func TestChangingTheDisciplineKeepsAll(t *testing.T) {
 
 // On the real clock too: a rate, and a change while packets wait.
 func TestALinkWithARateOnTheRealClock(t *testing.T) {
-	lab, err := vnet.New(vnet.Config{DiscardTrace: true})
+	const n = 10
+	delivered := make(chan struct{}, n)
+	lab, err := vnet.New(vnet.Config{DiscardTrace: true, OnEvent: func(e vnet.Event) {
+		if e.Kind == vnet.Delivered {
+			delivered <- struct{}{}
+		}
+	}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,21 +267,18 @@ func TestALinkWithARateOnTheRealClock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const n = 10
 	for i := range n { // 8 ms
 		r.send(r.a, 0, i, 100)
 	}
-	for lab.Stats().Delivered < 2 {
-		time.Sleep(100 * time.Microsecond)
-	}
+	<-delivered
 	if err := r.link.SetOutbound(vnet.LinkConfig{BitRate: 1}); err != nil { // 800 s
 		t.Fatal(err)
 	}
 	if err := r.link.SetOutbound(vnet.LinkConfig{}); err != nil {
 		t.Fatal(err)
 	}
-	for lab.Stats().Delivered < n {
-		time.Sleep(100 * time.Microsecond)
+	for range n - 1 {
+		<-delivered
 	}
 	if err := r.end(); err != nil || !slices.IsSorted(r.numbers()) {
 		t.Error(r.numbers(), err)
