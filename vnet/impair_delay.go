@@ -24,11 +24,11 @@ type overtaken struct {
 }
 
 // travel takes a packet whose last bit has left at the given time to the far end.
-func (d *pipe) travel(p *packet, at time.Time) {
+func (d *pipe) travel(p *packet, at, now time.Time) {
 	next := d.disturb(p)
 	due := at.Add(max(0, d.cfg.Latency+d.jitter()))
 	if d.cfg.Reorder > 0 && d.delay.reorder.float(d, "reorder") < d.cfg.Reorder {
-		d.holdBack(p, due, next)
+		d.holdBack(p, due, now, next)
 		return
 	}
 	if !d.cfg.Unordered && due.Before(d.delay.last) {
@@ -37,9 +37,9 @@ func (d *pipe) travel(p *packet, at time.Time) {
 	if due.After(d.delay.last) {
 		d.delay.last = due
 	}
-	d.deliver(p, due, next)
+	d.deliver(p, due, now, next)
 	if len(d.delay.behind) > 0 {
-		d.overtake(due)
+		d.overtake(due, now)
 	}
 }
 
@@ -52,8 +52,8 @@ func (d *pipe) jitter() time.Duration {
 }
 
 // deliver hands a packet over when it is due.
-func (d *pipe) deliver(p *packet, due time.Time, next func(*packet)) {
-	if !due.After(time.Now()) {
+func (d *pipe) deliver(p *packet, due, now time.Time, next func(*packet)) {
+	if !due.After(now) {
 		next(p)
 		return
 	}
@@ -61,10 +61,10 @@ func (d *pipe) deliver(p *packet, due time.Time, next func(*packet)) {
 }
 
 // holdBack lets others overtake the packet, which does not hold up those behind it.
-func (d *pipe) holdBack(p *packet, due time.Time, next func(*packet)) {
+func (d *pipe) holdBack(p *packet, due, now time.Time, next func(*packet)) {
 	limit := due.Add(d.cfg.ReorderBy)
 	if d.cfg.ReorderDistance == 0 {
-		d.deliver(p, limit, next)
+		d.deliver(p, limit, now, next)
 		return
 	}
 	if d.delay.late == nil {
@@ -76,7 +76,7 @@ func (d *pipe) holdBack(p *packet, due time.Time, next func(*packet)) {
 
 // overtake counts a packet that arrives at due as one ahead of those that are held back,
 // and lets go of those that have seen enough.
-func (d *pipe) overtake(due time.Time) {
+func (d *pipe) overtake(due, now time.Time) {
 	var free []*overtaken
 	d.delay.behind = slices.DeleteFunc(d.delay.behind, func(o *overtaken) bool {
 		if o.left--; o.left > 0 {
@@ -94,7 +94,7 @@ func (d *pipe) overtake(due time.Time) {
 			if at.After(o.limit) {
 				at = o.limit
 			}
-			d.deliver(o.p, at, o.next)
+			d.deliver(o.p, at, now, o.next)
 		}
 	}
 }

@@ -64,14 +64,14 @@ type losses struct {
 
 // loses decides about one packet.
 func (d *pipe) loses() bool {
-	if g := d.cfg.Bursts; g != (GilbertElliott{}) {
-		return d.loss.step(d, g)
+	if d.cfg.Bursts.P > 0 {
+		return d.loss.step(d, &d.cfg.Bursts)
 	}
 	return d.cfg.Loss > 0 && d.loss.float(d, "loss") < d.cfg.Loss
 }
 
 // step decides by the state that the chain is in and takes the chain on. It always draws twice.
-func (s *losses) step(d *pipe, g GilbertElliott) bool {
+func (s *losses) step(d *pipe, g *GilbertElliott) bool {
 	lose, leave := g.LossGood, g.P
 	if s.bad {
 		lose, leave = g.LossBad, g.R

@@ -194,13 +194,13 @@ func (d *pipe) rateText() string {
 func (d *pipe) shape(p *packet, size int) {
 	s, now := &d.shaper, time.Now()
 	if d.cfg.unlimited() && !s.busy() {
-		d.travel(p, now)
+		d.travel(p, now, now)
 		return
 	}
 	d.needQueue()
 	s.order++
 	s.queue.push(d, waiter{p: p, size: size, at: now, order: s.order})
-	d.transmit(now)
+	d.transmit(now, now)
 }
 
 // needQueue sees to it that the queue is the configured one.
@@ -218,7 +218,7 @@ func (d *pipe) needQueue() {
 }
 
 // transmit begins to send the next packet at the given time, if none is being sent.
-func (d *pipe) transmit(at time.Time) {
+func (d *pipe) transmit(at, now time.Time) {
 	s := &d.shaper
 	for s.sending == nil {
 		w := s.queue.pop(d, at)
@@ -228,7 +228,7 @@ func (d *pipe) transmit(at time.Time) {
 		s.bits = d.rate()
 		took := transmission(float64(w.size)*8, s.bits)
 		if took == 0 {
-			d.travel(w.p, at)
+			d.travel(w.p, at, now)
 			continue
 		}
 		if s.sent == nil {
@@ -249,10 +249,10 @@ func transmission(bits, rate float64) time.Duration {
 
 // sent goes on when the last bit of the packet in service has left.
 func (d *pipe) sent(p *packet) {
-	at := d.shaper.until
+	at, now := d.shaper.until, time.Now() // the same, but on the real clock
 	d.shaper.sending = nil
-	d.travel(p, at)
-	d.transmit(at)
+	d.travel(p, at, now)
+	d.transmit(at, now)
 }
 
 // reshape applies a changed configuration to what is being sent and to what waits.

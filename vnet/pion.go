@@ -202,8 +202,8 @@ func (b *pionBox) read(to []byte) (int, netip.AddrPort, error) {
 			b.taken()
 			return n, fromUDPAddr(from), nil
 		}
-		if b.over() == nil && !isTimeout(err) {
-			return 0, netip.AddrPort{}, err
+		if why := b.closedOr(err); !isTimeout(err) {
+			return 0, netip.AddrPort{}, why
 		}
 	}
 }
@@ -222,6 +222,16 @@ func (b *pionBox) over() error {
 		return os.ErrDeadlineExceeded
 	}
 	return nil
+}
+
+// closedOr is the error of a read, or that the socket is closed.
+func (b *pionBox) closedOr(err error) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return net.ErrClosed
+	}
+	return err
 }
 
 func isTimeout(err error) bool {
