@@ -96,16 +96,6 @@ func (t Table[C]) Check(c C, p *judge.Problems) {
 	}
 }
 
-// Copy gives one setting of a configuration to another.
-func (t Table[C]) Copy(name string, to, from *C) bool {
-	row := t.find(name)
-	if row == nil {
-		return false
-	}
-	row.copy(to, from)
-	return true
-}
-
 // Embed makes the rows of a part those of the whole.
 func Embed[C, Part any](part Table[Part], at func(*C) *Part) Table[C] {
 	var t Table[C]
