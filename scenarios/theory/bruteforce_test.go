@@ -112,7 +112,11 @@ func TestOracleMediaAgainstPackets(t *testing.T) {
 			t.FailNow()
 		}
 	}
-	if want := 10 * 10 * 3 * 4 * 4 * 3 * 2 * 2; compared != want {
+	want := 2 * len(cell.RFC4787()) * len(cell.RFC4787())
+	for _, key := range []string{cell.KeyPortManager, cell.KeyLatch, cell.KeyStrict, cell.KeySilent, cell.KeyFilterScope} {
+		want *= len(all(key))
+	}
+	if compared != want {
 		t.Errorf("compared %d cases, want %d", compared, want)
 	}
 }
