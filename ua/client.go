@@ -14,6 +14,7 @@ import (
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/natproof/natproof/internal/inturn"
 	"github.com/natproof/natproof/internal/sipmsg"
 	"github.com/natproof/natproof/internal/sipstack"
 )
@@ -27,7 +28,7 @@ type Client struct {
 	stack  *sipstack.Stack
 	salt   uint64 // of tags
 	gate   *gate
-	events eventQueue
+	events inturn.Queue[Event]
 
 	ctx    context.Context // of everything that goes on
 	cancel func()          // with ErrClosed for its cause
@@ -55,7 +56,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, log: cfg.Logger, events: eventQueue{handler: cfg.OnEvent}, sessions: map[string]*Session{}, invites: map[string]*Session{}}
+	c := &Client{cfg: cfg, log: cfg.Logger, events: inturn.Queue[Event]{Call: cfg.OnEvent}, sessions: map[string]*Session{}, invites: map[string]*Session{}}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.ctx, c.cancel = ctx, func() { cancel(ErrClosed) }
 	c.gate = newGate(c, cfg.PortManagerTimeout)
@@ -152,7 +153,7 @@ func (c *Client) Close() error {
 	}
 	c.wg.Wait()
 	_ = c.stack.Close() // of sockets; there is nothing to be done about an error
-	c.events.wg.Wait()
+	c.events.Wait()
 	return nil
 }
 
@@ -224,7 +225,7 @@ func (c *Client) spawn(f func(ctx context.Context)) bool {
 	return true
 }
 
-func (c *Client) emit(e Event) { c.events.put(e) }
+func (c *Client) emit(e Event) { c.events.Put(e) }
 
 // sendPath is how requests with the mapping's address leave.
 func (c *Client) sendPath(h *held) path {

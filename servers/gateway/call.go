@@ -146,8 +146,6 @@ func (c *call) hangup(ctx context.Context) {
 
 // become changes the state, unless the call is over or past it or not so far, and tells OnChange.
 func (c *call) become(to State) {
-	c.s.change.Lock()
-	defer c.s.change.Unlock()
 	c.s.mu.Lock()
 	if c.view.State >= to || to == Hangup && c.view.State != Talking {
 		c.s.mu.Unlock()
@@ -170,11 +168,9 @@ func (c *call) become(to State) {
 		c.s.forget(c)
 	}
 	v := c.snapshot()
+	c.s.changes.Put(v)
 	c.s.mu.Unlock()
 	c.s.cfg.Logger.Info("call", "id", v.ID, "number", v.Number, "state", v.State.String(), "cause", v.Cause.String())
-	if c.s.cfg.OnChange != nil {
-		c.s.cfg.OnChange(v)
-	}
 }
 
 // follow takes the call to where its session is.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/natproof/natproof/internal/inturn"
 	"github.com/natproof/natproof/ua"
 )
 
@@ -20,10 +21,10 @@ type Server struct {
 	local  netip.AddrPort
 	client *ua.Client
 
-	done   chan struct{} // closed by Close
-	broken chan error    // of the SIP socket
-	wg     sync.WaitGroup
-	change sync.Mutex // held while OnChange runs
+	done    chan struct{} // closed when Close has ended everything
+	broken  chan error    // of the SIP socket
+	wg      sync.WaitGroup
+	changes inturn.Queue[Call] // for OnChange
 
 	mu       sync.Mutex
 	serving  bool
@@ -51,6 +52,7 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 	s := &Server{
 		cfg: cfg, conn: conn, local: netip.AddrPortFrom(local.Addr().Unmap(), local.Port()),
 		done: make(chan struct{}), broken: make(chan error, 1), sessions: map[*ua.Session]*call{},
+		changes: inturn.Queue[Call]{Call: cfg.OnChange},
 	}
 	if s.client, err = ua.New(s.userAgent()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
@@ -70,8 +72,8 @@ func (s *Server) listen(_ context.Context, at netip.AddrPort) (net.PacketConn, e
 	return s.cfg.Listen(at)
 }
 
-// Serve answers calls until Close, and then returns nil. If the socket fails before that it
-// returns ErrSocket.
+// Serve answers calls until Close, and then returns nil once OnChange has been told of all
+// changes. If the socket fails before that it returns ErrSocket.
 func (s *Server) Serve() error {
 	s.mu.Lock()
 	switch {
@@ -91,16 +93,19 @@ func (s *Server) Serve() error {
 		case err = <-s.broken:
 		}
 	}
-	select {
-	case <-s.done:
-		return nil
-	default:
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if !closed {
 		return fmt.Errorf("%w: %w", ErrSocket, err)
 	}
+	<-s.done
+	s.changes.Wait()
+	return nil
 }
 
 // Close stops at once, as a power cut would: media ends, callers are not told by SIP. It
-// returns when every goroutine has ended. See Shutdown.
+// returns when every goroutine but those of Serve and OnChange has ended. See Shutdown.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -109,7 +114,7 @@ func (s *Server) Close() error {
 	}
 	s.closed = true
 	s.mu.Unlock()
-	close(s.done)
+	defer close(s.done)
 	err := s.client.Close()
 	s.wg.Wait()
 	if e := s.conn.Close(); e != nil && !errors.Is(e, net.ErrClosed) { // open if Serve never ran
