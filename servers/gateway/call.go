@@ -88,7 +88,6 @@ type call struct {
 	session *ua.Session
 	view    Call          // as far as the session does not know better
 	ours    atomic.Uint32 // the Cause the gateway ends it for
-	talk    *time.Timer   // TalkTime
 }
 
 // snapshot is what Calls shows; mu is held.
@@ -144,6 +143,17 @@ func (c *call) hangup(ctx context.Context) {
 	}
 }
 
+// talk hangs up after TalkTime, unless the call is over before.
+func (c *call) talk(d time.Duration) {
+	enough := time.NewTimer(d)
+	defer enough.Stop()
+	select {
+	case <-c.session.Done():
+	case <-enough.C:
+		c.hangup(context.Background())
+	}
+}
+
 // become changes the state, unless the call is over or past it or not so far, and tells OnChange.
 func (c *call) become(to State) {
 	c.s.mu.Lock()
@@ -158,13 +168,10 @@ func (c *call) become(to State) {
 	case Talking:
 		c.view.Established = now
 		if d := c.s.cfg.TalkTime; d > 0 {
-			c.talk = time.AfterFunc(d, func() { c.hangup(context.Background()) })
+			c.s.wg.Go(func() { c.talk(d) })
 		}
 	case Ended:
 		c.view.Ended = now
-		if c.talk != nil {
-			c.talk.Stop()
-		}
 		c.s.forget(c)
 	}
 	v := c.snapshot()

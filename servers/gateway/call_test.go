@@ -1,11 +1,14 @@
 package gateway_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -644,6 +647,46 @@ func TestClose(t *testing.T) {
 		time.Sleep(time.Minute)
 		if len(n.From(gwSIP)) != sent {
 			t.Error("it sends after Close")
+		}
+	})
+}
+
+// slowLog takes a second to write that a call is in a state.
+type slowLog struct {
+	slog.Handler
+	state   string
+	written *atomic.Int32
+}
+
+func (l slowLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l slowLog) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "state" && a.Value.String() == l.state {
+			time.Sleep(time.Second)
+			l.written.Add(1)
+		}
+		return true
+	})
+	return nil
+}
+
+// Close comes at the moment at which TalkTime has passed.
+func TestCloseWaitsForTheEndOfTalkTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New()
+		log := slowLog{slog.DiscardHandler, "hangup", new(atomic.Int32)}
+		s := start(t, n, gateway.Config{TalkTime: 10 * time.Second, Logger: slog.New(log)})
+		newPhone(t, n, phoneAt).call(offer(phoneRTP))
+		synctest.Wait()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		began := time.Now()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(began); d != time.Second || log.written.Load() != 1 {
+			t.Errorf("Close took %v, hangups written %d", d, log.written.Load())
 		}
 	})
 }
