@@ -128,15 +128,15 @@ func (c *call) fails(err error, cause Cause, r ua.Refusal) bool {
 		return false
 	}
 	c.s.cfg.Logger.Warn("call fails", "call", c.view.ID, "error", err)
-	c.ours.Store(uint32(cause))
-	_ = c.session.Refuse(context.Background(), r) // its end is told by an event
+	c.ours.CompareAndSwap(uint32(NotEnded), uint32(cause)) // Shutdown may have refused it
+	_ = c.session.Refuse(context.Background(), r)          // its end is told by an event
 	return true
 }
 
 // hangup ends a call as its state allows: a ringing one with 503, an answered one with a
 // BYE, once its ACK has come (RFC 3261 §15).
 func (c *call) hangup(ctx context.Context) {
-	c.ours.Store(uint32(GatewayHungUp))
+	c.ours.CompareAndSwap(uint32(NotEnded), uint32(GatewayHungUp))
 	c.become(Hangup)
 	if c.session.Refuse(ctx, ua.Refusal{Code: 503}) != nil {
 		_ = c.session.Hangup(ctx)

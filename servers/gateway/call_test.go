@@ -606,6 +606,9 @@ func TestShutdown(t *testing.T) {
 		p := newPhone(t, n, phoneAt)
 		p.call(offer(phoneRTP))
 		time.Sleep(time.Second)
+		if err := s.Serve(); err == nil || errors.Is(err, gateway.ErrClosed) {
+			t.Errorf("a second Serve: %v", err)
+		}
 		done := make(chan error)
 		go func() { done <- s.Shutdown(background) }()
 		bye, _ := p.nextRequest(sip.BYE)
@@ -669,6 +672,45 @@ func (l slowLog) Handle(_ context.Context, r slog.Record) error {
 		return true
 	})
 	return nil
+}
+
+// A call is let in before Shutdown, and its turn among the events comes after.
+func TestShutdownWaitsForACallThatWasLetIn(t *testing.T) {
+	for range 20 { // whichever goroutine is first
+		synctest.Test(t, func(t *testing.T) {
+			n := memnet.New()
+			log := slowLog{slog.DiscardHandler, "talking", new(atomic.Int32)}
+			s := start(t, n, gateway.Config{RingTime: time.Second, Logger: slog.New(log)})
+			p, q := newPhone(t, n, phoneAt), newPhone(t, n, "198.51.100.8:5060")
+			p.call(offer(phoneRTP))
+			synctest.Wait()
+			q.invite(offer("198.51.100.8:4000"))
+			synctest.Wait()
+			if calls := s.Calls(); len(calls) != 1 || s.Stats().Invites != 2 {
+				t.Fatalf("%+v", calls)
+			}
+			done := make(chan error)
+			go func() { done <- s.Shutdown(background) }()
+			bye, _ := p.nextRequest(sip.BYE)
+			p.answer(bye, 200)
+			for {
+				if res, ok := q.any().msg.(*sip.Response); ok && res.StatusCode >= 200 {
+					if res.StatusCode != 503 {
+						t.Errorf("the call that was let in got %v", res.StatusCode)
+					}
+					break
+				}
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			for _, c := range s.Calls() {
+				if c.State != gateway.Ended || c.Cause != gateway.GatewayHungUp {
+					t.Errorf("%s: %v, %v", c.ID, c.State, c.Cause)
+				}
+			}
+		})
+	}
 }
 
 // Close comes at the moment at which TalkTime has passed.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/natproof/natproof/internal/inturn"
@@ -23,15 +24,15 @@ type Server struct {
 
 	done    chan struct{} // closed when Close has ended everything
 	broken  chan error    // of the SIP socket
+	taken   chan struct{} // for Shutdown: a call that was let in is in the list
 	wg      sync.WaitGroup
+	given   atomic.Bool        // the client has the SIP socket
 	changes inturn.Queue[Call] // for OnChange
 
 	mu       sync.Mutex
-	serving  bool
 	draining bool // Shutdown: no new calls
 	closed   bool
-	given    bool // the client has the SIP socket
-	live     int  // calls that were let in and have not ended
+	live     int // calls that were let in and have not ended
 	calls    []*call
 	sessions map[*ua.Session]*call // the ones that have not ended
 }
@@ -51,7 +52,7 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, conn: conn, local: netip.AddrPortFrom(local.Addr().Unmap(), local.Port()),
-		done: make(chan struct{}), broken: make(chan error, 1), sessions: map[*ua.Session]*call{},
+		done: make(chan struct{}), broken: make(chan error, 1), taken: make(chan struct{}, 1), sessions: map[*ua.Session]*call{},
 		changes: inturn.Queue[Call]{Call: cfg.OnChange},
 	}
 	if s.client, err = ua.New(s.userAgent()); err != nil {
@@ -62,11 +63,7 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 
 // listen gives the user agent the SIP socket first, then media sockets.
 func (s *Server) listen(_ context.Context, at netip.AddrPort) (net.PacketConn, error) {
-	s.mu.Lock()
-	given := s.given
-	s.given = true
-	s.mu.Unlock()
-	if !given {
+	if !s.given.Swap(true) {
 		return s.conn, nil
 	}
 	return s.cfg.Listen(at)
@@ -75,31 +72,21 @@ func (s *Server) listen(_ context.Context, at netip.AddrPort) (net.PacketConn, e
 // Serve answers calls until Close, and then returns nil once OnChange has been told of all
 // changes. If the socket fails before that it returns ErrSocket.
 func (s *Server) Serve() error {
-	s.mu.Lock()
-	switch {
-	case s.closed:
-		s.mu.Unlock()
-		return ErrClosed
-	case s.serving:
-		s.mu.Unlock()
-		return errors.New("gateway: serve: already serving")
-	}
-	s.serving = true
-	s.mu.Unlock()
 	err := s.client.Start(context.Background())
-	if err == nil {
+	switch {
+	case errors.Is(err, ua.ErrClosed):
+		return ErrClosed
+	case errors.Is(err, ua.ErrAlreadyStarted):
+		return errors.New("gateway: serve: already serving")
+	case err == nil:
 		select {
 		case <-s.done:
 		case err = <-s.broken:
 		}
 	}
-	s.mu.Lock()
-	closed := s.closed
-	s.mu.Unlock()
-	if !closed {
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSocket, err)
 	}
-	<-s.done
 	s.changes.Wait()
 	return nil
 }
@@ -128,6 +115,15 @@ func (s *Server) Close() error {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.draining = true
+	for s.live > len(s.sessions) && ctx.Err() == nil && !s.closed { // let in, and not yet told of by the user agent
+		s.mu.Unlock()
+		select {
+		case <-s.taken:
+		case <-s.done:
+		case <-ctx.Done():
+		}
+		s.mu.Lock()
+	}
 	var wg sync.WaitGroup
 	for _, c := range s.calls {
 		if c.view.State != Ended {
@@ -231,6 +227,10 @@ func (s *Server) take(session *ua.Session) {
 	s.calls = append(s.calls, c)
 	s.sessions[session] = c
 	s.wg.Go(c.run)
+	select {
+	case s.taken <- struct{}{}:
+	default:
+	}
 }
 
 // forget lets a call's place go to another, and takes ended calls out of the list once there
