@@ -2,9 +2,7 @@ package ua
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
@@ -63,26 +61,6 @@ func New(cfg Config) (*Client, error) {
 	c.stack, c.salt = newStack(c), newSalt()
 	c.rng = rand.New(rand.NewPCG(cfg.Seed, addrHash(netip.AddrPortFrom(cfg.LocalAddr, cfg.SIPPort))))
 	return c, nil
-}
-
-// addrHash tells clients that were given one seed apart.
-func addrHash(a netip.AddrPort) uint64 {
-	h := fnv.New64a()
-	b := a.Addr().As16()
-	h.Write(binary.BigEndian.AppendUint16(b[:], a.Port()))
-	return h.Sum64()
-}
-
-func (c *Client) intN(n int) int {
-	c.rngMu.Lock()
-	defer c.rngMu.Unlock()
-	return c.rng.IntN(n)
-}
-
-func (c *Client) uint64() uint64 {
-	c.rngMu.Lock()
-	defer c.rngMu.Unlock()
-	return c.rng.Uint64()
 }
 
 // Start opens the SIP port and, with Asymmetric, the port that requests are sent from.

@@ -76,6 +76,7 @@ type Session struct {
 	err    error
 
 	dialog
+	lots
 	audio
 	early
 
@@ -94,7 +95,7 @@ func (c *Client) newSession(p *Profile, state SessionState) *Session {
 	s.life, s.kill = context.WithCancelCause(c.ctx)
 	s.hang, s.drop = context.WithCancelCause(s.life)
 	s.sdpVersion = 1
-	s.sdpID = c.uint64() >> 2 // fits where a signed number is expected (RFC 8866 section 5.2)
+	s.lots = c.draw()
 	return s
 }
 
