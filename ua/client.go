@@ -1,13 +1,13 @@
 package ua
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/emiago/sipgo/sip"
@@ -38,7 +38,8 @@ type Client struct {
 
 	rngMu    sync.Mutex
 	rng      *rand.Rand
-	nextPair int // MediaInTurn
+	nextPair int    // MediaInTurn
+	made     uint64 // sessions
 
 	mu       sync.Mutex
 	started  bool
@@ -135,8 +136,9 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// Shutdown hangs up, unregisters and closes. It takes as long as the peers take, or until
-// ctx ends.
+// Shutdown hangs up, unregisters and closes: sessions and then profiles, in the order in
+// which they were made, without waiting for one's answer before the next is told. It takes as
+// long as the peers take, or until ctx ends.
 func (c *Client) Shutdown(ctx context.Context) error {
 	if c.gate.inside(ctx) {
 		return ErrReentrant
@@ -144,27 +146,18 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	c.mu.Lock()
 	sessions, profiles := c.listSessions(), slices.Clone(c.profiles)
 	c.mu.Unlock()
-	var wg sync.WaitGroup
-	for _, s := range sessions {
-		wg.Go(func() { _ = s.Hangup(ctx) })
-	}
-	wg.Wait()
-	for _, p := range profiles {
-		if p.Enabled() {
-			wg.Go(func() { _ = p.Disable(ctx) })
-		}
-	}
-	wg.Wait()
+	oneByOne(ctx, len(sessions), func(ctx context.Context, i int) { _ = sessions[i].Hangup(ctx) })
+	oneByOne(ctx, len(profiles), func(ctx context.Context, i int) { _ = profiles[i].Disable(ctx) }) // an error if it is not enabled
 	return c.Close()
 }
 
-// listSessions is in a fixed order. c.mu is held.
+// listSessions is in the order in which they were made. c.mu is held.
 func (c *Client) listSessions() []*Session {
 	list := make([]*Session, 0, len(c.sessions))
 	for _, s := range c.sessions {
 		list = append(list, s)
 	}
-	slices.SortFunc(list, func(a, b *Session) int { return strings.Compare(a.key(), b.key()) })
+	slices.SortFunc(list, func(a, b *Session) int { return cmp.Compare(a.made, b.made) })
 	return list
 }
 
@@ -239,6 +232,7 @@ func (c *Client) exchange(ctx context.Context, p path, dst netip.AddrPort, req *
 func (c *Client) transact(ctx context.Context, p path, dst netip.AddrPort, req *sip.Request) (*sipmsg.Response, error) {
 	c.stamp(req)
 	tx, err := c.begin(flow{p.sock, dst}, req)
+	said(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,7 @@ func (c *Client) uint64() uint64 {
 // not depend on which of several sessions comes first, such as those that are answered at one
 // moment, each on a goroutine of its own.
 type lots struct {
+	made                uint64 // its number among the sessions of the client
 	sdpID               uint64
 	firstRTP, firstRTCP int    // pairs of media ports to try first
 	seed                uint64 // of media and of dice
@@ -39,7 +40,8 @@ type lots struct {
 func (c *Client) draw() lots {
 	c.rngMu.Lock()
 	defer c.rngMu.Unlock()
-	l := lots{sdpID: c.rng.Uint64() >> 2} // fits where a signed number is expected (RFC 8866 section 5.2)
+	c.made++
+	l := lots{made: c.made, sdpID: c.rng.Uint64() >> 2} // fits where a signed number is expected (RFC 8866 section 5.2)
 	if pairs := c.mediaPairs(); c.cfg.MediaInTurn {
 		l.firstRTP, l.firstRTCP = c.nextPair%pairs, c.nextPair%pairs
 		c.nextPair++
