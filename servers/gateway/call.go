@@ -116,9 +116,7 @@ func (c *call) run() {
 	select {
 	case <-session.Done(): // CANCEL, BYE, Expires, Shutdown or Close
 	case <-pickUp.C:
-		if err := session.Answer(ctx); err != nil {
-			c.s.cfg.Logger.Warn("answer", "call", c.view.ID, "error", err)
-		}
+		c.fails(session.Answer(ctx), SendFailed, ua.Refusal{Code: 500})
 	}
 }
 
@@ -133,14 +131,11 @@ func (c *call) fails(err error, cause Cause, r ua.Refusal) bool {
 	return true
 }
 
-// hangup ends a call as its state allows: a ringing one with 503, an answered one with a
-// BYE, once its ACK has come (RFC 3261 §15).
-func (c *call) hangup(ctx context.Context) {
+// hangup ends an answered call with a BYE, once its ACK has come (RFC 3261 §15).
+func (c *call) hangup() {
 	c.ours.CompareAndSwap(uint32(NotEnded), uint32(GatewayHungUp))
 	c.become(Hangup)
-	if c.session.Refuse(ctx, ua.Refusal{Code: 503}) != nil {
-		_ = c.session.Hangup(ctx)
-	}
+	_ = c.session.Hangup(context.Background())
 }
 
 // talk hangs up after TalkTime, unless the call is over before.
@@ -150,7 +145,7 @@ func (c *call) talk(d time.Duration) {
 	select {
 	case <-c.session.Done():
 	case <-enough.C:
-		c.hangup(context.Background())
+		c.hangup()
 	}
 }
 

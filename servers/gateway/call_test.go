@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -626,6 +627,47 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("Serve after Shutdown: %v", err)
 		}
 	})
+}
+
+// Nobody answers: every BYE leaves at once, in the order of the calls, once those that ring
+// have their 503.
+func TestShutdownHangsUpInOrder(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			n := memnet.New()
+			s := start(t, n, gateway.Config{RingTime: time.Second, Silent: true})
+			var want, got []string
+			for i := range 10 {
+				at := fmt.Sprintf("198.51.100.%d:5060", 99-i)
+				p := newPhone(t, n, at)
+				p.call(offer(fmt.Sprintf("198.51.100.%d:4000", 99-i)))
+				want = append(want, "BYE sip:alice@"+at+" SIP/2.0")
+			}
+			ringing := newPhone(t, n, phoneAt)
+			ringing.invite(offer(phoneRTP))
+			synctest.Wait()
+			want = append([]string{"SIP/2.0 503 Service Unavailable"}, want...)
+			now, sent := time.Now(), len(n.From(gwSIP))
+			ctx, cancel := context.WithTimeout(background, time.Second)
+			defer cancel()
+			if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Shutdown: %v", err)
+			}
+			for _, d := range n.From(gwSIP)[sent:] {
+				if line, _, _ := strings.Cut(string(d.B), "\r\n"); d.At.Equal(now) {
+					got = append(got, line)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("sent\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+			for _, c := range s.Calls() {
+				if c.State != gateway.Ended || c.Cause != gateway.GatewayHungUp {
+					t.Errorf("%s: %v, %v", c.ID, c.State, c.Cause)
+				}
+			}
+		})
+	}
 }
 
 func TestClose(t *testing.T) {

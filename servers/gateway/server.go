@@ -124,14 +124,20 @@ func (s *Server) Shutdown(ctx context.Context) error {
 		}
 		s.mu.Lock()
 	}
-	var wg sync.WaitGroup
-	for _, c := range s.calls {
-		if c.view.State != Ended {
-			wg.Go(func() { c.hangup(ctx) })
-		}
+	if s.closed {
+		s.mu.Unlock()
+		return ctx.Err()
 	}
+	s.wg.Add(1) // somebody else's Close waits for this
+	calls := slices.Clone(s.calls)
 	s.mu.Unlock()
-	wg.Wait()
+	for _, c := range calls {
+		c.ours.CompareAndSwap(uint32(NotEnded), uint32(GatewayHungUp))
+		c.become(Hangup)
+		_ = c.session.Refuse(ctx, ua.Refusal{Code: 503}) // if it is ringing
+	}
+	_ = s.client.Shutdown(ctx) // hangs up the others in their order
+	s.wg.Done()
 	return errors.Join(ctx.Err(), s.Close())
 }
 
@@ -147,7 +153,7 @@ func (s *Server) Hangup(callID string) error {
 		case c.view.State < Answered:
 			return ErrNotReady
 		case !s.closed:
-			s.wg.Go(func() { c.hangup(context.Background()) })
+			s.wg.Go(c.hangup)
 		}
 		return nil
 	}
@@ -208,10 +214,9 @@ func (s *Server) event(e ua.Event) {
 		s.mu.Lock()
 		c := s.sessions[e.Session]
 		s.mu.Unlock()
-		switch {
-		case e.State == ua.Incoming:
+		if e.State == ua.Incoming {
 			s.take(e.Session)
-		case c != nil:
+		} else if c != nil {
 			c.follow(e)
 		}
 	}
