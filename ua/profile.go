@@ -287,6 +287,7 @@ func (p *Profile) Disable(ctx context.Context) error {
 	p.mu.Unlock()
 	<-p.stopped
 	err = p.unregister(ctx)
+	said(ctx)
 	p.disabled()
 	p.setState(RegistrationEvent{State: NotRegistered, Err: err})
 	return err
