@@ -7,27 +7,16 @@ import (
 	"github.com/natproof/natproof/scenarios/cell"
 )
 
-// MediaTraits are what an end does about RTP and RTCP.
+// MediaTraits are what an end does about RTP and RTCP. RTCP it always sends, also about media
+// that it only gets (RFC 3550 §6.4).
 type MediaTraits struct {
 	Latch  bool // sends media to where media came from (RFC 7362)
 	Strict bool // drops media that is not from the signalled source
 	Silent bool // sends no RTP, and opens no hole for it
-	RTCP   RTCPTrait
 	// NamesRTCP: its session descriptions write a=rtcp with the address (RFC 3605), also where
 	// that says nothing new, so that an ALG can rewrite it.
 	NamesRTCP bool
 }
-
-// RTCPTrait is what an end does about RTCP.
-type RTCPTrait uint8
-
-const (
-	// OwnRTCP is a socket of its own, announced by a=rtcp where it is not the next port
-	// (RFC 3605).
-	OwnRTCP RTCPTrait = iota
-	// NoRTCP is an end that sends none.
-	NoRTCP
-)
 
 // stream predicts one kind of packet, RTP or RTCP, between the two ends. Each
 // end uses one socket, announced the address that its traits say: bound, forwarded, or learned
@@ -57,12 +46,7 @@ func (n *Network) Stream(part cell.Part, from cell.Side) Answer {
 }
 
 // silent says whether the end sends none.
-func (s stream) silent(e end) bool {
-	if s.rtcp {
-		return e.traits.RTCP == NoRTCP
-	}
-	return e.traits.Silent
-}
+func (s stream) silent(e end) bool { return !s.rtcp && e.traits.Silent }
 
 // met is what becomes of the caller when the callee, who has both descriptions first,
 // sends before the caller does. A NAT that keeps an entry of its own for what comes
@@ -78,11 +62,7 @@ func (s stream) met(caller, callee end) end {
 // predict says whether what x sends is received by y.
 func (s stream) predict(x, y end) Answer {
 	if s.silent(x) {
-		why := "it is silent"
-		if s.rtcp {
-			why = "it sends none"
-		}
-		return NotSent(x.host, s.message, why)
+		return NotSent(x.host, s.message, "it is silent")
 	}
 	cause := s.announced(x, y)
 	if cause.IsZero() {
