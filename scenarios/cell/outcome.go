@@ -17,6 +17,17 @@ const (
 	RTCP
 )
 
+// Message is what a packet of a stream is called in causes; empty for other parts.
+func (p Part) Message() string {
+	switch p {
+	case RTP:
+		return "RTP"
+	case RTCP:
+		return "RTCP"
+	}
+	return ""
+}
+
 // Step is one message, or one stream, that must arrive for its part of the
 // flow to work.
 type Step struct {

@@ -95,18 +95,14 @@ func (t *Tape) Message(name, from, to string, match Match, told []Told) (cell.Fa
 // Stream judges RTP or RTCP from one host to another by the packets that were sent in the
 // last part of a talk, once it is steady. It is not judged where the talk was too short.
 func (t *Tape) Stream(part cell.Part, from, to string, talk Talk, told []Told) (fate cell.Fate, cause cell.Cause, judged bool) {
-	name := map[cell.Part]string{cell.RTP: "RTP", cell.RTCP: "RTCP"}[part]
+	name := part.Message()
 	window, rtcp, judgesRTCP := Windows(talk.To - talk.From)
 	if part == cell.RTCP {
 		if window = rtcp; !judgesRTCP {
 			return "", cell.Cause{}, false
 		}
 	}
-	s := t.streams[stage{from, part}]
-	sent, arrived := 0, 0
-	if s != nil {
-		sent, arrived = s.count(to, talk.To-window, talk.To)
-	}
+	sent, arrived, dropped := t.stream(stage{from, part}).count(to, talk.To-window, talk.To)
 	discarded := discards(told, to, part)
 	switch {
 	case sent == 0:
@@ -115,25 +111,29 @@ func (t *Tape) Stream(part cell.Part, from, to string, talk Talk, told []Told) (
 		return cell.Lost, cell.Cause{Box: to, Rule: discarded.Rule, Message: name, Src: discarded.Src, Why: discarded.Why}, true
 	case arrived > 0 && (part == cell.RTCP || 2*arrived >= sent): // RTP runs, though some may be lost; of RTCP there are one or two
 		return cell.Arrived, cell.Cause{}, true
-	case s.lost.Packet != 0 && s.lost.At >= talk.To-window:
-		return cell.Lost, DropCause(name, s.lost), true
+	case !dropped.IsZero():
+		return cell.Lost, dropped, true
 	}
 	return cell.Lost, cell.Cause{Box: to, Rule: cell.RuleUnknown, Message: name,
 		Why: fmt.Sprintf("%s sent %d packets and no box dropped one, yet %s got none", from, sent, to)}, true
 }
 
-// count is how many packets were sent in a time, and how many of them arrived at a box.
-func (s *stream) count(to string, from, until time.Duration) (sent, arrived int) {
+// count is how many packets were sent in a time, how many of them arrived at a box, and why
+// the last that was dropped did not.
+func (s *stream) count(to string, from, until time.Duration) (sent, arrived int, dropped cell.Cause) {
 	for _, x := range s.shots {
 		if x.at < from || x.at >= until {
 			continue
 		}
 		sent++
-		if x.arrived == to {
+		switch {
+		case x.arrived == to:
 			arrived++
+		case x.dropped > 0:
+			dropped = s.drops[x.dropped-1]
 		}
 	}
-	return sent, arrived
+	return sent, arrived, dropped
 }
 
 // discards is what the host tells of media that it threw away.

@@ -257,6 +257,20 @@ func TestStream(t *testing.T) {
 				}
 			})
 		}, nil, "lost site-a link-loss", true},
+		{"why it is lost before or after the window does not count", cell.RTP, long, func(s *script) {
+			s.at = 11*time.Second - time.Millisecond
+			s.lost("a", "nat-a", "expired", rtp)
+			each(s, 11*time.Second, 12*time.Second, func() { s.lost("a", "nat-b", "filtered", rtp) })
+			s.lost("a", "site-a", vnet.LinkLoss, rtp)
+		}, nil, "lost nat-b filtered", true},
+		{"but of what was sent in it, when it is dropped", cell.RTP, long, func(s *script) {
+			s.at = 12*time.Second - time.Nanosecond
+			s.lost("a", "nat-b", "filtered", rtp)
+		}, nil, "lost nat-b filtered", true},
+		{"RTP is lost for reasons of its own", cell.RTP, long, func(s *script) {
+			each(s, 11*time.Second, 11900*time.Millisecond, func() { s.lost("a", "nat-b", "filtered", rtp) })
+			s.lost("a", "nat-b", "expired", rtcp)
+		}, nil, "lost nat-b filtered", true},
 		{"it arrives at somebody else", cell.RTP, long, func(s *script) { each(s, 11*time.Second, 12*time.Second, func() { s.arrives("a", "c", rtp) }) },
 			nil, "lost b no-drop-observed", true},
 		{"nobody sends", cell.RTP, long, func(s *script) { each(s, 0, 12*time.Second, func() { s.arrives("b", "a", rtp) }) }, nil, "not-sent", true},
