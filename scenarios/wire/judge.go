@@ -55,8 +55,9 @@ func (t *Tape) hungUp(ack *Flight, ends ...string) time.Duration {
 	return t.last
 }
 
-// Message judges a message that may be relayed and repeated: it arrived if one
-// copy reached the host it was for; if not, the last drop is the cause.
+// Message judges a message that may be relayed and repeated: it arrived if one copy reached the
+// host it was for. If not, and it is a request, the box on the way that refused it is the cause,
+// and else the last drop.
 func (t *Tape) Message(name, from, to string, match Match, told []Told) (cell.Fate, cell.Cause) {
 	is := match(t, from, to, told)
 	var last, thrown *Flight
@@ -76,17 +77,20 @@ func (t *Tape) Message(name, from, to string, match Match, told []Told) (cell.Fa
 		if f.ended && !f.arrived {
 			last = f
 		}
-		if thrown == nil && refused(f, told) != nil {
+		if thrown == nil && unreadable(f, told) != nil {
 			thrown = f
 		}
 	}
+	refusal := t.refusal(is)
 	switch {
 	case !sent:
 		return cell.NotSent, cell.Cause{Box: from, Rule: cell.RuleNotSent, Message: name}
+	case refusal != nil && thrown == nil:
+		return cell.Lost, cell.Cause{Box: refusal.From, Rule: cell.RuleRefused, Message: name, Why: refusal.says()}
 	case last != nil:
 		return cell.Lost, DropCause(name, last.end)
 	case thrown != nil:
-		return cell.Lost, refused(thrown, told).cause(name, thrown)
+		return cell.Lost, unreadable(thrown, told).cause(name, thrown)
 	}
 	return cell.Lost, cell.Cause{Box: cell.BoxProxy, Rule: cell.RuleUnknown, Message: name,
 		Why: fmt.Sprintf("%s sent it and no box dropped it, yet it did not reach %s", from, to)}
