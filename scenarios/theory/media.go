@@ -14,7 +14,7 @@ type MediaTraits struct {
 	Strict bool // drops media that is not from the signalled source
 	Silent bool // sends no RTP, and opens no hole for it
 	// NamesRTCP: its session descriptions write a=rtcp with the address (RFC 3605), also where
-	// that says nothing new, so that an ALG can rewrite it.
+	// that says nothing new, so that an ALG can rewrite it. Others take the port above that of RTP.
 	NamesRTCP bool
 }
 
@@ -92,6 +92,11 @@ func (s stream) announced(x, y end) cell.Cause {
 	if y.nobody {
 		return y.leadsNowhere(s.message)
 	}
+	if y.unmapped {
+		return cell.Cause{Box: y.nat, Rule: cell.RuleNoMapping, Message: s.message, Why: fmt.Sprintf(
+			"%s names no port for RTCP, so it is the one above that of RTP (RFC 3550 §11); the SIP ALG of %s opened that of RTP alone, and %s gave RTCP another one",
+			y.host, y.nat, y.nat)}
+	}
 	if c := s.refusal(x, y); !c.IsZero() {
 		return c
 	}
@@ -112,6 +117,9 @@ func (s stream) refusal(x, y end) cell.Cause {
 		c.Why = behaves + fmt.Sprintf("%s is silent, so its mapping admits %s only (RFC 4787 §5)", y.host, y.contacted)
 	case y.early:
 		c.Why = fmt.Sprintf("the packets of %s came before %s had sent any: %s took them for its own, and %s sends from another port than the announced one", x.host, y.host, y.nat, y.host)
+	case x.local:
+		c.Rule = cell.RuleFiltered
+		c.Why = behaves + fmt.Sprintf("%s sends to the private address that %s announced, so its mapping admits that one and not the public one (RFC 4787 §5)", y.host, x.host)
 	case y.scope == natmodels.PerMapping && y.mapping != natmodels.EndpointIndependent:
 		c.Why = behaves + fmt.Sprintf("%s sends to %s through another mapping than the announced one (RFC 4787 §4.1), which admits %s only (§5)", y.host, x.host, y.contacted)
 	case y.filtering == natmodels.AddressDependent, x.mapping == natmodels.EndpointIndependent:
