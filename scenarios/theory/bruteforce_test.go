@@ -257,7 +257,7 @@ func has(c cell.Cell, step cell.Step) bool {
 
 func withPorts(t *testing.T, c cell.Cell, side cell.Side, preserve bool) natmodels.Behavior {
 	t.Helper()
-	cfg, err := c.Behavior(side)
+	cfg, err := stage.Behavior(c, side)
 	if err != nil {
 		t.Fatal(err)
 	}
