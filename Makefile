@@ -50,7 +50,7 @@ calibrate: ## measure every NAT model with the discovery client and write docs/c
 	$(GO) run ./cmd/natproof nat calibrate --out docs/calibration.md
 
 docs: ## what of the documentation is made from values: the schema of results
-	$(GO) test ./scenarios -run Schema -rewrite
+	$(GO) test ./scenarios -run SchemaIsMadeFromTheValues -rewrite
 
 test-kernel: ## the same packets through real nftables NAT and our model of it (Linux, root or user namespaces)
 	bash internal/kernelnat/setup.sh

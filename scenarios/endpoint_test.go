@@ -110,6 +110,30 @@ func TestOddEndpoints(t *testing.T) {
 	}
 }
 
+type misdials struct{ stage.Endpoint }
+
+func (m misdials) Call(ctx context.Context, _ string) (stage.Call, error) {
+	return m.Endpoint.Call(ctx, "sip:nobody@"+cell.Domain)
+}
+
+type unregistered struct{ stage.Endpoint }
+
+func (unregistered) Register(context.Context) error { return nil }
+
+// A request that the proxy answers itself is told by its answer.
+func TestRefusedByTheProxy(t *testing.T) {
+	for name, change := range map[string]func(stage.Endpoint) stage.Endpoint{
+		"calls nobody":         func(e stage.Endpoint) stage.Endpoint { return misdials{e} },
+		"has never registered": func(e stage.Endpoint) stage.Endpoint { return unregistered{e} },
+	} {
+		r := Run(t.Context(), mustParse(t, "call/stun[a=port-restricted,b=docker]"), RunOptions{Seed: 1, Phones: odd(change)})
+		invite, _ := r.Observed.Step(flows.Invite)
+		if got, want := invite.Cause.String(), "proxy refused INVITE: 404 Not Found"; r.Err != nil || r.Expected || got != want {
+			t.Errorf("%s: %v, expected %v: %q, want %q", name, r.Err, r.Expected, got, want)
+		}
+	}
+}
+
 // What is no cell, no phone or no time is an error and nothing else.
 func TestOddInput(t *testing.T) {
 	good := mustParse(t, "register/stun[a=none]")

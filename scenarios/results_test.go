@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -206,39 +207,26 @@ func TestDocumentAxes(t *testing.T) {
 	if err := doc.Encode(&b); err != nil {
 		t.Fatal(err)
 	}
-	want := `
+	var axes strings.Builder
+	for _, x := range cell.Axes {
+		value := fmt.Sprintf("%q", x.Get(c))
+		if x.Bool {
+			value = x.Get(c)
+		}
+		fmt.Fprintf(&axes, "      %q: %s,\n", x.JSON, value)
+	}
+	for _, want := range []string{`
     {
       "id": "call/stun[a=symmetric,b=full-cone,registrar=received,rport=true,latch=both,alg=full]",
       "flow": "call",
-      "a": "symmetric",
-      "b": "full-cone",
-      "portManager": "stun",
-      "registrar": "received",
-      "rport": true,
-      "latch": "both",
-      "strict": "none",
-      "silent": "none",
-      "filterScope": "mapping",
-      "alg": "full",
-      "status": "error",
+` + axes.String() + `      "status": "error",
       "cause": "",
       "steps": [],
       "error": "not < played & > so"
     }
-`
-	if !strings.Contains(b.String(), want) {
-		t.Errorf("got\n%s\nwithout\n%s", b.String(), want)
-	}
-	names := []string{}
-	for _, x := range cell.Axes {
-		names = append(names, x.JSON)
-	}
-	at := -1
-	for _, name := range append([]string{"id", "flow"}, names...) {
-		i := strings.Index(b.String(), `"`+name+`": `)
-		if i <= at {
-			t.Errorf("%s is not in the order of the table", name)
+`, `"a": "symmetric",`, `"portManager": "stun",`, `"rport": true,`, `"silent": "none",`, `"alg": "full",`} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("got\n%s\nwithout\n%s", b.String(), want)
 		}
-		at = i
 	}
 }

@@ -13,13 +13,13 @@ import (
 type audio struct {
 	sip, rtp, rtcp *held
 
-	sdpID, sdpVersion uint64
-	local             media.Description // as last sent
-	remote            media.Description // as last agreed
-	codec             media.Codec
-	mux               bool
-	onHold            bool // we want no audio
-	stream            *media.Stream
+	sdpVersion uint64
+	local      media.Description // as last sent
+	remote     media.Description // as last agreed
+	codec      media.Codec
+	mux        bool
+	onHold     bool // we want no audio
+	stream     *media.Stream
 }
 
 // mappings are those the session holds, in the order in which it got them.
@@ -50,14 +50,15 @@ func (s *Session) getMappings(ctx context.Context, sipRemote, rtpRemote, rtcpRem
 	for _, w := range []struct {
 		typ    PortType
 		remote netip.AddrPort
+		first  int
 		into   **held
 	}{
-		{SIP, sipRemote, &s.sip}, {AudioRTP, rtpRemote, &s.rtp}, {AudioRTCP, rtcpRemote, &s.rtcp},
+		{SIP, sipRemote, 0, &s.sip}, {AudioRTP, rtpRemote, s.firstRTP, &s.rtp}, {AudioRTCP, rtcpRemote, s.firstRTCP, &s.rtcp},
 	} {
 		if *w.into != nil || w.typ == AudioRTCP && !rtcp { // there is one since Prepare
 			continue
 		}
-		q := want{typ: w.typ, remote: w.remote, changed: s.mappingChanged}
+		q := want{typ: w.typ, remote: w.remote, first: w.first, changed: s.mappingChanged}
 		if s.rtp != nil {
 			q.near = s.rtp.mapping().Internal
 		}
@@ -194,7 +195,7 @@ func (s *Session) newStream(a media.Agreement) (*media.Stream, error) {
 	o := s.c.cfg.Options
 	cfg := media.Config{
 		RTP: rtp.take(), PayloadType: a.Codec.PayloadType, ClockRate: a.Codec.ClockRate, PTime: a.PTime,
-		Latch: o.Latch, Strict: o.Strict, Silent: o.Silent, Seed: s.c.uint64(),
+		Latch: o.Latch, Strict: o.Strict, Silent: o.Silent, Seed: s.seed,
 		ReadLate: true,
 	}
 	var rtcpPort *port

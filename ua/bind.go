@@ -178,7 +178,7 @@ func (c *Client) openMedia(ctx context.Context, internal netip.AddrPort, w want)
 	if internal.Port() != 0 {
 		return c.listenMedia(ctx, internal)
 	}
-	first, odd := c.firstMediaPort(w.typ), uint16(0)
+	odd := uint16(0)
 	if w.typ == AudioRTCP {
 		odd = 1
 		if w.near.IsValid() && w.near.Port() < 65535 {
@@ -190,7 +190,7 @@ func (c *Client) openMedia(ctx context.Context, internal netip.AddrPort, w want)
 	pairs := c.mediaPairs()
 	var last error
 	for i := range pairs {
-		n := c.cfg.MediaPortMin + 2*uint16((first+i)%pairs) + odd
+		n := c.cfg.MediaPortMin + 2*uint16((w.first+i)%pairs) + odd
 		m, err := c.listenMedia(ctx, netip.AddrPortFrom(internal.Addr(), n))
 		if err == nil {
 			return m, nil
@@ -205,20 +205,6 @@ func (c *Client) openMedia(ctx context.Context, internal netip.AddrPort, w want)
 // mediaPairs is how many pairs of ports the range has; it begins with an even port.
 func (c *Client) mediaPairs() int {
 	return (int(c.cfg.MediaPortMax) - int(c.cfg.MediaPortMin) + 1) / 2
-}
-
-// firstMediaPort chooses where in the range to begin: from the seed, or in turn.
-func (c *Client) firstMediaPort(t PortType) int {
-	if !c.cfg.MediaInTurn {
-		return c.intN(c.mediaPairs())
-	}
-	c.rngMu.Lock()
-	defer c.rngMu.Unlock()
-	n := c.nextPair % c.mediaPairs()
-	if t == AudioRTP {
-		c.nextPair++
-	}
-	return n
 }
 
 func (c *Client) listenMedia(ctx context.Context, internal netip.AddrPort) (*mediaPort, error) {

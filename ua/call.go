@@ -259,6 +259,9 @@ func (s *Session) inviteOnce(ctx context.Context, req *sip.Request, p path, dst 
 		return nil, err
 	}
 	defer tx.finish()
+	s.mu.Lock()
+	s.inviting = tx
+	s.mu.Unlock()
 	quit := ctx.Done()
 	for {
 		select {

@@ -1,19 +1,18 @@
 package ua
 
 import (
+	"cmp"
 	"context"
-	"encoding/binary"
 	"fmt"
-	"hash/fnv"
 	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/emiago/sipgo/sip"
 
+	"github.com/natproof/natproof/internal/inturn"
 	"github.com/natproof/natproof/internal/sipmsg"
 	"github.com/natproof/natproof/internal/sipstack"
 )
@@ -27,7 +26,7 @@ type Client struct {
 	stack  *sipstack.Stack
 	salt   uint64 // of tags
 	gate   *gate
-	events eventQueue
+	events inturn.Queue[Event]
 
 	ctx    context.Context // of everything that goes on
 	cancel func()          // with ErrClosed for its cause
@@ -39,7 +38,8 @@ type Client struct {
 
 	rngMu    sync.Mutex
 	rng      *rand.Rand
-	nextPair int // MediaInTurn
+	nextPair int    // MediaInTurn
+	made     uint64 // sessions
 
 	mu       sync.Mutex
 	started  bool
@@ -55,33 +55,13 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, log: cfg.Logger, events: eventQueue{handler: cfg.OnEvent}, sessions: map[string]*Session{}, invites: map[string]*Session{}}
+	c := &Client{cfg: cfg, log: cfg.Logger, events: inturn.Queue[Event]{Call: cfg.OnEvent}, sessions: map[string]*Session{}, invites: map[string]*Session{}}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.ctx, c.cancel = ctx, func() { cancel(ErrClosed) }
 	c.gate = newGate(c, cfg.PortManagerTimeout)
 	c.stack, c.salt = newStack(c), newSalt()
 	c.rng = rand.New(rand.NewPCG(cfg.Seed, addrHash(netip.AddrPortFrom(cfg.LocalAddr, cfg.SIPPort))))
 	return c, nil
-}
-
-// addrHash tells clients that were given one seed apart.
-func addrHash(a netip.AddrPort) uint64 {
-	h := fnv.New64a()
-	b := a.Addr().As16()
-	h.Write(binary.BigEndian.AppendUint16(b[:], a.Port()))
-	return h.Sum64()
-}
-
-func (c *Client) intN(n int) int {
-	c.rngMu.Lock()
-	defer c.rngMu.Unlock()
-	return c.rng.IntN(n)
-}
-
-func (c *Client) uint64() uint64 {
-	c.rngMu.Lock()
-	defer c.rngMu.Unlock()
-	return c.rng.Uint64()
 }
 
 // Start opens the SIP port and, with Asymmetric, the port that requests are sent from.
@@ -152,12 +132,13 @@ func (c *Client) Close() error {
 	}
 	c.wg.Wait()
 	_ = c.stack.Close() // of sockets; there is nothing to be done about an error
-	c.events.wg.Wait()
+	c.events.Wait()
 	return nil
 }
 
-// Shutdown hangs up, unregisters and closes. It takes as long as the peers take, or until
-// ctx ends.
+// Shutdown hangs up, unregisters and closes: sessions and then profiles, in the order in
+// which they were made, without waiting for one's answer before the next is told. It takes as
+// long as the peers take, or until ctx ends.
 func (c *Client) Shutdown(ctx context.Context) error {
 	if c.gate.inside(ctx) {
 		return ErrReentrant
@@ -165,27 +146,18 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	c.mu.Lock()
 	sessions, profiles := c.listSessions(), slices.Clone(c.profiles)
 	c.mu.Unlock()
-	var wg sync.WaitGroup
-	for _, s := range sessions {
-		wg.Go(func() { _ = s.Hangup(ctx) })
-	}
-	wg.Wait()
-	for _, p := range profiles {
-		if p.Enabled() {
-			wg.Go(func() { _ = p.Disable(ctx) })
-		}
-	}
-	wg.Wait()
+	oneByOne(ctx, len(sessions), func(ctx context.Context, i int) { _ = sessions[i].Hangup(ctx) })
+	oneByOne(ctx, len(profiles), func(ctx context.Context, i int) { _ = profiles[i].Disable(ctx) }) // an error if it is not enabled
 	return c.Close()
 }
 
-// listSessions is in a fixed order. c.mu is held.
+// listSessions is in the order in which they were made. c.mu is held.
 func (c *Client) listSessions() []*Session {
 	list := make([]*Session, 0, len(c.sessions))
 	for _, s := range c.sessions {
 		list = append(list, s)
 	}
-	slices.SortFunc(list, func(a, b *Session) int { return strings.Compare(a.key(), b.key()) })
+	slices.SortFunc(list, func(a, b *Session) int { return cmp.Compare(a.made, b.made) })
 	return list
 }
 
@@ -224,7 +196,7 @@ func (c *Client) spawn(f func(ctx context.Context)) bool {
 	return true
 }
 
-func (c *Client) emit(e Event) { c.events.put(e) }
+func (c *Client) emit(e Event) { c.events.Put(e) }
 
 // sendPath is how requests with the mapping's address leave.
 func (c *Client) sendPath(h *held) path {
@@ -260,6 +232,7 @@ func (c *Client) exchange(ctx context.Context, p path, dst netip.AddrPort, req *
 func (c *Client) transact(ctx context.Context, p path, dst netip.AddrPort, req *sip.Request) (*sipmsg.Response, error) {
 	c.stamp(req)
 	tx, err := c.begin(flow{p.sock, dst}, req)
+	said(ctx)
 	if err != nil {
 		return nil, err
 	}

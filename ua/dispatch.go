@@ -45,15 +45,20 @@ func (c *Client) request(tx *serverTx) {
 			s.gotBye(tx)
 		}
 	case sip.OPTIONS:
-		c.gotOptions(tx)
+		if !tx.inDialog || c.inDialog(tx) != nil {
+			c.gotOptions(tx)
+		}
 	case sip.MESSAGE:
-		c.gotMessage(tx)
+		if !tx.inDialog || c.inDialog(tx) != nil {
+			c.gotMessage(tx)
+		}
 	case sip.NOTIFY: // there are no subscriptions (RFC 6665 section 4.1.3)
 		tx.reply(sip.StatusCallTransactionDoesNotExists, "Subscription Does Not Exist", c.server()...)
 	}
 }
 
-// inDialog finds the session of a request within a dialog, or answers 481.
+// inDialog finds the session of a request within a dialog, or answers 481 (RFC 3261 section
+// 12.2.2).
 func (c *Client) inDialog(tx *serverTx) *Session {
 	if tx.inDialog {
 		if s := c.session(sessionKey(tx.req.CallID, tx.Tag)); s != nil && s.isPeer(tx.req) {
@@ -65,11 +70,15 @@ func (c *Client) inDialog(tx *serverTx) *Session {
 }
 
 // isPeer says whether the From tag is the dialog's; that of an old peer is none (RFC 3261
-// section 12.1.1).
+// section 12.1.1). Before the 2xx to an INVITE of ours there may be several early dialogs:
+// anybody in them may ask, and nobody may change anything.
 func (s *Session) isPeer(req *sipmsg.Request) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.established && sipmsg.TagOf(req.From) == s.ends.remoteTag
+	if !s.established {
+		return req.Method == sip.OPTIONS || req.Method == sip.MESSAGE
+	}
+	return sipmsg.TagOf(req.From) == s.ends.remoteTag
 }
 
 func (c *Client) gotInvite(tx *serverTx) {

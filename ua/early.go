@@ -162,6 +162,7 @@ func (s *Session) Refuse(ctx context.Context, r Refusal) error {
 		return fmt.Errorf("%w: there is nothing to reject", ErrState)
 	}
 	_, err = s.invite.respond(r.Code, r.reason(), nil, append(s.c.server(), r.headers()...)...)
+	said(ctx)
 	e := ending{reason: Declined, code: r.Code}
 	if r.Code == sip.StatusBusyHere || r.Code == sip.StatusGlobalBusyEverywhere {
 		e.reason = Busy

@@ -2,7 +2,6 @@ package ua
 
 import (
 	"net/netip"
-	"sync"
 	"time"
 )
 
@@ -126,45 +125,4 @@ func name(names []string, i uint8) string {
 		return names[i]
 	}
 	return "unknown"
-}
-
-// eventQueue calls the handler with one event at a time, in order, on a goroutine that
-// exists only while there are events.
-type eventQueue struct {
-	handler func(Event)
-	wg      sync.WaitGroup
-
-	mu      sync.Mutex
-	queue   []Event
-	running bool
-}
-
-func (q *eventQueue) put(e Event) {
-	if q.handler == nil {
-		return
-	}
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.queue = append(q.queue, e)
-	if !q.running {
-		q.running = true
-		q.wg.Add(1)
-		go q.run()
-	}
-}
-
-func (q *eventQueue) run() {
-	defer q.wg.Done()
-	for {
-		q.mu.Lock()
-		if len(q.queue) == 0 {
-			q.running, q.queue = false, nil
-			q.mu.Unlock()
-			return
-		}
-		e := q.queue[0]
-		q.queue = q.queue[1:]
-		q.mu.Unlock()
-		q.handler(e)
-	}
 }

@@ -128,6 +128,7 @@ type want struct {
 	typ     PortType
 	remote  netip.AddrPort
 	near    netip.AddrPort // RTCP: the RTP port, to be next to
+	first   int            // media: the pair of ports of the range to try first
 	changed func(old, now Mapping)
 }
 

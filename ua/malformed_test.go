@@ -241,6 +241,85 @@ func TestBadRequestsInDialog(t *testing.T) {
 	})
 }
 
+// RFC 3261 section 12.2.2: a request with a To tag that is of no dialog gets 481, whatever
+// it asks for, and an ACK nothing.
+func TestRequestsInNoDialog(t *testing.T) {
+	const to = "10.0.0.1:5060"
+	for _, method := range []string{"OPTIONS", "MESSAGE", "INVITE", "BYE", "NOTIFY", "ACK"} {
+		for _, is := range []string{"no call", "another tag of ours", "another tag of theirs", "another Call-ID", "a call that is over"} {
+			t.Run(method+", "+is, func(t *testing.T) {
+				bubble(t, func(t *testing.T, n *memnet) {
+					b, p := newAgent(t, n, to), newPeer(t, n, "203.0.113.30:5060")
+					b.onIncoming = answerNow
+					tag := "nobody"
+					if is != "no call" {
+						p.sendText(to, p.invite("10.0.0.1", "c", sdpAt("203.0.113.31:4000")))
+						tag, _ = p.response(200).To().Params.Get("tag")
+						p.sendText(to, p.inDialog("ACK", "10.0.0.1", "c", tag, 1, ""))
+					}
+					text := p.inDialog(method, "10.0.0.1", "c", tag, 7, "")
+					switch is {
+					case "another tag of ours":
+						text = changed(t, text, ";tag="+tag, ";tag=x"+tag)
+					case "another tag of theirs":
+						text = changed(t, text, ";tag=pc", ";tag=other")
+					case "another Call-ID":
+						text = changed(t, text, "Call-ID: c", "Call-ID: d")
+					case "a call that is over":
+						p.sendText(to, p.inDialog("BYE", "10.0.0.1", "c", tag, 2, ""))
+						p.response(200)
+					}
+					time.Sleep(time.Second)
+					before := b.Stats()
+					p.sendText(to, text)
+					if method != "ACK" {
+						p.response(481)
+					}
+					time.Sleep(time.Second)
+					st := b.Stats()
+					if method == "ACK" && st.StrayACKs != before.StrayACKs+1 || method != "ACK" && st.Answered[481] != 1 {
+						t.Errorf("%+v", st)
+					}
+					for _, e := range b.events() {
+						if m, ok := e.(MessageEvent); ok {
+							t.Errorf("told %+v", m)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+// In a dialog, and in one that is only beginning, the same requests are answered.
+func TestRequestsThatAskInADialog(t *testing.T) {
+	bubble(t, func(t *testing.T, n *memnet) {
+		a, p := newAgent(t, n, "10.0.0.1:5060"), newPeer(t, n, "10.0.0.9:5060")
+		s := must(a.NewSession(nil))(t)
+		result := make(chan error)
+		go func() { result <- s.Call(t.Context(), "sip:bob@10.0.0.9") }()
+		invite := p.request(sip.INVITE)
+		p.reply(invite, 180, "one")
+		ask := func(method string, cseq int, theirs string, code int) {
+			t.Helper()
+			text := p.inDialog(method, "10.0.0.1", invite.CallID().Value(), invite.From().Params.GetOr("tag", ""), cseq, "")
+			from := "<sip:peer@example.net>;tag=p" + invite.CallID().Value()
+			p.sendText("10.0.0.1:5060", changed(t, text, from, "<sip:peer@example.net>;tag="+theirs))
+			p.response(code)
+		}
+		ask("OPTIONS", 1, "one", 200)
+		ask("MESSAGE", 2, "two", 200) // of another branch of a forked INVITE
+		ask("BYE", 3, "one", 481)     // a callee may not (section 15)
+		p.accept(invite, "one", sdpAt("10.0.0.9:4000"))
+		check(t, <-result)
+		ask("OPTIONS", 4, "one", 200)
+		ask("MESSAGE", 5, "one", 200)
+		ask("OPTIONS", 6, "two", 481)
+		go func() { p.reply(p.request(sip.BYE), 200, "") }()
+		check(t, s.Hangup(t.Context()))
+	})
+}
+
 // Random bytes and broken copies of sound messages, on the SIP and the RTP socket.
 func TestNoise(t *testing.T) {
 	bubble(t, func(t *testing.T, n *memnet) {

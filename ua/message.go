@@ -124,6 +124,7 @@ func (r resolver) addr(ctx context.Context, uri sip.Uri) (netip.AddrPort, error)
 	if r.lookup == nil {
 		return netip.AddrPort{}, fmt.Errorf("%w: %s", ErrUnresolvable, host)
 	}
+	said(ctx)
 	return r.lookup(ctx, host, port)
 }
 

@@ -13,6 +13,12 @@ func (l oplock) lock(ctx context.Context) error {
 	select {
 	case l <- struct{}{}:
 		return nil
+	default:
+		said(ctx)
+	}
+	select {
+	case l <- struct{}{}:
+		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -208,20 +208,29 @@ func (p *Profile) manager() PortManager {
 	return p.pm
 }
 
+// operate begins an operation of the profile, which done ends. There is one at a time.
+func (p *Profile) operate(ctx context.Context) (_ context.Context, done func(), err error) {
+	ctx, leave, err := p.c.enter(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.op.lock(ctx); err != nil {
+		leave()
+		return nil, nil, err
+	}
+	return ctx, func() { p.op.unlock(); leave() }, nil
+}
+
 // Enable asks the port manager for the SIP mapping and registers. It returns when the
 // registrar has answered, or will not. After an error the profile goes on trying in the
 // background, unless it was Rejected or NeverSent, ctx has ended or NoRetry is set: then it is not
 // enabled.
 func (p *Profile) Enable(ctx context.Context) error {
-	ctx, leave, err := p.c.enter(ctx)
+	ctx, done, err := p.operate(ctx)
 	if err != nil {
 		return err
 	}
-	defer leave()
-	if err := p.op.lock(ctx); err != nil {
-		return err
-	}
-	defer p.op.unlock()
+	defer done()
 	p.mu.Lock()
 	if p.enabled {
 		p.mu.Unlock()
@@ -264,15 +273,11 @@ func (p *Profile) disabled() {
 // Disable unregisters (Expires: 0) and releases the mapping. Whatever the registrar says,
 // the profile is not registered afterwards as far as it is concerned.
 func (p *Profile) Disable(ctx context.Context) error {
-	ctx, leave, err := p.c.enter(ctx)
+	ctx, done, err := p.operate(ctx)
 	if err != nil {
 		return err
 	}
-	defer leave()
-	if err := p.op.lock(ctx); err != nil {
-		return err
-	}
-	defer p.op.unlock()
+	defer done()
 	p.mu.Lock()
 	if !p.enabled {
 		p.mu.Unlock()
@@ -282,6 +287,7 @@ func (p *Profile) Disable(ctx context.Context) error {
 	p.mu.Unlock()
 	<-p.stopped
 	err = p.unregister(ctx)
+	said(ctx)
 	p.disabled()
 	p.setState(RegistrationEvent{State: NotRegistered, Err: err})
 	return err

@@ -35,7 +35,7 @@ func (s *Session) gotReinvite(tx *serverTx) {
 	case glare:
 		tx.reply(sip.StatusRequestPending, "Request Pending", s.c.server()...)
 	case busy:
-		tx.reply(sip.StatusInternalServerError, "Another INVITE Is Pending", append(s.c.server(), sip.NewHeader("Retry-After", strconv.Itoa(s.c.intN(11))))...)
+		tx.reply(sip.StatusInternalServerError, "Another INVITE Is Pending", append(s.c.server(), sip.NewHeader("Retry-After", strconv.Itoa(s.dice(tx.req.CSeq.Number).IntN(11))))...)
 	default:
 		if !s.c.spawn(func(ctx context.Context) { s.renegotiate(ctx, tx, offer) }) {
 			tx.reply(sip.StatusServiceUnavailable, "Service Unavailable")
@@ -146,9 +146,12 @@ func (s *Session) renew(ctx context.Context, hold bool) error {
 
 // glareWait lets the end that chose the Call-ID wait longer (RFC 3261 section 14.1).
 func (s *Session) glareWait(ctx context.Context) error {
-	wait := 10 * time.Millisecond * time.Duration(s.c.intN(201))
+	s.mu.Lock()
+	dice := s.dice(s.localSeq)
+	s.mu.Unlock()
+	wait := 10 * time.Millisecond * time.Duration(dice.IntN(201))
 	if s.outgoing {
-		wait = 2100*time.Millisecond + 10*time.Millisecond*time.Duration(s.c.intN(191))
+		wait = 2100*time.Millisecond + 10*time.Millisecond*time.Duration(dice.IntN(191))
 	}
 	t := time.NewTimer(wait)
 	defer t.Stop()

@@ -76,16 +76,18 @@ type Session struct {
 	err    error
 
 	dialog
+	lots
 	audio
 	early
 
-	invite  *serverTx // incoming: the INVITE
-	offer   *media.Description
-	answer  bool // a final response to invite was sent or is about to be
-	pending *pending2xx
-	acked   ackRecord
-	ours    bool // a re-INVITE of ours is under way
-	theirs  bool // a re-INVITE of theirs is
+	invite   *serverTx // incoming: the INVITE
+	offer    *media.Description
+	answer   bool // a final response to invite was sent or is about to be
+	pending  *pending2xx
+	acked    ackRecord
+	inviting *clientTx // the last INVITE of ours
+	ours     bool      // a re-INVITE of ours is under way
+	theirs   bool      // a re-INVITE of theirs is
 }
 
 // newSession makes a session in a state; it is not yet one of the client's.
@@ -94,7 +96,7 @@ func (c *Client) newSession(p *Profile, state SessionState) *Session {
 	s.life, s.kill = context.WithCancelCause(c.ctx)
 	s.hang, s.drop = context.WithCancelCause(s.life)
 	s.sdpVersion = 1
-	s.sdpID = c.uint64() >> 2 // fits where a signed number is expected (RFC 8866 section 5.2)
+	s.lots = c.draw()
 	return s
 }
 
@@ -116,8 +118,6 @@ func (c *Client) NewSession(p *Profile) (*Session, error) {
 
 // sessionKey is Call-ID and local tag.
 func sessionKey(callID, localTag string) string { return callID + " " + localTag }
-
-func (s *Session) key() string { return s.id }
 
 // add makes s one of the client's sessions.
 func (c *Client) add(s *Session) error {
@@ -285,6 +285,7 @@ func (s *Session) end(ctx context.Context, e ending) error {
 	s.mu.Lock()
 	if s.ending {
 		s.mu.Unlock()
+		said(ctx)
 		<-s.done
 		return nil
 	}
@@ -299,6 +300,7 @@ func (s *Session) end(ctx context.Context, e ending) error {
 	if e.bye {
 		byeErr = s.sendBye(ctx)
 	}
+	said(ctx)
 	for _, h := range s.mappings() {
 		s.c.release(h)
 	}
@@ -336,20 +338,26 @@ func (s *Session) Hangup(ctx context.Context) error {
 	}
 	defer leave()
 	s.mu.Lock()
-	state, over, pending := s.state, s.ending, s.pending
+	state, over, pending, inviting := s.state, s.ending, s.pending, s.inviting
 	s.mu.Unlock()
 	switch {
 	case over || state == Disconnected:
+		said(ctx)
 		<-s.done
 		return nil
 	case state == Incoming:
 		return s.Reject(ctx, sip.StatusGlobalDecline, "")
 	case state == InProgress, state == Answering && pending == nil:
 		s.drop(ErrCanceled)
+		if inviting != nil {
+			inviting.tx.Cancel()
+		}
+		said(ctx)
 		<-s.done
 		return nil
 	case state == Answering:
 		// RFC 3261 section 15: no BYE before the ACK, or before giving up on it.
+		said(ctx)
 		select {
 		case <-pending.over:
 			if !pending.isAcked() { // it is ending for that

@@ -174,24 +174,17 @@ func runDiscover(ctx context.Context, host string, port uint16, cfg discover.Con
 	cfg.Listen = func(a netip.AddrPort) (net.PacketConn, error) {
 		return net.ListenUDP("udp", net.UDPAddrFromAddrPort(a))
 	}
-	files, err := outputs(s.out, file)
+	doc, text, err := openDocument(s, file)
 	if err != nil {
 		return err
 	}
-	defer discard(files)
-	jsonFile, text := files[0], s.out
-	if jsonFile.File == s.out {
-		text = s.err
-	}
+	defer doc.discard()
 
 	report, runErr := discover.Run(ctx, cfg)
 	if runErr != nil && len(report.Probes) == 0 && ctx.Err() == nil { // nothing was asked: there is nothing to report
 		return &exitError{exitCannotRun, bindHint(cfg.Local, runErr)}
 	}
-	err = printReport(text, cfg, report)
-	if jsonFile.File != nil {
-		err = errors.Join(err, writeJSON(jsonFile, discoverDocument{Schema: discoverSchema, Report: report}), jsonFile.keep())
-	}
+	err = errors.Join(printReport(text, cfg, report), doc.json(discoverDocument{Schema: discoverSchema, Report: report}))
 	switch {
 	case err != nil:
 		return &exitError{exitCannotRun, err}

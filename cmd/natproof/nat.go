@@ -86,24 +86,16 @@ differs without one; 2 usage; 3 could not run.`,
 }
 
 func probe(e catalogue.Entry, file string, s streams) (err error) {
-	files, err := outputs(s.out, file)
+	doc, text, err := openDocument(s, file)
 	if err != nil {
 		return err
 	}
-	defer discard(files)
-	jsonFile, text := files[0], s.out
-	if jsonFile.File == s.out {
-		text = s.err
-	}
+	defer doc.discard()
 	r, err := calibrate.Measure(e.Name, e.Model, natmodels.Place{})
 	if err != nil {
 		return &exitError{exitCannotRun, err}
 	}
-	err = printProbe(text, r)
-	if jsonFile.File != nil {
-		err = errors.Join(err, writeJSON(jsonFile, probeDocument(r)), jsonFile.keep())
-	}
-	if err != nil {
+	if err := errors.Join(printProbe(text, r), doc.json(probeDocument(r))); err != nil {
 		return &exitError{exitCannotRun, err}
 	}
 	if !r.Agrees() {

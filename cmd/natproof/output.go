@@ -54,6 +54,27 @@ func open(stdout *os.File, name string) (output, error) {
 	return output{File: f, final: name}, nil
 }
 
+// openDocument opens the output of a JSON document, and says where the text beside it goes: to
+// stderr if the document has stdout.
+func openDocument(s streams, name string) (doc output, text *os.File, err error) {
+	files, err := outputs(s.out, name)
+	if err != nil {
+		return output{}, nil, err
+	}
+	if files[0].File == s.out {
+		return files[0], s.err, nil
+	}
+	return files[0], s.out, nil
+}
+
+// json writes the document and puts it into its place, if it has one.
+func (o output) json(v any) error {
+	if o.File == nil {
+		return nil
+	}
+	return errors.Join(writeJSON(o, v), o.keep())
+}
+
 // keep puts what was written into its place.
 func (o output) keep() error {
 	if o.final == "" {
@@ -65,9 +86,13 @@ func (o output) keep() error {
 // discard removes what was not kept. After keep it does nothing.
 func discard(all []output) {
 	for _, o := range all {
-		if o.final != "" {
-			_ = o.Close()
-			_ = os.Remove(o.Name()) // gone already if it was kept
-		}
+		o.discard()
+	}
+}
+
+func (o output) discard() {
+	if o.final != "" {
+		_ = o.Close()
+		_ = os.Remove(o.Name()) // gone already if it was kept
 	}
 }

@@ -62,7 +62,8 @@ func noArgs(cmd *cobra.Command, args []string) error {
 // natHint adds where the names of NATs are to an unknown one.
 func natHint(err error) error {
 	var value *cell.ValueError
-	if errors.As(err, &value) && value.Axis == "NAT" || errors.Is(err, natmodels.ErrUnknownName) {
+	var name *natmodels.UnknownError
+	if errors.As(err, &value) && value.Axis == "NAT" || errors.As(err, &name) && name.What == "NAT" {
 		return fmt.Errorf("%w; natproof nat list has them all", err)
 	}
 	return err

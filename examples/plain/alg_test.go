@@ -9,15 +9,20 @@ import (
 	"github.com/natproof/natproof/scenarios/stage"
 )
 
-// Beside an ALG a plain phone is predicted rightly or not at all.
+// Beside an ALG a plain phone is predicted, and rightly; but for a session description that is cut
+// short in the middle of a line.
 func TestBesideALGs(t *testing.T) {
 	cells := plan(t, cell.Choice{"alg": {"full", "any-port", "linux", "stale-length", "double"}, "registrar": {"contact", "received"}})
 	for _, phones := range []stage.Phones{both.Phones, {cell.A: plain.Phone}, {cell.B: plain.Phone}} {
 		count := map[scenarios.Status]int{}
 		for _, c := range cells {
 			r := scenarios.Run(t.Context(), c, scenarios.RunOptions{Seed: 1, Phones: phones})
-			if count[r.Status()]++; r.Err == nil && !r.Expected {
+			count[r.Status()]++
+			if r.Err == nil && !r.Expected {
 				t.Errorf("%s: %v", c, r.Surprises())
+			}
+			if r.Err != nil && (r.Status() != scenarios.NotCovered || c.ALG != "stale-length" || c.A == cell.NoNAT) {
+				t.Errorf("%s: %v", c, r.Err)
 			}
 		}
 		t.Log(count)

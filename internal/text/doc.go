@@ -11,7 +11,7 @@
 //
 //   - RFC 8866 §9: a byte-string has no NUL, CR or LF ([Bytes]).
 //   - RFC 3261 §25.1: TEXT-UTF8 and LWS leave no control character but HTAB; a
-//     quoted-pair within a quoted-string may hide any but CR and LF ([Header]).
+//     quoted-pair within a quoted-string may hide any but CR and LF.
 //   - RFC 8489 §14: strings are UTF-8, USERNAME and REALM by RFC 8265, whose
 //     FreeformClass has no control characters.
 //

@@ -18,26 +18,6 @@ func Value(v string) error { return without(v, control) }
 // is for values that are skipped; those that are kept are held to Value.
 func Bytes(v string) error { return without(v, lineBreaking) }
 
-// Header refuses what a header field's value may not have after unfolding (RFC 3261
-// §25.1, header-value): what Value refuses, but that within a quoted-string a
-// backslash excuses any character other than CR and LF (quoted-pair).
-func Header(v string) error {
-	quoted := false
-	for i := 0; i < len(v); i++ {
-		switch {
-		case control(v[i]):
-			return at(v, i)
-		case v[i] == '"':
-			quoted = !quoted
-		case v[i] == '\\' && quoted && i+1 < len(v):
-			if i++; v[i] == '\r' || v[i] == '\n' {
-				return at(v, i)
-			}
-		}
-	}
-	return nil
-}
-
 // Strip is v without what Value refuses: what may be written. It changes no other byte.
 func Strip(v string) string {
 	if Value(v) == nil {

@@ -198,11 +198,7 @@ func (p *parser) begin(l *line) {
 func (p *parser) like(l *line, name string) {
 	base, err := p.named(name)
 	if err != nil {
-		var u *natmodels.UnknownError
-		if errors.As(err, &u) {
-			err = u
-		}
-		p.fail(l, l.words[1].column, err)
+		p.unknown(l, err)
 		return
 	}
 	p.entry.Model = base
@@ -211,11 +207,7 @@ func (p *parser) like(l *line, name string) {
 func (p *parser) kind(l *line, name string) {
 	kind, err := natmodels.ParseKind(name)
 	if err != nil {
-		var u *natmodels.UnknownError
-		if errors.As(err, &u) {
-			err = u
-		}
-		p.fail(l, l.words[1].column, err)
+		p.unknown(l, err)
 		return
 	}
 	for _, k := range kinds {
@@ -223,6 +215,15 @@ func (p *parser) kind(l *line, name string) {
 			p.entry.Model = k.model
 		}
 	}
+}
+
+// unknown is a model, or a kind, that there is not.
+func (p *parser) unknown(l *line, err error) {
+	var u *natmodels.UnknownError
+	if errors.As(err, &u) {
+		err = u
+	}
+	p.fail(l, l.words[1].column, err)
 }
 
 // setting reads one setting of the model.

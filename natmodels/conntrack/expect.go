@@ -134,7 +134,10 @@ func (k *Tracker) expect(e natmodels.Expectation, internal, remote table.Endpoin
 		deadline: t + uint64(e.Lifetime), remote: remote.Addr,
 	}
 	if !e.Tracked.Outward && !k.firewall {
-		x.external.Addr = k.address(internal.Addr, x.remote)
+		var ok bool
+		if x.external.Addr, ok = k.address(internal.Addr, x.remote); !ok {
+			return netip.AddrPort{}, natmodels.PortsExhausted
+		}
 	}
 	if e.Tracked.Port != 0 {
 		x.external.Port = e.Tracked.Port

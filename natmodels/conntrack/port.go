@@ -19,7 +19,11 @@ func (k *Tracker) choose(c *connection, t uint64) bool {
 			return true
 		}
 	}
-	e := table.Endpoint{Addr: k.address(c.original.src, c.original.dst), Port: c.original.srcPort}
+	a, ok := k.address(c.original.src, c.original.dst)
+	if !ok {
+		return false
+	}
+	e := table.Endpoint{Addr: a, Port: c.original.srcPort}
 	if !random && k.inRange(e.Port) && k.try(c, e, t) {
 		return true
 	}
@@ -101,20 +105,24 @@ func (k *Tracker) portRange(p natmodels.Protocol, port uint16) (first, size int)
 	return 1024, 1<<16 - 1024
 }
 
-// address picks the external address of a connection.
-func (k *Tracker) address(src, dst table.Addr) table.Addr {
+// address picks the external address of a connection. Where prefixes are all there is, who is
+// not in one has none (Basic NAT, RFC 2663 section 4.1.1).
+func (k *Tracker) address(src, dst table.Addr) (a table.Addr, ok bool) {
 	if a, ok := k.static(src); ok {
-		return a
+		return a, true
 	}
 	n := uint64(len(k.place.External))
-	if n == 1 {
-		return table.Pack(k.place.External[0])
+	switch n {
+	case 0:
+		return table.Addr{}, false
+	case 1:
+		return table.Pack(k.place.External[0]), true
 	}
 	init := uint32(0)
 	if k.cfg.Pooling == natmodels.PerDestination {
 		init = word(dst)
 	}
-	return table.Pack(k.place.External[uint64(jhash(word(src), init))*n>>32])
+	return table.Pack(k.place.External[uint64(jhash(word(src), init))*n>>32]), true
 }
 
 // word is an IPv4 address as a little-endian machine reads it.

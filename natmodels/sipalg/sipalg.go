@@ -26,15 +26,14 @@ type ALG struct {
 
 // variants are the ALGs with a name.
 var variants = []struct {
-	name    string
-	summary string
-	alg     ALG
+	name string
+	alg  ALG
 }{
-	{"full", "rewrites every address, on port 5060", ALG{}},
-	{"any-port", "rewrites every address, on any port", ALG{AnyPort: true}},
-	{"linux", "as nf_nat_sip: a=rtcp stays private, received becomes private", ALG{Linux: true}},
-	{"stale-length", "rewrites the body and not its Content-Length", ALG{StaleLength: true}},
-	{"double", "rewrites public addresses once more", ALG{Double: true}},
+	{"full", ALG{}},
+	{"any-port", ALG{AnyPort: true}},
+	{"linux", ALG{Linux: true}},
+	{"stale-length", ALG{StaleLength: true}},
+	{"double", ALG{Double: true}},
 }
 
 // ErrUnknownName is wrapped by the error of Named.
@@ -57,16 +56,6 @@ func Named(name string) (ALG, error) {
 		}
 	}
 	return ALG{}, fmt.Errorf("sipalg: parse variant: %w %q (valid: %s)", ErrUnknownName, name, strings.Join(Names(), ", "))
-}
-
-// Summary says in a few words what the variant of that name does, or nothing.
-func Summary(name string) string {
-	for _, v := range variants {
-		if v.name == name {
-			return v.summary
-		}
-	}
-	return ""
 }
 
 // Flow is the UDP flow that carries a message.

@@ -9,7 +9,7 @@ import (
 )
 
 // Axis is one thing in which cells differ. Which flows have a use for it is theirs to say
-// ([Flow.Uses]).
+// ([Flow.Uses]): 'natproof help matrix' reads it, and names at each axis the flows that have none.
 type Axis struct {
 	Key  string // in identifiers and flags
 	JSON string // in JSON

@@ -3,8 +3,6 @@ package cell
 import (
 	"fmt"
 
-	"github.com/natproof/natproof/natmodels"
-	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/natmodels/sipalg"
 )
 
@@ -160,35 +158,6 @@ func (c Cell) NATName(side Side) string {
 		return c.A
 	}
 	return c.B
-}
-
-// NAT is the NAT in front of the given side, with the cell's filter scope and SIP helper.
-func (c Cell) NAT(side Side) (natmodels.Model, error) {
-	m, err := catalogue.Lookup(c.NATName(side))
-	if err != nil {
-		return nil, fmt.Errorf("cell: side %s: %w", side, err)
-	}
-	switch kind := m.Behavior().Kind; {
-	case kind == natmodels.Translator && c.FilterScope == ScopeEndpoint:
-		return catalogue.Vary(m, "filter-scope endpoint")
-	case kind == natmodels.Conntrack && c.ALG == ALGLinux:
-		return catalogue.Vary(m, "sip-helper yes")
-	}
-	return m, nil
-}
-
-// Behavior is how the NAT in front of the given side behaves. Filters that remember per
-// endpoint are asked for of any NAT, whether it has them or not.
-func (c Cell) Behavior(side Side) (natmodels.Behavior, error) {
-	m, err := c.NAT(side)
-	if err != nil {
-		return natmodels.Behavior{}, err
-	}
-	b := m.Behavior()
-	if c.FilterScope == ScopeEndpoint {
-		b.FilterScope = natmodels.PerEndpoint
-	}
-	return b, nil
 }
 
 // SIPALG is the application level gateway in the cell's NATs, or nil.

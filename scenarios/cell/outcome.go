@@ -17,6 +17,17 @@ const (
 	RTCP
 )
 
+// Message is what a packet of a stream is called in causes; empty for other parts.
+func (p Part) Message() string {
+	switch p {
+	case RTP:
+		return "RTP"
+	case RTCP:
+		return "RTCP"
+	}
+	return ""
+}
+
 // Step is one message, or one stream, that must arrive for its part of the
 // flow to work.
 type Step struct {
@@ -66,6 +77,7 @@ const (
 	RuleNoSocket   Rule = "no-socket"        // reached the host, nobody listens
 	RuleForeignVia Rule = "foreign-via"      // the response does not name who sent the request (RFC 3261 §18.1.2)
 	RuleMalformed  Rule = "malformed"        // cut short, or not to be understood (RFC 3261 §18.3)
+	RuleRefused    Rule = "refused"          // answered by a final response other than 2xx, and not forwarded (RFC 3261 §16.3)
 	RuleLinkLoss   Rule = "link-loss"        // impairment, not theory
 	RuleUnknown    Rule = "no-drop-observed" // lost without a drop in the trace: a defect of the lab
 )
@@ -101,6 +113,8 @@ func (c Cause) String() string {
 	}
 	var s string
 	switch {
+	case c.Rule == RuleRefused:
+		s = fmt.Sprintf("%s refused %s", c.Box, c.Message)
 	case c.Rule == RuleNotSent:
 		s = fmt.Sprintf("%s sent no %s", c.Box, c.Message)
 	case c.Dst.IsValid():

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/scenarios"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/flows"
@@ -178,7 +177,7 @@ func TestPlanRefuses(t *testing.T) {
 		want   string
 	}{
 		{"an unknown flow", cell.Choice{"flow": {"fax"}}, `unknown flow "fax" (valid: register, call, `},
-		{"an unknown key", cell.Choice{"colour": {"red"}}, `unknown axis "colour" (valid: flow, a, b, port-manager, registrar, rport, latch, strict, silent, filter-scope, alg, hosts)`},
+		{"an unknown key", cell.Choice{"colour": {"red"}}, `unknown axis "colour" (valid: flow, a, b, port-manager, `},
 		{"a key written wrong", cell.Choice{"latsh": {"a"}}, `unknown axis "latsh" (did you mean latch?`},
 		{"of several the first", cell.Choice{"z": {"1"}, "y": {"1"}, "x": {"1"}, "w": {"1"}}, `unknown axis "w"`},
 		{"an unknown value", cell.Choice{"latch": {"none", "c"}}, `unknown latch "c" (valid: none, a, b, both)`},
@@ -227,23 +226,5 @@ func TestPlanExpands(t *testing.T) {
 		if !slices.Equal(got, x.want) {
 			t.Errorf("%s:\ngot  %s\nwant %s", x.name, strings.Join(got, "\n     "), strings.Join(x.want, "\n     "))
 		}
-	}
-}
-
-// The filter scope of a cell is its NATs', and a SIP helper is in those that have one.
-func TestNAT(t *testing.T) {
-	c := cell.Default(flows.Call, "linux-masquerade", "eim-adf")
-	c.ALG, c.FilterScope = cell.ALGLinux, cell.ScopeEndpoint
-	a, err := c.Behavior(cell.A)
-	if err != nil || !a.SIPHelper || a.Kind != natmodels.Conntrack {
-		t.Errorf("a: %+v, %v", a, err)
-	}
-	b, err := c.Behavior(cell.B)
-	if err != nil || b.SIPHelper || b.FilterScope != natmodels.PerEndpoint || b.Filtering != natmodels.AddressDependent {
-		t.Errorf("b: %+v, %v", b, err)
-	}
-	c.A = "conical"
-	if _, err := c.NAT(cell.A); err == nil || !strings.HasPrefix(err.Error(), "cell: side a: ") {
-		t.Errorf("an unknown NAT: %v", err)
 	}
 }

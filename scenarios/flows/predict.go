@@ -25,7 +25,7 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	}
 	for side, to := range map[cell.Side]*theory.End{cell.A: &cfg.A, cell.B: &cfg.B} {
 		*to = theory.End{Side: side, Host: c.Host(side)}
-		if to.NAT, err = c.Behavior(side); err != nil {
+		if to.NAT, err = stage.Behavior(c, side); err != nil {
 			return nil, err
 		}
 		if to.Traits, err = phones.Traits(c, side); err != nil {

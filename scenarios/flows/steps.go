@@ -87,9 +87,8 @@ func calls(ends map[cell.Side]End, caller cell.Side) []Step {
 func talks(ends map[cell.Side]End) []Step {
 	var all []Step
 	for _, s := range []cell.Step{RTPAToB, RTPBToA, RTCPAToB, RTCPBToA} {
-		message := map[cell.Part]string{cell.RTP: "RTP", cell.RTCP: "RTCP"}[s.Part]
 		all = append(all, Step{
-			Step: s, Message: message, From: ends[s.From].Box, To: ends[s.From.Other()].Box,
+			Step: s, Message: s.Part.Message(), From: ends[s.From].Box, To: ends[s.From.Other()].Box,
 			Asks:  func(n *theory.Network) theory.Answer { return n.Stream(s.Part, s.From) },
 			Needs: []Need{{Ack, "no call was established"}},
 		})

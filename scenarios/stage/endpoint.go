@@ -137,7 +137,7 @@ func (w *World) Endpoint(c cell.Cell, side cell.Side, phone Phone, seed uint64, 
 		SIPPort: cell.SIPPort, RTPPort: cell.RTPPort,
 		Media: c.HasMedia(), Seed: seed, Tell: tell,
 	}
-	nat, err := c.Behavior(side)
+	nat, err := Behavior(c, side)
 	if err != nil {
 		return nil, err
 	}

@@ -81,7 +81,7 @@ func (w *World) addServers(c cell.Cell) error {
 }
 
 func (w *World) addSide(c cell.Cell, side cell.Side, seed uint64, access vnet.LinkConfig) error {
-	nat, err := c.NAT(side)
+	nat, err := NAT(c, side)
 	if err != nil {
 		return err
 	}

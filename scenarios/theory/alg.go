@@ -14,7 +14,7 @@ type announcement uint8
 const (
 	announcedSIP  announcement = iota // Via and Contact
 	announcedRTP                      // c= and m=
-	announcedRTCP                     // a=rtcp, which the ends of a cell with an ALG write in full
+	announcedRTCP                     // a=rtcp (RFC 3605), or the port above that of RTP (RFC 3550 §11)
 )
 
 // announcing is the end as its announcement of one kind shows it once the ALG in its NAT
@@ -39,8 +39,10 @@ func (e end) rewritten(what announcement) end {
 	case what == announcedSIP:
 		// The announced mapping is the very one that the proxy is admitted to.
 		e.mapping = natmodels.EndpointIndependent
-	case what == announcedRTCP && e.alg.Linux:
+	case what == announcedRTCP && e.alg.Linux && e.traits.NamesRTCP:
 		return e
+	case what == announcedRTCP && e.impliesRTCP():
+		return e.aboveRTP()
 	case e.alg.Linux:
 		e.contacted = "the proxy"
 		e.expected = e.behavior.Kind == natmodels.Conntrack
@@ -51,11 +53,49 @@ func (e end) rewritten(what announcement) end {
 	return e
 }
 
+// impliesRTCP says whether the ALG leaves RTCP to the NAT: no a=rtcp names a port that it could
+// open. Linux, where it tracks connections, opens the port above that of RTP all the same.
+func (e end) impliesRTCP() bool {
+	return e.alg != nil && e.traits.Address == Bound && !e.traits.NamesRTCP && !(e.alg.Linux && e.behavior.Kind == natmodels.Conntrack)
+}
+
+// aboveRTP: others take RTCP to be at the port above the one that the ALG announced for RTP
+// (RFC 3550 §11). It is there if the NAT keeps port numbers, with the filter of any mapping, once
+// the end has sent RTCP; to one peer, so that it does not matter on what mapping depends.
+func (e end) aboveRTP() end {
+	e.local, e.contacted = false, "nobody else"
+	if e.keepsMediaPorts() {
+		e.mapping = natmodels.EndpointIndependent
+	} else {
+		e.unmapped = true
+		e.mapping = natmodels.AddressAndPortDependent // it sends from another port than the one it is taken to have
+	}
+	return e
+}
+
+func (e end) keepsMediaPorts() bool {
+	return e.behavior.PreservesPort(cell.RTPPort) && e.behavior.PreservesPort(cell.RTCPPort)
+}
+
+// foreseeable refuses ports of RTCP that depend on more than is known of the NAT and the ends.
+func (e end) foreseeable() error {
+	switch {
+	case !e.impliesRTCP():
+		return nil
+	case !e.keepsMediaPorts() && e.behavior.PortChoice == natmodels.Sequential:
+		return errors.New("the port above that of RTP, where ports are given out one after the other")
+	case e.keepsMediaPorts() && e.behavior.Mapping != natmodels.EndpointIndependent && e.traits.Latch:
+		return errors.New("a port of RTCP that is kept towards the first destination, and an end that latches on to a second")
+	}
+	return nil
+}
+
 // rewrittenTwice: a public port was taken for an internal one. Where they are the same
 // that opens the hole that media needs; otherwise it announces a port that leads to
 // somebody who is not there.
 func (e end) rewrittenTwice(what announcement) end {
 	switch {
+	case what == announcedRTCP && !e.traits.NamesRTCP: // as learned, and nothing is opened for it
 	case !e.preserved:
 		e.nobody = true
 		e.mapping = natmodels.AddressAndPortDependent // it sends from another port than the announced one
@@ -84,11 +124,11 @@ func (n *Network) foreignVia(e end, message string) cell.Cause {
 		" rewrites the public Via of the user agent, which must discard a response that does not name what it wrote (RFC 3261 §18.1.2)"}
 }
 
-// The ends of a cell write three addresses into a session description, and this as its
+// The ends of a cell write two or three addresses into a session description, and this as its
 // last line. It says nothing new (RFC 8866 §6.7), so whoever does not read it is none the
 // wiser.
 const (
-	describedAddresses = 3 // o=, c= and a=rtcp
+	describedAddresses = 2 // o= and c=, beside a=rtcp if there is one
 	lastLine           = "a=sendrecv\r\n"
 )
 
@@ -98,8 +138,11 @@ func (e end) grows() int {
 	if e.alg == nil || !e.alg.StaleLength || e.traits.Address != Bound {
 		return 0
 	}
-	at := cell.PlaceOf(e.side)
-	return describedAddresses * (len(at.External.String()) - len(at.Inside.String()))
+	at, addresses := cell.PlaceOf(e.side), describedAddresses
+	if e.traits.NamesRTCP {
+		addresses++
+	}
+	return addresses * (len(at.External.String()) - len(at.Inside.String()))
 }
 
 // legible refuses what depends on who reads a message that was cut.

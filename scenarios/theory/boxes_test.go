@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/stage"
 	"github.com/natproof/natproof/scenarios/theory"
 )
 
@@ -35,7 +37,33 @@ func TestALG(t *testing.T) {
 		"call/local[a=full-cone,b=none,alg=stale-length]":                              "",
 		"call/stun[a=none,b=symmetric,alg=stale-length,registrar=received,rport=true]": "rtp a>b nat-b filtered; rtcp a>b nat-b filtered",
 	} {
-		checkLosses(t, id, want)
+		checkLosses(t, id, nil, want)
+	}
+}
+
+// An end that does not name its RTCP port is taken to have the one above that of RTP (RFC 3550
+// §11), which an ALG does not open, unless it is the helper of Linux in its own box.
+func TestALGWithoutNamedRTCP(t *testing.T) {
+	plain := stage.Phone{Name: "plain", Traits: stage.Unaided, New: stage.UA.New}
+	both, a, b := stage.Phones{cell.A: plain, cell.B: plain}, stage.Phones{cell.A: plain}, stage.Phones{cell.B: plain}
+	for _, x := range []struct {
+		id     string
+		phones stage.Phones
+		want   string
+	}{
+		{"pc-to-phone/local[a=full-cone,alg=full]", a, ""},
+		{"pc-to-phone/local[a=port-restricted,alg=full]", a, ""},                    // it kept the number
+		{"pc-to-phone/local[a=symmetric,alg=full]", a, "rtcp b>a nat-a no-mapping"}, // it did not
+		{"call/local[a=port-restricted,b=symmetric,alg=full]", b, "rtcp a>b nat-b no-mapping"},
+		{"call/local[a=port-restricted,b=symmetric,alg=full]", a, ""}, // b names its port
+		{"call/local[a=port-restricted,b=symmetric,alg=full]", both, "rtcp a>b nat-b no-mapping; rtcp b>a nat-a filtered"},
+		{"call/local[a=port-restricted,b=symmetric,alg=full]", nil, ""},
+		{"call/local[a=linux-masquerade,b=linux-masquerade,alg=linux]", both, ""},
+		{"call/local[a=linux-masquerade,b=linux-masquerade,alg=linux]", a, "rtcp a>b internet no-route; rtcp b>a nat-a filtered"},
+		{"pc-to-phone/local[a=port-restricted,alg=linux]", a, ""},
+		{"pc-to-phone/local[a=port-restricted,alg=linux]", nil, "rtcp b>a internet no-route"},
+	} {
+		checkLosses(t, x.id, x.phones, x.want)
 	}
 }
 
@@ -66,18 +94,18 @@ func TestPeerFirst(t *testing.T) {
 		"register/stun[a=docker]":                                       "",
 		"call/stun[a=docker,b=symmetric,registrar=received,rport=true]": "rtp a>b nat-b filtered; rtp b>a nat-a no-mapping; rtcp a>b nat-b filtered; rtcp b>a nat-a no-mapping",
 	} {
-		checkLosses(t, id, want)
+		checkLosses(t, id, nil, want)
 	}
 }
 
 // checkLosses compares the losses that theory predicts with "step box rule; ...".
-func checkLosses(t *testing.T, id, want string) {
+func checkLosses(t *testing.T, id string, phones stage.Phones, want string) {
 	t.Helper()
 	c, err := scenarios.ParseID(id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	o, err := scenarios.Predict(c, nil)
+	o, err := scenarios.Predict(c, phones)
 	if err != nil {
 		t.Fatalf("%s: %v", id, err)
 	}

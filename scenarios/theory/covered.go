@@ -41,8 +41,6 @@ func covered(cfg Config, e End) error {
 		return fmt.Errorf("the setting %q, for which theory has no rule", b.Unforeseen[0])
 	case b.Mappings != 0 && b.Mappings < enough, b.Ports != 0 && b.Ports < enough:
 		return errors.New("fewer mappings or ports than a flow may need (RFC 6888 REQ-4)")
-	case cfg.ALG != nil && !e.Traits.NamesRTCP:
-		return errors.New("a SIP ALG, and an end that leaves it to the ALG to name its RTCP port (RFC 3605)")
 	case static && b.Kind == natmodels.Conntrack:
 		return errors.New("port forwards of a box that tracks connections")
 	case static:

@@ -8,12 +8,13 @@ import (
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/flows"
+	"github.com/natproof/natproof/scenarios/stage"
 	"github.com/natproof/natproof/scenarios/theory"
 )
 
 func TestPredictRefusesWhatTheoryDoesNotCover(t *testing.T) {
 	c := cell.Default(flows.Register, "symmetric", cell.NoNAT)
-	none, err := c.Behavior(cell.B)
+	none, err := stage.Behavior(c, cell.B)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +24,7 @@ func TestPredictRefusesWhatTheoryDoesNotCover(t *testing.T) {
 		"must preserve":   func(n *natmodels.Behavior) { n.PortChoice = natmodels.Preserve },
 		"several places":  func(n *natmodels.Behavior) { n.Pooling = natmodels.Arbitrary },
 	} {
-		cfg, err := c.Behavior(cell.A)
+		cfg, err := stage.Behavior(c, cell.A)
 		if err != nil {
 			t.Fatal(err)
 		}

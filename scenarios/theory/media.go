@@ -7,27 +7,16 @@ import (
 	"github.com/natproof/natproof/scenarios/cell"
 )
 
-// MediaTraits are what an end does about RTP and RTCP.
+// MediaTraits are what an end does about RTP and RTCP. RTCP it always sends, also about media
+// that it only gets (RFC 3550 §6.4).
 type MediaTraits struct {
 	Latch  bool // sends media to where media came from (RFC 7362)
 	Strict bool // drops media that is not from the signalled source
 	Silent bool // sends no RTP, and opens no hole for it
-	RTCP   RTCPTrait
 	// NamesRTCP: its session descriptions write a=rtcp with the address (RFC 3605), also where
-	// that says nothing new, so that an ALG can rewrite it.
+	// that says nothing new, so that an ALG can rewrite it. Others take the port above that of RTP.
 	NamesRTCP bool
 }
-
-// RTCPTrait is what an end does about RTCP.
-type RTCPTrait uint8
-
-const (
-	// OwnRTCP is a socket of its own, announced by a=rtcp where it is not the next port
-	// (RFC 3605).
-	OwnRTCP RTCPTrait = iota
-	// NoRTCP is an end that sends none.
-	NoRTCP
-)
 
 // stream predicts one kind of packet, RTP or RTCP, between the two ends. Each
 // end uses one socket, announced the address that its traits say: bound, forwarded, or learned
@@ -57,12 +46,7 @@ func (n *Network) Stream(part cell.Part, from cell.Side) Answer {
 }
 
 // silent says whether the end sends none.
-func (s stream) silent(e end) bool {
-	if s.rtcp {
-		return e.traits.RTCP == NoRTCP
-	}
-	return e.traits.Silent
-}
+func (s stream) silent(e end) bool { return !s.rtcp && e.traits.Silent }
 
 // met is what becomes of the caller when the callee, who has both descriptions first,
 // sends before the caller does. A NAT that keeps an entry of its own for what comes
@@ -78,11 +62,7 @@ func (s stream) met(caller, callee end) end {
 // predict says whether what x sends is received by y.
 func (s stream) predict(x, y end) Answer {
 	if s.silent(x) {
-		why := "it is silent"
-		if s.rtcp {
-			why = "it sends none"
-		}
-		return NotSent(x.host, s.message, why)
+		return NotSent(x.host, s.message, "it is silent")
 	}
 	cause := s.announced(x, y)
 	if cause.IsZero() {
@@ -112,6 +92,11 @@ func (s stream) announced(x, y end) cell.Cause {
 	if y.nobody {
 		return y.leadsNowhere(s.message)
 	}
+	if y.unmapped {
+		return cell.Cause{Box: y.nat, Rule: cell.RuleNoMapping, Message: s.message, Why: fmt.Sprintf(
+			"%s names no port for RTCP, so it is the one above that of RTP (RFC 3550 §11); the SIP ALG of %s opened that of RTP alone, and %s gave RTCP another one",
+			y.host, y.nat, y.nat)}
+	}
 	if c := s.refusal(x, y); !c.IsZero() {
 		return c
 	}
@@ -132,6 +117,9 @@ func (s stream) refusal(x, y end) cell.Cause {
 		c.Why = behaves + fmt.Sprintf("%s is silent, so its mapping admits %s only (RFC 4787 §5)", y.host, y.contacted)
 	case y.early:
 		c.Why = fmt.Sprintf("the packets of %s came before %s had sent any: %s took them for its own, and %s sends from another port than the announced one", x.host, y.host, y.nat, y.host)
+	case x.local:
+		c.Rule = cell.RuleFiltered
+		c.Why = behaves + fmt.Sprintf("%s sends to the private address that %s announced, so its mapping admits that one and not the public one (RFC 4787 §5)", y.host, x.host)
 	case y.scope == natmodels.PerMapping && y.mapping != natmodels.EndpointIndependent:
 		c.Why = behaves + fmt.Sprintf("%s sends to %s through another mapping than the announced one (RFC 4787 §4.1), which admits %s only (§5)", y.host, x.host, y.contacted)
 	case y.filtering == natmodels.AddressDependent, x.mapping == natmodels.EndpointIndependent:

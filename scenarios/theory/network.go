@@ -109,6 +109,7 @@ type end struct {
 	contacted string      // who the announced mapping was made towards, in words
 	alg       *sipalg.ALG // what rewrites the announcements, or nil
 	nobody    bool        // what is announced leads to no socket
+	unmapped  bool        // or is a port that the NAT has given to nobody
 	expected  bool        // what is announced is no mapping before it is used
 	open      bool        // what comes unasked makes an entry of the NAT itself
 	early     bool        // and did so, before the end had sent anything
@@ -133,7 +134,7 @@ func newEnd(cfg Config, from End) (end, error) {
 	e.mapping, e.filtering, e.scope = b.Mapping, b.Filtering, b.FilterScope
 	e.open = b.Unsolicited == natmodels.LocalEntry
 	e.preserved = b.PreservesPort(cell.SIPPort)
-	return e, e.legible()
+	return e, errors.Join(e.legible(), e.foreseeable())
 }
 
 // says names the behaviour in RFC 4787's words, for explanations.

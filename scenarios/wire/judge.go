@@ -55,8 +55,9 @@ func (t *Tape) hungUp(ack *Flight, ends ...string) time.Duration {
 	return t.last
 }
 
-// Message judges a message that may be relayed and repeated: it arrived if one
-// copy reached the host it was for; if not, the last drop is the cause.
+// Message judges a message that may be relayed and repeated: it arrived if one copy reached the
+// host it was for. If not, and it is a request, the box on the way that refused it is the cause,
+// and else the last drop.
 func (t *Tape) Message(name, from, to string, match Match, told []Told) (cell.Fate, cell.Cause) {
 	is := match(t, from, to, told)
 	var last, thrown *Flight
@@ -76,17 +77,20 @@ func (t *Tape) Message(name, from, to string, match Match, told []Told) (cell.Fa
 		if f.ended && !f.arrived {
 			last = f
 		}
-		if thrown == nil && refused(f, told) != nil {
+		if thrown == nil && unreadable(f, told) != nil {
 			thrown = f
 		}
 	}
+	refusal := t.refusal(is)
 	switch {
 	case !sent:
 		return cell.NotSent, cell.Cause{Box: from, Rule: cell.RuleNotSent, Message: name}
+	case refusal != nil && thrown == nil:
+		return cell.Lost, cell.Cause{Box: refusal.From, Rule: cell.RuleRefused, Message: name, Why: refusal.says()}
 	case last != nil:
 		return cell.Lost, DropCause(name, last.end)
 	case thrown != nil:
-		return cell.Lost, refused(thrown, told).cause(name, thrown)
+		return cell.Lost, unreadable(thrown, told).cause(name, thrown)
 	}
 	return cell.Lost, cell.Cause{Box: cell.BoxProxy, Rule: cell.RuleUnknown, Message: name,
 		Why: fmt.Sprintf("%s sent it and no box dropped it, yet it did not reach %s", from, to)}
@@ -95,18 +99,14 @@ func (t *Tape) Message(name, from, to string, match Match, told []Told) (cell.Fa
 // Stream judges RTP or RTCP from one host to another by the packets that were sent in the
 // last part of a talk, once it is steady. It is not judged where the talk was too short.
 func (t *Tape) Stream(part cell.Part, from, to string, talk Talk, told []Told) (fate cell.Fate, cause cell.Cause, judged bool) {
-	name := map[cell.Part]string{cell.RTP: "RTP", cell.RTCP: "RTCP"}[part]
+	name := part.Message()
 	window, rtcp, judgesRTCP := Windows(talk.To - talk.From)
 	if part == cell.RTCP {
 		if window = rtcp; !judgesRTCP {
 			return "", cell.Cause{}, false
 		}
 	}
-	s := t.streams[stage{from, part}]
-	sent, arrived := 0, 0
-	if s != nil {
-		sent, arrived = s.count(to, talk.To-window, talk.To)
-	}
+	sent, arrived, dropped := t.stream(stage{from, part}).count(to, talk.To-window, talk.To)
 	discarded := discards(told, to, part)
 	switch {
 	case sent == 0:
@@ -115,25 +115,29 @@ func (t *Tape) Stream(part cell.Part, from, to string, talk Talk, told []Told) (
 		return cell.Lost, cell.Cause{Box: to, Rule: discarded.Rule, Message: name, Src: discarded.Src, Why: discarded.Why}, true
 	case arrived > 0 && (part == cell.RTCP || 2*arrived >= sent): // RTP runs, though some may be lost; of RTCP there are one or two
 		return cell.Arrived, cell.Cause{}, true
-	case s.lost.Packet != 0 && s.lost.At >= talk.To-window:
-		return cell.Lost, DropCause(name, s.lost), true
+	case !dropped.IsZero():
+		return cell.Lost, dropped, true
 	}
 	return cell.Lost, cell.Cause{Box: to, Rule: cell.RuleUnknown, Message: name,
 		Why: fmt.Sprintf("%s sent %d packets and no box dropped one, yet %s got none", from, sent, to)}, true
 }
 
-// count is how many packets were sent in a time, and how many of them arrived at a box.
-func (s *stream) count(to string, from, until time.Duration) (sent, arrived int) {
+// count is how many packets were sent in a time, how many of them arrived at a box, and why
+// the last that was dropped did not.
+func (s *stream) count(to string, from, until time.Duration) (sent, arrived int, dropped cell.Cause) {
 	for _, x := range s.shots {
 		if x.at < from || x.at >= until {
 			continue
 		}
 		sent++
-		if x.arrived == to {
+		switch {
+		case x.arrived == to:
 			arrived++
+		case x.dropped > 0:
+			dropped = s.drops[x.dropped-1]
 		}
 	}
-	return sent, arrived
+	return sent, arrived, dropped
 }
 
 // discards is what the host tells of media that it threw away.

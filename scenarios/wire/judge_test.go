@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"net/netip"
 	"testing"
 	"time"
@@ -24,6 +25,7 @@ func TestDropCause(t *testing.T) {
 // One message, relayed by the proxy, from a to b: one copy of it must arrive.
 func TestMessage(t *testing.T) {
 	invite := request("INVITE", "a1")
+	again := bytes.Replace(invite, []byte("CSeq: 1"), []byte("CSeq: 2"), 1)
 	for _, x := range []struct {
 		name string
 		play func(*script)
@@ -56,6 +58,47 @@ func TestMessage(t *testing.T) {
 			s.arrives("a", "proxy", invite)
 			s.lost("a", "nat-a", "filtered", invite)
 		}, []Told{{Box: "proxy", Rule: cell.RuleMalformed, Src: addrA}}, "lost nat-a filtered"},
+		{"the proxy refuses it", func(s *script) {
+			s.arrives("a", "proxy", invite)
+			s.arrives("proxy", "a", response(100, "INVITE", "a1"))
+			s.arrives("proxy", "a", response(404, "INVITE", "a1"))
+		}, nil, "lost proxy refused"},
+		{"be the refusal lost", func(s *script) {
+			s.lost("a", "nat-a", "expired", invite)
+			s.arrives("a", "proxy", invite)
+			s.lost("proxy", "nat-a", "filtered", response(404, "INVITE", "a1"))
+		}, nil, "lost proxy refused"},
+		{"what it tells is the better name", func(s *script) {
+			s.arrives("a", "proxy", invite)
+			s.arrives("proxy", "a", response(400, "INVITE", "a1"))
+		}, []Told{{Box: "proxy", Rule: cell.RuleMalformed, Src: addrA}}, "lost proxy malformed"},
+		{"it answers because what it sent on was lost", func(s *script) {
+			s.arrives("a", "proxy", invite)
+			s.lost("proxy", "nat-b", "filtered", invite)
+			s.arrives("proxy", "a", response(408, "INVITE", "a1"))
+			s.arrives("a", "proxy", invite)
+		}, nil, "lost nat-b filtered"},
+		{"it refuses another request", func(s *script) {
+			s.arrives("a", "proxy", invite)
+			s.arrives("proxy", "a", response(404, "INVITE", "z"))
+			s.arrives("proxy", "a", response(404, "BYE", "a1"))
+			s.arrives("b", "a", response(404, "INVITE", "a1"))
+		}, nil, "lost proxy no-drop-observed"},
+		{"it asks for credentials and is given none", func(s *script) {
+			s.arrives("a", "proxy", invite)
+			s.arrives("proxy", "a", response(407, "INVITE", "a1"))
+		}, nil, "lost proxy refused"},
+		{"the request with credentials is lost", func(s *script) {
+			s.arrives("a", "proxy", invite)
+			s.arrives("proxy", "a", response(407, "INVITE", "a1"))
+			s.lost("a", "nat-a", "expired", again)
+		}, nil, "lost nat-a expired"},
+		{"or lost behind the proxy", func(s *script) {
+			s.arrives("a", "proxy", invite)
+			s.arrives("proxy", "a", response(407, "INVITE", "a1"))
+			s.arrives("a", "proxy", again)
+			s.lost("proxy", "nat-b", "filtered", again)
+		}, nil, "lost nat-b filtered"},
 		{"another call of b is not it", func(s *script) {
 			s.lost("a", "nat-a", "filtered", invite)
 			s.arrives("b", "proxy", request("INVITE", "b1"))
@@ -257,6 +300,20 @@ func TestStream(t *testing.T) {
 				}
 			})
 		}, nil, "lost site-a link-loss", true},
+		{"why it is lost before or after the window does not count", cell.RTP, long, func(s *script) {
+			s.at = 11*time.Second - time.Millisecond
+			s.lost("a", "nat-a", "expired", rtp)
+			each(s, 11*time.Second, 12*time.Second, func() { s.lost("a", "nat-b", "filtered", rtp) })
+			s.lost("a", "site-a", vnet.LinkLoss, rtp)
+		}, nil, "lost nat-b filtered", true},
+		{"but of what was sent in it, when it is dropped", cell.RTP, long, func(s *script) {
+			s.at = 12*time.Second - time.Nanosecond
+			s.lost("a", "nat-b", "filtered", rtp)
+		}, nil, "lost nat-b filtered", true},
+		{"RTP is lost for reasons of its own", cell.RTP, long, func(s *script) {
+			each(s, 11*time.Second, 11900*time.Millisecond, func() { s.lost("a", "nat-b", "filtered", rtp) })
+			s.lost("a", "nat-b", "expired", rtcp)
+		}, nil, "lost nat-b filtered", true},
 		{"it arrives at somebody else", cell.RTP, long, func(s *script) { each(s, 11*time.Second, 12*time.Second, func() { s.arrives("a", "c", rtp) }) },
 			nil, "lost b no-drop-observed", true},
 		{"nobody sends", cell.RTP, long, func(s *script) { each(s, 0, 12*time.Second, func() { s.arrives("b", "a", rtp) }) }, nil, "not-sent", true},

@@ -1,11 +1,18 @@
 package wire
 
-import "github.com/natproof/natproof/internal/sipmsg"
+import (
+	"fmt"
+	"strings"
+
+	"github.com/natproof/natproof/internal/sipmsg"
+)
 
 // line is as much of a SIP message as tells which step it belongs to.
 type line struct {
 	method  string // of the request, or the one a response answers
 	status  int    // 0 in a request
+	reason  string // the reason phrase of a response
+	seq     uint32 // the number in CSeq
 	callID  string
 	fromTag string
 }
@@ -16,11 +23,19 @@ func readLine(b []byte) (line, bool) {
 	if !ok {
 		return line{}, false
 	}
-	return line{m.Names(), m.Status, m.CallID, m.FromTag}, true
+	return line{m.Names(), m.Status, m.Reason, m.CSeq.Number, m.CallID, m.FromTag}, true
 }
 
 // request says whether it is a request of the method.
 func (l line) request(method string) bool { return l.method == method && l.status == 0 }
+
+// answers says whether it is a response to a request, on this hop or another.
+func (l line) answers(req line) bool {
+	return l.status != 0 && req.status == 0 && l.method == req.method && l.seq == req.seq && l.callID == req.callID
+}
+
+// says is the status and the reason phrase of a response.
+func (l line) says() string { return strings.TrimSpace(fmt.Sprintf("%d %s", l.status, l.reason)) }
 
 // success says whether it is a 2xx to the method.
 func (l line) success(method string) bool {

@@ -12,10 +12,10 @@ func TestReadLine(t *testing.T) {
 		ok         bool
 	}{
 		{"a request", "INVITE sip:b@h SIP/2.0\r\nFrom: <sip:a@h>;tag=1\r\nCall-ID: c1\r\nCSeq: 1 INVITE\r\n\r\n",
-			line{method: "INVITE", callID: "c1", fromTag: "1"}, true},
+			line{method: "INVITE", seq: 1, callID: "c1", fromTag: "1"}, true},
 		{"a response is named by its CSeq (RFC 3261 §8.1.1.5)", "SIP/2.0 200 OK\r\nFrom: <sip:a@h>;tag=1\r\nCall-ID: c1\r\nCSeq: 7 REGISTER\r\n\r\n",
-			line{method: "REGISTER", status: 200, callID: "c1", fromTag: "1"}, true},
-		{"a reason of several words, or of none", "SIP/2.0 480 Temporarily Unavailable\r\nCSeq: 7  BYE\r\n\r\n", line{method: "BYE", status: 480}, true},
+			line{method: "REGISTER", status: 200, reason: "OK", seq: 7, callID: "c1", fromTag: "1"}, true},
+		{"a reason of several words, or of none", "SIP/2.0 480 Temporarily Unavailable\r\nCSeq: 7  BYE\r\n\r\n", line{method: "BYE", status: 480, reason: "Temporarily Unavailable", seq: 7}, true},
 		{"compact forms, in any case (§7.3.3)", "BYE sip:b@h SIP/2.0\r\nF: \"A\" <sip:a@h>;x=y;tag=2;z\r\nI:c2\r\n\r\n",
 			line{method: "BYE", callID: "c2", fromTag: "2"}, true},
 		{"blanks where the grammar has them (§7.3.1, §25.1)", "BYE sip:b@h SIP/2.0\r\nFrom  : <sip:a@h> ; Tag = 2\r\nCall-ID :  c2 \r\n\r\n",

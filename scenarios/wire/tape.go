@@ -37,13 +37,14 @@ type stage struct {
 
 type stream struct {
 	shots []*shot
-	lost  vnet.Event // the last one dropped
+	drops []cell.Cause // each that is unlike the one before
 }
 
 // shot is one packet of media.
 type shot struct {
 	at      time.Duration // when it was sent
 	arrived string        // the box it was delivered to
+	dropped int           // why not: the index in drops, from 1
 }
 
 // NewTape is an empty tape.
@@ -105,12 +106,20 @@ func (t *Tape) begin(e vnet.Event, part cell.Part) {
 }
 
 func (t *Tape) endMedia(e vnet.Event, part cell.Part) {
-	if e.Kind == vnet.Dropped {
-		t.stream(stage{t.from[e.Packet], part}).lost = e
-	} else if x := t.mediaAt[e.Packet]; x != nil {
-		x.arrived = e.Box
+	x := t.mediaAt[e.Packet]
+	if x == nil {
+		return // a copy that a link made
 	}
 	delete(t.mediaAt, e.Packet)
+	if e.Kind == vnet.Delivered {
+		x.arrived = e.Box
+		return
+	}
+	s := t.stream(stage{t.from[e.Packet], part})
+	if c := DropCause(part.Message(), e); len(s.drops) == 0 || s.drops[len(s.drops)-1] != c {
+		s.drops = append(s.drops, c)
+	}
+	x.dropped = len(s.drops)
 }
 
 func (t *Tape) stream(at stage) *stream {

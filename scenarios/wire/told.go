@@ -34,8 +34,8 @@ func useless(f *Flight, told []Told) *Told {
 	return nil
 }
 
-// refused is why a box threw a message away that reached it, if it tells.
-func refused(f *Flight, told []Told) *Told {
+// unreadable is why a box threw a message away that reached it, if it tells.
+func unreadable(f *Flight, told []Told) *Told {
 	for i := range told {
 		d := &told[i]
 		if d.Box == f.end.Box && f.arrived && d.Rule == cell.RuleMalformed && d.Src == f.end.Src {

@@ -88,7 +88,6 @@ type call struct {
 	session *ua.Session
 	view    Call          // as far as the session does not know better
 	ours    atomic.Uint32 // the Cause the gateway ends it for
-	talk    *time.Timer   // TalkTime
 }
 
 // snapshot is what Calls shows; mu is held.
@@ -117,9 +116,7 @@ func (c *call) run() {
 	select {
 	case <-session.Done(): // CANCEL, BYE, Expires, Shutdown or Close
 	case <-pickUp.C:
-		if err := session.Answer(ctx); err != nil {
-			c.s.cfg.Logger.Warn("answer", "call", c.view.ID, "error", err)
-		}
+		c.fails(session.Answer(ctx), SendFailed, ua.Refusal{Code: 500})
 	}
 }
 
@@ -129,25 +126,31 @@ func (c *call) fails(err error, cause Cause, r ua.Refusal) bool {
 		return false
 	}
 	c.s.cfg.Logger.Warn("call fails", "call", c.view.ID, "error", err)
-	c.ours.Store(uint32(cause))
-	_ = c.session.Refuse(context.Background(), r) // its end is told by an event
+	c.ours.CompareAndSwap(uint32(NotEnded), uint32(cause)) // Shutdown may have refused it
+	_ = c.session.Refuse(context.Background(), r)          // its end is told by an event
 	return true
 }
 
-// hangup ends a call as its state allows: a ringing one with 503, an answered one with a
-// BYE, once its ACK has come (RFC 3261 §15).
-func (c *call) hangup(ctx context.Context) {
-	c.ours.Store(uint32(GatewayHungUp))
+// hangup ends an answered call with a BYE, once its ACK has come (RFC 3261 §15).
+func (c *call) hangup() {
+	c.ours.CompareAndSwap(uint32(NotEnded), uint32(GatewayHungUp))
 	c.become(Hangup)
-	if c.session.Refuse(ctx, ua.Refusal{Code: 503}) != nil {
-		_ = c.session.Hangup(ctx)
+	_ = c.session.Hangup(context.Background())
+}
+
+// talk hangs up after TalkTime, unless the call is over before.
+func (c *call) talk(d time.Duration) {
+	enough := time.NewTimer(d)
+	defer enough.Stop()
+	select {
+	case <-c.session.Done():
+	case <-enough.C:
+		c.hangup()
 	}
 }
 
 // become changes the state, unless the call is over or past it or not so far, and tells OnChange.
 func (c *call) become(to State) {
-	c.s.change.Lock()
-	defer c.s.change.Unlock()
 	c.s.mu.Lock()
 	if c.view.State >= to || to == Hangup && c.view.State != Talking {
 		c.s.mu.Unlock()
@@ -160,21 +163,16 @@ func (c *call) become(to State) {
 	case Talking:
 		c.view.Established = now
 		if d := c.s.cfg.TalkTime; d > 0 {
-			c.talk = time.AfterFunc(d, func() { c.hangup(context.Background()) })
+			c.s.wg.Go(func() { c.talk(d) })
 		}
 	case Ended:
 		c.view.Ended = now
-		if c.talk != nil {
-			c.talk.Stop()
-		}
 		c.s.forget(c)
 	}
 	v := c.snapshot()
+	c.s.changes.Put(v)
 	c.s.mu.Unlock()
 	c.s.cfg.Logger.Info("call", "id", v.ID, "number", v.Number, "state", v.State.String(), "cause", v.Cause.String())
-	if c.s.cfg.OnChange != nil {
-		c.s.cfg.OnChange(v)
-	}
 }
 
 // follow takes the call to where its session is.

@@ -1,11 +1,15 @@
 package gateway_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -603,6 +607,9 @@ func TestShutdown(t *testing.T) {
 		p := newPhone(t, n, phoneAt)
 		p.call(offer(phoneRTP))
 		time.Sleep(time.Second)
+		if err := s.Serve(); err == nil || errors.Is(err, gateway.ErrClosed) {
+			t.Errorf("a second Serve: %v", err)
+		}
 		done := make(chan error)
 		go func() { done <- s.Shutdown(background) }()
 		bye, _ := p.nextRequest(sip.BYE)
@@ -620,6 +627,47 @@ func TestShutdown(t *testing.T) {
 			t.Errorf("Serve after Shutdown: %v", err)
 		}
 	})
+}
+
+// Nobody answers: every BYE leaves at once, in the order of the calls, once those that ring
+// have their 503.
+func TestShutdownHangsUpInOrder(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			n := memnet.New()
+			s := start(t, n, gateway.Config{RingTime: time.Second, Silent: true})
+			var want, got []string
+			for i := range 10 {
+				at := fmt.Sprintf("198.51.100.%d:5060", 99-i)
+				p := newPhone(t, n, at)
+				p.call(offer(fmt.Sprintf("198.51.100.%d:4000", 99-i)))
+				want = append(want, "BYE sip:alice@"+at+" SIP/2.0")
+			}
+			ringing := newPhone(t, n, phoneAt)
+			ringing.invite(offer(phoneRTP))
+			synctest.Wait()
+			want = append([]string{"SIP/2.0 503 Service Unavailable"}, want...)
+			now, sent := time.Now(), len(n.From(gwSIP))
+			ctx, cancel := context.WithTimeout(background, time.Second)
+			defer cancel()
+			if err := s.Shutdown(ctx); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Shutdown: %v", err)
+			}
+			for _, d := range n.From(gwSIP)[sent:] {
+				if line, _, _ := strings.Cut(string(d.B), "\r\n"); d.At.Equal(now) {
+					got = append(got, line)
+				}
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("sent\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+			}
+			for _, c := range s.Calls() {
+				if c.State != gateway.Ended || c.Cause != gateway.GatewayHungUp {
+					t.Errorf("%s: %v, %v", c.ID, c.State, c.Cause)
+				}
+			}
+		})
+	}
 }
 
 func TestClose(t *testing.T) {
@@ -644,6 +692,85 @@ func TestClose(t *testing.T) {
 		time.Sleep(time.Minute)
 		if len(n.From(gwSIP)) != sent {
 			t.Error("it sends after Close")
+		}
+	})
+}
+
+// slowLog takes a second to write that a call is in a state.
+type slowLog struct {
+	slog.Handler
+	state   string
+	written *atomic.Int32
+}
+
+func (l slowLog) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l slowLog) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "state" && a.Value.String() == l.state {
+			time.Sleep(time.Second)
+			l.written.Add(1)
+		}
+		return true
+	})
+	return nil
+}
+
+// A call is let in before Shutdown, and its turn among the events comes after.
+func TestShutdownWaitsForACallThatWasLetIn(t *testing.T) {
+	for range 20 { // whichever goroutine is first
+		synctest.Test(t, func(t *testing.T) {
+			n := memnet.New()
+			log := slowLog{slog.DiscardHandler, "talking", new(atomic.Int32)}
+			s := start(t, n, gateway.Config{RingTime: time.Second, Logger: slog.New(log)})
+			p, q := newPhone(t, n, phoneAt), newPhone(t, n, "198.51.100.8:5060")
+			p.call(offer(phoneRTP))
+			synctest.Wait()
+			q.invite(offer("198.51.100.8:4000"))
+			synctest.Wait()
+			if calls := s.Calls(); len(calls) != 1 || s.Stats().Invites != 2 {
+				t.Fatalf("%+v", calls)
+			}
+			done := make(chan error)
+			go func() { done <- s.Shutdown(background) }()
+			bye, _ := p.nextRequest(sip.BYE)
+			p.answer(bye, 200)
+			for {
+				if res, ok := q.any().msg.(*sip.Response); ok && res.StatusCode >= 200 {
+					if res.StatusCode != 503 {
+						t.Errorf("the call that was let in got %v", res.StatusCode)
+					}
+					break
+				}
+			}
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+			for _, c := range s.Calls() {
+				if c.State != gateway.Ended || c.Cause != gateway.GatewayHungUp {
+					t.Errorf("%s: %v, %v", c.ID, c.State, c.Cause)
+				}
+			}
+		})
+	}
+}
+
+// Close comes at the moment at which TalkTime has passed.
+func TestCloseWaitsForTheEndOfTalkTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New()
+		log := slowLog{slog.DiscardHandler, "hangup", new(atomic.Int32)}
+		s := start(t, n, gateway.Config{TalkTime: 10 * time.Second, Logger: slog.New(log)})
+		newPhone(t, n, phoneAt).call(offer(phoneRTP))
+		synctest.Wait()
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		began := time.Now()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(began); d != time.Second || log.written.Load() != 1 {
+			t.Errorf("Close took %v, hangups written %d", d, log.written.Load())
 		}
 	})
 }

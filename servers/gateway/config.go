@@ -56,8 +56,8 @@ type Config struct {
 	Seed uint64
 	// History is how many ended calls Calls remembers; default 1000.
 	History int
-	// OnChange is told of every change of a call's state, one at a time. It must not call
-	// Close or Shutdown.
+	// OnChange is told of every change of a call's state, one at a time and in order. It may
+	// call the server and take its time: Close and Shutdown do not wait for it, Serve does.
 	OnChange func(Call)
 	// Logger gets what a person debugging would read; the default discards it.
 	Logger *slog.Logger

@@ -63,6 +63,7 @@ func TestRefusals(t *testing.T) {
 		{"invite is not INVITE", func(p *phone) { p.write(p.request("invite", number, body)) }, 405, ""},
 		{"405 before 420", func(p *phone) { p.write(p.request("REGISTER", "sip:"+gwSIP, "", "Require: path")) }, 405, ""},
 		{"OPTIONS", func(p *phone) { p.write(p.request("OPTIONS", "sip:"+gwSIP, "")) }, 200, "Accept: application/sdp"},
+		{"OPTIONS in no dialog", func(p *phone) { p.to += ";tag=x"; p.in("OPTIONS", "") }, 481, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -8,8 +8,10 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/natproof/natproof/internal/inturn"
 	"github.com/natproof/natproof/ua"
 )
 
@@ -20,17 +22,17 @@ type Server struct {
 	local  netip.AddrPort
 	client *ua.Client
 
-	done   chan struct{} // closed by Close
-	broken chan error    // of the SIP socket
-	wg     sync.WaitGroup
-	change sync.Mutex // held while OnChange runs
+	done    chan struct{} // closed when Close has ended everything
+	broken  chan error    // of the SIP socket
+	taken   chan struct{} // for Shutdown: a call that was let in is in the list
+	wg      sync.WaitGroup
+	given   atomic.Bool        // the client has the SIP socket
+	changes inturn.Queue[Call] // for OnChange
 
 	mu       sync.Mutex
-	serving  bool
 	draining bool // Shutdown: no new calls
 	closed   bool
-	given    bool // the client has the SIP socket
-	live     int  // calls that were let in and have not ended
+	live     int // calls that were let in and have not ended
 	calls    []*call
 	sessions map[*ua.Session]*call // the ones that have not ended
 }
@@ -50,7 +52,8 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 	}
 	s := &Server{
 		cfg: cfg, conn: conn, local: netip.AddrPortFrom(local.Addr().Unmap(), local.Port()),
-		done: make(chan struct{}), broken: make(chan error, 1), sessions: map[*ua.Session]*call{},
+		done: make(chan struct{}), broken: make(chan error, 1), taken: make(chan struct{}, 1), sessions: map[*ua.Session]*call{},
+		changes: inturn.Queue[Call]{Call: cfg.OnChange},
 	}
 	if s.client, err = ua.New(s.userAgent()); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
@@ -60,47 +63,36 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 
 // listen gives the user agent the SIP socket first, then media sockets.
 func (s *Server) listen(_ context.Context, at netip.AddrPort) (net.PacketConn, error) {
-	s.mu.Lock()
-	given := s.given
-	s.given = true
-	s.mu.Unlock()
-	if !given {
+	if !s.given.Swap(true) {
 		return s.conn, nil
 	}
 	return s.cfg.Listen(at)
 }
 
-// Serve answers calls until Close, and then returns nil. If the socket fails before that it
-// returns ErrSocket.
+// Serve answers calls until Close, and then returns nil once OnChange has been told of all
+// changes. If the socket fails before that it returns ErrSocket.
 func (s *Server) Serve() error {
-	s.mu.Lock()
-	switch {
-	case s.closed:
-		s.mu.Unlock()
-		return ErrClosed
-	case s.serving:
-		s.mu.Unlock()
-		return errors.New("gateway: serve: already serving")
-	}
-	s.serving = true
-	s.mu.Unlock()
 	err := s.client.Start(context.Background())
-	if err == nil {
+	switch {
+	case errors.Is(err, ua.ErrClosed):
+		return ErrClosed
+	case errors.Is(err, ua.ErrAlreadyStarted):
+		return errors.New("gateway: serve: already serving")
+	case err == nil:
 		select {
 		case <-s.done:
 		case err = <-s.broken:
 		}
 	}
-	select {
-	case <-s.done:
-		return nil
-	default:
+	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSocket, err)
 	}
+	s.changes.Wait()
+	return nil
 }
 
 // Close stops at once, as a power cut would: media ends, callers are not told by SIP. It
-// returns when every goroutine has ended. See Shutdown.
+// returns when every goroutine but those of Serve and OnChange has ended. See Shutdown.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	if s.closed {
@@ -109,7 +101,7 @@ func (s *Server) Close() error {
 	}
 	s.closed = true
 	s.mu.Unlock()
-	close(s.done)
+	defer close(s.done)
 	err := s.client.Close()
 	s.wg.Wait()
 	if e := s.conn.Close(); e != nil && !errors.Is(e, net.ErrClosed) { // open if Serve never ran
@@ -123,14 +115,29 @@ func (s *Server) Close() error {
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	s.draining = true
-	var wg sync.WaitGroup
-	for _, c := range s.calls {
-		if c.view.State != Ended {
-			wg.Go(func() { c.hangup(ctx) })
+	for s.live > len(s.sessions) && ctx.Err() == nil && !s.closed { // let in, and not yet told of by the user agent
+		s.mu.Unlock()
+		select {
+		case <-s.taken:
+		case <-s.done:
+		case <-ctx.Done():
 		}
+		s.mu.Lock()
 	}
+	if s.closed {
+		s.mu.Unlock()
+		return ctx.Err()
+	}
+	s.wg.Add(1) // somebody else's Close waits for this
+	calls := slices.Clone(s.calls)
 	s.mu.Unlock()
-	wg.Wait()
+	for _, c := range calls {
+		c.ours.CompareAndSwap(uint32(NotEnded), uint32(GatewayHungUp))
+		c.become(Hangup)
+		_ = c.session.Refuse(ctx, ua.Refusal{Code: 503}) // if it is ringing
+	}
+	_ = s.client.Shutdown(ctx) // hangs up the others in their order
+	s.wg.Done()
 	return errors.Join(ctx.Err(), s.Close())
 }
 
@@ -146,7 +153,7 @@ func (s *Server) Hangup(callID string) error {
 		case c.view.State < Answered:
 			return ErrNotReady
 		case !s.closed:
-			s.wg.Go(func() { c.hangup(context.Background()) })
+			s.wg.Go(c.hangup)
 		}
 		return nil
 	}
@@ -207,10 +214,9 @@ func (s *Server) event(e ua.Event) {
 		s.mu.Lock()
 		c := s.sessions[e.Session]
 		s.mu.Unlock()
-		switch {
-		case e.State == ua.Incoming:
+		if e.State == ua.Incoming {
 			s.take(e.Session)
-		case c != nil:
+		} else if c != nil {
 			c.follow(e)
 		}
 	}
@@ -226,6 +232,10 @@ func (s *Server) take(session *ua.Session) {
 	s.calls = append(s.calls, c)
 	s.sessions[session] = c
 	s.wg.Go(c.run)
+	select {
+	case s.taken <- struct{}{}:
+	default:
+	}
 }
 
 // forget lets a call's place go to another, and takes ended calls out of the list once there
