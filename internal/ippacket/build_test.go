@@ -48,7 +48,7 @@ func TestICMPErrors(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		v4 := rapid.Bool().Draw(t, "v4")
 		about := drawSpec(t, v4, false)
-		about.Payload = rapid.SliceOfN(rapid.Byte(), 0, 2000).Draw(t, "long payload")
+		about.Payload = drawBytes(t, 0, 2000, "long payload")
 		b := about.bytes(t)
 		v := mustParse(t, b)
 		from := drawAddr(t, v4, "from")

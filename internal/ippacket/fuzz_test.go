@@ -82,6 +82,11 @@ func FuzzParse(f *testing.F) {
 				}
 			}
 		}
+		if got, err := v.Translate(nil, 1, otherFamily(v.Packet), b); err == nil {
+			if _, err := Parse(got); err != nil && err != BadQuote {
+				t.Fatalf("%v: % x", err, got)
+			}
+		}
 		if !bytes.Equal(b, before) {
 			t.Fatal("the packet has changed")
 		}
@@ -90,6 +95,21 @@ func FuzzParse(f *testing.F) {
 			mustParse(t, long)
 		}
 	})
+}
+
+// otherFamily is a packet that one may become at a NAT64.
+func otherFamily(p natmodels.Packet) natmodels.Packet {
+	if p.Quoted != nil {
+		q := otherFamily(*p.Quoted)
+		p.Quoted = &q
+	}
+	a := netip.MustParseAddr("64:ff9b::1")
+	if p.Src.Addr().Is6() {
+		a = netip.MustParseAddr("192.0.2.7")
+	}
+	p.Src, p.Dst = netip.AddrPortFrom(a, p.Src.Port()), netip.AddrPortFrom(a, p.Dst.Port())
+	p.Protocol = otherProtocol(p.Protocol)
+	return p
 }
 
 // FuzzApply: endpoints written are endpoints read, and a checksum that was right is right.

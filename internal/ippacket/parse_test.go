@@ -137,6 +137,12 @@ func TestSourceRouted(t *testing.T) {
 	if err := v.Apply(b, to); !errors.Is(err, SourceRouted) {
 		t.Errorf("IPv4: %v", err)
 	}
+	if _, err := v.ReplaceUDPPayload(b, nil); !errors.Is(err, SourceRouted) {
+		t.Errorf("another payload: %v", err)
+	}
+	if _, err := v.Translate(nil, 0, mustPacket("[2001:db8::1]:1", "[2001:db8::2]:2"), b); !errors.Is(err, SourceRouted) {
+		t.Errorf("translation: %v", err)
+	}
 }
 
 // A fragment header on a whole packet does not make it a fragment (RFC 6946).
@@ -149,6 +155,27 @@ func TestAtomicFragment(t *testing.T) {
 	v := mustParse(t, b)
 	if v.Fragmented() || v.ID != 7 || v.Verify(b) != nil || v.Packet.Src.Port() != 1 {
 		t.Errorf("%+v", v)
+	}
+}
+
+// The checksums of DCCP and UDP-Lite cover the addresses, too; that of the latter is never zero.
+func TestApplyToOtherProtocols(t *testing.T) {
+	for _, c := range []struct {
+		protocol natmodels.Protocol
+		sum, now uint16
+	}{{dccp, 0x1234, 0x1233}, {udpLite, 0x1234, 0x1233}, {udpLite, 1, 0xffff}, {132, 0x1234, 0x1234}} {
+		body := make([]byte, 12)
+		be.PutUint16(body[6:], c.sum)
+		b, err := AppendIP(nil, Header{}, c.protocol, ap("10.0.0.1:0").Addr(), ap("192.0.2.1:0").Addr(), body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v := mustParse(t, b)
+		to := v.Packet
+		to.Src = ap("10.0.0.2:0")
+		if err := v.Apply(b, to); err != nil || be.Uint16(b[26:]) != c.now || mustParse(t, b).Packet != to {
+			t.Errorf("%v: %v, checksum %#x, want %#x", c.protocol, err, be.Uint16(b[26:]), c.now)
+		}
 	}
 }
 
@@ -178,7 +205,7 @@ func TestReplaceUDPPayload(t *testing.T) {
 		v := mustParse(t, b)
 		before := bytes.Clone(b)
 		b = append(make([]byte, 0, len(b)+rapid.IntRange(0, 300).Draw(t, "room")), b...)
-		payload := rapid.SliceOfN(rapid.Byte(), 0, 400).Draw(t, "new payload")
+		payload := drawBytes(t, 0, 400, "new payload")
 		if rapid.Bool().Draw(t, "of itself") {
 			payload = b[len(b)/2:]
 		}

@@ -70,7 +70,7 @@ func TestTranslate(t *testing.T) {
 		if s.About != nil {
 			s.About.NoSum = false // it would stay so
 		} else {
-			s.Payload = rapid.SliceOfN(rapid.Byte(), 0, 1500).Draw(t, "long payload")
+			s.Payload = drawBytes(t, 0, 1500, "long payload")
 		}
 		id := rapid.Uint16().Draw(t, "id")
 		want := s.translated(t, id)
