@@ -76,10 +76,11 @@ func BenchmarkParseAndVerify(b *testing.B) {
 func each(b *testing.B, f func([]byte)) {
 	packets := benchPackets(b)
 	for _, name := range []string{"udp4", "udp6", "tcp4", "echo4"} {
+		p := packets[name]
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				f(packets[name])
+				f(p)
 			}
 		})
 	}
