@@ -46,7 +46,7 @@ func (v *View) translatable(p *natmodels.Packet, b []byte) Problem {
 		return OtherFamily
 	case v.routed:
 		return SourceRouted // RFC 7915 sections 4.1 and 5.1
-	case !knows(v.Version, was.Protocol), icmp && (v.Fragmented() || !request && !reply && was.Quoted == nil):
+	case !translates(v.Version, was.Protocol), icmp && (v.Fragmented() || !request && !reply && was.Quoted == nil):
 		return NoTranslation
 	case p.Protocol != otherProtocol(was.Protocol), (p.Quoted == nil) != (was.Quoted == nil):
 		return OtherPacket
@@ -58,6 +58,13 @@ func (v *View) translatable(p *natmodels.Packet, b []byte) Problem {
 		return TooLong
 	}
 	return none
+}
+
+// translates reports whether the payload of a protocol is the same in the other family: not
+// that of an ICMP that is of another family already, nor, in IPv4, of numbers that are
+// extension headers in IPv6.
+func translates(version uint8, p natmodels.Protocol) bool {
+	return knows(version, p) && !(version == 4 && extension(uint8(p)))
 }
 
 // otherProtocol is what a protocol is in the other family.

@@ -19,6 +19,9 @@ func (v *View) translateError(to []byte, id uint16, p *natmodels.Packet, b []byt
 	if p.Quoted.Protocol != otherProtocol(q.Packet.Protocol) {
 		return to, OtherPacket
 	}
+	if !translates(q.Version, q.Packet.Protocol) {
+		return to, NoTranslation
+	}
 	total := header6 + int(be.Uint16(about[4:]))
 	room := maxError4 - header4 - icmpHeader
 	if v.Version == 4 {

@@ -218,6 +218,16 @@ func TestTranslateRefuses(t *testing.T) {
 	if _, err := v.Translate(nil, 0, to, first); !errors.Is(err, NoTranslation) {
 		t.Errorf("fragments without a checksum: %v", err)
 	}
+	hop, _ := AppendIP(nil, Header{}, hopByHop, ap("10.0.0.1:1").Addr(), ap("10.0.0.2:2").Addr(), make([]byte, 8))
+	v = mustParse(t, hop)
+	if _, err := v.Translate(nil, 0, otherFamily(v.Packet), hop); !errors.Is(err, NoTranslation) {
+		t.Errorf("a protocol that is an extension header: %v", err)
+	}
+	e, _ := v.AppendICMPError(nil, Header{}, ap("10.0.0.9:0").Addr(), 3, 1, 0, hop)
+	v = mustParse(t, e)
+	if _, err := v.Translate(nil, 0, otherFamily(v.Packet), e); !errors.Is(err, NoTranslation) {
+		t.Errorf("an error about such a one: %v", err)
+	}
 	p := natmodels.Packet{Protocol: natmodels.ICMP, Type: 13, Src: ap("10.0.0.1:0"), Dst: ap("10.0.0.2:0")}
 	stamp, _ := AppendICMP(nil, Header{}, p, 0, make([]byte, 12))
 	v = mustParse(t, stamp)
