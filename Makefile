@@ -44,7 +44,7 @@ determinism: ## the same seed, the same trace: 20 cells, 3 seeds, 100 runs, on e
 	$(SAME) -same.seeds=1 -same.runs=7 -same.busy=4
 
 bench: ## speed, as figures and ratios of one run
-	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./natmodels/translate ./natmodels/catalogue ./vnet ./scenarios
+	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./internal/ippacket ./natmodels/translate ./natmodels/catalogue ./vnet ./scenarios
 
 calibrate: ## measure every NAT model with the discovery client and write docs/calibration.md
 	$(GO) run ./cmd/natproof nat calibrate --out docs/calibration.md

@@ -10,9 +10,10 @@
 //
 //   - [Parse] reads a packet and checks its IP header, as a router does (RFC 1812 section
 //     5.2.2); [View.Verify] checks the transport's checksum, as a host does.
-//   - [AppendUDP], [AppendTCP], [AppendEcho], [AppendEchoReply], [AppendICMPError] and
-//     [AppendIP] build packets.
-//   - [View.Apply], [View.DecTTL] and [View.ReplaceUDPPayload] change them.
+//   - [AppendUDP], [AppendTCP], [AppendICMP], [AppendEcho], [AppendIP], [View.AppendEchoReply] and
+//     [View.AppendICMPError] build packets.
+//   - [View.Apply], [View.DecTTL] and [View.ReplaceUDPPayload] change them; [View.AppendReply]
+//     is what a NAT answers by itself, [View.Translate] what a NAT64 makes of a packet (RFC 7915).
 //   - [View.Fragment] and [View.Fragment6] cut a packet, a [Reassembler] joins what was cut.
 //
 // Errors are values of type [Problem], which cost nothing to make and can be counted. A

@@ -35,7 +35,7 @@ func fragments(t tb, b []byte, mtu int) [][]byte {
 func drawLong(t *rapid.T) []byte {
 	s := drawSpec(t, rapid.Bool().Draw(t, "v4"), false)
 	s.DF = false
-	s.Payload = rapid.SliceOfN(rapid.Byte(), 1300, 5000).Draw(t, "long payload")
+	s.Payload = drawBytes(t, 1300, 5000, "long payload")
 	return s.bytes(t)
 }
 
@@ -81,7 +81,7 @@ func TestFragmentsJoinInAnyOrder(t *testing.T) {
 func TestFragmentsJoinInGopacket(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSpec(t, true, false)
-		s.DF, s.Payload = false, rapid.SliceOfN(rapid.Byte(), 1300, 5000).Draw(t, "long payload")
+		s.DF, s.Payload = false, drawBytes(t, 1300, 5000, "long payload")
 		b := s.bytes(t)
 		d := ip4defrag.NewIPv4Defragmenter()
 		var whole *layers.IPv4

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net/netip"
 	"testing"
-	"time"
 
 	"github.com/natproof/natproof/natmodels"
 )
@@ -82,6 +81,11 @@ func FuzzParse(f *testing.F) {
 				}
 			}
 		}
+		if got, err := v.Translate(nil, 1, otherFamily(v.Packet), b); err == nil {
+			if _, err := Parse(got); err != nil && err != BadQuote {
+				t.Fatalf("%v: % x", err, got)
+			}
+		}
 		if !bytes.Equal(b, before) {
 			t.Fatal("the packet has changed")
 		}
@@ -90,6 +94,21 @@ func FuzzParse(f *testing.F) {
 			mustParse(t, long)
 		}
 	})
+}
+
+// otherFamily is a packet that one may become at a NAT64.
+func otherFamily(p natmodels.Packet) natmodels.Packet {
+	if p.Quoted != nil {
+		q := otherFamily(*p.Quoted)
+		p.Quoted = &q
+	}
+	a := netip.MustParseAddr("64:ff9b::1")
+	if p.Src.Addr().Is6() {
+		a = netip.MustParseAddr("192.0.2.7")
+	}
+	p.Src, p.Dst = netip.AddrPortFrom(a, p.Src.Port()), netip.AddrPortFrom(a, p.Dst.Port())
+	p.Protocol = otherProtocol(p.Protocol)
+	return p
 }
 
 // FuzzApply: endpoints written are endpoints read, and a checksum that was right is right.
@@ -167,67 +186,4 @@ func moveEnds(p *natmodels.Packet, addr uint64, sport, dport uint16) {
 	s, _ := netip.AddrFromSlice(src)
 	d, _ := netip.AddrFromSlice(dst)
 	p.Src, p.Dst = netip.AddrPortFrom(s, sport), netip.AddrPortFrom(d, dport)
-}
-
-// FuzzReassemble: any packets in any order, each after its own length; memory stays within
-// its bound, what is joined is a packet, and at the end nothing is left.
-func FuzzReassemble(f *testing.F) {
-	for _, b := range seeds(f) {
-		var script []byte
-		for _, p := range append(fragmentsOrSelf(f, b), b) {
-			script = append(script, byte(len(p)>>8), byte(len(p)), 1)
-			script = append(script, p...)
-		}
-		f.Add(script, false)
-		f.Add(script, true)
-	}
-	f.Fuzz(func(t *testing.T, script []byte, firstWins bool) {
-		const room = 20_000
-		cfg := ReassemblerConfig{MaxBytes: room, Timeout: time.Second}
-		if firstWins {
-			cfg.Overlaps = FirstWins
-		}
-		r, err := NewReassembler(cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		now := epoch
-		for len(script) > 3 {
-			n, wait := int(be.Uint16(script)), script[2]
-			script = script[3:]
-			n = min(n, len(script))
-			b := script[:n]
-			script = script[n:]
-			now = now.Add(time.Duration(wait) * 10 * time.Millisecond)
-			b = mended(b)
-			v, err := Parse(b)
-			if err != nil && err != BadQuote {
-				continue
-			}
-			whole, err := r.Add(b, &v, now)
-			if whole != nil && err == nil {
-				if w, err := Parse(whole); v.Fragmented() && w.Fragmented() && err == nil && w.Offset > 0 {
-					t.Fatalf("joined to a fragment: %+v", w)
-				}
-			}
-			if _, held := r.Held(); held > room {
-				t.Fatalf("%d bytes held", held)
-			}
-		}
-		r.Expire(now.Add(time.Second))
-		if n, held := r.Held(); n != 0 || held != 0 {
-			t.Fatalf("%d datagrams and %d bytes left", n, held)
-		}
-	})
-}
-
-func fragmentsOrSelf(t tb, b []byte) [][]byte {
-	v := mustParse(t, b)
-	if all, err := v.Fragment(b, 100); err == nil {
-		return all
-	}
-	if all, err := v.Fragment6(b, 1280, 9); err == nil {
-		return all
-	}
-	return [][]byte{b}
 }

@@ -1,6 +1,7 @@
 package ippacket
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"testing"
 
@@ -148,6 +149,16 @@ func drawAddr(t *rapid.T, v4 bool, label string) netip.Addr {
 	return netip.AddrFrom16([16]byte(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, label)))
 }
 
+// drawBytes draws a number of bytes; rapid by itself likes short slices.
+func drawBytes(t *rapid.T, least, most int, label string) []byte {
+	b := make([]byte, rapid.IntRange(least, most).Draw(t, label+" length"))
+	r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, label), 1))
+	for i := range b {
+		b[i] = byte(r.Uint32())
+	}
+	return b
+}
+
 func drawEnds(t *rapid.T, p *natmodels.Packet, v4 bool) {
 	sport, dport := rapid.Uint16().Draw(t, "sport"), rapid.Uint16().Draw(t, "dport")
 	switch request, reply := p.Echo(); {
@@ -166,7 +177,7 @@ func drawSpec(t *rapid.T, v4, mayBeError bool) spec {
 		TTL: rapid.Uint8().Draw(t, "ttl"), TOS: rapid.Uint8().Draw(t, "tos"), ID: rapid.Uint16().Draw(t, "id"), DF: rapid.Bool().Draw(t, "df"),
 		Options: rapid.Bool().Draw(t, "options"), NoSum: v4 && rapid.Bool().Draw(t, "nosum"),
 		Window: rapid.Uint16().Draw(t, "window"), Rest: uint32(rapid.Uint16().Draw(t, "rest")),
-		Payload: rapid.SliceOfN(rapid.Byte(), 0, 200).Draw(t, "payload"),
+		Payload: drawBytes(t, 0, rapid.SampledFrom([]int{20, 200, 1500}).Draw(t, "most"), "payload"),
 	}
 	icmp, request, reply, unreachable := natmodels.ICMP, natmodels.EchoRequest, natmodels.EchoReply, natmodels.DestUnreachable
 	if !v4 {
@@ -192,8 +203,8 @@ func drawSpec(t *rapid.T, v4, mayBeError bool) spec {
 	case 5:
 		about := drawSpec(t, v4, false)
 		s.P.Protocol, s.P.Type, s.P.Code = icmp, unreachable, rapid.Uint8Range(0, 15).Draw(t, "code")
-		about.Rest |= 1                                                             // an echo reply that is all zero has another checksum, of which a quote may not tell
-		quote := rapid.IntRange(8, 600).Filter(func(n int) bool { return n != 17 }) // half a checksum of TCP
+		about.Rest |= 1                                                              // an echo reply that is all zero has another checksum, of which a quote may not tell
+		quote := rapid.IntRange(8, 1500).Filter(func(n int) bool { return n != 17 }) // half a checksum of TCP
 		s.About, s.Quote = &about, about.headerLen()+quote.Draw(t, "quote")
 	}
 	drawEnds(t, &s.P, v4)

@@ -14,6 +14,11 @@ const (
 	destinationOptions = 60
 )
 
+// extension reports whether a protocol number is one of them.
+func extension(next uint8) bool {
+	return next == hopByHop || next == routing || next == fragment || next == destinationOptions
+}
+
 // read6 reads an IPv6 header (RFC 8200 section 3) and the extension headers after it.
 func (v *View) read6(b []byte, quoted bool) Problem {
 	if len(b) < header6 {
@@ -37,7 +42,7 @@ func (v *View) walk(b []byte) Problem {
 	by, at := 6, header6 // the next header field, and what it names
 	for {
 		next := b[by]
-		if next != hopByHop && next != routing && next != fragment && next != destinationOptions || v.later() {
+		if !extension(next) || v.later() {
 			v.Packet.Protocol, v.HeaderLen = natmodels.Protocol(next), at
 			return none
 		}

@@ -35,6 +35,8 @@ const (
 	// NoAnswer: no ICMP error may be sent about this packet (RFC 1122 section 3.2.2, RFC 4443
 	// section 2.4(e)), or it is no echo request that could be answered.
 	NoAnswer
+	// NoTranslation: the other family has no such packet (RFC 7915).
+	NoTranslation
 	// TTLExceeded: the packet may not be forwarded once more (RFC 1812 section 5.3.1).
 	TTLExceeded
 	// TooBig: the packet does not fit, and must not be fragmented here: DF is set, or it is
@@ -71,6 +73,7 @@ var problemTexts = [problemCount]string{
 	NotUDP:        "ippacket: replace payload: not a whole UDP datagram",
 	TooLong:       "ippacket: build: longer than a packet can be",
 	NoAnswer:      "ippacket: answer: packet that must not be answered",
+	NoTranslation: "ippacket: translate: packet that the other family has not",
 	TTLExceeded:   "ippacket: forward: TTL exceeded",
 	TooBig:        "ippacket: fragment: packet too big, and must not be fragmented",
 	BadMTU:        "ippacket: fragment: MTU below what headers take",
@@ -83,7 +86,7 @@ var problemTexts = [problemCount]string{
 
 var problemNames = [problemCount]string{
 	"none", "truncated", "bad-version", "bad-length", "bad-checksum", "bad-extension", "bad-quote",
-	"other-family", "other-packet", "source-routed", "not-udp", "too-long", "no-answer", "ttl-exceeded",
+	"other-family", "other-packet", "source-routed", "not-udp", "too-long", "no-answer", "no-translation", "ttl-exceeded",
 	"too-big", "bad-mtu", "bad-fragment", "duplicate", "overlap", "contradiction", "no-room",
 }
 

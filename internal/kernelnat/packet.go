@@ -77,7 +77,7 @@ func (p Packet) Marshal() []byte {
 	case p.Proto == UDP:
 		b, err = ippacket.AppendUDP(nil, h, p.Src, p.Dst, payload)
 	case p.Proto == TCP:
-		b, err = ippacket.AppendTCP(nil, h, q, p.Window, payload)
+		b, err = ippacket.AppendTCP(nil, h, q, p.Window, nil) // the tag would be data, and count
 	case p.Quoted != nil:
 		b, err = ippacket.AppendICMP(nil, h, q, 0, p.Quoted.Marshal())
 	default:
