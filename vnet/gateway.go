@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/natproof/natproof/internal/ippacket"
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/natmodels/sipalg"
 )
@@ -305,17 +306,8 @@ func (g *Gateway) refused(p *packet, v natmodels.Verdict, back func(*packet)) {
 	if v.Action != natmodels.Reply {
 		return
 	}
-	var answer *packet
-	switch {
-	case v.Packet.IsError() && v.Packet.Quoted != nil && v.Packet.Quoted.Equal(p.np):
-		f := fault{kind: v.Packet.Type, code: v.Packet.Code, kindV6: v.Packet.Type, codeV6: v.Packet.Code}
-		answer = g.lab.complain(p, v.Packet.Src.Addr(), f, 0)
-	case v.Packet.Equal(p.np): // sent back as it came
-		answer = g.lab.answer(append([]byte(nil), p.onWire().b...), p)
-	default:
-		answer = g.lab.made(v.Packet, p.id)
-	}
-	if answer != nil {
-		back(answer)
+	w := p.onWire()
+	if b, err := w.v.AppendReply(nil, ippacket.Header{}, v.Packet, w.b); err == nil {
+		back(g.lab.answer(b, p))
 	}
 }

@@ -1,10 +1,13 @@
 package vnet_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"testing"
+	"time"
 
+	"github.com/natproof/natproof/internal/ippacket"
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/natmodels/conntrack"
@@ -82,4 +85,47 @@ func TestIPv6(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A NAT64 translates what comes in bytes: a connection of TCP, and an echo.
+func TestNAT64OfBytes(t *testing.T) {
+	inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
+		nat64 := translate.NAT64{Config: translate.RFC4787(natmodels.EndpointIndependent, natmodels.AddressDependent), Prefix: translate.WellKnownPrefix}
+		gw, err := lab.Internet().AddGateway("nat64", vnet.GatewayConfig{NAT: nat64, Place: at("198.51.100.1")})
+		if err != nil {
+			return err
+		}
+		home, _ := gw.Inside().AddSite("home", vnet.SiteConfig{Prefix: prefix("2001:db8::/64"), Hosts: vnet.Native})
+		dc, _ := lab.Internet().AddSite("dc", vnet.SiteConfig{Prefix: prefix("203.0.113.0/24"), Hosts: hosts})
+		var there, here [][]byte
+		in, err := home.AddPort("in", func(ip []byte) { here = append(here, bytes.Clone(ip)) }, addr("2001:db8::5"))
+		if err != nil {
+			return err
+		}
+		out, err := dc.AddPort("out", func(ip []byte) { there = append(there, bytes.Clone(ip)) }, addr("203.0.113.10"))
+		if err != nil {
+			return err
+		}
+		syn := natmodels.Packet{Protocol: natmodels.TCP, Flags: natmodels.SYN, Seq: 7, Src: ap("[2001:db8::5]:4000"), Dst: ap("[64:ff9b::203.0.113.10]:80")}
+		in.Send(must(ippacket.AppendTCP(nil, ippacket.Header{}, syn, 100, nil)))
+		time.Sleep(time.Second)
+		v, ip, err := last(there)
+		if err == nil {
+			err = v.Verify(ip)
+		}
+		if err != nil || v.Version != 4 || v.Packet.Src.Addr() != addr("198.51.100.1") || v.Packet.Seq != 7 {
+			return fmt.Errorf("%+v: %v", v, err)
+		}
+		answer := natmodels.Packet{Protocol: natmodels.TCP, Flags: natmodels.SYN | natmodels.ACK, Ack: 8, Src: v.Packet.Dst, Dst: v.Packet.Src}
+		out.Send(must(ippacket.AppendTCP(nil, ippacket.Header{}, answer, 100, nil)))
+		time.Sleep(time.Second)
+		v, ip, err = last(here)
+		if err == nil {
+			err = v.Verify(ip)
+		}
+		if err != nil || v.Version != 6 || v.Packet.Dst != syn.Src || v.Packet.Src != syn.Dst || v.Packet.Ack != 8 {
+			return fmt.Errorf("answer %+v: %v", v, err)
+		}
+		return nil
+	})
 }

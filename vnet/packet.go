@@ -90,8 +90,7 @@ func (p *packet) own() {
 	}
 }
 
-// become takes over what a NAT made of the packet. A packet of the other family (NAT64) is made
-// anew: its payload is what goes on (RFC 7915).
+// become takes over what a NAT made of the packet, one of the other family (NAT64) by RFC 7915.
 func (p *packet) become(np natmodels.Packet) error {
 	if p.bytes != nil {
 		if np.Src.Addr().Is4() == (p.bytes.v.Version == 4) {
@@ -109,20 +108,7 @@ func (p *packet) become(np natmodels.Packet) error {
 
 // rebuild makes the packet one of the other family.
 func (p *packet) rebuild(np natmodels.Packet) error {
-	header := ippacket.Header{TTL: p.ttl, TOS: p.bytes.v.TOS}
-	var b []byte
-	var err error
-	request, reply := p.np.Echo()
-	switch {
-	case p.np.Protocol == natmodels.UDP:
-		b, err = ippacket.AppendUDP(nil, header, np.Src, np.Dst, p.payload)
-	case request || reply:
-		data := p.bytes.v.Payload(p.bytes.b)
-		at := p.bytes.v.PayloadAt - 2 // the sequence number is the last of the header
-		b, err = ippacket.AppendEcho(nil, header, np, uint16(p.bytes.b[at])<<8|uint16(p.bytes.b[at+1]), data)
-	default:
-		return ippacket.OtherFamily
-	}
+	b, err := p.bytes.v.Translate(nil, uint16(p.id), np, p.bytes.b)
 	if err != nil {
 		return err
 	}
