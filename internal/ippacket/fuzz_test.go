@@ -62,8 +62,10 @@ func FuzzParse(f *testing.F) {
 			from = netip.AddrFrom16([16]byte{0x20, 1})
 		}
 		if e, err := v.AppendICMPError(nil, Header{}, from, 3, 1, 0, b); err == nil {
-			if ev := mustParse(t, e); ev.Verify(e) != nil || ev.Len > 1280 {
-				t.Fatalf("error % x", e)
+			ev, err := Parse(e)
+			cut := err == BadQuote && v.HeaderLen > 1280-header6-2*icmpHeader // within extension headers (RFC 7112)
+			if err != nil && !cut || ev.Verify(e) != nil || ev.Len > 1280 {
+				t.Fatalf("error %v: % x", err, e)
 			}
 		}
 		if e, err := v.AppendEchoReply(nil, Header{}, b); err == nil {

@@ -19,7 +19,8 @@ const (
 	// (RFC 8200 section 4.1).
 	BadExtension
 	// BadQuote: an ICMP error that does not quote a packet of its own family with eight bytes
-	// after the header (RFC 792). The view is whole but for Packet.Quoted.
+	// after the header (RFC 792), or whose quote ends within extension headers (RFC 7112). The
+	// view is whole but for Packet.Quoted.
 	BadQuote
 	// OtherFamily: an address is of another family than the packet, or is none.
 	OtherFamily
