@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -26,7 +27,31 @@ type bench struct {
 	gw          *vnet.Gateway
 	home, dc    *vnet.Site
 	in, out     *vnet.Port
-	atIn, atOut [][]byte
+	atIn, atOut tray
+}
+
+// tray keeps what the core has put into it.
+type tray struct {
+	mu  sync.Mutex
+	all [][]byte
+}
+
+func (t *tray) put(ip []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all = append(t.all, bytes.Clone(ip))
+}
+
+func (t *tray) get() [][]byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return slices.Clone(t.all)
+}
+
+func (t *tray) clear() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.all = nil
 }
 
 const (
@@ -51,13 +76,10 @@ func newBench(lab *vnet.Lab, cfg vnet.GatewayConfig) (*bench, error) {
 	if b.dc, err = lab.Internet().AddSite("dc", vnet.SiteConfig{Hosts: hosts, Prefix: prefix("203.0.113.0/24")}); err != nil {
 		return nil, err
 	}
-	keep := func(to *[][]byte) func([]byte) {
-		return func(ip []byte) { *to = append(*to, bytes.Clone(ip)) }
-	}
-	if b.in, err = b.home.AddPort("in", keep(&b.atIn), addr(inside)); err != nil {
+	if b.in, err = b.home.AddPort("in", b.atIn.put, addr(inside)); err != nil {
 		return nil, err
 	}
-	b.out, err = b.dc.AddPort("out", keep(&b.atOut), addr(far))
+	b.out, err = b.dc.AddPort("out", b.atOut.put, addr(far))
 	return b, err
 }
 
@@ -72,7 +94,7 @@ func inBench(t *testing.T, cfg vnet.GatewayConfig, f func(b *bench) error) {
 		if err := f(b); err != nil {
 			return fmt.Errorf("%w\n%v", err, trace(lab))
 		}
-		for _, ip := range slices.Concat(b.atIn, b.atOut) {
+		for _, ip := range slices.Concat(b.atIn.get(), b.atOut.get()) {
 			v, err := ippacket.Parse(ip)
 			if err == nil {
 				err = v.Verify(ip)
@@ -142,7 +164,7 @@ func TestBytesThroughANAT(t *testing.T) {
 					return err
 				}
 				time.Sleep(time.Second)
-				v, ip, err := last(b.atOut)
+				v, ip, err := last(b.atOut.get())
 				if err != nil || v.Packet.Src.Addr() != addr(middle) || v.TTL != 31 || v.TOS != 0xb8 || v.ID != 7 || string(v.Payload(ip)) != "hello" {
 					return fmt.Errorf("%+v %q: %v", v, v.Payload(ip), err)
 				}
@@ -150,7 +172,7 @@ func TestBytesThroughANAT(t *testing.T) {
 					return err
 				}
 				time.Sleep(time.Second)
-				v, ip, err = last(b.atIn)
+				v, ip, err = last(b.atIn.get())
 				if err != nil || v.Packet.Dst.Addr() != addr(inside) || v.TTL != 31 || string(v.Payload(ip)) != "hello" {
 					return fmt.Errorf("answer %+v %q: %v", v, v.Payload(ip), err)
 				}
@@ -173,7 +195,7 @@ func TestSocketsAndPorts(t *testing.T) {
 		}
 		c.WriteToUDPAddrPort([]byte("ping"), ap(far+":53"))
 		time.Sleep(time.Second)
-		v, ip, err := last(b.atOut)
+		v, ip, err := last(b.atOut.get())
 		if err != nil || string(v.Payload(ip)) != "ping" || !v.DF || v.TTL != 62 {
 			return fmt.Errorf("%+v: %v", v, err)
 		}
@@ -245,7 +267,7 @@ func TestEcho(t *testing.T) {
 			Src: ap(inside + ":77"), Dst: netip.AddrPortFrom(server.Addr(), 77)}
 		b.in.Send(must(ippacket.AppendEcho(nil, ippacket.Header{}, request, 5, []byte("data"))))
 		time.Sleep(time.Second)
-		v, ip, err := last(b.atIn)
+		v, ip, err := last(b.atIn.get())
 		if _, reply := v.Packet.Echo(); err != nil || !reply || v.Packet.Dst != ap(inside+":77") || string(v.Payload(ip)) != "data" {
 			return fmt.Errorf("%+v: %v", v, err)
 		}
@@ -261,15 +283,15 @@ func TestTraceroute(t *testing.T) {
 			if ttl == 0 {
 				continue
 			}
-			b.atIn = nil
+			b.atIn.clear()
 			b.in.Send(datagram(ippacket.Header{TTL: uint8(ttl)}, inside+":4000", far+":33434", []byte("probe")))
 			time.Sleep(time.Second)
-			v, _, err := last(b.atIn)
+			v, _, err := last(b.atIn.get())
 			if err != nil || v.Packet.Type != natmodels.TimeExceeded || v.Packet.Src.Addr() != addr(want) || v.Packet.Quoted.Src != ap(inside+":4000") {
 				return fmt.Errorf("ttl %d: %+v: %v", ttl, v, err)
 			}
 		}
-		if len(b.atOut) != 0 {
+		if len(b.atOut.get()) != 0 {
 			return errors.New("a probe arrived")
 		}
 		return nil
@@ -282,7 +304,7 @@ func TestPathMTU(t *testing.T) {
 	inBench(t, vnet.GatewayConfig{Link: vnet.LinkConfig{MTU: 1000}}, func(b *bench) error {
 		b.in.Send(datagram(ippacket.Header{DF: true}, inside+":4000", far+":53", make([]byte, 1200)))
 		time.Sleep(time.Second)
-		v, ip, err := last(b.atIn)
+		v, ip, err := last(b.atIn.get())
 		if err != nil || v.Packet.Code != natmodels.FragmentationNeeded || v.Packet.Quoted.Src != ap(inside+":4000") {
 			return fmt.Errorf("%+v: %v", v, err)
 		}
@@ -333,7 +355,7 @@ func TestFragments(t *testing.T) {
 			time.Sleep(time.Second)
 			parts := must(ippacket.NewReassembler(ippacket.ReassemblerConfig{}))
 			var whole []byte
-			for _, ip := range b.atOut {
+			for _, ip := range b.atOut.get() {
 				v := must(ippacket.Parse(ip))
 				if len(ip) > 500 {
 					return fmt.Errorf("a piece of %d bytes", len(ip))
@@ -347,14 +369,14 @@ func TestFragments(t *testing.T) {
 			if err != nil || len(v.Payload(whole)) != 1200 || v.Packet.Src.Addr() != addr(middle) {
 				return fmt.Errorf("order %v: %+v: %v", order, v, err)
 			}
-			b.atOut = nil
+			b.atOut.clear()
 			return nil
 		})
 	}
 	inBench(t, vnet.GatewayConfig{}, func(b *bench) error {
 		b.in.Send(pieces(1, 1200)[0])
 		time.Sleep(2 * time.Minute)
-		v, _, err := last(b.atIn)
+		v, _, err := last(b.atIn.get())
 		if err != nil || v.Packet.Type != natmodels.TimeExceeded || v.Packet.Code != 1 || b.lab.Stats().Dropped[vnet.LostFragments] != 1 {
 			return fmt.Errorf("%+v: %v", v, err)
 		}
@@ -371,8 +393,8 @@ func TestFragments(t *testing.T) {
 		b.in.Send(overlap)
 		b.in.Send(p[2])
 		time.Sleep(time.Second)
-		if len(b.atOut) != 0 || b.lab.Stats().Dropped[vnet.BadFragments] != 1 {
-			return fmt.Errorf("%d arrived, %+v", len(b.atOut), b.lab.Stats())
+		if len(b.atOut.get()) != 0 || b.lab.Stats().Dropped[vnet.BadFragments] != 1 {
+			return fmt.Errorf("%d arrived, %+v", len(b.atOut.get()), b.lab.Stats())
 		}
 		return nil
 	})
@@ -399,19 +421,19 @@ func TestWhatANATSendsByItself(t *testing.T) {
 		syn := natmodels.Packet{Protocol: natmodels.TCP, Src: ap(inside + ":4000"), Dst: ap(far + ":80"), Flags: natmodels.SYN, Seq: 1}
 		b.in.Send(must(ippacket.AppendTCP(nil, ippacket.Header{}, syn, 1000, nil)))
 		time.Sleep(time.Second)
-		v, _, err := last(b.atOut)
+		v, _, err := last(b.atOut.get())
 		if err != nil {
 			return err
 		}
-		b.atOut = nil
+		b.atOut.clear()
 		unasked := natmodels.Packet{Protocol: natmodels.TCP, Src: ap(far + ":81"), Dst: v.Packet.Src, Flags: natmodels.SYN, Seq: 1}
 		b.out.Send(must(ippacket.AppendTCP(nil, ippacket.Header{}, unasked, 1000, nil)))
 		time.Sleep(5 * time.Second)
-		if len(b.atOut) != 0 {
+		if len(b.atOut.get()) != 0 {
 			return errors.New("answered too early")
 		}
 		time.Sleep(5 * time.Second)
-		v, _, err = last(b.atOut)
+		v, _, err = last(b.atOut.get())
 		if err != nil || !v.Packet.IsError() || v.Packet.Quoted == nil || v.Packet.Quoted.Src != ap(far+":81") {
 			return fmt.Errorf("%+v: %v", v, err)
 		}
@@ -431,7 +453,7 @@ func TestALGOnBytes(t *testing.T) {
 	inBench(t, vnet.GatewayConfig{ALG: &full}, func(b *bench) error {
 		b.in.Send(datagram(ippacket.Header{}, inside+":5060", far+":5060", []byte(register)))
 		time.Sleep(time.Second)
-		v, ip, err := last(b.atOut)
+		v, ip, err := last(b.atOut.get())
 		if got := string(v.Payload(ip)); err != nil || !strings.Contains(got, "sip:a@198.51.100.1:5060") || len(got) <= len(register) {
 			return fmt.Errorf("%q: %v", got, err)
 		}

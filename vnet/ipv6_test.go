@@ -1,7 +1,6 @@
 package vnet_test
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -97,19 +96,19 @@ func TestNAT64OfBytes(t *testing.T) {
 		}
 		home, _ := gw.Inside().AddSite("home", vnet.SiteConfig{Prefix: prefix("2001:db8::/64"), Hosts: vnet.Native})
 		dc, _ := lab.Internet().AddSite("dc", vnet.SiteConfig{Prefix: prefix("203.0.113.0/24"), Hosts: hosts})
-		var there, here [][]byte
-		in, err := home.AddPort("in", func(ip []byte) { here = append(here, bytes.Clone(ip)) }, addr("2001:db8::5"))
+		var there, here tray
+		in, err := home.AddPort("in", here.put, addr("2001:db8::5"))
 		if err != nil {
 			return err
 		}
-		out, err := dc.AddPort("out", func(ip []byte) { there = append(there, bytes.Clone(ip)) }, addr("203.0.113.10"))
+		out, err := dc.AddPort("out", there.put, addr("203.0.113.10"))
 		if err != nil {
 			return err
 		}
 		syn := natmodels.Packet{Protocol: natmodels.TCP, Flags: natmodels.SYN, Seq: 7, Src: ap("[2001:db8::5]:4000"), Dst: ap("[64:ff9b::203.0.113.10]:80")}
 		in.Send(must(ippacket.AppendTCP(nil, ippacket.Header{}, syn, 100, nil)))
 		time.Sleep(time.Second)
-		v, ip, err := last(there)
+		v, ip, err := last(there.get())
 		if err == nil {
 			err = v.Verify(ip)
 		}
@@ -119,7 +118,7 @@ func TestNAT64OfBytes(t *testing.T) {
 		answer := natmodels.Packet{Protocol: natmodels.TCP, Flags: natmodels.SYN | natmodels.ACK, Ack: 8, Src: v.Packet.Dst, Dst: v.Packet.Src}
 		out.Send(must(ippacket.AppendTCP(nil, ippacket.Header{}, answer, 100, nil)))
 		time.Sleep(time.Second)
-		v, ip, err = last(here)
+		v, ip, err = last(here.get())
 		if err == nil {
 			err = v.Verify(ip)
 		}

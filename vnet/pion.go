@@ -127,13 +127,13 @@ func (n *pionNet) remoteConn(a netip.AddrPort) (transport.UDPConn, error) {
 	return conn, nil
 }
 
-// close stops the injector, and the router if it is ours.
-func (n *pionNet) close() error {
+// leave closes what the injector has opened.
+func (n *pionNet) leave() error {
 	var errs []error
 	for e := n.recent.Front(); e != nil; e = e.Next() {
 		errs = append(errs, e.Value.(*remote).conn.Close())
 	}
-	return errors.Join(append(errs, n.router.Stop())...)
+	return errors.Join(errs...)
 }
 
 // pionBox is the mailbox of a socket on a pion host. The datagrams wait in pion's queue; what

@@ -32,6 +32,8 @@ func (s *Site) AddPort(name string, receive func(ip []byte), addrs ...netip.Addr
 	s.lab.core.Lock()
 	defer s.lab.core.Unlock()
 	switch {
+	case s.guest != nil:
+		return nil, fmt.Errorf("vnet: port %q: %q is a pion router, which carries UDP only", name, s.name)
 	case receive == nil:
 		return nil, fmt.Errorf("vnet: port %q: nobody receives", name)
 	case len(addrs) == 0:

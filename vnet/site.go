@@ -68,7 +68,8 @@ type Site struct {
 
 	arrived func(*packet) // enter, bound once
 
-	pion *pionNet // nil on a native site
+	pion  *pionNet // nil on a native site
+	guest *guest   // a router that somebody else has built; nil on all other sites
 
 	hosts  map[netip.Addr]*Host
 	ports  map[netip.Addr]*Port // nil: there are none
@@ -105,6 +106,9 @@ func (s *Site) Link() *Link { return s.link }
 func (s *Site) AddHost(name string, addrs ...netip.Addr) (*Host, error) {
 	s.lab.core.Lock()
 	defer s.lab.core.Unlock()
+	if s.guest != nil {
+		return nil, fmt.Errorf("vnet: host %q: the hosts of %q are the Nets of its router", name, s.name)
+	}
 	if len(addrs) == 0 {
 		a, err := s.nextFree()
 		if err != nil {
@@ -171,6 +175,9 @@ func (s *Site) taken(a netip.Addr) (by string, taken bool) {
 }
 
 func (s *Site) hostName(a netip.Addr) string {
+	if s.guest != nil {
+		return s.guest.name(a)
+	}
 	if h := s.hosts[a]; h != nil {
 		return h.name
 	}
@@ -191,6 +198,8 @@ func (s *Site) leave(p *packet) {
 func (s *Site) enter(p *packet) {
 	h := s.hosts[p.np.Dst.Addr()]
 	switch {
+	case s.guest != nil:
+		s.guest.enter(p)
 	case h == nil && s.ports[p.np.Dst.Addr()] != nil:
 		s.ports[p.np.Dst.Addr()].deliver(p)
 	case h == nil:
@@ -206,7 +215,10 @@ func (s *Site) close() error {
 		errs = append(errs, h.closeAll())
 	}
 	if s.pion != nil {
-		errs = append(errs, s.pion.close())
+		errs = append(errs, s.pion.leave(), s.pion.router.Stop())
+	}
+	if s.guest != nil {
+		errs = append(errs, s.guest.pion.leave())
 	}
 	return errors.Join(errs...)
 }

@@ -17,7 +17,7 @@ const module = "github.com/natproof/natproof/"
 var may = map[string][]string{
 	"natmodels":         {},
 	"bubble":            {},
-	"vnet":              {"natmodels", "internal/ippacket", "github.com/pion/", "golang.org/x/sys/"},
+	"vnet":              {"natmodels", "internal/ippacket", "github.com/pion/", "golang.org/x/net/", "golang.org/x/sys/"},
 	"internal/ippacket": {"natmodels"},
 	"internal/sipmsg":   {"internal/text", "github.com/emiago/sipgo"},
 	"internal/inturn":   {},
