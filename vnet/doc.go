@@ -2,10 +2,23 @@
 // any depth, links that lose and delay, all in one process.
 //
 // It is for whoever wants to run real network code (a SIP stack, a STUN client,
-// pion/ice) behind NATs of exactly known behaviour and see every packet. Hosts
-// are pion vnet hosts and each is a transport.Net; what joins them is this
-// package's own core, because pion's NAT cannot be configured in all of RFC
-// 4787's ways.
+// pion/ice) behind NATs of exactly known behaviour and see every packet. What joins
+// them is this package's own core, because pion's NAT cannot be configured in all of
+// RFC 4787's ways.
+//
+// # What sends and receives
+//
+// A site has hosts of one kind; each is a transport.Net. [Pion] hosts are pion vnet Nets on a
+// pion router, which carries what is for them. [Native] hosts are this package's own: the same
+// promises and the same trace, with IPv6, for speed and number. A pion router of your own, with
+// the Nets that it has, becomes a site by [Realm.AttachRouter]. A [Port] is for whole IP packets
+// of any protocol, for a program that has an IP stack of its own.
+//
+// Packets are IP packets: what a socket sends gets its bytes when a port, a fragment or an ICMP
+// error wants them. Each router takes a hop off the TTL; a link has an MTU; gateways write what
+// their NAT decides into the bytes, and join fragments or drop them ([FragmentPolicy]). Hosts
+// answer echo requests, and tell of closed ports: a socket that is connected gets ECONNREFUSED,
+// as on Linux. A host that is told what its path carries sends fragments from then on.
 //
 // One meets the types in this order:
 //
@@ -52,13 +65,16 @@
 //
 // That order ends at the sockets: what goroutines of one host that wake at the same
 // nanosecond do to each other is theirs to order. Beside a lab use bubble.Wait, not
-// synctest.Wait. Outside a bubble a lab works too, in real time and without that
-// promise.
+// synctest.Wait.
+//
+// # The real clock
+//
+// Outside a bubble a packet is carried all its way on the goroutine that sends it, as soon as
+// it is sent; what a link holds leaves by a timer of the kernel (on Linux; elsewhere by one of
+// Go, up to a millisecond late). There is no order but that in which things happen.
 //
 // # What it is not
 //
-// IPv4 and UDP only. No fragments: a packet larger than a link's MTU is
-// dropped with reason "mtu". Packets have no bytes below UDP: a flipped bit is a
-// dropped packet, and FQ-CoDel has no ECN to mark. No ARP, no DHCP, no routing protocol: addresses
-// and prefixes are given.
+// Hosts have UDP, and no TCP. A flipped bit is a dropped packet, and FQ-CoDel has no ECN to mark.
+// No ARP, no DHCP, no routing protocol: addresses and prefixes are given.
 package vnet
