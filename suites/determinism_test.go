@@ -31,6 +31,7 @@ var (
 	sameRough = flag.Int("same.rough", 4, "how many times as many seeds on the rough link")
 	sameRuns  = flag.Int("same.runs", 4, "runs with each seed, in turn with 1, 2 and 4 processors")
 	sameBusy  = flag.Int("same.busy", 0, "goroutines that keep the processors busy meanwhile")
+	sameHosts = flag.Int("same.hosts", 24, "cells of the matrix that are played on each kind of hosts")
 	sameMedia = flag.Duration("same.media", 3*time.Second, "how long calls talk")
 )
 
@@ -112,6 +113,34 @@ var _ = ginkgo.Describe("The same seed", ginkgo.Label("determinism"), func() {
 			})
 		}
 	}
+})
+
+var _ = ginkgo.Describe("Pion hosts and native ones", ginkgo.Label("determinism"), func() {
+	ginkgo.It("leave one trace", func(ctx context.Context) {
+		cells, err := scenarios.Plan(cell.Choice{
+			"a": {"rfc4787", "devices"}, "b": {"none", "symmetric", "docker"}, "port-manager": {"local", "stun"},
+			"registrar": {"received"}, "rport": {"true"}, "alg": {"off", "full", "linux"}, "latch": {"none", "both"},
+		})
+		gomega.Expect(err).NotTo(gomega.HaveOccurred())
+		covered, on := 0, links{access: stage.DefaultLink}
+		step := max(1, len(cells) / *sameHosts)
+		for i := 0; i < len(cells) && covered < *sameHosts; i++ {
+			c := cells[(i*step+i*step/len(cells))%len(cells)] // far apart first
+			if _, err := scenarios.Predict(c, nil); err != nil {
+				continue
+			}
+			covered++
+			pion, err := playOnce(ctx, c, 1, on)
+			gomega.Expect(err).NotTo(gomega.HaveOccurred())
+			c.Hosts = cell.HostsNative
+			native, err := playOnce(ctx, c, 1, on)
+			gomega.Expect(err).NotTo(gomega.HaveOccurred())
+			if native != pion {
+				ginkgo.Fail(fmt.Sprintf("%s:\n%s", c.ID(), firstDifference(pion, native)))
+			}
+		}
+		gomega.Expect(covered).To(gomega.Equal(*sameHosts))
+	})
 })
 
 // playAll plays a cell with one seed a number of times, by turns with 1, 2 and 4 processors and
