@@ -15,6 +15,10 @@ type gate struct {
 	c       *Client
 	turn    chan struct{} // holds one token while a call runs
 	timeout time.Duration
+
+	mu     sync.Mutex
+	work   chan func() // to the one goroutine that makes the calls; nil until the first
+	closed bool
 }
 
 type gateKey struct{}
@@ -40,16 +44,13 @@ func (g *gate) do(ctx context.Context, f func(context.Context) error, late func(
 	g.c.ctr.managerCalled.Add(1)
 	var r relay
 	r.done = make(chan error, 1)
-	go func() {
+	g.run(func() {
 		err := f(context.WithValue(ctx, gateKey{}, g))
 		<-g.turn
-		if r.deliver(err) {
-			return
+		if !r.deliver(err) && late != nil {
+			go late(err) // it has a call to make
 		}
-		if late != nil {
-			late(err)
-		}
-	}()
+	})
 	select {
 	case err := <-r.done:
 		return err
@@ -61,9 +62,45 @@ func (g *gate) do(ctx context.Context, f func(context.Context) error, late func(
 	}
 }
 
+// run has a call made. Whose turn it is calls run, so there is never more than one.
+func (g *gate) run(call func()) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	switch {
+	case g.closed: // to release what came too late
+		go call()
+		return
+	case g.work == nil:
+		g.work = make(chan func(), 1)
+		go makeCalls(g.work)
+	}
+	g.work <- call
+}
+
+func makeCalls(work <-chan func()) {
+	for call := range work {
+		call()
+	}
+}
+
+// close lets the goroutine go, after the call that it may be at.
+func (g *gate) close() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.closed = true
+	if g.work != nil {
+		close(g.work)
+	}
+}
+
 // wait takes a turn. A port manager that calls back with a context of its own gets no
 // further than this.
 func (g *gate) wait(ctx context.Context) error {
+	select {
+	case g.turn <- struct{}{}:
+		return nil
+	default:
+	}
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	select {
