@@ -20,7 +20,7 @@ type StartLine struct {
 func ParseStartLine(line string) (StartLine, bool) {
 	first, rest, ok := strings.Cut(line, " ")
 	second, third, more := strings.Cut(rest, " ")
-	if !ok || !more || strings.ContainsAny(line, "\r\n") {
+	if !ok || !more || hasLineEnd(line) {
 		return StartLine{}, false
 	}
 	if isVersion(first) {
@@ -45,13 +45,21 @@ func isVersion(s string) bool {
 
 func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
 
+// hasLineEnd says whether there is a CR or an LF in s.
+func hasLineEnd(s string) bool {
+	return strings.IndexByte(s, '\r') >= 0 || strings.IndexByte(s, '\n') >= 0
+}
+
 // isToken recognises a token (RFC 3261 §25.1), which method names are.
 func isToken(s string) bool {
 	for i := range len(s) {
-		c := s[i]
-		if !('a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("-.!%*_+`'~", c) >= 0) {
+		if !isTokenChar(s[i]) {
 			return false
 		}
 	}
 	return s != ""
+}
+
+func isTokenChar(c byte) bool {
+	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("-.!%*_+`'~", c) >= 0
 }

@@ -105,15 +105,15 @@ func (c CSeq) String() string { return strconv.FormatUint(uint64(c.Number), 10) 
 
 // ParseCSeq reads "4711 INVITE". The number fits in 31 bits (RFC 3261 §8.1.1.5).
 func ParseCSeq(s string) (CSeq, bool) {
-	f := strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(LWS, r) })
-	if len(f) != 2 || !digits(f[0]) || !isToken(f[1]) {
+	number, method := strings.Trim(s, LWS), ""
+	if i := strings.IndexAny(number, LWS); i >= 0 {
+		number, method = number[:i], strings.TrimLeft(number[i:], LWS)
+	}
+	n, err := strconv.ParseUint(number, 10, 31) // digits, without a sign
+	if err != nil || !isToken(method) {
 		return CSeq{}, false
 	}
-	n, err := strconv.ParseUint(f[0], 10, 31)
-	if err != nil {
-		return CSeq{}, false
-	}
-	return CSeq{uint32(n), f[1]}, true
+	return CSeq{uint32(n), method}, true
 }
 
 // DeltaSeconds reads a number of seconds, up to a parameter or comment as Retry-After may

@@ -11,12 +11,18 @@ import (
 // each packet of a stream was sent and whether it arrived. It is fed event by event, so that
 // payloads need not be kept.
 type Tape struct {
-	from    []string // who sent the packet, by its identity
+	packets []packet // by identity
 	flights []Flight // SIP, in the order they were sent
-	sipAt   map[uint64]int
 	streams map[stage]*stream
-	mediaAt map[uint64]*shot
 	last    time.Duration // when the last event was
+}
+
+// packet is what is known of one packet on its way.
+type packet struct {
+	from   string  // who sent it; empty before it was seen
+	flight int     // SIP: which of the flights, from 1
+	stream *stream // media under way: of which stream it is a shot
+	shot   int
 }
 
 // Flight is one SIP message on its way, from its sender to where it ended.
@@ -36,7 +42,7 @@ type stage struct {
 }
 
 type stream struct {
-	shots []*shot
+	shots []shot
 	lost  vnet.Event // the last one dropped
 }
 
@@ -46,9 +52,14 @@ type shot struct {
 	arrived string        // the box it was delivered to
 }
 
+// What a registration and a short call come to.
+const usualPackets, usualFlights = 64, 32
+
 // NewTape is an empty tape.
 func NewTape() *Tape {
-	return &Tape{sipAt: map[uint64]int{}, streams: map[stage]*stream{}, mediaAt: map[uint64]*shot{}}
+	return &Tape{
+		packets: make([]packet, 0, usualPackets), flights: make([]Flight, 0, usualFlights), streams: map[stage]*stream{},
+	}
 }
 
 // Read makes a tape of a whole trace.
@@ -66,51 +77,50 @@ func (t *Tape) Add(e vnet.Event) {
 	if e.Packet == 0 {
 		return
 	}
-	for uint64(len(t.from)) <= e.Packet {
-		t.from = append(t.from, "")
+	for uint64(len(t.packets)) <= e.Packet {
+		t.packets = append(t.packets, packet{})
 	}
+	p := &t.packets[e.Packet]
 	part := mediaOf(e.Payload)
-	if t.from[e.Packet] == "" {
-		t.from[e.Packet] = e.Box
-		if e.Parent != 0 && t.from[e.Parent] != "" {
-			t.from[e.Packet] = t.from[e.Parent] // a duplicate made by a link is its sender's too
+	if p.from == "" {
+		p.from = e.Box
+		if e.Parent != 0 && t.packets[e.Parent].from != "" {
+			p.from = t.packets[e.Parent].from // a duplicate made by a link is its sender's too
 		}
-		t.begin(e, part)
+		t.begin(p, &e, part)
 	}
 	if e.Kind != vnet.Delivered && e.Kind != vnet.Dropped {
 		return
 	}
-	if i, ok := t.sipAt[e.Packet]; ok {
-		f := &t.flights[i]
+	if p.flight != 0 {
+		f := &t.flights[p.flight-1]
 		f.end, f.ended, f.arrived = e, true, e.Kind == vnet.Delivered
 	}
 	if part != 0 {
-		t.endMedia(e, part)
+		t.endMedia(p, &e, part)
 	}
 }
 
 // begin takes note of a packet that was not seen before.
-func (t *Tape) begin(e vnet.Event, part cell.Part) {
-	from := t.from[e.Packet]
+func (t *Tape) begin(p *packet, e *vnet.Event, part cell.Part) {
 	if l, ok := readLine(e.Payload); ok {
-		t.sipAt[e.Packet] = len(t.flights)
-		t.flights = append(t.flights, Flight{line: l, From: from, At: e.At})
+		t.flights = append(t.flights, Flight{line: l, From: p.from, At: e.At})
+		p.flight = len(t.flights)
 	}
 	if part != 0 && e.Kind == vnet.Sent {
-		s := t.stream(stage{from, part})
-		x := &shot{at: e.At}
-		s.shots = append(s.shots, x)
-		t.mediaAt[e.Packet] = x
+		p.stream = t.stream(stage{p.from, part})
+		p.shot = len(p.stream.shots)
+		p.stream.shots = append(p.stream.shots, shot{at: e.At})
 	}
 }
 
-func (t *Tape) endMedia(e vnet.Event, part cell.Part) {
+func (t *Tape) endMedia(p *packet, e *vnet.Event, part cell.Part) {
 	if e.Kind == vnet.Dropped {
-		t.stream(stage{t.from[e.Packet], part}).lost = e
-	} else if x := t.mediaAt[e.Packet]; x != nil {
-		x.arrived = e.Box
+		t.stream(stage{p.from, part}).lost = *e
+	} else if p.stream != nil {
+		p.stream.shots[p.shot].arrived = e.Box
 	}
-	delete(t.mediaAt, e.Packet)
+	p.stream = nil
 }
 
 func (t *Tape) stream(at stage) *stream {
