@@ -151,7 +151,6 @@ func (c *Client) Close() error {
 		p.shutdown()
 	}
 	c.wg.Wait()
-	c.gate.close()
 	_ = c.stack.Close() // of sockets; there is nothing to be done about an error
 	c.events.wg.Wait()
 	return nil

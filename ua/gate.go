@@ -15,10 +15,6 @@ type gate struct {
 	c       *Client
 	turn    chan struct{} // holds one token while a call runs
 	timeout time.Duration
-
-	mu     sync.Mutex
-	work   chan func() // to the one goroutine that makes the calls; nil until the first
-	closed bool
 }
 
 type gateKey struct{}
@@ -30,9 +26,20 @@ func newGate(c *Client, timeout time.Duration) *gate {
 // inside says whether ctx was handed to a port manager by this client.
 func (g *gate) inside(ctx context.Context) bool { return ctx.Value(gateKey{}) == g }
 
-// do calls f in its turn. A call that outlives the deadline is left alone: late is then
-// told how it ended.
-func (g *gate) do(ctx context.Context, f func(context.Context) error, late func(error)) error {
+// isPrompt says of the port managers of this package that their calls end with their
+// context: they need no goroutine that could be left alone with a call. What embeds one of
+// them is somebody else's.
+func isPrompt(pm PortManager) bool {
+	switch pm.(type) {
+	case Local, *Local, *Static, *STUN:
+		return true
+	}
+	return false
+}
+
+// do calls f, of pm, in its turn. A call that outlives the deadline is left alone: late is
+// then told how it ended.
+func (g *gate) do(ctx context.Context, pm PortManager, f func(context.Context) error, late func(error)) error {
 	if g.inside(ctx) {
 		return ErrReentrant
 	}
@@ -42,15 +49,19 @@ func (g *gate) do(ctx context.Context, f func(context.Context) error, late func(
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	g.c.ctr.managerCalled.Add(1)
+	if isPrompt(pm) {
+		defer func() { <-g.turn }()
+		return f(context.WithValue(ctx, gateKey{}, g))
+	}
 	var r relay
 	r.done = make(chan error, 1)
-	g.run(func() {
+	go func() {
 		err := f(context.WithValue(ctx, gateKey{}, g))
 		<-g.turn
 		if !r.deliver(err) && late != nil {
-			go late(err) // it has a call to make
+			late(err)
 		}
-	})
+	}()
 	select {
 	case err := <-r.done:
 		return err
@@ -59,37 +70,6 @@ func (g *gate) do(ctx context.Context, f func(context.Context) error, late func(
 			return err
 		}
 		return fmt.Errorf("the port manager did not answer within %v: %w", g.timeout, ctx.Err())
-	}
-}
-
-// run has a call made. Whose turn it is calls run, so there is never more than one.
-func (g *gate) run(call func()) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	switch {
-	case g.closed: // to release what came too late
-		go call()
-		return
-	case g.work == nil:
-		g.work = make(chan func(), 1)
-		go makeCalls(g.work)
-	}
-	g.work <- call
-}
-
-func makeCalls(work <-chan func()) {
-	for call := range work {
-		call()
-	}
-}
-
-// close lets the goroutine go, after the call that it may be at.
-func (g *gate) close() {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.closed = true
-	if g.work != nil {
-		close(g.work)
 	}
 }
 
@@ -173,14 +153,15 @@ func (c *Client) getMapping(ctx context.Context, pm PortManager, w want) (*held,
 	h := &held{c: c, pm: pm, changed: w.changed}
 	b := &binder{c: c, ctx: ctx, want: w}
 	var m Mapping
-	err := c.gate.do(ctx, func(ctx context.Context) (err error) {
+	err := c.gate.do(ctx, pm, func(ctx context.Context) (err error) {
 		m, err = pm.GetMapping(ctx, MappingRequest{
-			Remote: w.remote, Transport: UDP, Type: w.typ, Bind: b.bind, Changed: h.update,
+			Bind:   func(internal netip.AddrPort) (Socket, error) { return b.bind(ctx, internal) },
+			Remote: w.remote, Transport: UDP, Type: w.typ, Changed: h.update,
 		})
 		return err
 	}, func(err error) { // too late: nobody will release it
 		if err == nil {
-			_ = c.gate.do(context.Background(), func(ctx context.Context) error { return pm.ReleaseMapping(ctx, m) }, nil)
+			_ = c.gate.do(context.Background(), pm, func(ctx context.Context) error { return pm.ReleaseMapping(ctx, m) }, nil)
 		}
 	})
 	if err != nil {
@@ -281,7 +262,7 @@ func (c *Client) updateRemote(ctx context.Context, h *held, remote netip.AddrPor
 	m := h.given
 	h.m.Remote = remote
 	h.mu.Unlock()
-	err := c.gate.do(ctx, func(ctx context.Context) error { return h.pm.UpdateRemoteAddress(ctx, m, remote) }, nil)
+	err := c.gate.do(ctx, h.pm, func(ctx context.Context) error { return h.pm.UpdateRemoteAddress(ctx, m, remote) }, nil)
 	if err != nil {
 		return mappingError(ErrPortMappingFailed, "UpdateRemoteAddress", m.Type, err)
 	}
@@ -301,7 +282,7 @@ func (c *Client) release(h *held) {
 	if h.media != nil {
 		h.media.close()
 	}
-	err := c.gate.do(context.Background(), func(ctx context.Context) error { return h.pm.ReleaseMapping(ctx, m) }, nil)
+	err := c.gate.do(context.Background(), h.pm, func(ctx context.Context) error { return h.pm.ReleaseMapping(ctx, m) }, nil)
 	if err != nil {
 		c.log.Warn("port manager", "call", "ReleaseMapping", "mapping", m, "error", err)
 		c.emit(MappingEvent{Old: m, Err: mappingError(ErrPortMappingFailed, "ReleaseMapping", m.Type, err)})
