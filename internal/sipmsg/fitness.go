@@ -54,7 +54,7 @@ func (r *Request) defect() string {
 	if _, ok := ParseAddress(r.To); !ok {
 		return "Bad To"
 	}
-	for _, v := range r.Vias {
+	for _, v := range r.Vias[1:] { // the first is Top
 		if _, ok := ParseVia(v); !ok {
 			return "Bad Via"
 		}
