@@ -24,7 +24,7 @@ func ParseStartLine(line string) (StartLine, bool) {
 		return StartLine{}, false
 	}
 	if isVersion(first) {
-		if len(second) != 3 || strings.Trim(second, "0123456789") != "" || second < "100" || second > "699" {
+		if len(second) != 3 || !digits(second) || second < "100" || second > "699" {
 			return StartLine{}, false
 		}
 		code := int(second[0]-'0')*100 + int(second[1]-'0')*10 + int(second[2]-'0')
@@ -43,7 +43,14 @@ func isVersion(s string) bool {
 	return ok && dot && strings.EqualFold(name, "SIP") && digits(major) && digits(minor)
 }
 
-func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
+func digits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
 
 // hasLineEnd says whether there is a CR or an LF in s.
 func hasLineEnd(s string) bool {

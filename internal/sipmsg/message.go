@@ -196,8 +196,8 @@ func salvage(b []byte, method string) *sip.Request {
 		}
 		rest = more
 		name, v, ok := strings.Cut(line, ":")
-		if name = strings.Trim(name, LWS); ok && isToken(name) && !strings.ContainsAny(line[:1], LWS) {
-			r.AppendHeader(sip.NewHeader(name, unfold(strings.Trim(v, LWS))))
+		if name = trim(name); ok && isToken(name) && !strings.ContainsAny(line[:1], LWS) {
+			r.AppendHeader(sip.NewHeader(name, unfold(trim(v))))
 		}
 	}
 }

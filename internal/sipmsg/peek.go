@@ -95,14 +95,14 @@ func first(s *string, value string, read func(string) string) {
 	}
 }
 
-func text(value string) string { return unfold(strings.Trim(value, LWS)) }
+func text(value string) string { return unfold(trim(value)) }
 
 func tag(value string) string { return TagOf(text(value)) }
 
 // one is the first value of a list.
 func one(value string) string {
 	v, _, _ := Cut(text(value), ',')
-	return strings.Trim(v, LWS)
+	return trim(v)
 }
 
 const crlf = "\r\n"
