@@ -8,6 +8,8 @@ import (
 
 	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
+
+	"github.com/natproof/natproof/internal/readbuf"
 )
 
 // maxReadErrors in a row end a reader: the socket is broken.
@@ -15,7 +17,9 @@ const maxReadErrors = 16
 
 // read is the one goroutine that reads a socket.
 func (s *Stream) read(conn net.PacketConn, carriesRTP bool) {
-	buf := make([]byte, readBufferSize)
+	lent := readbuf.Get(readBufferSize)
+	defer readbuf.Put(lent)
+	buf := *lent
 	var header rtp.Header // its slices are reused
 	for failures := 0; failures < maxReadErrors; {
 		n, addr, err := conn.ReadFrom(buf)

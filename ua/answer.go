@@ -101,7 +101,7 @@ func (s *Session) Answer(ctx context.Context) error {
 		return err
 	}
 	_ = s.op.lock(context.Background())
-	ctx, stop := joined(ctx, s.hang)
+	ctx, stop := s.joined(ctx, s.hang)
 	err = s.accept(ctx)
 	stop()
 	s.op.unlock()
@@ -264,7 +264,7 @@ func (s *Session) gotACK(req *sipmsg.Request) {
 
 // answered takes the answer to an offer that went out in a 2xx.
 func (s *Session) answered(ctx context.Context, local media.Description, body []byte) {
-	ctx, stop := joined(ctx, s.life)
+	ctx, stop := s.joined(ctx, s.life)
 	defer stop()
 	if s.op.lock(ctx) != nil {
 		return

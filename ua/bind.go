@@ -28,21 +28,21 @@ type binder struct {
 
 var errBindOver = errors.New("ua: Bind may be called until GetMapping returns")
 
-func (b *binder) bind(internal netip.AddrPort) (Socket, error) {
+func (b *binder) bind(ctx context.Context, internal netip.AddrPort) (Socket, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.over {
 		return nil, errBindOver
 	}
 	if b.want.typ == SIP {
-		p, err := b.c.sipPort(b.ctx, internal)
+		p, err := b.c.sipPort(ctx, internal)
 		if err != nil {
 			return nil, err
 		}
 		b.sips = append(b.sips, p)
 		return p, nil
 	}
-	m, err := b.c.openMedia(b.ctx, internal, b.want)
+	m, err := b.c.openMedia(ctx, internal, b.want)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (b *binder) choose(internal netip.AddrPort) error {
 	none := len(b.sips)+len(b.bound) == 0
 	b.mu.Unlock()
 	if none {
-		if _, err := b.bind(internal); err != nil {
+		if _, err := b.bind(b.ctx, internal); err != nil {
 			return err
 		}
 		internal = netip.AddrPort{}

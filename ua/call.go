@@ -40,7 +40,7 @@ func (s *Session) Call(ctx context.Context, target string) error {
 		return err
 	}
 	_ = s.op.lock(context.Background()) // free: nothing else begins before Connected
-	ctx, stop := joined(ctx, s.hang)
+	ctx, stop := s.joined(ctx, s.hang)
 	bye, err := s.call(ctx, uri)
 	stop()
 	s.op.unlock()

@@ -176,6 +176,9 @@ func (c *Client) enter(ctx context.Context) (context.Context, context.CancelFunc
 		return nil, nil, ErrNotStarted
 	}
 	c.wg.Add(1)
+	if ctx == context.Background() {
+		return c.ctx, c.wg.Done, nil
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(c.ctx, func() { cancel(ErrClosed) })
 	return ctx, func() {

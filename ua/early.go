@@ -122,7 +122,7 @@ func (s *Session) Prepare(ctx context.Context) error {
 		return err
 	}
 	defer leave()
-	ctx, stop := joined(ctx, s.life)
+	ctx, stop := s.joined(ctx, s.life)
 	defer stop()
 	if err := s.op.lock(ctx); err != nil {
 		return err

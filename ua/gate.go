@@ -26,9 +26,20 @@ func newGate(c *Client, timeout time.Duration) *gate {
 // inside says whether ctx was handed to a port manager by this client.
 func (g *gate) inside(ctx context.Context) bool { return ctx.Value(gateKey{}) == g }
 
-// do calls f in its turn. A call that outlives the deadline is left alone: late is then
-// told how it ended.
-func (g *gate) do(ctx context.Context, f func(context.Context) error, late func(error)) error {
+// isPrompt says of the port managers of this package that their calls end with their
+// context: they need no goroutine that could be left alone with a call. What embeds one of
+// them is somebody else's.
+func isPrompt(pm PortManager) bool {
+	switch pm.(type) {
+	case Local, *Local, *Static, *STUN:
+		return true
+	}
+	return false
+}
+
+// do calls f, of pm, in its turn. A call that outlives the deadline is left alone: late is
+// then told how it ended.
+func (g *gate) do(ctx context.Context, pm PortManager, f func(context.Context) error, late func(error)) error {
 	if g.inside(ctx) {
 		return ErrReentrant
 	}
@@ -38,15 +49,16 @@ func (g *gate) do(ctx context.Context, f func(context.Context) error, late func(
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	g.c.ctr.managerCalled.Add(1)
+	if isPrompt(pm) {
+		defer func() { <-g.turn }()
+		return f(context.WithValue(ctx, gateKey{}, g))
+	}
 	var r relay
 	r.done = make(chan error, 1)
 	go func() {
 		err := f(context.WithValue(ctx, gateKey{}, g))
 		<-g.turn
-		if r.deliver(err) {
-			return
-		}
-		if late != nil {
+		if !r.deliver(err) && late != nil {
 			late(err)
 		}
 	}()
@@ -64,6 +76,11 @@ func (g *gate) do(ctx context.Context, f func(context.Context) error, late func(
 // wait takes a turn. A port manager that calls back with a context of its own gets no
 // further than this.
 func (g *gate) wait(ctx context.Context) error {
+	select {
+	case g.turn <- struct{}{}:
+		return nil
+	default:
+	}
 	ctx, cancel := context.WithTimeout(ctx, g.timeout)
 	defer cancel()
 	select {
@@ -137,14 +154,15 @@ func (c *Client) getMapping(ctx context.Context, pm PortManager, w want) (*held,
 	h := &held{c: c, pm: pm, changed: w.changed}
 	b := &binder{c: c, ctx: ctx, want: w}
 	var m Mapping
-	err := c.gate.do(ctx, func(ctx context.Context) (err error) {
+	err := c.gate.do(ctx, pm, func(ctx context.Context) (err error) {
 		m, err = pm.GetMapping(ctx, MappingRequest{
-			Remote: w.remote, Transport: UDP, Type: w.typ, Bind: b.bind, Changed: h.update,
+			Bind:   func(internal netip.AddrPort) (Socket, error) { return b.bind(ctx, internal) },
+			Remote: w.remote, Transport: UDP, Type: w.typ, Changed: h.update,
 		})
 		return err
 	}, func(err error) { // too late: nobody will release it
 		if err == nil {
-			_ = c.gate.do(context.Background(), func(ctx context.Context) error { return pm.ReleaseMapping(ctx, m) }, nil)
+			_ = c.gate.do(context.Background(), pm, func(ctx context.Context) error { return pm.ReleaseMapping(ctx, m) }, nil)
 		}
 	})
 	if err != nil {
@@ -245,7 +263,7 @@ func (c *Client) updateRemote(ctx context.Context, h *held, remote netip.AddrPor
 	m := h.given
 	h.m.Remote = remote
 	h.mu.Unlock()
-	err := c.gate.do(ctx, func(ctx context.Context) error { return h.pm.UpdateRemoteAddress(ctx, m, remote) }, nil)
+	err := c.gate.do(ctx, h.pm, func(ctx context.Context) error { return h.pm.UpdateRemoteAddress(ctx, m, remote) }, nil)
 	if err != nil {
 		return mappingError(ErrPortMappingFailed, "UpdateRemoteAddress", m.Type, err)
 	}
@@ -265,7 +283,7 @@ func (c *Client) release(h *held) {
 	if h.media != nil {
 		h.media.close()
 	}
-	err := c.gate.do(context.Background(), func(ctx context.Context) error { return h.pm.ReleaseMapping(ctx, m) }, nil)
+	err := c.gate.do(context.Background(), h.pm, func(ctx context.Context) error { return h.pm.ReleaseMapping(ctx, m) }, nil)
 	if err != nil {
 		c.log.Warn("port manager", "call", "ReleaseMapping", "mapping", m, "error", err)
 		c.emit(MappingEvent{Old: m, Err: mappingError(ErrPortMappingFailed, "ReleaseMapping", m.Type, err)})

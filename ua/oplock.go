@@ -26,8 +26,12 @@ func (l oplock) lock(ctx context.Context) error {
 
 func (l oplock) unlock() { <-l }
 
-// joined is a context that ends with either of two, with the cause of the first to end.
-func joined(ctx, other context.Context) (context.Context, context.CancelFunc) {
+// joined is a context that ends with either of two, with the cause of the first to end. The
+// other is the session's own, which ends with the client.
+func (s *Session) joined(ctx, other context.Context) (context.Context, context.CancelFunc) {
+	if ctx == s.c.ctx {
+		return other, func() {}
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := context.AfterFunc(other, func() { cancel(context.Cause(other)) })
 	return ctx, func() {

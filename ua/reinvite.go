@@ -49,7 +49,7 @@ func (s *Session) renegotiate(ctx context.Context, tx *serverTx, offer *media.De
 		s.theirs = false
 		s.mu.Unlock()
 	}()
-	ctx, stop := joined(ctx, s.life)
+	ctx, stop := s.joined(ctx, s.life)
 	defer stop()
 	err := s.op.lock(ctx)
 	if err == nil {
@@ -122,7 +122,7 @@ func (s *Session) renew(ctx context.Context, hold bool) error {
 		return err
 	}
 	defer leave()
-	ctx, stop := joined(ctx, s.life)
+	ctx, stop := s.joined(ctx, s.life)
 	defer stop()
 	for n := 1; ; n++ {
 		err = s.renewOnce(ctx, hold)

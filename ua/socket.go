@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/natproof/natproof/internal/readbuf"
 	"github.com/natproof/natproof/internal/sipmsg"
 	"github.com/natproof/natproof/internal/sipstack"
 )
@@ -139,7 +140,9 @@ func (m *mediaPort) startReader() {
 
 func (m *mediaPort) read(ended chan<- struct{}) {
 	defer close(ended)
-	buf := make([]byte, maxMediaDatagram)
+	lent := readbuf.Get(maxMediaDatagram)
+	defer readbuf.Put(lent)
+	buf := *lent
 	for failures := 0; failures < maxReadFailures; {
 		n, from, err := m.conn.ReadFrom(buf)
 		switch classify(n, len(buf), err) {

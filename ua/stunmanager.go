@@ -151,7 +151,6 @@ func (s *STUN) refresh(e *stunEntry) {
 	}
 	e.busy.Add(1)
 	s.mu.Unlock()
-	defer e.busy.Done()
 	res, err := e.client.Binding(e.ctx, s.cfg.Server)
 	if err == nil {
 		s.learn(e, res.Address())
@@ -163,6 +162,7 @@ func (s *STUN) refresh(e *stunEntry) {
 		e.timer.Reset(s.cfg.Refresh)
 	}
 	s.mu.Unlock()
+	e.busy.Done() // OnError may end what a release waits for
 	if err != nil && !over && s.cfg.OnError != nil && !errors.Is(err, net.ErrClosed) {
 		s.cfg.OnError(m, err)
 	}

@@ -49,7 +49,7 @@ func ParseAddress(s string) (Address, bool) {
 	}
 	name := ""
 	if before, bracket := strings.CutSuffix(s[:at], "<"); bracket {
-		name = strings.Trim(before, LWS)
+		name = trim(before)
 		if len(name) > 1 && name[0] == '"' && name[len(name)-1] == '"' {
 			name = name[1 : len(name)-1]
 		}

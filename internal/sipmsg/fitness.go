@@ -54,7 +54,7 @@ func (r *Request) defect() string {
 	if _, ok := ParseAddress(r.To); !ok {
 		return "Bad To"
 	}
-	for _, v := range r.Vias {
+	for _, v := range r.Vias[1:] { // the first is Top
 		if _, ok := ParseVia(v); !ok {
 			return "Bad Via"
 		}
@@ -125,7 +125,7 @@ func (r *Request) Accepts(mediaType string) bool {
 	main, _, _ := strings.Cut(mediaType, "/")
 	for _, v := range r.Values("accept") {
 		kind, params, _ := Cut(v, ';')
-		kind = strings.Trim(kind, LWS)
+		kind = trim(kind)
 		if q, ok := Param(params, "q"); ok {
 			if n, err := strconv.ParseFloat(q, 64); err == nil && n == 0 {
 				continue

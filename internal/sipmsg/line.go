@@ -20,11 +20,11 @@ type StartLine struct {
 func ParseStartLine(line string) (StartLine, bool) {
 	first, rest, ok := strings.Cut(line, " ")
 	second, third, more := strings.Cut(rest, " ")
-	if !ok || !more || strings.ContainsAny(line, "\r\n") {
+	if !ok || !more || hasLineEnd(line) {
 		return StartLine{}, false
 	}
 	if isVersion(first) {
-		if len(second) != 3 || strings.Trim(second, "0123456789") != "" || second < "100" || second > "699" {
+		if len(second) != 3 || !digits(second) || second < "100" || second > "699" {
 			return StartLine{}, false
 		}
 		code := int(second[0]-'0')*100 + int(second[1]-'0')*10 + int(second[2]-'0')
@@ -43,15 +43,30 @@ func isVersion(s string) bool {
 	return ok && dot && strings.EqualFold(name, "SIP") && digits(major) && digits(minor)
 }
 
-func digits(s string) bool { return s != "" && strings.Trim(s, "0123456789") == "" }
-
-// isToken recognises a token (RFC 3261 §25.1), which method names are.
-func isToken(s string) bool {
+func digits(s string) bool {
 	for i := range len(s) {
-		c := s[i]
-		if !('a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("-.!%*_+`'~", c) >= 0) {
+		if s[i] < '0' || s[i] > '9' {
 			return false
 		}
 	}
 	return s != ""
+}
+
+// hasLineEnd says whether there is a CR or an LF in s.
+func hasLineEnd(s string) bool {
+	return strings.IndexByte(s, '\r') >= 0 || strings.IndexByte(s, '\n') >= 0
+}
+
+// isToken recognises a token (RFC 3261 §25.1), which method names are.
+func isToken(s string) bool {
+	for i := range len(s) {
+		if !isTokenChar(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isTokenChar(c byte) bool {
+	return 'a' <= c|0x20 && c|0x20 <= 'z' || '0' <= c && c <= '9' || strings.IndexByte("-.!%*_+`'~", c) >= 0
 }

@@ -55,7 +55,7 @@ var single = [...]struct{ name, title string }{
 func (f *Fields) read(headers []sip.Header) {
 	for _, h := range headers {
 		name, v := Canonical(h.Name()), h.Value()
-		f.torn = f.torn || strings.ContainsAny(v, "\r\n") || strings.ContainsAny(h.Name(), "\r\n")
+		f.torn = f.torn || hasLineEnd(v) || hasLineEnd(h.Name())
 		f.once(name)
 		switch name {
 		case "via":
@@ -130,7 +130,7 @@ type Response struct {
 // answer it with. Without regard to rport, responses go by the Via alone (RFC 3261 §18.2.2).
 func Read(b []byte, from netip.AddrPort, ignoreRport bool) (any, error) {
 	b = bytes.TrimLeft(b, "\r\n") // RFC 3261 §7.5 asks this of streams only; it costs nothing
-	line, _, whole := bytes.Cut(b, crlf)
+	line, _, whole := bytes.Cut(b, []byte(crlf))
 	if !whole {
 		return nil, ErrNotSIP
 	}
@@ -188,16 +188,16 @@ func parseRequest(b, line []byte, start StartLine, ok bool) (*sip.Request, strin
 // answered. Lines without an end or a name are passed over.
 func salvage(b []byte, method string) *sip.Request {
 	r := sip.NewRequest(sip.RequestMethod(method), sip.Uri{})
-	_, rest, _ := bytes.Cut(b, crlf)
+	_, rest, _ := strings.Cut(string(b), crlf)
 	for {
 		line, more, whole := nextField(rest)
 		if !whole || len(line) == 0 {
 			return r
 		}
 		rest = more
-		name, v, ok := strings.Cut(string(line), ":")
-		if name = strings.Trim(name, LWS); ok && isToken(name) && !strings.ContainsAny(string(line[:1]), LWS) {
-			r.AppendHeader(sip.NewHeader(name, unfold(strings.Trim(v, LWS))))
+		name, v, ok := strings.Cut(line, ":")
+		if name = trim(name); ok && isToken(name) && !strings.ContainsAny(line[:1], LWS) {
+			r.AppendHeader(sip.NewHeader(name, unfold(trim(v))))
 		}
 	}
 }

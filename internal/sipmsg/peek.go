@@ -34,11 +34,15 @@ func (b *Brief) Names() string {
 // field that occurs twice the first counts.
 func Peek(b []byte) (Brief, bool) {
 	b = bytes.TrimLeft(b, "\r\n")
-	if len(b) == 0 || !isToken(string(b[:1])) {
+	if len(b) == 0 || !isTokenChar(b[0]) {
 		return Brief{}, false
 	}
-	line, rest, whole := bytes.Cut(b, crlf)
-	start, ok := ParseStartLine(string(line))
+	head, body := b, []byte(nil)
+	if i := bytes.Index(b, endOfHeader); i >= 0 {
+		head, body = b[:i+len(endOfHeader)], b[i+len(endOfHeader):]
+	}
+	line, rest, whole := strings.Cut(string(head), crlf)
+	start, ok := ParseStartLine(line)
 	if !whole || !ok {
 		return Brief{}, false
 	}
@@ -49,67 +53,76 @@ func Peek(b []byte) (Brief, bool) {
 			return m, true
 		}
 		if len(line) == 0 {
-			m.Body, m.Cut = rest, length > len(rest)
+			m.Body, m.Cut = body, length > len(body)
 			if length >= 0 && !m.Cut {
-				m.Body = rest[:length] // RFC 3261 §18.3
+				m.Body = body[:length] // RFC 3261 §18.3
 			}
 			return m, true
 		}
-		name, value, _ := bytes.Cut(line, []byte(":"))
-		m.field(Canonical(string(bytes.TrimSpace(name))), value, &length)
+		name, value, _ := strings.Cut(line, ":")
+		m.field(Canonical(strings.TrimSpace(name)), value, &length)
 	}
 	return m, true
 }
 
-func (m *Brief) field(name string, value []byte, length *int) {
-	first := func(s *string, v string) {
-		if *s == "" {
-			*s = v
-		}
-	}
-	text := func() string { return unfold(strings.Trim(string(value), LWS)) }
-	one := func() string {
-		v, _, _ := Cut(text(), ',')
-		return strings.Trim(v, LWS)
-	}
+func (m *Brief) field(name, value string, length *int) {
 	switch name {
 	case "call-id":
-		first(&m.CallID, text())
+		first(&m.CallID, value, text)
 	case "from":
-		first(&m.FromTag, TagOf(text()))
+		first(&m.FromTag, value, tag)
 	case "to":
-		first(&m.ToTag, TagOf(text()))
+		first(&m.ToTag, value, tag)
 	case "via":
-		first(&m.Via, one())
+		first(&m.Via, value, one)
 	case "contact":
-		first(&m.Contact, one())
+		first(&m.Contact, value, one)
 	case "cseq":
 		if m.CSeq == (CSeq{}) {
-			m.CSeq, _ = ParseCSeq(text())
+			m.CSeq, _ = ParseCSeq(text(value))
 		}
 	case "content-length":
-		if n, err := strconv.ParseUint(text(), 10, 31); err == nil && *length < 0 {
+		if n, err := strconv.ParseUint(text(value), 10, 31); err == nil && *length < 0 {
 			*length = int(n)
 		}
 	}
 }
 
-var crlf = []byte("\r\n")
+// first reads a field unless it was read before.
+func first(s *string, value string, read func(string) string) {
+	if *s == "" {
+		*s = read(value)
+	}
+}
 
-// nextField takes a header field off b, folded lines and all (RFC 3261 §7.3.1), without
+func text(value string) string { return unfold(trim(value)) }
+
+func tag(value string) string { return TagOf(text(value)) }
+
+// one is the first value of a list.
+func one(value string) string {
+	v, _, _ := Cut(text(value), ',')
+	return trim(v)
+}
+
+const crlf = "\r\n"
+
+var endOfHeader = []byte(crlf + crlf)
+
+// nextField takes a header field off s, folded lines and all (RFC 3261 §7.3.1), without
 // its line end; not whole if that is missing.
-func nextField(b []byte) (field, rest []byte, whole bool) {
+func nextField(s string) (field, rest string, whole bool) {
 	for at := 0; ; {
-		i := bytes.Index(b[at:], crlf)
+		i := strings.Index(s[at:], crlf)
 		if i < 0 {
-			return b, nil, false
+			return s, "", false
 		}
 		end := at + i
 		at = end + len(crlf)
-		if end > 0 && at < len(b) && (b[at] == ' ' || b[at] == '\t') {
+		if end > 0 && at < len(s) && (s[at] == ' ' || s[at] == '\t') {
 			continue
 		}
-		return b[:end], b[at:], true
+		return s[:end], s[at:], true
 	}
 }
 

@@ -32,9 +32,30 @@ func scan(s string, stop int) (at int, open bool) {
 	return -1, quoted || angle
 }
 
+// opens says whether a quoted string or an angle bracket begins in s: mostly none does
+// before the first separator.
+func opens(s string) bool { return strings.IndexByte(s, '"') >= 0 || strings.IndexByte(s, '<') >= 0 }
+
+// trim takes linear white space off both ends.
+func trim(s string) string {
+	for s != "" && isLWS(s[0]) {
+		s = s[1:]
+	}
+	for s != "" && isLWS(s[len(s)-1]) {
+		s = s[:len(s)-1]
+	}
+	return s
+}
+
+func isLWS(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+
 // Cut splits s at the first sep outside quoted strings and angle brackets.
 func Cut(s string, sep byte) (before, after string, found bool) {
-	if at, _ := scan(s, int(sep)); at >= 0 {
+	at := strings.IndexByte(s, sep)
+	if at >= 0 && opens(s[:at]) {
+		at, _ = scan(s, int(sep))
+	}
+	if at >= 0 {
 		return s[:at], s[at+1:], true
 	}
 	return s, "", false
@@ -43,6 +64,9 @@ func Cut(s string, sep byte) (before, after string, found bool) {
 // closed says whether every quoted string and angle bracket in s ends: what is appended to
 // a value that is not closed would be a part of it.
 func closed(s string) bool {
+	if !opens(s) {
+		return true
+	}
 	_, open := scan(s, -1)
 	return !open
 }
@@ -53,7 +77,7 @@ func SplitList(dst []string, s string) []string {
 	for more := true; more; {
 		var v string
 		v, s, more = Cut(s, ',')
-		if v = strings.Trim(v, LWS); v != "" {
+		if v = trim(v); v != "" {
 			dst = append(dst, v)
 		}
 	}
@@ -67,8 +91,8 @@ func Param(params, name string) (value string, ok bool) {
 		var p string
 		p, params, more = Cut(params, ';')
 		k, v, _ := Cut(p, '=')
-		if strings.EqualFold(strings.Trim(k, LWS), name) {
-			return strings.Trim(strings.Trim(v, LWS), `"`), true
+		if strings.EqualFold(trim(k), name) {
+			return strings.Trim(trim(v), `"`), true
 		}
 	}
 	return "", false
@@ -105,15 +129,15 @@ func (c CSeq) String() string { return strconv.FormatUint(uint64(c.Number), 10) 
 
 // ParseCSeq reads "4711 INVITE". The number fits in 31 bits (RFC 3261 §8.1.1.5).
 func ParseCSeq(s string) (CSeq, bool) {
-	f := strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(LWS, r) })
-	if len(f) != 2 || !digits(f[0]) || !isToken(f[1]) {
+	number, method := trim(s), ""
+	if i := strings.IndexAny(number, LWS); i >= 0 {
+		number, method = number[:i], strings.TrimLeft(number[i:], LWS)
+	}
+	n, err := strconv.ParseUint(number, 10, 31) // digits, without a sign
+	if err != nil || !isToken(method) {
 		return CSeq{}, false
 	}
-	n, err := strconv.ParseUint(f[0], 10, 31)
-	if err != nil {
-		return CSeq{}, false
-	}
-	return CSeq{uint32(n), f[1]}, true
+	return CSeq{uint32(n), method}, true
 }
 
 // DeltaSeconds reads a number of seconds, up to a parameter or comment as Retry-After may

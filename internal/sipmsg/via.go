@@ -35,7 +35,7 @@ func ParseVia(s string) (v Via, ok bool) {
 	}
 	v.Protocol = strings.TrimRight(s[:len(s)-len(rest)+end], LWS)
 	sentBy, params, _ := Cut(rest[end:], ';')
-	v.SentBy, v.Params = strings.Trim(sentBy, LWS), strings.Trim(params, LWS)
+	v.SentBy, v.Params = trim(sentBy), trim(params)
 	v.Branch, _ = Param(v.Params, "branch")
 	return v, closed(v.Params) && v.parseSentBy()
 }
@@ -43,7 +43,7 @@ func ParseVia(s string) (v Via, ok bool) {
 func (v *Via) parseSentBy() bool {
 	v.Host, v.Port = v.SentBy, DefaultPort
 	if i := strings.LastIndexByte(v.SentBy, ':'); i >= 0 && i > strings.LastIndexByte(v.SentBy, ']') {
-		n, err := strconv.ParseUint(strings.Trim(v.SentBy[i+1:], LWS), 10, 16)
+		n, err := strconv.ParseUint(trim(v.SentBy[i+1:]), 10, 16)
 		if err != nil || n == 0 {
 			return false
 		}
@@ -96,14 +96,14 @@ func (v *Via) Stamp(from netip.AddrPort, ignoreRport bool) (value string, to net
 		var p string
 		p, params, more = Cut(params, ';')
 		k, _, _ := strings.Cut(p, "=")
-		switch k = strings.ToLower(strings.Trim(k, LWS)); {
+		switch k = strings.ToLower(trim(k)); {
 		case k == "received" || k == "": // a client has no business writing received
 		case k == "rport" && rport:
 			b.WriteString(";rport=")
 			b.WriteString(strconv.Itoa(int(from.Port())))
 		default:
 			b.WriteByte(';')
-			b.WriteString(strings.Trim(p, LWS))
+			b.WriteString(trim(p))
 		}
 	}
 	if received {

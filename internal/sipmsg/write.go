@@ -20,7 +20,10 @@ type Header struct{ Name, Value string }
 func WriteHeader(w io.StringWriter, name, value string) {
 	w.WriteString(name)
 	w.WriteString(": ")
-	w.WriteString(blankLineEnds.Replace(value))
+	if hasLineEnd(value) {
+		value = blankLineEnds.Replace(value)
+	}
+	w.WriteString(value)
 	w.WriteString("\r\n")
 }
 
@@ -109,17 +112,25 @@ type Sent struct {
 // NewSent serialises a request of typed header fields, which must have Via, From, To,
 // Call-ID and CSeq.
 func NewSent(req *sip.Request) *Sent {
-	s := &Sent{
-		Method: string(req.Method), URI: req.Recipient.String(), Via: req.Via().Value(),
-		From: req.From().Value(), To: req.To().Value(), CallID: req.CallID().Value(), CSeq: req.CSeq().SeqNo,
-	}
-	for _, h := range req.GetHeaders("Route") {
-		s.Routes = append(s.Routes, h.Value())
-	}
 	var w bytes.Buffer
-	w.Grow(512 + len(req.Body()))
+	w.Grow(1024 + len(req.Body()))
 	req.StringWrite(&w)
-	s.Wire = w.Bytes()
+	s := &Sent{Method: string(req.Method), URI: req.Recipient.String(), CSeq: req.CSeq().SeqNo, Wire: w.Bytes()}
+	head, _, _ := bytes.Cut(s.Wire, endOfHeader)
+	for line := range strings.SplitSeq(string(head), crlf) {
+		switch name, value, _ := strings.Cut(line, ": "); {
+		case name == "Via" && s.Via == "":
+			s.Via = value
+		case name == "Route":
+			s.Routes = append(s.Routes, value)
+		case name == "From":
+			s.From = value
+		case name == "To":
+			s.To = value
+		case name == "Call-ID":
+			s.CallID = value
+		}
+	}
 	return s
 }
 

@@ -6,9 +6,9 @@ import (
 	"io"
 	"net"
 	"net/netip"
-	"sync"
 	"syscall"
 
+	"github.com/natproof/natproof/internal/readbuf"
 	"github.com/natproof/natproof/internal/sipmsg"
 )
 
@@ -39,9 +39,6 @@ const (
 	maxFailures = 16
 )
 
-// buffers holds read buffers of maxUDP bytes.
-var buffers = sync.Pool{New: func() any { b := make([]byte, maxUDP); return &b }}
-
 // Serve handles what arrives on a socket until Close, then returns nil, or until the
 // socket is broken.
 func (s *Stack) Serve(k *Socket) error {
@@ -53,14 +50,9 @@ func (s *Stack) Serve(k *Socket) error {
 	s.wg.Add(1)
 	s.mu.Unlock()
 	defer s.wg.Done()
-	var buf []byte
-	if s.cfg.MaxDatagram == maxUDP {
-		b := buffers.Get().(*[]byte)
-		defer buffers.Put(b)
-		buf = *b
-	} else {
-		buf = make([]byte, s.cfg.MaxDatagram)
-	}
+	lent := readbuf.Get(s.cfg.MaxDatagram)
+	defer readbuf.Put(lent)
+	buf := *lent
 	for failures := 0; ; {
 		n, from, err := k.conn.ReadFrom(buf)
 		switch {

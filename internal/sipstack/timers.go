@@ -56,7 +56,8 @@ type timers struct {
 	start time.Time
 	heap  timerHeap
 	seq   uint64
-	alarm *time.Timer   // nil when none is set
+	alarm *time.Timer   // nil until there is a timer
+	set   bool          // the alarm is
 	due   time.Duration // of the alarm
 	wake  func()        // what the alarm calls
 }
@@ -78,19 +79,20 @@ func (q *timers) stop(t *timer) {
 
 // arm sees that the alarm rings when the first timer is due, or before.
 func (q *timers) arm() {
-	if len(q.heap) == 0 || q.alarm != nil && q.due <= q.heap[0].at {
+	if len(q.heap) == 0 || q.set && q.due <= q.heap[0].at {
 		return
 	}
-	if q.alarm != nil {
-		q.alarm.Stop()
+	q.due, q.set = q.heap[0].at, true
+	if wait := q.due - time.Since(q.start); q.alarm == nil {
+		q.alarm = time.AfterFunc(wait, q.wake)
+	} else {
+		q.alarm.Reset(wait)
 	}
-	q.due = q.heap[0].at
-	q.alarm = time.AfterFunc(q.due-time.Since(q.start), q.wake)
 }
 
 // run fires what is due, in order, and sets the alarm for what is not.
 func (q *timers) run() {
-	q.alarm = nil
+	q.set = false
 	for len(q.heap) > 0 && q.heap[0].at <= time.Since(q.start) {
 		heap.Pop(&q.heap).(*timer).fire()
 	}
@@ -102,7 +104,7 @@ func (q *timers) clear() {
 	q.heap = nil
 	if q.alarm != nil {
 		q.alarm.Stop()
-		q.alarm = nil
+		q.set = false
 	}
 }
 

@@ -11,12 +11,18 @@ import (
 // each packet of a stream was sent and whether it arrived. It is fed event by event, so that
 // payloads need not be kept.
 type Tape struct {
-	from    []string // who sent the packet, by its identity
+	packets []packet // by identity
 	flights []Flight // SIP, in the order they were sent
-	sipAt   map[uint64]int
 	streams map[stage]*stream
-	mediaAt map[uint64]*shot
 	last    time.Duration // when the last event was
+}
+
+// packet is what is known of one packet on its way.
+type packet struct {
+	from   string  // who sent it; empty before it was seen
+	flight int     // SIP: which of the flights, from 1
+	stream *stream // media under way: of which stream it is a shot
+	shot   int
 }
 
 // Flight is one SIP message on its way, from its sender to where it ended.
@@ -36,7 +42,7 @@ type stage struct {
 }
 
 type stream struct {
-	shots []*shot
+	shots []shot
 	drops []cell.Cause // each that is unlike the one before
 }
 
@@ -47,9 +53,14 @@ type shot struct {
 	dropped int           // why not: the index in drops, from 1
 }
 
+// What a registration and a short call come to.
+const usualPackets, usualFlights = 64, 32
+
 // NewTape is an empty tape.
 func NewTape() *Tape {
-	return &Tape{sipAt: map[uint64]int{}, streams: map[stage]*stream{}, mediaAt: map[uint64]*shot{}}
+	return &Tape{
+		packets: make([]packet, 0, usualPackets), flights: make([]Flight, 0, usualFlights), streams: map[stage]*stream{},
+	}
 }
 
 // Read makes a tape of a whole trace.
@@ -67,56 +78,54 @@ func (t *Tape) Add(e vnet.Event) {
 	if e.Packet == 0 {
 		return
 	}
-	for uint64(len(t.from)) <= e.Packet {
-		t.from = append(t.from, "")
+	for uint64(len(t.packets)) <= e.Packet {
+		t.packets = append(t.packets, packet{})
 	}
+	p := &t.packets[e.Packet]
 	part := mediaOf(e.Payload)
-	if t.from[e.Packet] == "" {
-		t.from[e.Packet] = e.Box
-		if e.Parent != 0 && t.from[e.Parent] != "" {
-			t.from[e.Packet] = t.from[e.Parent] // a duplicate made by a link is its sender's too
+	if p.from == "" {
+		p.from = e.Box
+		if e.Parent != 0 && t.packets[e.Parent].from != "" {
+			p.from = t.packets[e.Parent].from // a duplicate made by a link is its sender's too
 		}
-		t.begin(e, part)
+		t.begin(p, &e, part)
 	}
 	if e.Kind != vnet.Delivered && e.Kind != vnet.Dropped {
 		return
 	}
-	if i, ok := t.sipAt[e.Packet]; ok {
-		f := &t.flights[i]
+	if p.flight != 0 {
+		f := &t.flights[p.flight-1]
 		f.end, f.ended, f.arrived = e, true, e.Kind == vnet.Delivered
 	}
 	if part != 0 {
-		t.endMedia(e, part)
+		t.endMedia(p, &e, part)
 	}
 }
 
 // begin takes note of a packet that was not seen before.
-func (t *Tape) begin(e vnet.Event, part cell.Part) {
-	from := t.from[e.Packet]
+func (t *Tape) begin(p *packet, e *vnet.Event, part cell.Part) {
 	if l, ok := readLine(e.Payload); ok {
-		t.sipAt[e.Packet] = len(t.flights)
-		t.flights = append(t.flights, Flight{line: l, From: from, At: e.At})
+		t.flights = append(t.flights, Flight{line: l, From: p.from, At: e.At})
+		p.flight = len(t.flights)
 	}
 	if part != 0 && e.Kind == vnet.Sent {
-		s := t.stream(stage{from, part})
-		x := &shot{at: e.At}
-		s.shots = append(s.shots, x)
-		t.mediaAt[e.Packet] = x
+		p.stream = t.stream(stage{p.from, part})
+		p.shot = len(p.stream.shots)
+		p.stream.shots = append(p.stream.shots, shot{at: e.At})
 	}
 }
 
-func (t *Tape) endMedia(e vnet.Event, part cell.Part) {
-	x := t.mediaAt[e.Packet]
-	if x == nil {
+func (t *Tape) endMedia(p *packet, e *vnet.Event, part cell.Part) {
+	if p.stream == nil {
 		return // a copy that a link made
 	}
-	delete(t.mediaAt, e.Packet)
+	s, x := p.stream, &p.stream.shots[p.shot]
+	p.stream = nil
 	if e.Kind == vnet.Delivered {
 		x.arrived = e.Box
 		return
 	}
-	s := t.stream(stage{t.from[e.Packet], part})
-	if c := DropCause(part.Message(), e); len(s.drops) == 0 || s.drops[len(s.drops)-1] != c {
+	if c := DropCause(part.Message(), *e); len(s.drops) == 0 || s.drops[len(s.drops)-1] != c {
 		s.drops = append(s.drops, c)
 	}
 	x.dropped = len(s.drops)

@@ -2,8 +2,11 @@ package registrar
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"hash"
 	"log/slog"
 	mathrand "math/rand/v2"
 	"net"
@@ -33,7 +36,8 @@ type Server struct {
 	auth     authenticator
 	rng      *mathrand.ChaCha8
 	key      [32]byte
-	salt     uint64 // of tags
+	mark     hash.Hash // of dialogs, with key
+	salt     uint64    // of tags
 	stats    Stats
 	out      bytes.Buffer // scratch for the message being written
 	serving  bool
@@ -48,6 +52,7 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, local: sipmsg.AddrPort(conn.LocalAddr()), log: cfg.Logger, key: cfg.key()}
+	s.mark = hmac.New(sha256.New, s.key[:])
 	s.rng = mathrand.NewChaCha8(s.key)
 	s.salt = s.rng.Uint64()
 	s.stats.Rejected = make(map[int]uint64)

@@ -2,7 +2,6 @@ package registrar
 
 import (
 	"crypto/hmac"
-	"crypto/sha256"
 	"encoding/hex"
 	"hash/fnv"
 	"net/netip"
@@ -66,9 +65,9 @@ func (s *Server) popRoutes(req *request) {
 // dialogMark is the proof, in the Record-Route, that this server let a dialog through.
 // Without it anybody could relay anything anywhere by inventing a Route and a To tag.
 func (s *Server) dialogMark(callID string) string {
-	m := hmac.New(sha256.New, s.key[:])
-	m.Write([]byte("dialog\x00" + callID))
-	return hex.EncodeToString(m.Sum(nil)[:6])
+	s.mark.Reset()
+	s.mark.Write([]byte("dialog\x00" + callID))
+	return hex.EncodeToString(s.mark.Sum(nil)[:6])
 }
 
 func (s *Server) isMarked(u *sip.Uri, callID string) bool {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"unicode/utf8"
 
+	"github.com/natproof/natproof/internal/readbuf"
 	"github.com/natproof/natproof/internal/text"
 )
 
@@ -173,7 +174,9 @@ func (s *Server) read(i int) error {
 	conn := s.grid.conns[i]
 	// A request is a few dozen bytes, or with PADDING about as long as the MTU;
 	// what is longer is cut off here and fails the length check.
-	buf := make([]byte, max(2048, s.cfg.MTU+512))
+	lent := readbuf.Get(max(2048, s.cfg.MTU+512))
+	defer readbuf.Put(lent)
+	buf := *lent
 	failures := 0
 	for {
 		n, from, err := conn.ReadFrom(buf)

@@ -106,8 +106,7 @@ func decode(v []byte) (netip.AddrPort, bool) {
 		return netip.AddrPort{}, false
 	}
 	// The first byte MUST be ignored by receivers (RFC 8489 section 14.1).
-	want := map[byte]int{familyIPv4: net.IPv4len, familyIPv6: net.IPv6len}[v[1]]
-	if want == 0 || len(v) != 4+want {
+	if !(v[1] == familyIPv4 && len(v) == 4+net.IPv4len || v[1] == familyIPv6 && len(v) == 4+net.IPv6len) {
 		return netip.AddrPort{}, false
 	}
 	ip, ok := netip.AddrFromSlice(v[4:])

@@ -24,10 +24,19 @@ var ErrValue = errors.New("attr: bad attribute value")
 func get(m *pion.Message, t pion.AttrType) ([]byte, error) {
 	v, err := m.Get(t)
 	if err != nil {
-		return nil, fmt.Errorf("attr: %s: %w", Name(t), err)
+		return nil, absent(t) // all that pion says
 	}
 	return v, nil
 }
+
+// absent is ErrNotFound, of an attribute. Most attributes are absent from most messages, so
+// it has no text until somebody reads it.
+type absent pion.AttrType
+
+func (a absent) Error() string {
+	return fmt.Sprintf("attr: %s: %v", Name(pion.AttrType(a)), ErrNotFound)
+}
+func (a absent) Unwrap() error { return ErrNotFound }
 
 func badValue(t pion.AttrType, v []byte) error {
 	return fmt.Errorf("%w: %s of %d bytes: %x", ErrValue, Name(t), len(v), v[:min(len(v), 20)])

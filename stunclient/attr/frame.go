@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 
 	pion "github.com/pion/stun/v3"
 )
@@ -108,10 +109,8 @@ func CheckFingerprint(m *pion.Message) error {
 // accept, each once, in the order of the message (RFC 8489 section 14.9).
 func Unknown(m *pion.Message, known func(pion.AttrType) bool) []pion.AttrType {
 	var unknown []pion.AttrType
-	seen := map[pion.AttrType]bool{}
 	for _, a := range m.Attributes {
-		if a.Type.Required() && !known(a.Type) && !seen[a.Type] {
-			seen[a.Type] = true
+		if a.Type.Required() && !known(a.Type) && !slices.Contains(unknown, a.Type) {
 			unknown = append(unknown, a.Type)
 		}
 	}
