@@ -15,6 +15,7 @@ import (
 type Conn struct {
 	host          *Host
 	local, remote netip.AddrPort
+	addr          *net.UDPAddr // local, as package net has it
 	box           mailbox
 	closed        atomic.Bool
 }
@@ -97,7 +98,7 @@ func (c *Conn) shut() error {
 }
 
 // LocalAddr is the socket's concrete address and port.
-func (c *Conn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.local) }
+func (c *Conn) LocalAddr() net.Addr { return c.addr }
 
 // LocalAddrPort is LocalAddr as another type.
 func (c *Conn) LocalAddrPort() netip.AddrPort { return c.local }
@@ -195,5 +196,5 @@ func (c *Conn) WriteMsgUDP(b, oob []byte, to *net.UDPAddr) (n, oobn int, err err
 }
 
 func (c *Conn) opError(op string, err error) error {
-	return &net.OpError{Op: op, Net: "udp", Source: net.UDPAddrFromAddrPort(c.local), Err: err}
+	return &net.OpError{Op: op, Net: "udp", Source: c.addr, Err: err}
 }

@@ -173,7 +173,7 @@ func (h *Host) open(local, remote netip.AddrPort) (*Conn, error) {
 	if h.socks[local] != nil {
 		return nil, opError(op, "udp", local, syscall.EADDRINUSE)
 	}
-	c := &Conn{host: h, local: local, remote: remote}
+	c := &Conn{host: h, local: local, remote: remote, addr: net.UDPAddrFromAddrPort(local)}
 	if c.box, err = h.mailbox(local); err != nil {
 		return nil, err
 	}
