@@ -350,9 +350,16 @@ func (h *Host) pieces(p *packet, mtu int) ([]*packet, error) {
 // delivered takes note of a packet that is where it should be.
 func (l *Lab) delivered(p *packet, box string) {
 	l.stats.Delivered++
+	detail := ""
+	if p.np.IsICMP() {
+		detail = p.np.What()
+		if q := p.np.Quoted; q != nil {
+			detail += fmt.Sprintf(" about %s %v -> %v", q.What(), q.Src, q.Dst)
+		}
+	}
 	l.emit(Event{
 		At: l.Now(), Kind: Delivered, Packet: p.id, Parent: p.parent, Box: box, Proto: p.np.Protocol,
-		Src: p.np.Src, Dst: p.np.Dst, Payload: p.payload,
+		Src: p.np.Src, Dst: p.np.Dst, Payload: p.payload, Detail: detail,
 	})
 }
 
