@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	pion "github.com/pion/transport/v3/vnet"
@@ -82,6 +83,7 @@ type guest struct {
 	site  *Site
 	pion  *pionNet
 	names map[netip.Addr]string
+	left  atomic.Bool // the lab has closed
 	joiner
 
 	mu      sync.Mutex
@@ -93,7 +95,7 @@ type guest struct {
 func (g *guest) filter(c pion.Chunk) bool {
 	src, _ := c.SourceAddr().(*net.UDPAddr)
 	dst, _ := c.DestinationAddr().(*net.UDPAddr)
-	if src == nil || dst == nil || g.site.prefix.Contains(fromUDPAddr(dst).Addr()) {
+	if src == nil || dst == nil || g.left.Load() || g.site.prefix.Contains(fromUDPAddr(dst).Addr()) {
 		return true
 	}
 	a := arrival{

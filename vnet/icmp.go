@@ -122,13 +122,13 @@ func (h *Host) takeICMP(p *packet) bool {
 	case reply || p.np.Quoted == nil || p.np.Quoted.Protocol != natmodels.UDP:
 		return false
 	}
-	if tooBig.is(p.np) {
-		h.learnMTU(p)
-		return true
-	}
 	h.mu.Lock()
 	c := h.socks[p.np.Quoted.Src]
 	h.mu.Unlock()
+	if c != nil && tooBig.is(p.np) {
+		h.learnMTU(p)
+		return true
+	}
 	if c == nil || c.remote != p.np.Quoted.Dst {
 		return false // a socket that is not connected is told nothing, as on Linux (ip(7), IP_RECVERR)
 	}

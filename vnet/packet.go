@@ -124,6 +124,9 @@ func (p *packet) rebuild(np natmodels.Packet) error {
 // carry gives the packet another payload, as an ALG does.
 func (p *packet) carry(payload []byte) error {
 	if p.bytes == nil {
+		if len(payload) > maxDatagram {
+			return ippacket.TooLong
+		}
 		p.payload = payload
 		return nil
 	}

@@ -218,6 +218,7 @@ func (s *Site) close() error {
 		errs = append(errs, s.pion.leave(), s.pion.router.Stop())
 	}
 	if s.guest != nil {
+		s.guest.left.Store(true)
 		errs = append(errs, s.guest.pion.leave())
 	}
 	return errors.Join(errs...)
