@@ -74,7 +74,7 @@ func (m *Brief) field(name string, value []byte, length *int) {
 	}
 	switch name {
 	case "call-id":
-		first(&m.CallID, text())
+		first(&m.CallID, strings.TrimSpace(text())) // sipgo takes other space off too
 	case "from":
 		first(&m.FromTag, TagOf(text()))
 	case "to":
