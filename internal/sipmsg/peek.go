@@ -68,7 +68,7 @@ func Peek(b []byte) (Brief, bool) {
 func (m *Brief) field(name, value string, length *int) {
 	switch name {
 	case "call-id":
-		first(&m.CallID, value, text)
+		first(&m.CallID, value, bare)
 	case "from":
 		first(&m.FromTag, value, tag)
 	case "to":
@@ -96,6 +96,9 @@ func first(s *string, value string, read func(string) string) {
 }
 
 func text(value string) string { return unfold(trim(value)) }
+
+// bare is text without any space around it, which sipgo takes off of some fields.
+func bare(value string) string { return strings.TrimSpace(text(value)) }
 
 func tag(value string) string { return TagOf(text(value)) }
 
