@@ -47,7 +47,7 @@ determinism: ## the same seed, the same trace: 20 cells, 3 seeds, 100 runs, on e
 bench-against: ## the CPU of a cell as a ratio to that at another commit (AGAINST=commit), both played in turn
 	@GO='$(GO)' bash .ci/bench-against $(AGAINST)
 
-bench: ## speed, as figures and ratios of one run
+bench: bench-against ## speed, as figures and ratios of one run; first that of cells against an older commit
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./internal/ippacket ./natmodels/translate ./natmodels/catalogue ./vnet ./scenarios
 
 calibrate: ## measure every NAT model with the discovery client and write docs/calibration.md
