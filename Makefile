@@ -7,7 +7,7 @@ FUZZTOTAL ?= 60
 FUZZ ?= .
 BENCHTIME ?= 1s
 
-.PHONY: help docs matrix matrix-wide test suites race repeat determinism bench calibrate test-kernel peers adapters lint fuzz
+.PHONY: help docs matrix matrix-wide test suites race repeat determinism bench memory calibrate test-kernel peers adapters lint fuzz
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
@@ -45,6 +45,9 @@ determinism: ## the same seed, the same trace: 20 cells, 3 seeds, 100 runs, on e
 
 bench: ## speed, as figures and ratios of one run
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./internal/ippacket ./natmodels/translate ./natmodels/catalogue ./vnet ./scenarios
+
+memory: ## the peak of memory of 10,800 cells of matrix, two at a time
+	$(GO) test -run '^$$' -bench MatrixMemory -benchtime 1x -timeout 1h ./cmd/natproof
 
 calibrate: ## measure every NAT model with the discovery client and write docs/calibration.md
 	$(GO) run ./cmd/natproof nat calibrate --out docs/calibration.md

@@ -16,7 +16,9 @@ import (
 func TestReadResults(t *testing.T) {
 	c := cell.Default(flows.Register, "./no-such.txt", "symmetric") // a flow without b
 	var b bytes.Buffer
-	if err := scenarios.NewDocument(1, []scenarios.Result{{Cell: c, Err: errors.New("no file")}}).Encode(&b); err != nil {
+	doc := scenarios.NewDocumentWriter(&b, 1)
+	doc.Add(scenarios.Result{Cell: c, Err: errors.New("no file")})
+	if err := doc.Close(); err != nil {
 		t.Fatal(err)
 	}
 	good := b.String()
@@ -51,8 +53,9 @@ func TestReadResults(t *testing.T) {
 
 // A cell without a flow has no form in JSON.
 func TestResultsWithoutAFlow(t *testing.T) {
-	doc := scenarios.NewDocument(1, []scenarios.Result{{Err: errors.New("no flow")}})
-	if err := doc.Encode(&bytes.Buffer{}); !errors.Is(err, cell.ErrInvalid) {
+	doc := scenarios.NewDocumentWriter(&bytes.Buffer{}, 1)
+	doc.Add(scenarios.Result{Err: errors.New("no flow")})
+	if err := doc.Close(); !errors.Is(err, cell.ErrInvalid) {
 		t.Errorf("got %v", err)
 	}
 }
