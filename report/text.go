@@ -35,7 +35,7 @@ func (x *textForm) section(title, note string) {
 	if title != "" || note != "" {
 		b.WriteByte('\n')
 	}
-	x.body = append(x.body, b.String())
+	x.keep(&b)
 }
 
 func (x *textForm) table(g *group, first bool) {
@@ -44,8 +44,11 @@ func (x *textForm) table(g *group, first bool) {
 		b.WriteByte('\n')
 	}
 	textGroup(&b, g, x.o)
-	x.body = append(x.body, b.String())
+	x.keep(&b)
 }
+
+// keep puts text below what there is, without the room that its builder has left.
+func (x *textForm) keep(b *strings.Builder) { x.body = append(x.body, strings.Clone(b.String())) }
 
 func (x *textForm) end(s *summary) error {
 	var head, tail strings.Builder
