@@ -59,3 +59,49 @@ func TestResultsWithoutAFlow(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// full has room for a number of writes.
+type full struct {
+	bytes.Buffer
+	room int
+}
+
+var errFull = errors.New("full")
+
+func (f *full) Write(b []byte) (int, error) {
+	if f.room--; f.room < 0 {
+		return 0, errFull
+	}
+	return f.Buffer.Write(b)
+}
+
+// A document is whole and valid after any number of cells, each is written when it is added, and
+// nothing is written after an error, which Close returns.
+func TestDocumentWriter(t *testing.T) {
+	r := scenarios.Result{Cell: cell.Default(flows.Register, "symmetric", cell.NoNAT), Err: errors.New("no lab")}
+	for n := range 4 {
+		var b bytes.Buffer
+		doc := scenarios.NewDocumentWriter(&b, 1)
+		for i := range n {
+			doc.Add(r)
+			if got := strings.Count(b.String(), `"id"`); got != i+1 {
+				t.Errorf("%d cells are written after %d", got, i+1)
+			}
+		}
+		var back scenarios.Document
+		err := errors.Join(doc.Close(), json.Unmarshal(b.Bytes(), &back))
+		if err != nil || len(back.Cells) != n || back.Cells == nil {
+			t.Errorf("%d cells: %v, read back %d", n, err, len(back.Cells))
+		}
+
+		f := &full{room: n}
+		doc = scenarios.NewDocumentWriter(f, 1)
+		for range 3 {
+			doc.Add(r)
+		}
+		f.room = max(f.room, 0) + n // there is room again where there was not
+		if err := doc.Close(); (n < 3) != errors.Is(err, errFull) || strings.Count(f.String(), `"id"`) != min(n, 3) {
+			t.Errorf("room for %d: %v\n%s", n, err, f)
+		}
+	}
+}
