@@ -8,7 +8,7 @@ FUZZ ?= .
 BENCHTIME ?= 1s
 AGAINST ?= 0d0d3a0
 
-.PHONY: help docs matrix matrix-wide test suites race repeat determinism bench bench-against calibrate test-kernel peers adapters lint fuzz
+.PHONY: help docs matrix matrix-wide test suites race repeat determinism bench bench-against memory calibrate test-kernel peers adapters lint fuzz
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
@@ -49,6 +49,9 @@ bench-against: ## the CPU of a cell as a ratio to that at another commit (AGAINS
 
 bench: bench-against ## speed, as figures and ratios of one run; first that of cells against an older commit
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./internal/ippacket ./natmodels/translate ./natmodels/catalogue ./vnet ./scenarios
+
+memory: ## the peak of memory of 10,800 cells of matrix, two at a time
+	$(GO) test -run '^$$' -bench MatrixMemory -benchtime 1x -timeout 1h ./cmd/natproof
 
 calibrate: ## measure every NAT model with the discovery client and write docs/calibration.md
 	$(GO) run ./cmd/natproof nat calibrate --out docs/calibration.md

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/natproof/natproof/scenarios"
@@ -9,63 +8,80 @@ import (
 	"github.com/natproof/natproof/scenarios/flows"
 )
 
-// Section is a part of a report: results that belong together, under a title.
-type Section struct {
-	Title   string // may be empty
-	Note    string // a sentence or two below the title; may be empty
-	Results []scenarios.Result
-}
-
-// group is one table: results that differ in their NATs only.
+// group is one table: of results that differ in their NATs only, what it shows of each.
 type group struct {
 	options cell.Cell // with A and B empty
-	results []scenarios.Result
+	tally   tally
+	table   table
+	causes  []cause
+	rtcp    rtcpSum
+	rows    map[string]int // of a matrix, by the NAT of a
+	columns map[string]int // and by the NAT of b
 }
 
-// groups splits results into tables, in order of first appearance.
-func groups(results []scenarios.Result) []group {
-	var all []group
-	for _, r := range results {
-		key := r.Cell
-		key.A, key.B = "", ""
-		i := slices.IndexFunc(all, func(g group) bool { return g.options == key })
-		if i < 0 {
-			all = append(all, group{options: key})
-			i = len(all) - 1
-		}
-		all[i].results = append(all[i].results, r)
-	}
-	return all
-}
-
-// rows and columns are the NATs of a and of b, in order of first appearance.
-func (g group) rows() []string { return g.names(func(c cell.Cell) string { return c.A }) }
-func (g group) columns() []string {
-	return g.names(func(c cell.Cell) string { return c.B })
-}
-
-func (g group) names(of func(cell.Cell) string) []string {
-	var names []string
-	for _, r := range g.results {
-		if n := of(r.Cell); !slices.Contains(names, n) {
-			names = append(names, n)
+func newGroup(options cell.Cell) *group {
+	g := &group{options: options, tally: tally{}, rows: map[string]int{}, columns: map[string]int{}}
+	g.table.corner = `a \ b`
+	if !g.isMatrix() {
+		g.table.corner = "NAT of a"
+		for _, c := range flows.Of(options).Columns {
+			g.table.columns = append(g.table.columns, c.Title)
 		}
 	}
-	return names
+	return g
 }
 
-func (g group) at(a, b string) (scenarios.Result, bool) {
-	i := slices.IndexFunc(g.results, func(r scenarios.Result) bool { return r.Cell.A == a && r.Cell.B == b })
-	if i < 0 {
-		return scenarios.Result{}, false
+// add takes what the table and the lines below it show of the result.
+func (g *group) add(r scenarios.Result, why func(cell.Cause) string) {
+	g.tally[r.Status()]++
+	if g.isMatrix() {
+		g.enter(r.Cell, mediaMark(r))
+		g.rtcp.add(r)
+	} else {
+		g.list(r)
 	}
-	return g.results[i], true
+	g.causes = append(g.causes, causes(r, why)...)
+}
+
+// enter puts the mark of a cell into the matrix, which has a in rows and b in columns.
+func (g *group) enter(c cell.Cell, m mark) {
+	t := &g.table
+	column, ok := g.columns[c.B]
+	if !ok {
+		column = len(t.columns)
+		g.columns[c.B], t.columns = column, append(t.columns, short(c.B))
+	}
+	row, ok := g.rows[c.A]
+	if !ok {
+		row = len(t.rows)
+		g.rows[c.A], t.rows = row, append(t.rows, tableRow{name: short(c.A)})
+	}
+	entries := &t.rows[row].entries
+	for len(*entries) <= column {
+		*entries = append(*entries, mark{})
+	}
+	if (*entries)[column].isZero() {
+		(*entries)[column] = m
+	}
+}
+
+// list gives the NAT of a a row, with the columns of the flow.
+func (g *group) list(r scenarios.Result) {
+	row := tableRow{name: pair(r.Cell)}
+	for _, c := range flows.Of(g.options).Columns {
+		if c.Steps[0].IsStream() {
+			row.entries = append(row.entries, streamMark(r, c.Steps))
+		} else {
+			row.entries = append(row.entries, stepMark(r, c.Steps...))
+		}
+	}
+	g.table.rows = append(g.table.rows, row)
 }
 
 func asExpected(r scenarios.Result) bool { return r.Expected && r.Err == nil }
 
 // title names what all cells of the group have in common.
-func (g group) title() string {
+func (g *group) title() string {
 	parts := []string{g.options.Flow.Name()}
 	for _, x := range cell.Axes {
 		if x.Caption == nil {
@@ -79,7 +95,7 @@ func (g group) title() string {
 }
 
 // isMatrix: the flow has a NAT on either side, and its table shows the media of each pair.
-func (g group) isMatrix() bool { return len(flows.Of(g.options).Columns) == 0 }
+func (g *group) isMatrix() bool { return len(flows.Of(g.options).Columns) == 0 }
 
 // short is how a preset is called in a table; the legend says what it means.
 func short(preset string) string {
@@ -102,23 +118,4 @@ func pair(c cell.Cell) string {
 		return short(c.A) + " x " + short(c.B)
 	}
 	return short(c.A)
-}
-
-// presets are the NATs that occur, in order of first appearance.
-func presets(sections []Section) []string {
-	var names []string
-	add := func(n string) {
-		if !slices.Contains(names, n) {
-			names = append(names, n)
-		}
-	}
-	for _, s := range sections {
-		for _, r := range s.Results {
-			add(r.Cell.A)
-			if r.Cell.Flow.Uses(cell.KeyB) {
-				add(r.Cell.B)
-			}
-		}
-	}
-	return names
 }

@@ -6,31 +6,57 @@ import (
 	"strings"
 
 	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
 )
 
-// Markdown writes the sections as GitHub-flavoured Markdown, for the summary of
-// a CI job. Causes are folded away; surprises are not.
-func Markdown(w io.Writer, sections []Section, o Options) error {
-	var b strings.Builder
-	for _, s := range sections {
-		if s.Title != "" {
-			fmt.Fprintf(&b, "## %s\n\n", escape(s.Title))
-		}
-		if s.Note != "" {
-			fmt.Fprintf(&b, "%s\n\n", escape(s.Note))
-		}
-		for _, g := range groups(s.Results) {
-			markdownGroup(&b, g)
-		}
-	}
-	markdownLegend(&b, sections)
-	markdownSummary(&b, sections, o)
-	return flush(w, &b)
+// Markdown is a report as GitHub-flavoured Markdown, for the summary of a CI job, which is
+// written table by table. Causes are folded away; surprises are not.
+func Markdown(w io.Writer, o Options) Report { return &gathering{form: &markdownForm{w: w, o: o}} }
+
+// markdownForm is the form of Markdown.
+type markdownForm struct {
+	w   io.Writer
+	o   Options
+	err error // the first; nothing is written after it
 }
 
-func markdownGroup(b *strings.Builder, g group) {
-	fmt.Fprintf(b, "### %s\n\n%s\n\n", escape(g.title()), counted(g.results))
-	t := g.table()
+func (m *markdownForm) write(b *strings.Builder) {
+	if m.err == nil {
+		m.err = flush(m.w, b)
+	}
+}
+
+func (m *markdownForm) section(title, note string) {
+	var b strings.Builder
+	if title != "" {
+		fmt.Fprintf(&b, "## %s\n\n", escape(title))
+	}
+	if note != "" {
+		fmt.Fprintf(&b, "%s\n\n", escape(note))
+	}
+	m.write(&b)
+}
+
+func (m *markdownForm) table(g *group, _ bool) {
+	var b strings.Builder
+	markdownGroup(&b, g)
+	m.write(&b)
+}
+
+// why is all that is known: causes are folded away.
+func (m *markdownForm) why(c cell.Cause) string { return causeText(c) }
+
+func (m *markdownForm) end(s *summary) error {
+	var b strings.Builder
+	markdownLegend(&b, s)
+	markdownSummary(&b, s, m.o)
+	m.write(&b)
+	return m.err
+}
+
+func markdownGroup(b *strings.Builder, g *group) {
+	fmt.Fprintf(b, "### %s\n\n%s\n\n", escape(g.title()), g.tally)
+	t := g.table
 	fmt.Fprintf(b, "| %s |", escape(t.corner))
 	for _, c := range t.columns {
 		fmt.Fprintf(b, " %s |", escape(c))
@@ -38,26 +64,25 @@ func markdownGroup(b *strings.Builder, g group) {
 	b.WriteString("\n|---|" + strings.Repeat("---|", len(t.columns)) + "\n")
 	for _, row := range t.rows {
 		fmt.Fprintf(b, "| **%s** |", escape(row.name))
-		for _, m := range row.entries {
-			fmt.Fprintf(b, " %s |", markdownMark(m))
+		for i := range t.columns {
+			fmt.Fprintf(b, " %s |", markdownMark(row.at(i)))
 		}
 		b.WriteByte('\n')
 	}
 	b.WriteByte('\n')
-	if text := rtcpLine(g); text != "" {
+	if text := g.rtcp.String(); text != "" {
 		fmt.Fprintf(b, "%s\n\n", escape(text))
 	}
-	lines := causes(g)
-	if len(lines) == 0 {
+	if len(g.causes) == 0 {
 		return
 	}
-	fmt.Fprintf(b, "<details><summary>Causes (%d)</summary>\n\n| NATs | what | why |\n|---|---|---|\n", len(lines))
-	for _, c := range lines {
+	fmt.Fprintf(b, "<details><summary>Causes (%d)</summary>\n\n| NATs | what | why |\n|---|---|---|\n", len(g.causes))
+	for _, c := range g.causes {
 		what := escape(c.what)
 		if c.surprise {
 			what = "❌ **" + what + "**"
 		}
-		fmt.Fprintf(b, "| %s | %s | %s |\n", escape(c.where), what, escape(c.full()))
+		fmt.Fprintf(b, "| %s | %s | %s |\n", escape(c.where), what, escape(c.why))
 	}
 	b.WriteString("\n</details>\n\n")
 }
@@ -73,34 +98,32 @@ func markdownMark(m mark) string {
 	return escape(m.text())
 }
 
-func markdownLegend(b *strings.Builder, sections []Section) {
-	names := presets(sections)
-	if len(names) == 0 {
+func markdownLegend(b *strings.Builder, s *summary) {
+	if len(s.presets) == 0 {
 		return
 	}
 	b.WriteString("<details><summary>Legend</summary>\n\n| NAT | preset | behaviour |\n|---|---|---|\n")
-	for _, n := range names {
+	for _, n := range s.presets {
 		fmt.Fprintf(b, "| %s | %s | %s |\n", short(n), n, escape(behaves(n)))
 	}
 	b.WriteString("\n`=` observed as predicted, cause included. `p≠o` predicted p, observed o. `≠why` failed as predicted, but for another reason.")
-	if has(sections, scenarios.NotCovered) {
+	if s.tally[scenarios.NotCovered] > 0 {
 		b.WriteString(" `?` not covered: there is no theory of it.")
 	}
-	if hasCalls(sections) {
+	if s.calls {
 		b.WriteString("\n`2way` a and b hear each other. `A>B` only b hears a. `B>A` only a hears b. `-` neither hears the other. `no call` it was never established.")
 	}
 	b.WriteString("\n\n</details>\n\n")
 }
 
-func markdownSummary(b *strings.Builder, sections []Section, o Options) {
-	text, odd := summed(sections)
-	fmt.Fprintf(b, "**%s**\n", text)
-	if len(odd) == 0 {
+func markdownSummary(b *strings.Builder, s *summary, o Options) {
+	fmt.Fprintf(b, "**%s**\n", s)
+	if len(s.odd) == 0 {
 		return
 	}
 	b.WriteString("\n```sh\n")
-	for _, r := range odd {
-		b.WriteString(repeats(r, o) + "\n")
+	for _, x := range s.odd {
+		b.WriteString(x.repeats(o) + "\n")
 	}
 	b.WriteString("```\n")
 }

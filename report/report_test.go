@@ -79,16 +79,32 @@ func seen(c cell.Cause) cell.Cause {
 	return c
 }
 
-func defaultSections(t *testing.T) []Section {
-	return []Section{
-		{Title: "1. The claim", Note: "Registration and an incoming call with STUN, as RFC 3261 has it.", Results: played(t, scenarios.Claim())},
-		{Title: "2. The remedy", Results: played(t, scenarios.Remedied())},
-		{Title: "3. Media", Results: played(t, scenarios.Media())},
+// section is a part of a report, for tests that have all results at once.
+type section struct {
+	title, note string
+	results     []scenarios.Result
+}
+
+func write(r Report, sections []section) error {
+	for _, s := range sections {
+		r.Section(s.title, s.note)
+		for _, result := range s.results {
+			r.Add(result)
+		}
+	}
+	return r.Close()
+}
+
+func defaultSections(t *testing.T) []section {
+	return []section{
+		{title: "1. The claim", note: "Registration and an incoming call with STUN, as RFC 3261 has it.", results: played(t, scenarios.Claim())},
+		{title: "2. The remedy", results: played(t, scenarios.Remedied())},
+		{title: "3. Media", results: played(t, scenarios.Media())},
 	}
 }
 
 // oddSections have every kind of disagreement a table can show.
-func oddSections(t *testing.T) []Section {
+func oddSections(t *testing.T) []section {
 	t.Helper()
 	cells, err := scenarios.Plan(cell.Choice{
 		"flow": {"register", "call", "pc-to-phone"}, "a": {"none", "port-restricted", "symmetric"}, "b": {"none", "symmetric"},
@@ -129,12 +145,12 @@ func oddSections(t *testing.T) []Section {
 	last := &results[len(results)-1]
 	*last = scenarios.Result{Cell: last.Cell, Seed: last.Seed, Predicted: last.Predicted, Err: errors.New("scenarios: lab: cannot be built")}
 	// A cell that was not played, as after an interrupt.
-	return []Section{{Results: append(results[:5:5], results[6:]...)}}
+	return []section{{results: append(results[:5:5], results[6:]...)}}
 }
 
 func TestTextDefault(t *testing.T) {
 	var b bytes.Buffer
-	if err := Text(&b, defaultSections(t), Options{}); err != nil {
+	if err := write(Text(&b, Options{}), defaultSections(t)); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "text_default.golden", b.String())
@@ -143,7 +159,7 @@ func TestTextDefault(t *testing.T) {
 
 func TestTextOdd(t *testing.T) {
 	var b bytes.Buffer
-	if err := Text(&b, oddSections(t), Options{}); err != nil {
+	if err := write(Text(&b, Options{}), oddSections(t)); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "text_odd.golden", b.String())
@@ -158,7 +174,7 @@ func TestTextManyNATs(t *testing.T) {
 		t.Fatal(err)
 	}
 	var b bytes.Buffer
-	if err := Text(&b, []Section{{Results: played(t, cells)}}, Options{}); err != nil {
+	if err := write(Text(&b, Options{}), []section{{results: played(t, cells)}}); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "text_rfc4787.golden", b.String())
@@ -167,15 +183,22 @@ func TestTextManyNATs(t *testing.T) {
 
 func TestMarkdown(t *testing.T) {
 	var b bytes.Buffer
-	if err := Markdown(&b, append(defaultSections(t)[:2], oddSections(t)...), Options{}); err != nil {
+	if err := write(Markdown(&b, Options{}), append(defaultSections(t)[:2], oddSections(t)...)); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "matrix.md", b.String())
 }
 
-func TestJSON(t *testing.T) {
+// The document of the same results.
+func TestDocument(t *testing.T) {
 	var b bytes.Buffer
-	if err := JSON(&b, 1, append(defaultSections(t)[:1], oddSections(t)...)); err != nil {
+	doc := scenarios.NewDocumentWriter(&b, 1)
+	for _, s := range append(defaultSections(t)[:1], oddSections(t)...) {
+		for _, r := range s.results {
+			doc.Add(r)
+		}
+	}
+	if err := doc.Close(); err != nil {
 		t.Fatal(err)
 	}
 	golden(t, "results.json", withoutDefaults(b.String()))
@@ -201,12 +224,12 @@ var ansi = regexp.MustCompile("\x1b\\[[0-9;]*m")
 // any.
 func TestColorIsNeverTheOnlyCarrier(t *testing.T) {
 	register := ladderResult(t, "register/stun[a=symmetric]", registerTape)
-	for name, write := range map[string]func(*bytes.Buffer, Options) error{
-		"text":   func(b *bytes.Buffer, o Options) error { return Text(b, oddSections(t), o) },
+	for name, show := range map[string]func(*bytes.Buffer, Options) error{
+		"text":   func(b *bytes.Buffer, o Options) error { return write(Text(b, o), oddSections(t)) },
 		"ladder": func(b *bytes.Buffer, o Options) error { return Ladder(b, register, o) },
 	} {
 		var without, with bytes.Buffer
-		if err := errors.Join(write(&without, Options{}), write(&with, Options{Color: true})); err != nil {
+		if err := errors.Join(show(&without, Options{}), show(&with, Options{Color: true})); err != nil {
 			t.Fatal(err)
 		}
 		if ansi.MatchString(without.String()) {
@@ -290,7 +313,7 @@ func TestLadderWithoutEvents(t *testing.T) {
 		t.Errorf("no error:\n%s", b.String())
 	}
 	b.Reset()
-	odd := oddSections(t)[0].Results
+	odd := oddSections(t)[0].results
 	if err := Ladder(&b, odd[2], Options{}); err != nil {
 		t.Fatal(err)
 	}

@@ -22,10 +22,10 @@ func TestWidths(t *testing.T) {
 		t.Fatal(err)
 	}
 	reports := map[string]func(*bytes.Buffer, Options) error{
-		"default": func(b *bytes.Buffer, o Options) error { return Text(b, defaultSections(t), o) },
-		"odd":     func(b *bytes.Buffer, o Options) error { return Text(b, oddSections(t), o) },
+		"default": func(b *bytes.Buffer, o Options) error { return write(Text(b, o), defaultSections(t)) },
+		"odd":     func(b *bytes.Buffer, o Options) error { return write(Text(b, o), oddSections(t)) },
 		"devices": func(b *bytes.Buffer, o Options) error {
-			return Text(b, []Section{{Title: strings.Repeat("A long title. ", 12), Results: played(t, cells)}}, o)
+			return write(Text(b, o), []section{{title: strings.Repeat("A long title. ", 12), results: played(t, cells)}})
 		},
 		"register": func(b *bytes.Buffer, o Options) error {
 			return Ladder(b, ladderResult(t, "register/stun[a=symmetric]", registerTape), o)
@@ -37,11 +37,11 @@ func TestWidths(t *testing.T) {
 			return Ladder(b, ladderResult(t, "call/local[a=port-restricted,b=none]", oddTape), o)
 		},
 	}
-	for name, write := range reports {
+	for name, show := range reports {
 		for _, width := range []int{60, 80, 120} {
 			t.Run(fmt.Sprintf("%s %d", name, width), func(t *testing.T) {
 				var b bytes.Buffer
-				if err := write(&b, Options{Width: width}); err != nil {
+				if err := show(&b, Options{Width: width}); err != nil {
 					t.Fatal(err)
 				}
 				for i, line := range strings.Split(b.String(), "\n") {

@@ -71,7 +71,11 @@ func TestBaseline(t *testing.T) {
 			t.Fatal(err)
 		}
 		var text bytes.Buffer
-		if err := scenarios.NewDocument(1, scenarios.RunAll(t.Context(), cells, scenarios.RunOptions{Seed: 1}, 0, nil)).Encode(&text); err != nil {
+		doc := scenarios.NewDocumentWriter(&text, 1)
+		for r := range scenarios.RunAll(t.Context(), cells, scenarios.RunOptions{Seed: 1}, 0) {
+			doc.Add(r)
+		}
+		if err := doc.Close(); err != nil {
 			t.Fatal(err)
 		}
 		fmt.Fprintf(&got, "%s\t%d\t%x\n", p.name, len(cells), sha256.Sum256(asBefore(text.Bytes())))

@@ -192,15 +192,6 @@ type DocumentStep struct {
 	PredictedCause string    `json:"predictedCause,omitempty"`
 }
 
-// NewDocument describes the results, in their order.
-func NewDocument(seed uint64, results []Result) Document {
-	d := Document{Schema: Schema, Seed: seed, Cells: make([]DocumentCell, 0, len(results))}
-	for _, r := range results {
-		d.Cells = append(d.Cells, documentCell(r))
-	}
-	return d
-}
-
 func documentCell(r Result) DocumentCell {
 	d := DocumentCell{
 		ID: r.Cell.ID(), Axes: Axes(r.Cell.Canonical()),
@@ -240,13 +231,74 @@ func documentOutcome(o cell.Outcome) *DocumentOutcome {
 	return &DocumentOutcome{Register: o.Register, Signalling: o.Signalling, Media: o.Media, RTCP: o.RTCP}
 }
 
-// Encode writes the document as indented JSON with a final newline.
-func (d Document) Encode(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(d); err != nil {
-		return fmt.Errorf("scenarios: encode results: %w", err)
+// DocumentWriter writes a Document as indented JSON with a final newline, cell by cell: it
+// keeps none of them.
+type DocumentWriter struct {
+	w     io.Writer
+	seed  uint64
+	cells int
+	err   error // the first; nothing is written after it
+}
+
+// NewDocumentWriter writes to w the document of a run with that seed.
+func NewDocumentWriter(w io.Writer, seed uint64) *DocumentWriter {
+	return &DocumentWriter{w: w, seed: seed}
+}
+
+// Add writes one result, which is the next cell of the document. Close tells of its errors.
+func (d *DocumentWriter) Add(r Result) {
+	if d.err != nil {
+		return
 	}
-	return nil
+	const indent = "    "
+	var b bytes.Buffer
+	d.begin(&b)
+	if d.cells > 0 {
+		b.WriteByte(',')
+	}
+	b.WriteString("\n" + indent)
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent(indent, "  ")
+	if err := e.Encode(documentCell(r)); err != nil {
+		d.fail(err)
+		return
+	}
+	d.write(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+	d.cells++
+}
+
+// Close ends the document, which is whole and valid after any number of cells. It returns the
+// first error of those of w and of results that have no form in JSON.
+func (d *DocumentWriter) Close() error {
+	var b bytes.Buffer
+	d.begin(&b)
+	if d.cells > 0 {
+		b.WriteString("\n  ")
+	}
+	b.WriteString("]\n}\n")
+	d.write(b.Bytes())
+	return d.err
+}
+
+// begin writes what stands before the first cell.
+func (d *DocumentWriter) begin(b *bytes.Buffer) {
+	if d.cells == 0 {
+		fmt.Fprintf(b, "{\n  \"schema\": %q,\n  \"seed\": %d,\n  \"cells\": [", Schema, d.seed)
+	}
+}
+
+func (d *DocumentWriter) write(text []byte) {
+	if d.err != nil {
+		return
+	}
+	if _, err := d.w.Write(text); err != nil {
+		d.fail(err)
+	}
+}
+
+func (d *DocumentWriter) fail(err error) {
+	if d.err == nil {
+		d.err = fmt.Errorf("scenarios: encode results: %w", err)
+	}
 }

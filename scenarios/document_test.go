@@ -16,7 +16,9 @@ import (
 func TestReadResults(t *testing.T) {
 	c := cell.Default(flows.Register, "./no-such.txt", "symmetric") // a flow without b
 	var b bytes.Buffer
-	if err := scenarios.NewDocument(1, []scenarios.Result{{Cell: c, Err: errors.New("no file")}}).Encode(&b); err != nil {
+	doc := scenarios.NewDocumentWriter(&b, 1)
+	doc.Add(scenarios.Result{Cell: c, Err: errors.New("no file")})
+	if err := doc.Close(); err != nil {
 		t.Fatal(err)
 	}
 	good := b.String()
@@ -51,8 +53,55 @@ func TestReadResults(t *testing.T) {
 
 // A cell without a flow has no form in JSON.
 func TestResultsWithoutAFlow(t *testing.T) {
-	doc := scenarios.NewDocument(1, []scenarios.Result{{Err: errors.New("no flow")}})
-	if err := doc.Encode(&bytes.Buffer{}); !errors.Is(err, cell.ErrInvalid) {
+	doc := scenarios.NewDocumentWriter(&bytes.Buffer{}, 1)
+	doc.Add(scenarios.Result{Err: errors.New("no flow")})
+	if err := doc.Close(); !errors.Is(err, cell.ErrInvalid) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// full has room for a number of writes.
+type full struct {
+	bytes.Buffer
+	room int
+}
+
+var errFull = errors.New("full")
+
+func (f *full) Write(b []byte) (int, error) {
+	if f.room--; f.room < 0 {
+		return 0, errFull
+	}
+	return f.Buffer.Write(b)
+}
+
+// A document is whole and valid after any number of cells, each is written when it is added, and
+// nothing is written after an error, which Close returns.
+func TestDocumentWriter(t *testing.T) {
+	r := scenarios.Result{Cell: cell.Default(flows.Register, "symmetric", cell.NoNAT), Err: errors.New("no lab")}
+	for n := range 4 {
+		var b bytes.Buffer
+		doc := scenarios.NewDocumentWriter(&b, 1)
+		for i := range n {
+			doc.Add(r)
+			if got := strings.Count(b.String(), `"id"`); got != i+1 {
+				t.Errorf("%d cells are written after %d", got, i+1)
+			}
+		}
+		var back scenarios.Document
+		err := errors.Join(doc.Close(), json.Unmarshal(b.Bytes(), &back))
+		if err != nil || len(back.Cells) != n || back.Cells == nil {
+			t.Errorf("%d cells: %v, read back %d", n, err, len(back.Cells))
+		}
+
+		f := &full{room: n}
+		doc = scenarios.NewDocumentWriter(f, 1)
+		for range 3 {
+			doc.Add(r)
+		}
+		f.room = max(f.room, 0) + n // there is room again where there was not
+		if err := doc.Close(); (n < 3) != errors.Is(err, errFull) || strings.Count(f.String(), `"id"`) != min(n, 3) {
+			t.Errorf("room for %d: %v\n%s", n, err, f)
+		}
 	}
 }

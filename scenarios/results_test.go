@@ -6,13 +6,17 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"net/netip"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/flows"
@@ -113,11 +117,18 @@ func TestDocument(t *testing.T) {
 		{Cell: mediaCell(cell.NoNAT, "symmetric"), Seed: 7, Err: errors.New("lab: cannot be built")},
 	}
 	var first, second bytes.Buffer
-	if err := NewDocument(7, results).Encode(&first); err != nil {
-		t.Fatal(err)
+	want := Document{Schema: Schema, Seed: 7}
+	for _, b := range []*bytes.Buffer{&first, &second} {
+		doc := NewDocumentWriter(b, 7)
+		for _, r := range results {
+			doc.Add(r)
+		}
+		if err := doc.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := NewDocument(7, results).Encode(&second); err != nil {
-		t.Fatal(err)
+	for _, r := range results {
+		want.Cells = append(want.Cells, documentCell(r))
 	}
 	if first.String() != second.String() {
 		t.Error("the same results gave different bytes")
@@ -127,7 +138,7 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameAxes := cmp.Comparer(func(a, b Axes) bool { return a == b })
-	if diff := cmp.Diff(NewDocument(7, results), back, sameAxes); diff != "" {
+	if diff := cmp.Diff(want, back, sameAxes); diff != "" {
 		t.Errorf("read back (-wrote +read):\n%s", diff)
 	}
 	if c := back.Cells[0]; c.ID != "register/stun[a=symmetric]" || c.Status != Pass || !*c.Expected || c.Observed.Register != cell.Failed || c.Observed.Media != cell.NoWay {
@@ -144,49 +155,112 @@ func TestDocument(t *testing.T) {
 func TestRunAllKeepsOrder(t *testing.T) {
 	cells := Media()
 	for _, jobs := range []int{0, 1, 3, 100} {
-		var told []cell.Cell
-		results := runAll(context.Background(), cells, jobs,
-			func(r Result) { told = append(told, r.Cell) },
-			func(_ context.Context, c cell.Cell) Result { return Result{Cell: c} })
-		if len(results) != len(cells) || len(told) != len(cells) {
-			t.Fatalf("jobs %d: %d results, %d told", jobs, len(results), len(told))
-		}
-		for i := range cells {
-			if results[i].Cell != cells[i] || told[i] != cells[i] {
-				t.Fatalf("jobs %d: place %d has %s, told %s, want %s", jobs, i, results[i].Cell, told[i], cells[i])
+		i := 0
+		for r := range runAll(context.Background(), cells, jobs, func(_ context.Context, c cell.Cell) Result { return Result{Cell: c} }) {
+			if i == len(cells) || r.Cell != cells[i] {
+				t.Fatalf("jobs %d: place %d has %s", jobs, i, r.Cell)
 			}
+			i++
+		}
+		if i != len(cells) {
+			t.Fatalf("jobs %d: %d results of %d", jobs, i, len(cells))
 		}
 	}
 }
 
-func TestRunAllKeepsWhatWasFinished(t *testing.T) {
+func TestRunAllYieldsWhatWasFinished(t *testing.T) {
 	cells := Media()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	var started atomic.Int32
-	results := runAll(ctx, cells, 2, nil, func(ctx context.Context, c cell.Cell) Result {
+	place, count := -1, 0
+	for r := range runAll(ctx, cells, 2, func(ctx context.Context, c cell.Cell) Result {
 		if started.Add(1) > 5 {
 			cancel()
 			return Result{Cell: c, Err: ctx.Err()}
 		}
 		return Result{Cell: c}
-	})
-	if len(results) != 5 {
-		t.Errorf("%d results, want the 5 that were finished", len(results))
-	}
-	place := -1
-	for _, r := range results {
+	}) {
 		i := slices.Index(cells, r.Cell)
 		if r.Err != nil || i <= place {
 			t.Errorf("place %d after %d: %s, %v", i, place, r.Cell, r.Err)
 		}
 		place = i
+		count++
+	}
+	if count != 5 {
+		t.Errorf("%d results, want the 5 that were finished", count)
 	}
 }
 
+// Who breaks off ends the run: no cell is being played any more.
+func TestRunAllBreaksOff(t *testing.T) {
+	defer goleak.VerifyNone(t)
+	var playing atomic.Int32
+	count := 0
+	for range runAll(context.Background(), Media(), 3, func(_ context.Context, c cell.Cell) Result {
+		defer playing.Add(-1)
+		playing.Add(1)
+		return Result{Cell: c}
+	}) {
+		if count++; count == 4 {
+			break
+		}
+	}
+	if n := playing.Load(); n != 0 {
+		t.Errorf("%d cells are still being played", n)
+	}
+}
+
+// While one cell takes its time no more than a fixed number of others are finished ahead of it.
+func TestRunAllKeepsLittle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const jobs = 3
+		cells := make([]cell.Cell, 1000)
+		slow := make(chan bool)
+		var started atomic.Int32
+		next, stop := iter.Pull(runAll(context.Background(), cells, jobs, func(_ context.Context, c cell.Cell) Result {
+			if started.Add(1) == 1 {
+				<-slow
+			}
+			return Result{Cell: c}
+		}))
+		defer stop()
+		go func() {
+			time.Sleep(time.Second) // nothing moves but what the slow cell does not hold up
+			if n := started.Load(); n > jobs*(ahead+1)+1 {
+				t.Errorf("%d cells were started while the first of them was played", n)
+			}
+			close(slow)
+		}()
+		count := 0
+		for _, ok := next(); ok; _, ok = next() {
+			count++
+		}
+		if count != len(cells) {
+			t.Errorf("%d results of %d", count, len(cells))
+		}
+	})
+}
+
 func TestRunAllOfNothing(t *testing.T) {
-	if r := RunAll(context.Background(), nil, RunOptions{}, 0, nil); len(r) != 0 {
-		t.Errorf("results of nothing: %v", r)
+	for r := range RunAll(context.Background(), nil, RunOptions{}, 0) {
+		t.Errorf("a result of nothing: %v", r)
+	}
+}
+
+// What a run recorded is in its result only if it was asked for.
+func TestResultsKeepNoTrace(t *testing.T) {
+	c := mediaCell("symmetric", "full-cone")
+	for _, trace := range []bool{false, true} {
+		for r := range RunAll(t.Context(), []cell.Cell{c}, RunOptions{Seed: 1, Trace: trace}, 1) {
+			if r.Err != nil {
+				t.Fatal(r.Err)
+			}
+			if kept := r.Events != nil || r.Boxes != nil || r.Told != nil; kept != trace {
+				t.Errorf("trace %v: %d events, %d boxes, %d told", trace, len(r.Events), len(r.Boxes), len(r.Told))
+			}
+		}
 	}
 }
 
@@ -202,9 +276,10 @@ func mediaCell(a, b string) cell.Cell {
 func TestDocumentAxes(t *testing.T) {
 	c := mediaCell("symmetric", "full-cone")
 	c.Latch, c.ALG = cell.BothSides, "full"
-	doc := NewDocument(1, []Result{{Cell: c, Err: errors.New("not < played & > so")}})
 	var b bytes.Buffer
-	if err := doc.Encode(&b); err != nil {
+	doc := NewDocumentWriter(&b, 1)
+	doc.Add(Result{Cell: c, Err: errors.New("not < played & > so")})
+	if err := doc.Close(); err != nil {
 		t.Fatal(err)
 	}
 	var axes strings.Builder

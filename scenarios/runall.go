@@ -2,93 +2,84 @@ package scenarios
 
 import (
 	"context"
+	"iter"
 	"runtime"
 	"sync"
 
 	"github.com/natproof/natproof/scenarios/cell"
 )
 
-// RunAll plays the cells, jobs at a time (0: as many as there are processors),
-// and returns their results in the order of the cells. each, if not nil, is
-// called for every result in that same order, never twice at a time, as soon as
-// all cells before it are done.
+// ahead is how many cells, for each that is played at a time, may be finished before one that
+// stands before them: what is kept is bounded, however long that one takes.
+const ahead = 16
+
+// RunAll plays the cells, jobs at a time (0: as many as there are processors), and yields
+// their results in the order of the cells, each as soon as all cells before it are done. It
+// keeps no result that was yielded.
 //
-// When the context ends no further cell is started and those being played are
-// given up: what was finished is returned, still in order, and is all that each
-// has seen.
-func RunAll(ctx context.Context, cells []cell.Cell, opts RunOptions, jobs int, each func(Result)) []Result {
-	return runAll(ctx, cells, jobs, each, func(ctx context.Context, c cell.Cell) Result { return Run(ctx, c, opts) })
+// When the context ends no further cell is started and those being played are given up: what
+// was finished is still yielded, in order. When the caller wants no more, the same.
+func RunAll(ctx context.Context, cells []cell.Cell, opts RunOptions, jobs int) iter.Seq[Result] {
+	return runAll(ctx, cells, jobs, func(ctx context.Context, c cell.Cell) Result { return Run(ctx, c, opts) })
 }
 
-func runAll(ctx context.Context, cells []cell.Cell, jobs int, each func(Result), run func(context.Context, cell.Cell) Result) []Result {
+func runAll(ctx context.Context, cells []cell.Cell, jobs int, run func(context.Context, cell.Cell) Result) iter.Seq[Result] {
 	if jobs <= 0 {
 		jobs = runtime.GOMAXPROCS(0)
 	}
-	todo := make(chan int)
-	done := make(chan indexed)
-	var workers sync.WaitGroup
-	for range min(jobs, len(cells)) {
-		workers.Go(func() {
-			for i := range todo {
-				r := run(ctx, cells[i])
-				done <- indexed{i, r, ctx.Err() == nil || r.Err == nil}
+	return func(yield func(Result) bool) {
+		ctx, cancel := context.WithCancel(ctx)
+		var workers sync.WaitGroup
+		defer workers.Wait()
+		defer cancel()
+		places := make(chan place, jobs*ahead)
+		todo := make(chan place)
+		workers.Go(func() { feed(ctx, cells, places, todo) })
+		for range min(jobs, len(cells)) {
+			workers.Go(func() {
+				for p := range todo {
+					if r := run(ctx, p.cell); ctx.Err() == nil || r.Err == nil {
+						p.result <- r
+					}
+					close(p.result)
+				}
+			})
+		}
+		for p := range places {
+			if r, whole := <-p.result; whole && !yield(r) {
+				return
 			}
-		})
-	}
-	go func() {
-		feed(ctx, todo, len(cells))
-		workers.Wait()
-		close(done)
-	}()
-
-	finished := make([]*Result, len(cells))
-	told := 0
-	for d := range done {
-		if !d.whole {
-			continue
-		}
-		finished[d.i] = &d.r
-		for ; told < len(cells) && finished[told] != nil; told++ {
-			call(each, *finished[told])
 		}
 	}
-	var results []Result
-	for i, r := range finished {
-		if r == nil {
-			continue
-		}
-		if i >= told {
-			call(each, *r)
-		}
-		results = append(results, *r)
-	}
-	return results
 }
 
-// indexed is a result with its place; whole unless the context ended under it.
-type indexed struct {
-	i     int
-	r     Result
-	whole bool
+// place is a cell and where its result will be: none if the context ends under it.
+type place struct {
+	cell   cell.Cell
+	result chan Result // of one, then closed
 }
 
-// feed hands out the indexes below n until the context ends.
-func feed(ctx context.Context, todo chan<- int, n int) {
+// feed gives each cell its place in the order of results and hands it to a worker, until the
+// context ends.
+func feed(ctx context.Context, cells []cell.Cell, places, todo chan<- place) {
+	defer close(places)
 	defer close(todo)
-	for i := range n {
-		if ctx.Err() != nil {
-			return
-		}
+	for _, c := range cells {
+		p := place{c, make(chan Result, 1)}
 		select {
-		case todo <- i:
+		case places <- p:
 		case <-ctx.Done():
 			return
 		}
-	}
-}
-
-func call(each func(Result), r Result) {
-	if each != nil {
-		each(r)
+		if ctx.Err() != nil {
+			close(p.result)
+			return
+		}
+		select {
+		case todo <- p:
+		case <-ctx.Done():
+			close(p.result)
+			return
+		}
 	}
 }

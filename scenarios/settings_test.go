@@ -69,7 +69,7 @@ func TestTheoryIsRightOrRefusesEverySetting(t *testing.T) {
 		}
 	}
 	judged, refused := 0, map[string]bool{}
-	RunAll(context.Background(), cells, RunOptions{Seed: 1}, 0, func(r Result) {
+	for r := range RunAll(context.Background(), cells, RunOptions{Seed: 1}, 0) {
 		switch r.Status() {
 		case Pass:
 			judged++
@@ -79,7 +79,7 @@ func TestTheoryIsRightOrRefusesEverySetting(t *testing.T) {
 			text, _ := os.ReadFile(strings.TrimSuffix(r.Cell.A, "/"))
 			t.Errorf("%v: %v %v %v\n%s", r.Cell, r.Status(), r.Err, r.Surprises(), text)
 		}
-	})
+	}
 	t.Logf("%d cells, %d as predicted; refused for %d reasons", len(cells), judged, len(refused))
 	if judged < len(cells)/3 {
 		t.Errorf("only %d of %d cells are judged", judged, len(cells))

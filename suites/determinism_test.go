@@ -184,7 +184,9 @@ func playOnce(ctx context.Context, c cell.Cell, seed uint64, on links) (string, 
 	}
 	r.Cell.Hosts = cell.HostsPion
 	var out bytes.Buffer
-	err := errors.Join(scenarios.NewDocument(seed, []scenarios.Result{r}).Encode(&out), report.Trace(&out, r.Events))
+	doc := scenarios.NewDocumentWriter(&out, seed)
+	doc.Add(r)
+	err := errors.Join(doc.Close(), report.Trace(&out, r.Events))
 	return out.String() + mediaDigest(r.Events), err
 }
 

@@ -76,6 +76,30 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// failing is a report that cannot be written.
+type failing struct{ results }
+
+func (failing) Close() error { return errors.New("full") }
+
+// What could not be written whole does not take the place of what was there.
+func TestBrokenReportIsNotKept(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "results.json")
+	if err := os.WriteFile(name, []byte("before"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files, err := outputs(os.Stdout, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := (reports{{failing{}, files[0]}}).close(); err == nil {
+		t.Error("no error")
+	}
+	discard(files)
+	if b, err := os.ReadFile(name); err != nil || string(b) != "before" {
+		t.Errorf("%v: %s", err, b)
+	}
+}
+
 func TestVerdict(t *testing.T) {
 	same := scenarios.Result{Expected: true}
 	odd := scenarios.Result{}
@@ -95,7 +119,11 @@ func TestVerdict(t *testing.T) {
 	} {
 		code := exitOK
 		var exit *exitError
-		if err := verdict(x.results, x.require); errors.As(err, &exit) {
+		count := tally{}
+		for _, r := range x.results {
+			count[r.Status()]++
+		}
+		if err := count.verdict(x.require); errors.As(err, &exit) {
 			code = exit.code
 		} else if err != nil {
 			t.Fatal(err)

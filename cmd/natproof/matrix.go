@@ -88,11 +88,11 @@ latching.`,
 
 // matrix plays the parts and reports them.
 func matrix(ctx context.Context, parts []part, f matrixFlags, s streams) error {
-	var cells []cell.Cell
+	cells := 0
 	for _, p := range parts {
-		cells = append(cells, p.cells...)
+		cells += len(p.cells)
 	}
-	if len(cells) == 0 {
+	if cells == 0 {
 		return &exitError{exitNothing, errors.New("no cell matches")}
 	}
 	// Files are opened before the work, so that it is not done in vain.
@@ -106,64 +106,96 @@ func matrix(ctx context.Context, parts []part, f matrixFlags, s streams) error {
 		text = s.err
 	}
 
-	p := newProgress(s.err, len(cells))
-	results := scenarios.RunAll(ctx, cells, options(f.seed, false), f.jobs, p.step)
-	p.done()
-
-	sections := sectionsOf(parts, results)
-	err = report.Text(text, sections, looks(text))
+	all := reports{{report.Text(text, looks(text)), output{}}}
 	if jsonFile.File != nil {
-		err = errors.Join(err, report.JSON(jsonFile, f.seed, sections), jsonFile.keep())
+		all = append(all, reportTo{results{scenarios.NewDocumentWriter(jsonFile, f.seed)}, jsonFile})
 	}
 	if mdFile.File != nil {
-		err = errors.Join(err, report.Markdown(mdFile, sections, report.Options{}), mdFile.keep())
+		all = append(all, reportTo{report.Markdown(mdFile, report.Options{}), mdFile})
 	}
-	if err != nil {
+	p := newProgress(s.err, cells)
+	if text == s.err && terminal(s.out) {
+		p = newProgress(nil, cells) // the cells are seen as they come
+	}
+	count := play(ctx, parts, f, all, p)
+	if err := all.close(); err != nil {
 		return &exitError{exitCannotRun, err}
 	}
-	if len(results) < len(cells) && ctx.Err() != nil {
-		return &exitError{exitInterrupted, fmt.Errorf("interrupted: %d of %d cells were played", len(results), len(cells))}
+	if played := count.total(); played < cells && ctx.Err() != nil {
+		return &exitError{exitInterrupted, fmt.Errorf("interrupted: %d of %d cells were played", played, cells)}
 	}
-	return verdict(results, f.requireTheory)
+	return count.verdict(f.requireTheory)
 }
 
-// sectionsOf gives every part its results. After an interrupt some are missing.
-func sectionsOf(parts []part, results []scenarios.Result) []report.Section {
-	byCell := make(map[cell.Cell]scenarios.Result, len(results))
-	for _, r := range results {
-		byCell[r.Cell] = r
-	}
-	var sections []report.Section
-	for _, p := range parts {
-		section := report.Section{Title: p.title, Note: p.note}
-		for _, c := range p.cells {
-			if r, ok := byCell[c]; ok {
-				section.Results = append(section.Results, r)
+// play gives every result to the reports as it comes, and keeps none.
+func play(ctx context.Context, parts []part, f matrixFlags, to reports, p *progress) tally {
+	defer p.done()
+	count := tally{}
+	for _, part := range parts {
+		for _, x := range to {
+			x.Section(part.title, part.note)
+		}
+		for r := range scenarios.RunAll(ctx, part.cells, options(f.seed, false), f.jobs) {
+			p.step()
+			count[r.Status()]++
+			for _, x := range to {
+				x.Add(r)
 			}
 		}
-		if len(section.Results) > 0 {
-			sections = append(sections, section)
-		}
 	}
-	return sections
+	return count
+}
+
+// reports are those of one run.
+type reports []reportTo
+
+// reportTo is a report and the file to be kept when it is whole.
+type reportTo struct {
+	report.Report
+	file output
+}
+
+// close ends every report, whatever becomes of the others.
+func (all reports) close() error {
+	var errs []error
+	for _, x := range all {
+		err := x.Close()
+		if err == nil {
+			err = x.file.keep()
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// results are the report in JSON, which has no sections.
+type results struct{ *scenarios.DocumentWriter }
+
+func (results) Section(string, string) {}
+
+// tally counts results by their status.
+type tally map[scenarios.Status]int
+
+func (t tally) total() int {
+	n := 0
+	for _, x := range t {
+		n += x
+	}
+	return n
 }
 
 // verdict is the exit code that the results call for. The report has said why. Cells of
 // which there is no theory are neither good nor bad, unless one is required of all of them;
 // a run of nothing else has shown nothing.
-func verdict(results []scenarios.Result, requireTheory bool) error {
-	count := map[scenarios.Status]int{}
-	for _, r := range results {
-		count[r.Status()]++
-	}
+func (t tally) verdict(requireTheory bool) error {
 	switch {
-	case count[scenarios.Broken] > 0:
+	case t[scenarios.Broken] > 0:
 		return &exitError{code: exitCannotRun}
-	case count[scenarios.Fail] > 0:
+	case t[scenarios.Fail] > 0:
 		return &exitError{code: exitUnexpected}
-	case count[scenarios.NotCovered] > 0 && requireTheory:
-		return &exitError{exitUnexpected, fmt.Errorf("there is no theory of %d of %d cells, and --require-theory", count[scenarios.NotCovered], len(results))}
-	case count[scenarios.Pass] == 0:
+	case t[scenarios.NotCovered] > 0 && requireTheory:
+		return &exitError{exitUnexpected, fmt.Errorf("there is no theory of %d of %d cells, and --require-theory", t[scenarios.NotCovered], t.total())}
+	case t[scenarios.Pass] == 0:
 		return &exitError{exitNothing, errors.New("there is no theory of any of the cells")}
 	}
 	return nil

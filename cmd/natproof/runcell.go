@@ -65,7 +65,7 @@ func runCell(ctx context.Context, c cell.Cell, seed uint64, s streams, trace boo
 			return &exitError{exitCannotRun, err}
 		}
 	}
-	return verdict([]scenarios.Result{r}, false)
+	return tally{r.Status(): 1}.verdict(false)
 }
 
 // defaults are what an identifier does not say.

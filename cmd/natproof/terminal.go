@@ -8,7 +8,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/natproof/natproof/report"
-	"github.com/natproof/natproof/scenarios"
 )
 
 // terminal reports whether a person may be looking at the file.
@@ -43,7 +42,7 @@ func looks(f *os.File) report.Options {
 }
 
 // progress counts finished cells in one line of a terminal. Elsewhere it is
-// silent.
+// silent, and to nobody.
 type progress struct {
 	to          *os.File
 	count, from int
@@ -51,13 +50,13 @@ type progress struct {
 
 func newProgress(to *os.File, cells int) *progress {
 	p := &progress{from: cells}
-	if terminal(to) {
+	if to != nil && terminal(to) {
 		p.to = to
 	}
 	return p
 }
 
-func (p *progress) step(scenarios.Result) {
+func (p *progress) step() {
 	p.count++
 	if p.to != nil {
 		fmt.Fprintf(p.to, "\r%d of %d cells", p.count, p.from)

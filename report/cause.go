@@ -1,0 +1,100 @@
+package report
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+)
+
+// cause is one line below a table.
+type cause struct {
+	where, what, why string
+	surprise         bool
+}
+
+// causes are the failures of a cell, and everything that was not as predicted.
+func causes(r scenarios.Result, why func(cell.Cause) string) []cause {
+	where := pair(r.Cell)
+	switch {
+	case noTheory(r):
+		return []cause{{where, "not covered", notCovered(r), false}}
+	case r.Err != nil:
+		return []cause{{where, "ERROR", r.Err.Error(), true}}
+	}
+	var all []cause
+	for _, s := range r.Observed.Failures() {
+		all = append(all, cause{where, stepWord(s.Step) + " " + fateWord(s.Fate), why(s.Cause), false})
+	}
+	for _, s := range r.Surprises() {
+		all = append(all, cause{where, stepWord(s.Step) + " UNEXPECTED", surpriseInShort(s), true})
+	}
+	return all
+}
+
+// rtcpSum is what is said of RTCP below a matrix of media.
+type rtcpSum struct {
+	calls, judged int
+	differ        []string
+}
+
+func (x *rtcpSum) add(r scenarios.Result) {
+	if r.Err != nil || !hasCall(r.Cell, r.Observed) {
+		return
+	}
+	x.calls++
+	if r.Observed.RTCP == "" {
+		return
+	}
+	x.judged++
+	if r.Observed.RTCP != r.Observed.Media {
+		x.differ = append(x.differ, fmt.Sprintf("%s %s", pair(r.Cell), directionWord(r.Observed.RTCP)))
+	}
+}
+
+// String is empty where there was no call.
+func (x rtcpSum) String() string {
+	switch {
+	case x.calls == 0:
+		return ""
+	case x.judged == 0:
+		return "RTCP: not judged."
+	case len(x.differ) == 0:
+		return "RTCP: the same way as RTP in every call."
+	}
+	return "RTCP: the same way as RTP, but " + strings.Join(x.differ, ", ") + "."
+}
+
+// stepWord is what a step is called in a line: a stream by its direction.
+func stepWord(s cell.Step) string {
+	way := map[cell.Side]string{cell.A: "A>B", cell.B: "B>A"}[s.From]
+	switch s.Part {
+	case cell.RTP:
+		return way
+	case cell.RTCP:
+		return "RTCP " + way
+	}
+	return s.Name
+}
+
+func fateWord(f cell.Fate) string {
+	switch f {
+	case cell.NotSent:
+		return "not sent"
+	case "":
+		return "not seen"
+	}
+	return string(f)
+}
+
+func surpriseText(s scenarios.Surprise) string {
+	return "predicted " + fateText(s.Predicted) + "; observed " + fateText(s.Observed)
+}
+
+func fateText(s cell.StepOutcome) string {
+	if s.Cause.IsZero() {
+		return fateWord(s.Fate)
+	}
+	return fmt.Sprintf("%s (%s)", fateWord(s.Fate), causeText(s.Cause))
+}
