@@ -26,10 +26,10 @@ import (
 //
 //	cpu-ns/packet   user and system time of the process for each packet that a host sent
 //	virtual-s/s     seconds of the lab in a second of the machine
+//	virtual-s/cpu-s the same in a second of that time: what a core of one's own would do
 //	KiB/call        heap and stacks, after a collection: hosts, sockets, streams, NATs
 func BenchmarkCalls(b *testing.B) {
 	defer debug.SetGCPercent(debug.SetGCPercent(800)) // as the command does
-	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	for _, bench := range []struct {
 		nats  string
 		hosts vnet.HostKind
@@ -43,6 +43,7 @@ func BenchmarkCalls(b *testing.B) {
 	} {
 		for _, n := range bench.calls {
 			b.Run(fmt.Sprintf("nats=%s,hosts=%v,delay=%v/calls=%d", bench.nats, bench.hosts, bench.link.Latency, n), func(b *testing.B) {
+				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // here: package testing sets it for each benchmark
 				var sum talked
 				for b.Loop() {
 					t := exchange{calls: make([]call, n), home: bench.nats == "home", hosts: bench.hosts, link: bench.link}
@@ -59,6 +60,7 @@ func BenchmarkCalls(b *testing.B) {
 				}
 				b.ReportMetric(float64(sum.cpu.Nanoseconds())/float64(sum.packets), "cpu-ns/packet")
 				b.ReportMetric(sum.virtual.Seconds()/sum.real.Seconds(), "virtual-s/s")
+				b.ReportMetric(sum.virtual.Seconds()/sum.cpu.Seconds(), "virtual-s/cpu-s")
 				b.ReportMetric(sum.bytes/float64(n)/1024, "KiB/call")
 			})
 		}
