@@ -287,15 +287,17 @@ func (g *Gateway) translated(p *packet, v natmodels.Verdict, inward bool) bool {
 		g.lab.drop(p, p.np, g.name, Unsupported, v.Mapping, fmt.Sprintf("the translation to %v: %v", v.Packet, err))
 		return false
 	}
-	detail := ""
-	if v.Created && !g.lab.cfg.DiscardTrace {
-		detail = g.nat.Explain(v)
+	if g.lab.watched() {
+		detail := ""
+		if v.Created && !g.lab.cfg.DiscardTrace {
+			detail = g.nat.Explain(v)
+		}
+		g.lab.emit(Event{
+			At: g.lab.Now(), Kind: Translated, Packet: p.id, Parent: p.parent, Box: g.name, Proto: p.np.Protocol,
+			Src: p.np.Src, Dst: p.np.Dst, FromSrc: before.Src, FromDst: before.Dst, Payload: p.payload,
+			Mapping: v.Mapping, Detail: detail,
+		})
 	}
-	g.lab.emit(Event{
-		At: g.lab.Now(), Kind: Translated, Packet: p.id, Parent: p.parent, Box: g.name, Proto: p.np.Protocol,
-		Src: p.np.Src, Dst: p.np.Dst, FromSrc: before.Src, FromDst: before.Dst, Payload: p.payload,
-		Mapping: v.Mapping, Detail: detail,
-	})
 	return g.rewrite(p, before, v, inward)
 }
 
