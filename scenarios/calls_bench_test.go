@@ -21,8 +21,8 @@ import (
 
 // BenchmarkCalls has N calls talk in one lab: 50 RTP packets a second each way, and RTCP, from
 // sockets of their own, through two NATs that filter by port. Either all callers are behind one
-// carrier NAT and all callees behind another, or everybody is behind a NAT of their own. All
-// of it runs on one processor; the figures are of the time after the calls are up:
+// carrier NAT and all callees behind another, or everybody is behind a NAT of their own; or
+// there is none, and everybody has a public site. All of it runs on one processor; the figures are of the time after the calls are up:
 //
 //	cpu-ns/packet   user and system time of the process for each packet that a host sent
 //	virtual-s/s     seconds of the lab in a second of the machine
@@ -40,13 +40,14 @@ func BenchmarkCalls(b *testing.B) {
 		{"home", vnet.Native, vnet.LinkConfig{}, []int{10, 100, 1000}},
 		{"home", vnet.Native, vnet.LinkConfig{Latency: 10 * time.Millisecond}, []int{10, 100, 1000}},
 		{"home", vnet.Pion, vnet.LinkConfig{}, []int{10, 100}},
+		{"none", vnet.Native, vnet.LinkConfig{}, []int{10, 100, 1000}},
 	} {
 		for _, n := range bench.calls {
 			b.Run(fmt.Sprintf("nats=%s,hosts=%v,delay=%v/calls=%d", bench.nats, bench.hosts, bench.link.Latency, n), func(b *testing.B) {
 				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // here: package testing sets it for each benchmark
 				var sum talked
 				for b.Loop() {
-					t := exchange{calls: make([]call, n), home: bench.nats == "home", hosts: bench.hosts, link: bench.link}
+					t := exchange{calls: make([]call, n), nat: bench.nats, hosts: bench.hosts, link: bench.link}
 					var failed error
 					leak := bubble.Run(func() { failed = t.play() })
 					if err := errors.Join(failed, leak); err != nil {
@@ -70,7 +71,7 @@ func BenchmarkCalls(b *testing.B) {
 // exchange is a lab full of calls.
 type exchange struct {
 	calls []call
-	home  bool // a NAT for everybody, or one for all callers and one for all callees
+	nat   string // "carrier": one for all callers and one for all callees; "home": everybody's own; "none"
 	hosts vnet.HostKind
 	link  vnet.LinkConfig // of the NATs
 
@@ -160,9 +161,13 @@ func (x *exchange) measure(virtual time.Duration) error {
 // attach makes one end of a call.
 func (x *exchange) attach(i, side int) error {
 	site, public := x.sites[side], x.nats[side]
-	if site == nil || x.home {
+	if site == nil || x.nat != "carrier" {
 		var err error
-		if site, public, err = x.behindNAT(i, side); err != nil {
+		attach := x.behindNAT
+		if x.nat == "none" {
+			attach = x.inPublic
+		}
+		if site, public, err = attach(i, side); err != nil {
 			return err
 		}
 		x.sites[side], x.nats[side] = site, public
@@ -200,6 +205,15 @@ func (x *exchange) behindNAT(i, side int) (*vnet.Site, netip.Addr, error) {
 	}
 	site, err := gw.Inside().AddSite("behind "+name, vnet.SiteConfig{Prefix: netip.MustParsePrefix("10.0.0.0/16"), Hosts: x.hosts})
 	return site, public, err
+}
+
+// inPublic makes a public network for one phone.
+func (x *exchange) inPublic(i, side int) (*vnet.Site, netip.Addr, error) {
+	net := [4]byte{198, 18 + byte(side), byte(i >> 6), byte(i << 2)}
+	site, err := x.lab.Internet().AddSite(fmt.Sprintf("site-%d-%d", i, side), vnet.SiteConfig{
+		Prefix: netip.PrefixFrom(netip.AddrFrom4(net), 30), Hosts: x.hosts, Link: x.link})
+	net[3] += 2
+	return site, netip.AddrFrom4(net), err
 }
 
 // cpuTime is what the process has used so far, user and system.
