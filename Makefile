@@ -45,6 +45,7 @@ determinism: ## the same seed, the same trace: 20 cells, 3 seeds, 100 runs, on e
 
 bench: ## speed, as figures and ratios of one run
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./internal/ippacket ./natmodels/translate ./natmodels/catalogue ./vnet ./scenarios
+	cd internal/simnet && $(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 
 calibrate: ## measure every NAT model with the discovery client and write docs/calibration.md
 	$(GO) run ./cmd/natproof nat calibrate --out docs/calibration.md
@@ -75,6 +76,7 @@ lint: ## formatting, vet, and the arrows between packages
 	cd adapters/transportv4 && $(GO) vet ./... && $(GO) mod tidy -diff
 	cd adapters/transportv5 && $(GO) vet ./... && $(GO) mod tidy -diff
 	cd internal/diago && $(GO) vet ./... && $(GO) mod tidy -diff
+	cd internal/simnet && $(GO) vet ./... && $(GO) mod tidy -diff
 
 fuzz: ## a minute over all fuzz targets (FUZZTOTAL=seconds, FUZZ='regexp of "package target"')
 	@GO='$(GO)' bash .ci/fuzz $(FUZZTOTAL) '$(FUZZ)'
