@@ -49,6 +49,7 @@ bench-against: ## the CPU of a cell as a ratio to that at another commit (AGAINS
 
 bench: bench-against ## speed, as figures and ratios of one run; first that of cells against an older commit
 	$(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./internal/ippacket ./natmodels/translate ./natmodels/catalogue ./vnet ./scenarios
+	cd internal/simnet && $(GO) test -run '^$$' -bench . -benchmem -benchtime $(BENCHTIME) ./...
 
 memory: ## the peak of memory of 10,800 cells of matrix, two at a time
 	$(GO) test -run '^$$' -bench MatrixMemory -benchtime 1x -timeout 1h ./cmd/natproof
@@ -82,6 +83,7 @@ lint: ## formatting, vet, and the arrows between packages
 	cd adapters/transportv4 && $(GO) vet ./... && $(GO) mod tidy -diff
 	cd adapters/transportv5 && $(GO) vet ./... && $(GO) mod tidy -diff
 	cd internal/diago && $(GO) vet ./... && $(GO) mod tidy -diff
+	cd internal/simnet && $(GO) vet ./... && $(GO) mod tidy -diff
 
 fuzz: ## a minute over all fuzz targets (FUZZTOTAL=seconds, FUZZ='regexp of "package target"')
 	@GO='$(GO)' bash .ci/fuzz $(FUZZTOTAL) '$(FUZZ)'

@@ -44,27 +44,42 @@ func silence(payloadType uint8) byte {
 	return 0xFF
 }
 
-// run is the sender: one timer for whatever is due next.
+// run is the sender. It waits for one channel, that of the timer: with thousands of streams
+// it is what a goroutine touches when it waits and wakes that takes the time.
 func (s *Stream) run() {
-	defer s.wg.Done()
-	defer close(s.senderDone)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	if s.cfg.ReadLate {
-		s.sendDue()
+	if s.cfg.ReadLate && s.tick() {
 		s.listen()
 	}
 	for {
-		select {
-		case <-s.stop:
-			s.sendDue() // Close at the very instant of a packet: the packet leaves first, always
+		<-s.timer.C
+		if !s.tick() {
 			return
-		case <-timer.C:
-		case <-s.wake:
 		}
-		s.sendDue()
-		timer.Reset(s.untilNext())
 	}
+}
+
+// tick sends what is due and sets the timer for what is due next. It is false once the sender
+// has ended.
+func (s *Stream) tick() bool {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	if s.ended {
+		return false
+	}
+	s.sendDue()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.timer.Reset(s.untilNext())
+	return true
+}
+
+// end sends what is due at this very moment, and nothing after that.
+func (s *Stream) end() {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	s.sendDue()
+	s.ended = true
+	s.timer.Reset(0)
 }
 
 func (s *Stream) sendDue() {
@@ -126,10 +141,8 @@ func (s *Stream) nextRTP(now time.Time) ([]byte, net.Addr) {
 
 func (s *Stream) sendingRTP() bool { return s.send && !s.cfg.Silent && s.rtp.addr != nil }
 
-// untilNext is how long nothing is due.
+// untilNext is how long nothing is due. s.mu is held.
 func (s *Stream) untilNext() time.Duration {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	at := s.report.next
 	if s.sendingRTP() {
 		if rtpAt := s.start.Add(time.Duration(s.out.next) * s.cfg.PTime); rtpAt.Before(at) {

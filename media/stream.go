@@ -15,11 +15,11 @@ type Stream struct {
 	cfg     Config
 	samples uint32
 
-	wake chan struct{} // the sender should look at the schedule again
-	stop chan struct{} // closed by Close
-	wg   sync.WaitGroup
+	wg sync.WaitGroup
 
-	senderDone chan struct{} // closed when the sender has ended; nil before Start
+	sending sync.Mutex  // held while what is due is sent; taken before mu
+	timer   *time.Timer // when something is due; nil before Start
+	ended   bool        // nothing is sent any more but the BYE
 
 	mu         sync.Mutex
 	closed     bool
@@ -46,8 +46,6 @@ func New(cfg Config) (*Stream, error) {
 	s := &Stream{
 		cfg:     cfg,
 		samples: cfg.samples(),
-		wake:    make(chan struct{}, 1),
-		stop:    make(chan struct{}),
 		send:    true,
 		recv:    true,
 	}
@@ -91,9 +89,8 @@ func (s *Stream) Start(remoteRTP, remoteRTCP netip.AddrPort) error {
 	s.report.init(s.rng, s.start)
 	s.stats.Started = true
 	s.setRemote(remoteRTP, remoteRTCP)
-	s.senderDone = make(chan struct{})
-	s.wg.Add(1)
-	go s.run()
+	s.timer = time.NewTimer(0)
+	s.wg.Go(s.run)
 	return nil
 }
 
@@ -114,8 +111,8 @@ func (s *Stream) identity(remote netip.AddrPort) uint64 {
 // Start would not undo.
 func (s *Stream) SetRemote(rtp, rtcp netip.AddrPort) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.setRemote(rtp, rtcp)
-	s.mu.Unlock()
 	s.nudge()
 }
 
@@ -132,8 +129,8 @@ func (s *Stream) setRemote(rtp, rtcp netip.AddrPort) {
 // either way, for where the peer is does not depend on who talks.
 func (s *Stream) SetDirection(send, recv bool) {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	s.send, s.recv = send, recv
-	s.mu.Unlock()
 	s.nudge()
 }
 
@@ -161,12 +158,11 @@ func (s *Stream) Close() error {
 		return nil
 	}
 	s.closed = true
-	senderDone := s.senderDone
+	started := !s.start.IsZero()
 	s.mu.Unlock()
 
-	close(s.stop)
-	if senderDone != nil {
-		<-senderDone // nothing may follow the BYE
+	if started {
+		s.end() // nothing may follow the BYE
 	}
 	s.sendBye()
 	err := s.cfg.RTP.Close()
@@ -179,10 +175,9 @@ func (s *Stream) Close() error {
 	return err
 }
 
-// nudge makes the sender look at its schedule again.
+// nudge has what is due looked at again. s.mu is held.
 func (s *Stream) nudge() {
-	select {
-	case s.wake <- struct{}{}:
-	default:
+	if !s.closed && s.timer != nil {
+		s.timer.Reset(0)
 	}
 }

@@ -61,7 +61,7 @@ func (g *Gateway) rewrite(p *packet, before natmodels.Packet, v natmodels.Verdic
 		g.lab.drop(p, p.np, g.name, ALGDrop, v.Mapping, "the message has become too long: "+err.Error())
 		return false
 	}
-	if bytes.Equal(p.payload, was) && p.np.Dst == wasFor && len(passed.Opened) == 0 || g.lab.cfg.DiscardTrace && g.lab.cfg.OnEvent == nil {
+	if bytes.Equal(p.payload, was) && p.np.Dst == wasFor && len(passed.Opened) == 0 || !g.lab.watched() {
 		return true
 	}
 	g.lab.emit(Event{

@@ -72,7 +72,7 @@ func (c *Conn) send(b []byte, dst netip.AddrPort) (int, error) {
 		}
 	}
 	c.host.site.lab.arrive(arrival{
-		site: c.host.site, src: c.local, dst: dst, payload: append([]byte(nil), b...), at: time.Now(),
+		site: c.host.site, host: c.host, src: c.local, dst: dst, payload: append([]byte(nil), b...), at: time.Now(),
 	})
 	return len(b), nil
 }

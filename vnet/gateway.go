@@ -108,10 +108,8 @@ func (r *Realm) checkExternal(self *Gateway, addrs []netip.Addr) error {
 		if other, ok := r.gatewayByAddr[a]; ok && other != self {
 			return fmt.Errorf("external address %v belongs to %q", a, other.name)
 		}
-		for _, n := range r.routes {
-			if n.site != nil && n.prefix.Contains(a) {
-				return fmt.Errorf("external address %v lies inside site %q (%v)", a, n.site.name, n.prefix)
-			}
+		if n, ok := r.routes.siteOf(a); ok {
+			return fmt.Errorf("external address %v lies inside site %q (%v)", a, n.site.name, n.prefix)
 		}
 	}
 	return nil
@@ -272,12 +270,7 @@ func (r *Realm) owns(a netip.Addr) bool {
 	if _, ok := r.gatewayByAddr[a]; ok {
 		return true
 	}
-	for _, n := range r.routes {
-		if n.prefix.Contains(a) {
-			return true
-		}
-	}
-	return false
+	return r.routes.to(a) != nil
 }
 
 // translated takes over what the NAT made of a packet, and reports whether it goes on.
@@ -287,15 +280,17 @@ func (g *Gateway) translated(p *packet, v natmodels.Verdict, inward bool) bool {
 		g.lab.drop(p, p.np, g.name, Unsupported, v.Mapping, fmt.Sprintf("the translation to %v: %v", v.Packet, err))
 		return false
 	}
-	detail := ""
-	if v.Created && !g.lab.cfg.DiscardTrace {
-		detail = g.nat.Explain(v)
+	if g.lab.watched() {
+		detail := ""
+		if v.Created && !g.lab.cfg.DiscardTrace {
+			detail = g.nat.Explain(v)
+		}
+		g.lab.emit(Event{
+			At: g.lab.Now(), Kind: Translated, Packet: p.id, Parent: p.parent, Box: g.name, Proto: p.np.Protocol,
+			Src: p.np.Src, Dst: p.np.Dst, FromSrc: before.Src, FromDst: before.Dst, Payload: p.payload,
+			Mapping: v.Mapping, Detail: detail,
+		})
 	}
-	g.lab.emit(Event{
-		At: g.lab.Now(), Kind: Translated, Packet: p.id, Parent: p.parent, Box: g.name, Proto: p.np.Protocol,
-		Src: p.np.Src, Dst: p.np.Dst, FromSrc: before.Src, FromDst: before.Dst, Payload: p.payload,
-		Mapping: v.Mapping, Detail: detail,
-	})
 	return g.rewrite(p, before, v, inward)
 }
 

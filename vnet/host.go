@@ -33,6 +33,11 @@ type Host struct {
 	addrs []netip.Addr
 	pion  *pion.Net // nil on a native site
 
+	mu    sync.Mutex
+	mtus  map[netip.Addr]int // what paths carry, where that has been told
+	socks map[netip.AddrPort]*Conn
+	rng   *rand.Rand // ephemeral ports; made when first needed
+
 	// The core's own.
 	served  uint64        // the step in which it got a packet last
 	backlog []*packet     // what wait for their turn; the first is in the core's queue too
@@ -40,11 +45,6 @@ type Host struct {
 
 	joiner
 	ids uint32 // the last identification of a datagram that was cut
-
-	mu    sync.Mutex
-	mtus  map[netip.Addr]int // what paths carry, where that has been told
-	socks map[netip.AddrPort]*Conn
-	rng   *rand.Rand // ephemeral ports; made when first needed
 }
 
 var _ transport.Net = (*Host)(nil)
@@ -350,6 +350,9 @@ func (h *Host) pieces(p *packet, mtu int) ([]*packet, error) {
 // delivered takes note of a packet that is where it should be.
 func (l *Lab) delivered(p *packet, box string) {
 	l.stats.Delivered++
+	if !l.watched() {
+		return
+	}
 	detail := ""
 	if p.np.IsICMP() {
 		detail = p.np.What()

@@ -91,12 +91,8 @@ func (l *Lab) made(np natmodels.Packet, parent uint64) *packet {
 
 // routerOf is the address that the realm's own router has, for packets of the family of a.
 func (r *Realm) routerOf(a netip.Addr) netip.Addr {
-	if r.gateway != nil {
-		for _, s := range r.lab.sites {
-			if s.realm == r && s.prefix.Addr().Is4() == a.Is4() {
-				return s.router()
-			}
-		}
+	if own := r.routers[family(a)]; r.gateway != nil && own.IsValid() {
+		return own
 	}
 	if a.Is4() {
 		return nameless4

@@ -90,6 +90,7 @@ type Stats struct {
 // arrival is a datagram on its way from a host's socket to the core.
 type arrival struct {
 	site     *Site
+	host     *Host // whose socket it is from; nil if it is from none
 	src, dst netip.AddrPort
 	payload  []byte
 	port     *Port // whose bytes the payload is: a whole IP packet; nil for a socket's datagram
@@ -322,10 +323,10 @@ func (l *Lab) release(now time.Time) {
 // send takes what a host or a port has sent on its way.
 func (l *Lab) send(a *arrival) {
 	p := l.admit(a)
-	switch h := a.site.hosts[a.src.Addr()]; {
+	switch {
 	case p == nil:
-	case h != nil && len(h.mtus) > 0:
-		h.output(p)
+	case a.host != nil && len(a.host.mtus) > 0:
+		a.host.output(p)
 	default:
 		a.site.leave(p)
 	}
@@ -344,10 +345,12 @@ func (l *Lab) admit(a *arrival) *packet {
 		ttl:     firstTTL,
 	}
 	l.stats.Sent++
-	l.emit(Event{
-		At: a.at.Sub(l.start), Kind: Sent, Packet: p.id, Box: a.site.hostName(a.src.Addr()),
-		Proto: p.np.Protocol, Src: a.src, Dst: a.dst, Payload: p.payload,
-	})
+	if l.watched() {
+		l.emit(Event{
+			At: a.at.Sub(l.start), Kind: Sent, Packet: p.id, Box: a.site.hostName(a.src.Addr()),
+			Proto: p.np.Protocol, Src: a.src, Dst: a.dst, Payload: p.payload,
+		})
+	}
 	return p
 }
 
@@ -422,6 +425,9 @@ func (l *Lab) at(due time.Time, do func()) {
 		do()
 	})
 }
+
+// watched says whether anybody sees the events.
+func (l *Lab) watched() bool { return !l.cfg.DiscardTrace || l.cfg.OnEvent != nil }
 
 func (l *Lab) emit(e Event) {
 	l.nextSeq++

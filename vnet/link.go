@@ -14,7 +14,8 @@ import (
 type Link struct {
 	lab      *Lab
 	name     string
-	up, down *pipe // up: out of the site or gateway; down: into it
+	up, down *pipe   // up: out of the site or gateway; down: into it
+	pipes    [2]pipe // those; here, so that a packet finds them where it finds the link
 
 	router func(netip.Addr) netip.Addr // the address of the routers at its ends, for packets of a family
 }
@@ -25,7 +26,9 @@ func newLink(l *Lab, name string, up LinkConfig, down *LinkConfig) *Link {
 	if down == nil {
 		down = &up
 	}
-	k.up, k.down = newPipe(k, "up", up), newPipe(k, "down", *down)
+	k.up, k.down = &k.pipes[0], &k.pipes[1]
+	k.up.init(k, "up", up)
+	k.down.init(k, "down", *down)
 	return k
 }
 
@@ -80,12 +83,16 @@ func (k *Link) set(what string, cfg LinkConfig, pipes ...*pipe) error {
 
 // pipe is one direction of a link: a chain of stages, each with its own randomness.
 type pipe struct {
+	// All that most packets look at comes first: with thousands of links it is memory that
+	// takes the time.
+	open bool // nothing to be done to a packet
+	used bool // packets have been given to the stages: there may be some on it still
+
+	cut   bool
 	link  *Link
 	side  string
 	cfg   LinkConfig
-	cut   bool
 	rules []Rule
-	open  bool // nothing to be done to a packet
 
 	next    func(*packet) // where it leads; always the same
 	back    func(*packet) // where the answer of the router at its near end goes
@@ -99,10 +106,9 @@ type pipe struct {
 	delay  delays
 }
 
-func newPipe(k *Link, side string, cfg LinkConfig) *pipe {
-	d := &pipe{link: k, side: side, cfg: cfg}
+func (d *pipe) init(k *Link, side string, cfg LinkConfig) {
+	d.link, d.side, d.cfg = k, side, cfg
 	d.refresh()
-	return d
 }
 
 // refresh notes whether there is anything to be done to a packet.
@@ -123,7 +129,7 @@ func (d *pipe) send(p *packet, next func(*packet)) {
 		next(p)
 		return
 	}
-	d.next = next
+	d.next, d.used = next, true
 	if len(d.rules) > 0 {
 		d.judge(p)
 		return
@@ -133,7 +139,7 @@ func (d *pipe) send(p *packet, next func(*packet)) {
 
 // clear says that nothing is on the pipe that a packet could overtake.
 func (d *pipe) clear() bool {
-	return !d.shaper.busy() && (d.delay.last.IsZero() || !d.delay.last.After(time.Now()))
+	return !d.used || !d.shaper.busy() && (d.delay.last.IsZero() || !d.delay.last.After(time.Now()))
 }
 
 // enter takes a packet that the rules have let through.

@@ -14,22 +14,16 @@ type Realm struct {
 	name    string
 	gateway *Gateway // the way out; nil for the internet
 
-	routes        []route       // sites and routed prefixes, longest prefix first
-	arrived       func(*packet) // forward, bound once
 	gatewayByAddr map[netip.Addr]*Gateway
+	routes        routes        // sites and routed prefixes
+	arrived       func(*packet) // forward, bound once
+	routers       [2]netip.Addr // the realm's own, of IPv4 and IPv6: that of its first site
 }
 
 func newRealm(l *Lab, name string, gateway *Gateway) *Realm {
 	r := &Realm{lab: l, name: name, gateway: gateway, gatewayByAddr: map[netip.Addr]*Gateway{}}
 	r.arrived = r.forward
 	return r
-}
-
-// route leads to a prefix: a site here, or behind a gateway that does not translate.
-type route struct {
-	prefix  netip.Prefix
-	site    *Site
-	gateway *Gateway
 }
 
 // Name is "internet", or "inside NAME" for a gateway's inner realm.
@@ -54,16 +48,17 @@ func (r *Realm) AddSite(name string, cfg SiteConfig) (*Site, error) {
 		return nil, fmt.Errorf("vnet: site %q: %w", name, err)
 	}
 	l.sites = append(l.sites, s)
+	if first := &r.routers[family(cfg.Prefix.Addr())]; !first.IsValid() {
+		*first = s.router()
+	}
 	r.addRoute(route{prefix: cfg.Prefix, site: s})
 	return s, nil
 }
 
 // checkFree refuses a prefix that would make routing ambiguous.
 func (r *Realm) checkFree(p netip.Prefix) error {
-	for _, have := range r.routes {
-		if have.prefix.Overlaps(p) {
-			return fmt.Errorf("prefix %v overlaps %v in %s", p, have.prefix, r.name)
-		}
+	if have, ok := r.routes.overlaps(p); ok {
+		return fmt.Errorf("prefix %v overlaps %v in %s", p, have, r.name)
 	}
 	return nil
 }
@@ -71,11 +66,7 @@ func (r *Realm) checkFree(p netip.Prefix) error {
 // addRoute makes a prefix known here and, as long as the way out does not
 // translate, further out too: a router announces what is behind it.
 func (r *Realm) addRoute(n route) {
-	at := 0
-	for at < len(r.routes) && r.routes[at].prefix.Bits() >= n.prefix.Bits() {
-		at++
-	}
-	r.routes = append(r.routes[:at], append([]route{n}, r.routes[at:]...)...)
+	r.routes.add(n)
 	if g := r.gateway; g != nil && g.routed {
 		g.outside.addRoute(route{prefix: n.prefix, gateway: g})
 	}
@@ -96,10 +87,7 @@ func (r *Realm) forward(p *packet) {
 		g.link.down.send(p, g.arrived)
 		return
 	}
-	for _, n := range r.routes {
-		if !n.prefix.Contains(dst) {
-			continue
-		}
+	if n := r.routes.to(dst); n != nil {
 		if n.site != nil {
 			n.site.link.down.send(p, n.site.arrived)
 		} else {
