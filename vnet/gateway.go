@@ -210,7 +210,7 @@ func (g *Gateway) tooBig(p *packet) bool {
 
 // translate sends to the outside what the NAT lets pass.
 func (g *Gateway) translate(p *packet) {
-	v := g.nat.Outbound(p.np, time.Now())
+	v := g.judge(p, true)
 	switch v.Action {
 	case natmodels.Forward:
 		if g.translated(p, v, false) {
@@ -268,12 +268,26 @@ func (g *Gateway) poll() {
 	})
 }
 
+// judge asks the NAT about a packet.
+func (g *Gateway) judge(p *packet, fromInside bool) natmodels.Verdict {
+	now := time.Now()
+	if p.raw {
+		if checker, ok := g.nat.(natmodels.Checker); ok && p.bytes.v.Verify(p.bytes.b) != nil {
+			return checker.Spoiled(p.np, fromInside, now)
+		}
+	}
+	if fromInside {
+		return g.nat.Outbound(p.np, now)
+	}
+	return g.nat.Inbound(p.np, now)
+}
+
 // enter takes a packet from the outside.
 func (g *Gateway) enter(p *packet) {
 	if p = g.whole(&g.outer, p); p == nil {
 		return
 	}
-	v := g.nat.Inbound(p.np, time.Now())
+	v := g.judge(p, false)
 	switch v.Action {
 	case natmodels.Forward:
 		if !g.inside.owns(v.Packet.Dst.Addr()) {
