@@ -18,7 +18,7 @@ func (v *View) Fragment(b []byte, mtu int) ([][]byte, error) {
 	case mtu < minMTU4:
 		return nil, BadMTU
 	}
-	all := cutter{header: v.HeaderLen, size: (mtu - v.HeaderLen) &^ 7, body: b[v.HeaderLen:v.Len]}
+	all := cutter{header: v.HeaderLen, size: mtu - v.HeaderLen, body: b[v.HeaderLen:v.Len]}
 	return all.cut(v.sealer(b)), nil
 }
 
@@ -85,7 +85,7 @@ func dropOptions(o []byte) {
 // cutter cuts a body into fragments.
 type cutter struct {
 	header  int   // of each fragment
-	size    int   // of what each carries but the last
+	size    int   // of what each carries at most; all but the last carry a multiple of eight bytes
 	lengths []int // of what they carry, if they differ
 	body    []byte
 }
@@ -95,14 +95,17 @@ type cutter struct {
 func (c cutter) cut(seal func(p []byte, offset int, last bool)) [][]byte {
 	n := len(c.lengths)
 	if n == 0 {
-		n = (len(c.body) + c.size - 1) / c.size
+		n = (len(c.body) + c.size&^7 - 1) / (c.size &^ 7)
 	}
 	memory := make([]byte, n*c.header+len(c.body))
 	all := make([][]byte, 0, n)
 	for offset := 0; offset < len(c.body); {
 		size := c.size
-		if c.lengths != nil {
+		switch {
+		case c.lengths != nil:
 			size = c.lengths[len(all)]
+		case len(c.body)-offset > size:
+			size &^= 7
 		}
 		part := c.body[offset:min(offset+size, len(c.body))]
 		end := c.header + len(part)

@@ -37,14 +37,18 @@ func (v *View) AppendReply(to []byte, h Header, p natmodels.Packet, b []byte) ([
 
 // appendReset appends the reset p. What a NAT does not see of the segment in b is its data, which
 // RFC 9293 section 3.10.7.1 has counted in the acknowledgment. As Linux has it (tcp_v4_send_reset
-// in net/ipv4/tcp_ipv4.c), the TOS is that of the segment if h has none, and DF is set.
+// in net/ipv4/tcp_ipv4.c), the TOS is that of the segment, without ECN, if h has none,
+// and DF is set.
 func (v *View) appendReset(to []byte, h Header, p natmodels.Packet, b []byte) ([]byte, error) {
 	if v.Packet.Flags&natmodels.ACK == 0 {
 		p.Ack += uint32(len(v.Payload(b)))
 	}
 	if h.TOS == 0 {
-		h.TOS = v.TOS
+		h.TOS = v.TOS &^ ecnBits
 	}
 	h.DF = true
 	return AppendTCP(to, h, p, 0, nil)
 }
+
+// ecnBits are those of RFC 3168 section 5.
+const ecnBits = 3
