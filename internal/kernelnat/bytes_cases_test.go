@@ -36,7 +36,8 @@ func about(step int, by netip.Addr, kind, code uint8, rest uint32, most int) byt
 	}
 	return byteStep{side: side, make: func(before []sending) []byte {
 		for _, w := range before[step].got {
-			if w.side == side {
+			translated := side == Inside || !bytesInside.Contains(netip.AddrFrom4([4]byte(w.b[12:16])))
+			if w.side == side && before[step].side != side && translated { // nobody in the internet of a lab routes a private address
 				h := ipHead{src: by, dst: netip.AddrFrom4([4]byte(w.b[12:16])), tos: 0xc0, id: 77}
 				return h.icmp(kind, code, rest, w.b[:min(most, len(w.b))])
 			}

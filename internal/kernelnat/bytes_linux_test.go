@@ -4,13 +4,23 @@ package kernelnat
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
 
 // fragmentTime is how long the kernel keeps fragments here (net.ipv4.ipfrag_time, in seconds).
 const fragmentTime = time.Second
+
+// keepFragments is long enough for random sequences never to see the end of it.
+const keepFragments = time.Hour
+
+var byteCount = flag.Int("bytes", 1500, "random sequences that are compared in bytes, for each NAT")
+
+// bytesNATs are entries of the catalogue.
+var bytesNATs = []string{"linux-masquerade", "linux-masquerade-open"}
 
 // bytesRulesets are the rulesets that entries of the catalogue model.
 var bytesRulesets = map[string]string{
@@ -24,12 +34,12 @@ type bytesRouter struct {
 	mtu int
 }
 
-func newBytesRouter(t testing.TB, nat string) *bytesRouter {
+func newBytesRouter(t testing.TB, nat string, keep time.Duration) *bytesRouter {
 	t.Helper()
 	r := &bytesRouter{Router: newRouter(t), mtu: defaultMTU}
 	err := r.Install(mustRuleset(t, bytesRulesets[nat]).Text())
 	if err == nil {
-		err = r.Sysctl(fmt.Sprintf("net.ipv4.ipfrag_time=%d", fragmentTime/time.Second))
+		err = r.Sysctl(fmt.Sprintf("net.ipv4.ipfrag_time=%d", keep/time.Second))
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -60,10 +70,9 @@ func (r *bytesRouter) record(c byteCase) (recording, error) {
 			step.got, err = r.drained(step.side)
 		} else {
 			step.side, step.b = s.side, s.make(rec.steps)
-			if step.b == nil {
-				continue
+			if step.b != nil {
+				step.got, err = r.SendBytes(s.side, step.b)
 			}
-			step.got, err = r.SendBytes(s.side, step.b)
 		}
 		if err != nil {
 			return rec, err
@@ -114,8 +123,8 @@ func (r *bytesRouter) drained(from Side) ([]wire, error) {
 	}
 }
 
-// compare puts a case through the kernel and the lab.
-func (r *bytesRouter) compare(t *testing.T, c byteCase) {
+// differs puts a case through the kernel and the lab, and says where they do not agree.
+func (r *bytesRouter) differs(t *testing.T, c byteCase) string {
 	t.Helper()
 	rec, err := r.record(c)
 	if err != nil {
@@ -125,23 +134,62 @@ func (r *bytesRouter) compare(t *testing.T, c byteCase) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if text := compareBytes(rec, lab); text != "" {
-		t.Errorf("%s through %s:\n%s", c.name, c.nat, text)
-	}
+	return compareBytes(rec, lab)
 }
 
 // TestKernelBytes holds the lab to the kernel in bytes, case by case.
 func TestKernelBytes(t *testing.T) {
-	for _, nat := range []string{"linux-masquerade", "linux-masquerade-open"} {
-		r := newBytesRouter(t, nat)
+	for _, nat := range bytesNATs {
+		r := newBytesRouter(t, nat, fragmentTime)
 		for _, c := range byteCases() {
 			if c.guarded && nat == "linux-masquerade-open" {
 				continue
 			}
 			t.Run(nat+"/"+c.name, func(t *testing.T) {
 				c.nat = nat
-				r.compare(t, c)
+				if text := r.differs(t, c); text != "" {
+					t.Error(text)
+				}
 			})
 		}
 	}
+}
+
+// TestKernelBytesRandom does so with random sequences.
+func TestKernelBytesRandom(t *testing.T) {
+	for i, nat := range bytesNATs {
+		t.Run(nat, func(t *testing.T) {
+			t.Parallel()
+			var r *bytesRouter
+			g := newByteGenerator(*seed*1000 + uint64(i))
+			packets := 0
+			for n := range *byteCount {
+				if n%500 == 0 { // what is left of fragments takes memory
+					r = newBytesRouter(t, nat, keepFragments)
+				}
+				c := g.sequence(n)
+				c.nat = nat
+				packets += len(c.steps)
+				if text := r.differs(t, c); text != "" {
+					t.Fatalf("-seed %d, %s of %s:\n%s", *seed, c.name, nat, shortest(t, c, text))
+				}
+			}
+			t.Logf("%d sequences, %d packets", *byteCount, packets)
+		})
+	}
+}
+
+// shortest leaves out steps as long as the difference, which it returns, is there.
+func shortest(t *testing.T, c byteCase, text string) string {
+	c.steps = slices.Clone(c.steps)
+	for i := len(c.steps) - 1; i >= 0; i-- {
+		step := c.steps[i]
+		c.steps[i].make = func([]sending) []byte { return nil }
+		if shorter := newBytesRouter(t, c.nat, keepFragments).differs(t, c); shorter != "" {
+			text = shorter
+		} else {
+			c.steps[i] = step
+		}
+	}
+	return fmt.Sprintf("mtu %d\n%s", c.mtu, text)
 }

@@ -77,9 +77,10 @@ func playLab(r recording) ([][]wire, error) {
 	all := make([][]wire, len(r.steps))
 	for i, s := range r.steps {
 		time.Sleep(s.after)
-		if s.giveUp {
+		switch {
+		case s.giveUp:
 			time.Sleep(2 * time.Minute)
-		} else {
+		case s.b != nil:
 			b := s.b
 			if s.side == Outside {
 				b = moreTTL(b)
@@ -182,8 +183,11 @@ func writeWires(b *strings.Builder, who string, all []wire) {
 }
 
 func (s sending) String() string {
-	if s.giveUp {
+	switch {
+	case s.giveUp:
 		return "give up"
+	case s.b == nil:
+		return "-"
 	}
 	return s.wire.String()
 }

@@ -152,10 +152,7 @@ func moreTTL(b []byte) []byte {
 	}
 	p := append([]byte(nil), b...)
 	p[8]++
-	s := uint32(wireOrder.Uint16(p[10:])) + 0xfeff // minus 0x0100 in ones' complement
-	for s > 0xffff {
-		s = s>>16 + s&0xffff
-	}
-	wireOrder.PutUint16(p[10:], uint16(s))
+	s := uint32(^wireOrder.Uint16(p[10:])) + 0x0100
+	wireOrder.PutUint16(p[10:], ^uint16(s>>16+s&0xffff)) // RFC 1624 eqn. 3
 	return p
 }
