@@ -6,6 +6,8 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -17,7 +19,10 @@ const fragmentTime = time.Second
 // keepFragments is long enough for random sequences never to see the end of it.
 const keepFragments = time.Hour
 
-var byteCount = flag.Int("bytes", 1500, "random sequences that are compared in bytes, for each NAT")
+var (
+	byteCount  = flag.Int("bytes", 1500, "random sequences that are compared in bytes, for each NAT")
+	transcribe = flag.Bool("transcribe", false, "write down what the kernel makes of the cases in bytes")
+)
 
 // bytesNATs are entries of the catalogue.
 var bytesNATs = []string{"linux-masquerade", "linux-masquerade-open"}
@@ -139,19 +144,36 @@ func (r *bytesRouter) differs(t *testing.T, c byteCase) string {
 
 // TestKernelBytes holds the lab to the kernel in bytes, case by case.
 func TestKernelBytes(t *testing.T) {
+	var all []recording
 	for _, nat := range bytesNATs {
 		r := newBytesRouter(t, nat, fragmentTime)
 		for _, c := range byteCases() {
 			if c.guarded && nat == "linux-masquerade-open" {
 				continue
 			}
-			t.Run(nat+"/"+c.name, func(t *testing.T) {
-				c.nat = nat
-				if text := r.differs(t, c); text != "" {
-					t.Error(text)
-				}
-			})
+			c.nat = nat
+			rec, err := r.record(c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, rec)
 		}
+	}
+	if *transcribe {
+		if err := os.WriteFile(filepath.FromSlash(transcriptFile), []byte(transcript(all)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, rec := range all {
+		t.Run(rec.nat+"/"+rec.name, func(t *testing.T) {
+			lab, err := inLab(rec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text := compareBytes(rec, lab); text != "" {
+				t.Error(text)
+			}
+		})
 	}
 }
 
