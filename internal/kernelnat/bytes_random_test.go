@@ -227,9 +227,9 @@ func (g *byteGenerator) complain() {
 	}
 	most := 28 + g.IntN(520)
 	step := about(g.IntN(len(g.steps)), by, kind, code, rest, most)
-	any := step.make
+	quote := step.make
 	step.make = func(before []sending) []byte {
-		b := any(before)
+		b := quote(before)
 		if b == nil || !quotable(b[28:]) {
 			return nil
 		}
