@@ -130,3 +130,10 @@ type Helped interface {
 	// this packet: a connection exists once its first packet is through.
 	Retract(mapping uint64, now time.Time)
 }
+
+// Checker is a Box that looks at the transport's checksum, and does not translate what has a wrong
+// one: connection tracking. Other boxes are told of such packets as of any other.
+type Checker interface {
+	// Spoiled judges such a packet, in place of Outbound or Inbound.
+	Spoiled(p Packet, fromInside bool, now time.Time) Verdict
+}

@@ -375,10 +375,16 @@ func TestFragments(t *testing.T) {
 	}
 	inBench(t, vnet.GatewayConfig{}, func(b *bench) error {
 		b.in.Send(pieces(1, 1200)[0])
+		answer := datagram(ippacket.Header{}, far+":53", middle+":4000", make([]byte, 1200))
+		v := must(ippacket.Parse(answer))
+		b.out.Send(must(v.Fragment(answer, 500))[0])
 		time.Sleep(2 * time.Minute)
-		v, _, err := last(b.atIn.get())
-		if err != nil || v.Packet.Type != natmodels.TimeExceeded || v.Packet.Code != 1 || b.lab.Stats().Dropped[vnet.LostFragments] != 1 {
+		v, _, err := last(b.atOut.get())
+		if err != nil || v.Packet.Type != natmodels.TimeExceeded || v.Packet.Code != 1 || b.lab.Stats().Dropped[vnet.LostFragments] != 2 {
 			return fmt.Errorf("%+v: %v", v, err)
+		}
+		if len(b.atIn.get()) != 0 {
+			return errors.New("a router on the way told of lost fragments")
 		}
 		return nil
 	})

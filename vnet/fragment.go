@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/natproof/natproof/internal/ippacket"
@@ -15,7 +16,8 @@ type FragmentPolicy uint8
 
 const (
 	// Reassemble joins them, in whatever order they come (RFC 4787 REQ-14), and sends the
-	// packet on in pieces no larger than they were, as Linux does.
+	// packet on in the pieces that it came in, as Linux does (ip_do_fragment in
+	// net/ipv4/ip_output.c).
 	Reassemble FragmentPolicy = iota
 	// DropFragments drops every fragment.
 	DropFragments
@@ -35,14 +37,9 @@ type joiner struct {
 	box   string
 	from  func(netip.Addr) netip.Addr // the box's own address for ICMP errors
 	back  func(*packet)               // where they go
+	own   func(netip.Addr) bool       // whether what is for an address ends at the box
 	parts *ippacket.Reassembler
 	polls time.Time // when the lab looks for what is too late; zero: it does not
-	sizes map[fragmentOf]int
-}
-
-type fragmentOf struct {
-	src, dst netip.Addr
-	id       uint32
 }
 
 // join takes a fragment. It returns the whole packet once it is there, and nil before, or if
@@ -53,29 +50,25 @@ func (j *joiner) join(p *packet) *packet {
 	}
 	if j.parts == nil {
 		j.parts, _ = ippacket.NewReassembler(ippacket.ReassemblerConfig{})
-		j.sizes = map[fragmentOf]int{}
 	}
 	now := time.Now()
-	of := fragmentOf{p.np.Src.Addr(), p.np.Dst.Addr(), p.bytes.v.ID}
 	whole, err := j.parts.Add(p.bytes.b, &p.bytes.v, now)
 	if err != nil {
 		j.lab.drop(p, p.np, j.box, fragmentReason(err), natmodels.MappingInfo{}, err.Error())
 		return nil
 	}
-	j.sizes[of] = max(j.sizes[of], len(p.bytes.b))
 	if whole == nil {
 		j.lab.stats.Joined++
 		j.poll()
 		return nil
 	}
-	largest := j.sizes[of]
-	delete(j.sizes, of)
 	v, err := ippacket.Parse(whole)
 	if err != nil {
 		j.lab.drop(p, p.np, j.box, BadFragments, natmodels.MappingInfo{}, err.Error())
 		return nil
 	}
-	p.np, p.bytes, p.pieces = v.Packet, &datagramBytes{whole, v}, largest
+	p.np, p.ttl, p.bytes, p.cuts = v.Packet, v.TTL, &datagramBytes{whole, v}, j.parts.Cuts()
+	p.largest = v.HeaderLen + slices.Max(p.cuts)
 	p.takePayload()
 	return p
 }
@@ -95,12 +88,12 @@ func (j *joiner) poll() {
 	}
 }
 
-// expire gives up datagrams of which the rest did not come, and says so to who sent the first
-// fragment (RFC 792, RFC 8200 section 4.5).
+// expire gives up datagrams of which the rest did not come. Who sent the first fragment is told by
+// the host that it is for (RFC 792, RFC 8200 section 4.5), not by a router on the way (ip_expire in
+// net/ipv4/ip_fragment.c).
 func (j *joiner) expire() {
 	j.polls = time.Time{}
 	for _, x := range j.parts.Expire(time.Now()) {
-		delete(j.sizes, fragmentOf{x.Src, x.Dst, x.ID})
 		j.lab.stats.Joined-- // the last of them ends here
 		j.lab.nextID++
 		p := &packet{id: j.lab.nextID, ttl: firstTTL, np: natmodels.Packet{
@@ -111,7 +104,7 @@ func (j *joiner) expire() {
 			}
 		}
 		j.lab.drop(p, p.np, j.box, LostFragments, natmodels.MappingInfo{}, "the rest of its fragments did not come in time")
-		if p.bytes != nil {
+		if p.bytes != nil && j.own(x.Dst) {
 			if answer := j.lab.complain(p, j.from(x.Src), tooLate, 0); answer != nil {
 				j.back(answer)
 			}
@@ -148,19 +141,35 @@ func (l *Lab) fragments(p *packet, parts [][]byte) ([]*packet, error) {
 	return all, nil
 }
 
-// inPieces sends a packet on in pieces no larger than it came in.
-func (l *Lab) inPieces(p *packet, next func(*packet)) {
-	if p.pieces == 0 {
+// inPieces sends a packet on in the pieces that it came in, where the next link takes them; an MTU
+// of 0 is any.
+func (l *Lab) inPieces(p *packet, mtu int, next func(*packet)) {
+	cuts := p.cuts
+	p.cuts = nil
+	if cuts == nil || mtu > 0 && p.largest > mtu {
 		next(p)
 		return
 	}
-	parts, err := l.cut(p, p.pieces)
-	if err != nil { // a source that sends fragments of IPv6 sends them anew
-		parts = []*packet{p}
+	parts, err := p.bytes.v.CutAt(p.bytes.b, cuts)
+	var all []*packet
+	if err == nil {
+		all, err = l.fragments(p, parts)
 	}
-	for _, part := range parts {
+	if err != nil { // an ALG has changed its length
+		all = l.cutAnew(p)
+	}
+	for _, part := range all {
 		next(part)
 	}
+}
+
+// cutAnew cuts a packet into pieces no larger than it came in, or leaves it whole: a source that
+// sends fragments of IPv6 sends them anew.
+func (l *Lab) cutAnew(p *packet) []*packet {
+	if parts, err := l.cut(p, p.largest); err == nil {
+		return parts
+	}
+	return []*packet{p}
 }
 
 // learnMTU takes note of what a path carries (RFC 1191 section 6.3): what is larger is sent in

@@ -86,12 +86,12 @@ func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
 	g.alg = g.beside(cfg.ALG)
 	g.arrived = g.enter
 	g.inside = newRealm(l, "inside "+name, g)
-	g.toIn, g.toOut = g.inside.forward, func(p *packet) { g.link.up.send(p, g.outside.arrived) }
-	g.inner = joiner{lab: l, box: name, from: g.inside.routerOf, back: g.toIn}
-	g.outer = joiner{lab: l, box: name, from: g.address, back: g.toOut}
+	g.toIn, g.toOut = g.inside.originate, func(p *packet) { g.link.up.send(p, g.outside.arrived) }
+	g.inner = joiner{lab: l, box: name, from: g.inside.routerOf, back: g.toIn, own: g.has}
+	g.outer = joiner{lab: l, box: name, from: g.address, back: g.toOut, own: g.has}
 	g.fragments = cfg.Fragments
 	g.link.router = r.routerOf
-	g.link.up.back, g.link.down.back = g.arrived, r.arrived
+	g.link.up.back, g.link.down.back = g.arrived, r.originate
 	for _, a := range cfg.Place.External {
 		r.gatewayByAddr[a] = g
 	}
@@ -176,20 +176,47 @@ func (g *Gateway) Renumber(external ...netip.Addr) error {
 	return nil
 }
 
-// leave takes a packet from the inside.
+// leave takes a packet from the inside. What is for the gateway itself needs no hop. What may not
+// be forwarded never comes to the NAT, and the source is told of the packet as it sent it: so does
+// Linux (net/ipv4/ip_forward.c).
 func (g *Gateway) leave(p *packet) {
 	if p = g.whole(&g.inner, p); p == nil {
 		return
 	}
-	v := g.nat.Outbound(p.np, time.Now())
+	if !g.has(p.np.Dst.Addr()) && (g.tooBig(p) || !g.inside.hop(p)) {
+		return
+	}
+	g.translate(p)
+}
+
+// has says whether an address is the gateway's own outside.
+func (g *Gateway) has(a netip.Addr) bool { return g.outside.gatewayByAddr[a] == g }
+
+// tooBig drops what does not fit the link to the outside and must not be cut, and says so. A packet
+// that a NAT64 makes one of the other family has another length there: the link will see.
+func (g *Gateway) tooBig(p *packet) bool {
+	mtu := g.link.up.cfg.MTU
+	if mtu == 0 || p.size() <= mtu || p.ttl <= 1 || g.nat.Model().Behavior().Kind == natmodels.NAT64 {
+		return false
+	}
+	if p.cuts != nil && p.largest <= mtu || !p.onWire().v.DF {
+		return false
+	}
+	g.link.up.refuse(p, p.size(), g.inside.routerOf(p.np.Src.Addr()), g.toIn)
+	return true
+}
+
+// translate sends to the outside what the NAT lets pass.
+func (g *Gateway) translate(p *packet) {
+	v := g.judge(p, true)
 	switch v.Action {
 	case natmodels.Forward:
 		if g.translated(p, v, false) {
-			g.lab.inPieces(p, g.toOut)
+			g.lab.inPieces(p, g.link.up.cfg.MTU, g.toOut)
 		}
 	case natmodels.Hairpin:
-		if g.translated(p, v, false) {
-			g.lab.inPieces(p, g.toIn)
+		if g.translated(p, v, false) && g.inside.hop(p) {
+			g.lab.inPieces(p, 0, g.inside.route)
 		}
 	default:
 		g.refused(p, v, g.toIn)
@@ -239,24 +266,38 @@ func (g *Gateway) poll() {
 	})
 }
 
+// judge asks the NAT about a packet.
+func (g *Gateway) judge(p *packet, fromInside bool) natmodels.Verdict {
+	now := time.Now()
+	if p.raw {
+		if checker, ok := g.nat.(natmodels.Checker); ok && p.bytes.v.Verify(p.bytes.b) != nil {
+			return checker.Spoiled(p.np, fromInside, now)
+		}
+	}
+	if fromInside {
+		return g.nat.Outbound(p.np, now)
+	}
+	return g.nat.Inbound(p.np, now)
+}
+
 // enter takes a packet from the outside.
 func (g *Gateway) enter(p *packet) {
 	if p = g.whole(&g.outer, p); p == nil {
 		return
 	}
-	v := g.nat.Inbound(p.np, time.Now())
+	v := g.judge(p, false)
 	switch v.Action {
 	case natmodels.Forward:
 		if !g.inside.owns(v.Packet.Dst.Addr()) {
 			g.lab.drop(p, p.np, g.name, NoRoute, v.Mapping, fmt.Sprintf("nobody inside owns %v", v.Packet.Dst.Addr()))
 			return
 		}
-		if g.translated(p, v, true) {
-			g.lab.inPieces(p, g.toIn)
+		if g.translated(p, v, true) && g.inside.hop(p) {
+			g.lab.inPieces(p, 0, g.inside.route)
 		}
 	case natmodels.Hairpin:
-		if g.translated(p, v, true) {
-			g.lab.inPieces(p, g.toIn)
+		if g.translated(p, v, true) && g.inside.hop(p) {
+			g.lab.inPieces(p, 0, g.inside.route)
 		}
 	default:
 		g.refused(p, v, g.toOut)

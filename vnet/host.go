@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -245,6 +246,9 @@ func (h *Host) receive(p *packet) {
 		l.hold(p, time.Now().Add(settle), h.next)
 	}
 }
+
+// has says whether an address is the host's own.
+func (h *Host) has(a netip.Addr) bool { return slices.Contains(h.addrs, a) }
 
 // turn delivers the first packet of the backlog.
 func (h *Host) turn(p *packet) {

@@ -175,9 +175,14 @@ func (d *pipe) tooBig(p *packet, size int) {
 		}
 		return
 	}
+	d.refuse(p, size, d.link.router(p.np.Src.Addr()), d.back)
+}
+
+// refuse drops a packet that does not fit, and says so from an address.
+func (d *pipe) refuse(p *packet, size int, from netip.Addr, back func(*packet)) {
 	d.drop(p, MTUExceeded, fmt.Sprintf("%d bytes do not fit the link's MTU of %d, and must not be cut", size, d.cfg.MTU))
-	if answer := l.complain(p, d.link.router(p.np.Src.Addr()), tooBig, uint32(d.cfg.MTU)); answer != nil {
-		d.back(answer)
+	if answer := d.link.lab.complain(p, from, tooBig, uint32(d.cfg.MTU)); answer != nil {
+		back(answer)
 	}
 }
 

@@ -17,7 +17,9 @@ type packet struct {
 	payload    []byte // of UDP; shared, read only
 	ttl        uint8
 	bytes      *datagramBytes // nil: not made yet
-	pieces     int            // the size of the largest fragment that it was joined from; 0 is none
+	cuts       []int          // the lengths of the parts that it was joined from; nil is none
+	largest    int            // then: the largest of these fragments
+	raw        bool           // a port made its bytes, and its checksums
 }
 
 // datagramBytes is a packet as it is on the wire. It belongs to one packet alone.

@@ -101,6 +101,7 @@ func (p *Port) admit(a *arrival) *packet {
 		return nil
 	}
 	x := l.packetOf(a.payload[:v.Len:v.Len], v, 0)
+	x.raw = true
 	l.emit(Event{
 		At: a.at.Sub(l.start), Kind: Sent, Packet: x.id, Box: p.name,
 		Proto: x.np.Protocol, Src: x.np.Src, Dst: x.np.Dst, Payload: x.payload,

@@ -72,17 +72,42 @@ func (r *Realm) addRoute(n route) {
 	}
 }
 
-// forward sends a packet to whoever owns its destination: a site or gateway
-// here, or the way out.
+// forward takes a packet a hop further, or tells its source that there is none left (RFC 1812
+// section 5.3.1). What leaves for the outside is the gateway's business, which joins fragments first.
 func (r *Realm) forward(p *packet) {
-	dst := p.np.Dst.Addr()
-	if !p.hop() {
-		r.lab.drop(p, p.np, r.name, TTLExceeded, natmodels.MappingInfo{}, "no hop is left")
-		if answer := r.lab.complain(p, r.routerOf(p.np.Src.Addr()), timeExceeded, 0); answer != nil {
-			r.forward(answer)
-		}
+	if r.gateway != nil && !r.owns(p.np.Dst.Addr()) {
+		r.gateway.leave(p)
 		return
 	}
+	if r.hop(p) {
+		r.route(p)
+	}
+}
+
+// hop takes a hop off a packet. If there is none it drops the packet, and says so to its source.
+func (r *Realm) hop(p *packet) bool {
+	if p.hop() {
+		return true
+	}
+	r.lab.drop(p, p.np, r.name, TTLExceeded, natmodels.MappingInfo{}, "no hop is left")
+	if answer := r.lab.complain(p, r.routerOf(p.np.Src.Addr()), timeExceeded, 0); answer != nil {
+		r.originate(answer)
+	}
+	return false
+}
+
+// originate sends a packet that the realm's own router has made.
+func (r *Realm) originate(p *packet) {
+	if r.gateway != nil && !r.owns(p.np.Dst.Addr()) {
+		r.gateway.translate(p)
+		return
+	}
+	r.route(p)
+}
+
+// route sends a packet to whoever owns its destination: a site or gateway here.
+func (r *Realm) route(p *packet) {
+	dst := p.np.Dst.Addr()
 	if g, ok := r.gatewayByAddr[dst]; ok {
 		g.link.down.send(p, g.arrived)
 		return
@@ -93,10 +118,6 @@ func (r *Realm) forward(p *packet) {
 		} else {
 			n.gateway.link.down.send(p, n.gateway.arrived)
 		}
-		return
-	}
-	if r.gateway != nil {
-		r.gateway.leave(p)
 		return
 	}
 	r.lab.drop(p, p.np, r.name, NoRoute, natmodels.MappingInfo{}, noRouteDetail(dst, r.name))

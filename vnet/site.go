@@ -86,7 +86,7 @@ func newSite(l *Lab, r *Realm, name string, cfg SiteConfig) (s *Site, err error)
 	}
 	s.arrived = s.enter
 	s.link.router = func(netip.Addr) netip.Addr { return s.router() }
-	s.link.up.back, s.link.down.back = s.arrived, r.arrived
+	s.link.up.back, s.link.down.back = s.arrived, r.originate
 	if cfg.Hosts == Pion {
 		s.pion, err = newPionNet(name, cfg.Prefix)
 	}
@@ -130,7 +130,7 @@ func (s *Site) AddHost(name string, addrs ...netip.Addr) (*Host, error) {
 		}
 	}
 	h.next = h.turn
-	h.joiner = joiner{lab: s.lab, box: name, from: func(netip.Addr) netip.Addr { return h.addrs[0] }, back: s.leave}
+	h.joiner = joiner{lab: s.lab, box: name, from: func(netip.Addr) netip.Addr { return h.addrs[0] }, back: s.leave, own: h.has}
 	for _, a := range addrs {
 		s.hosts[a] = h
 	}

@@ -14,12 +14,18 @@ type datagram struct {
 	place    *list.Element
 	deadline time.Time
 	dead     bool
-	head     []byte // of the first fragment, up to where the datagram's part begins
-	view     View   // of the first fragment
-	runs     []run  // by offset, not overlapping
-	have     int    // bytes in runs
-	total    int    // where the last fragment ends, -1 if it is not here
+	head     []byte    // of the first fragment, up to where the datagram's part begins
+	view     View      // of the first fragment
+	runs     []run     // by offset, not overlapping
+	have     int       // bytes in runs
+	total    int       // where the last fragment ends, -1 if it is not here
+	cuts     []cutPart // by offset
+	largest  int       // fragment, with its header
+	largeDF  int       // the largest that must not be fragmented
 }
+
+// cutPart is the place of a part.
+type cutPart struct{ at, length int }
 
 // run is a contiguous part: a fragment and those that came after it in order.
 type run struct {
@@ -30,7 +36,7 @@ type run struct {
 func (x run) end() int { return x.at + len(x.data) }
 
 func (d *datagram) cost() int {
-	n := datagramCost + len(d.head) + runCost*len(d.runs)
+	n := datagramCost + len(d.head) + runCost*len(d.runs) + cutCost*len(d.cuts)
 	if d.dead {
 		return n
 	}
@@ -59,6 +65,10 @@ func (d *datagram) add(head, part []byte, v *View, firstWins bool) Problem {
 	if !v.MF {
 		d.total = end
 	}
+	d.largest = max(d.largest, len(head)+len(part))
+	if v.DF {
+		d.largeDF = max(d.largeDF, len(head)+len(part))
+	}
 	if at == 0 && d.head == nil {
 		d.head, d.view = bytes.Clone(head), *v
 		d.view.Packet.Quoted = nil
@@ -83,6 +93,8 @@ func (d *datagram) after(at int) int {
 // run longer if it can.
 func (d *datagram) insert(i, at int, part []byte) {
 	d.have += len(part)
+	place := sort.Search(len(d.cuts), func(n int) bool { return d.cuts[n].at > at })
+	d.cuts = slices.Insert(d.cuts, place, cutPart{at, len(part)})
 	if i > 0 && i == len(d.runs) && d.runs[i-1].end() == at {
 		d.runs[i-1].data = append(d.runs[i-1].data, part...)
 		return
@@ -134,10 +146,22 @@ func (d *datagram) join() ([]byte, Problem) {
 		return whole, none
 	}
 	be.PutUint16(whole[2:], uint16(len(whole)))
-	be.PutUint16(whole[6:], be.Uint16(whole[6:])&flagDF)
+	be.PutUint16(whole[6:], 0)
+	if d.largeDF == d.largest { // as Linux does: ip_frag_reasm in net/ipv4/ip_fragment.c
+		be.PutUint16(whole[6:], flagDF)
+	}
 	be.PutUint16(whole[10:], 0)
 	be.PutUint16(whole[10:], Checksum(whole[:len(head)]))
 	return whole, none
+}
+
+// lengths are those of the parts.
+func (d *datagram) lengths() []int {
+	all := make([]int, len(d.cuts))
+	for i, c := range d.cuts {
+		all[i] = c.length
+	}
+	return all
 }
 
 // first is the first fragment as it came.

@@ -24,7 +24,7 @@ func (v *View) Fragment6(b []byte, mtu int, id uint32) ([][]byte, error) {
 	if mtu-at-fragmentHeader < 8 || v.HeaderLen > mtu-fragmentHeader {
 		return nil, BadMTU // RFC 7112: the first fragment has all headers
 	}
-	all := cutter{header: at + fragmentHeader, size: (mtu - at - fragmentHeader) &^ 7, body: b[at:v.Len]}
+	all := cutter{header: at + fragmentHeader, size: mtu - at - fragmentHeader, body: b[at:v.Len]}
 	return all.cut(func(p []byte, offset int, last bool) {
 		copy(p, b[:at])
 		p[by] = fragment

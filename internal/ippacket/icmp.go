@@ -28,12 +28,15 @@ func AppendEcho(b []byte, h Header, p natmodels.Packet, seq uint16, data []byte)
 
 // AppendEchoReply appends what a host answers to the echo request in b that v is the view
 // of: the same data, from the address that was asked (RFC 1122 section 3.2.2.6, RFC 4443
-// section 4.2). Anything else is NoAnswer, as is a request from or to a multicast address.
+// section 4.2), with the TOS of the request if h has none (RFC 1349 section 5.1). Anything else is NoAnswer, as is a request from or to a multicast address.
 func (v *View) AppendEchoReply(to []byte, h Header, b []byte) ([]byte, error) {
 	p := v.Packet
 	request, _ := p.Echo()
 	if !request || v.Fragmented() || !knows(v.Version, p.Protocol) || !single(p.Src.Addr()) || p.Dst.Addr().IsMulticast() {
 		return to, NoAnswer
+	}
+	if h.TOS == 0 {
+		h.TOS = v.TOS
 	}
 	kind := natmodels.EchoReply
 	if v.Version == 6 {

@@ -41,6 +41,7 @@ type Reassembler struct {
 	queue   list.List // of *datagram, by deadline
 	expired []Expired
 	bytes   int
+	cuts    []int
 }
 
 // Expired is a datagram that was given up.
@@ -63,10 +64,12 @@ type datagramKey struct {
 	id       uint32
 }
 
-// What a datagram and a run take beside their bytes.
+// What a datagram, a run and the place of a part take beside their bytes.
 const (
 	datagramCost = 256
 	runCost      = 48
+	cutCost      = 16
+	partCost     = runCost + cutCost
 )
 
 // NewReassembler checks the configuration.
@@ -113,9 +116,14 @@ func (r *Reassembler) Add(b []byte, v *View, now time.Time) ([]byte, error) {
 		return nil, problem.err()
 	}
 	r.forget(d)
+	r.cuts = d.lengths()
 	whole, problem := d.join()
 	return whole, problem.err()
 }
+
+// Cuts are the lengths of the parts, in order, that the packet which Add returned last was joined
+// from; see [View.CutAt].
+func (r *Reassembler) Cuts() []int { return r.cuts }
 
 // tooLong reports whether a fragment ends where no packet can: the fragment header is not
 // part of it then.
@@ -144,7 +152,7 @@ func (r *Reassembler) find(v *View, now time.Time, bytes int) (*datagram, Proble
 	switch {
 	case d != nil && d.dead:
 		return nil, Overlap
-	case d != nil && r.bytes+runCost+bytes > r.cfg.MaxBytes, d == nil && r.bytes+datagramCost+runCost+bytes > r.cfg.MaxBytes:
+	case d != nil && r.bytes+partCost+bytes > r.cfg.MaxBytes, d == nil && r.bytes+datagramCost+partCost+bytes > r.cfg.MaxBytes:
 		return nil, NoRoom
 	case d != nil:
 		return d, none
@@ -167,7 +175,7 @@ func (r *Reassembler) forget(d *datagram) {
 // bury keeps of a datagram nothing but that what comes of it is dropped.
 func (r *Reassembler) bury(d *datagram) {
 	r.bytes -= d.cost()
-	d.runs, d.head, d.dead = nil, nil, true
+	d.runs, d.cuts, d.head, d.dead = nil, nil, nil, true
 	r.bytes += d.cost()
 }
 

@@ -9,9 +9,11 @@ import (
 // quotedLen is how much of the transport an ICMP error quotes at least (RFC 792).
 const quotedLen = 8
 
-// readTransport reads the header after the IP header; b ends with the packet.
+// readTransport reads the header after the IP header; b ends with the packet. The first fragment
+// may end within it, and within what an ICMP error quotes (RFC 791 section 3.2).
 func (v *View) readTransport(b []byte, quoted bool) Problem {
 	l := b[v.HeaderLen:]
+	quoted = quoted || v.MF
 	switch v.Packet.Protocol {
 	case natmodels.UDP:
 		return v.readUDP(l, quoted)
@@ -35,7 +37,7 @@ func (v *View) readUDP(l []byte, quoted bool) Problem {
 	}
 	v.setPorts(be.Uint16(l), be.Uint16(l[2:]))
 	v.PayloadAt = v.HeaderLen + udpHeader
-	if quoted || v.MF {
+	if quoted {
 		return none
 	}
 	length := int(be.Uint16(l[4:]))
@@ -84,7 +86,7 @@ func (v *View) readICMP(b []byte, quoted bool) Problem {
 		v.setPorts(id, id)
 		return none
 	}
-	if quoted || !p.IsError() { // of an error about an error no more is told
+	if quoted || !p.IsError() { // of an error about an error no more is told, nor of a part of one
 		return none
 	}
 	var q View

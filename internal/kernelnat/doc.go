@@ -28,6 +28,36 @@
 // There the payloads must be equal too. Rules does not know the helper's business, so the
 // ordinary tests have the transcripts alone.
 //
+// # Bytes
+//
+// Beside that, the same packets in bytes go through the kernel and through a gateway of package
+// vnet with a raw port on either side, its NAT an entry of the catalogue (linux-masquerade,
+// linux-masquerade-open), and what comes out at both ends is compared byte by byte: checksums that
+// are right, missing and wrong, TCP, ICMP errors about translated packets and what is quoted in
+// them, all that the box says itself, fragments, options, DF, TTL. There are cases with names, and
+// random sequences by seed (-bytes says how many, for each NAT). The lab plays on its virtual
+// clock what was sent to the kernel. testdata/bytes is what the kernel did with the cases; ordinary
+// tests hold the lab to it (-transcribe writes it anew).
+//
+// Bytes may differ where, and only where, one of these rules says so:
+//
+//   - Identification: of packets that the box makes itself, unless DF is set in them, when it must
+//     be equal (RFC 6864 section 4.1: it says nothing then). Everything else keeps its own.
+//   - TTL: a packet between the outside and the gateway crosses one router in the lab, the
+//     internet's. The test gives what it sends there one hop more, and adds one to the TTL of what
+//     comes; then it must be equal. For the same reason no packet leaves the inside with a TTL of 2.
+//   - TTL within the quote of "fragmentation needed" about a packet from the outside, and the
+//     checksum of that header: the lab tells after it has taken the hop, the kernel before (RFC 1812
+//     section 4.3.2.3 allows both).
+//   - Ports drawn at random: there are none, since no two flows of a sequence want the same one.
+//   - The time after which fragments are given up: the kernel is set to a second, the lab has the
+//     minute of RFC 1122 section 3.3.2. That they are, and who is told, must be equal.
+//
+// What the lab does otherwise on purpose is in docs/limitations.md ("Bytes, against Linux"), and
+// not sent here.
+//
+// # Running
+//
 // The tests against the kernel have the build tag "kernel"; they need root or
 // user namespaces, and the commands ip and nft, which setup.sh installs:
 //
@@ -40,7 +70,7 @@
 //
 // Not covered, since the engine sees neither sequence windows nor payload: segments
 // outside the TCP window, which the kernel calls invalid; the shorter timer of an
-// established connection whose data was not acknowledged; fragments. The kernel may
+// established connection whose data was not acknowledged. The kernel may
 // let a connection whose time is over lend its port for up to a minute longer, until
 // it comes across it; here it is made to come across it after every pause.
 package kernelnat

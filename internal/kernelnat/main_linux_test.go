@@ -19,8 +19,8 @@ var unavailable error
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	// Most of the time is spent in pauses: all rulesets at once, and SIP messages.
-	if err := flag.Set("test.parallel", strconv.Itoa(len(Rulesets)+3)); err != nil {
+	// Most of the time is spent in pauses: all rulesets at once, SIP messages, and bytes.
+	if err := flag.Set("test.parallel", strconv.Itoa(len(Rulesets)+len(bytesNATs)+3)); err != nil {
 		panic(err)
 	}
 	// Where the commands are, though not on everybody's path.

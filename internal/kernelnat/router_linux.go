@@ -183,14 +183,7 @@ func (r *Router) Send(from Side, p Packet) ([]Emission, error) {
 	if err := r.tuns[from].write(p.Marshal()); err != nil {
 		return nil, err
 	}
-	r.sentry++
-	guard := Packet{
-		Proto: UDP, Tag: r.sentry,
-		Src: netip.AddrPortFrom(sentinelHost, 9), Dst: netip.AddrPortFrom(sentinelServer, 9),
-	}
-	if from == Outside {
-		guard.Src, guard.Dst = guard.Dst, guard.Src
-	}
+	guard := r.guard(from)
 	if err := r.tuns[from].write(guard.Marshal()); err != nil {
 		return nil, err
 	}
@@ -201,6 +194,19 @@ func (r *Router) Send(from Side, p Packet) ([]Emission, error) {
 	}
 	back, err := r.drain(from, Packet{})
 	return append(all, back...), err
+}
+
+// guard returns the next sentinel from a side.
+func (r *Router) guard(from Side) Packet {
+	r.sentry++
+	guard := Packet{
+		Proto: UDP, Tag: r.sentry,
+		Src: netip.AddrPortFrom(sentinelHost, 9), Dst: netip.AddrPortFrom(sentinelServer, 9),
+	}
+	if from == Outside {
+		guard.Src, guard.Dst = guard.Dst, guard.Src
+	}
+	return guard
 }
 
 // drain reads what the router sends on one side, up to the sentinel if there is one

@@ -4,6 +4,8 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"time"
+
+	"github.com/natproof/natproof/natmodels"
 )
 
 // Rules is the kernel's NAT as a list of rules, each measured against the kernel by
@@ -228,6 +230,9 @@ func (r *Rules) icmpError(from Side, p Packet) []Emission {
 		return r.invalid(from, p)
 	}
 	out := c.tuple(d ^ 1) // the answer to the packet quoted would leave as its inverse
+	if p.Type == natmodels.Redirect && c.tuple(d).inverse() != out {
+		return nil
+	}
 	q := *p.Quoted
 	q.Src, q.Dst = out.src, out.dst
 	p.Quoted = &q

@@ -24,6 +24,11 @@ func (k *Tracker) icmpError(from judge.Side, p natmodels.Packet, t uint64) natmo
 	if c.local { // about an answer of the box itself
 		return k.drop(p, natmodels.NoMapping)
 	}
+	if p.Type == natmodels.Redirect && p.Protocol == natmodels.ICMP && in.inverse() != *out {
+		// It would have the two ends talk past the box (nf_nat_icmp_reply_translation in
+		// net/netfilter/nf_nat_proto.c).
+		return k.drop(p, natmodels.Invalid)
+	}
 	q.Src, q.Dst = out.source().Netip(), out.destination().Netip()
 	p.Quoted = &q
 	if in.dst != out.src {

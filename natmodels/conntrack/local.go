@@ -47,6 +47,29 @@ func (k *Tracker) invalid(from judge.Side, p natmodels.Packet, dst table.Endpoin
 	return natmodels.Verdict{Action: natmodels.Forward, Packet: p}
 }
 
+// Spoiled judges a packet of which the transport's checksum is wrong, from the inside or from the
+// outside: connection tracking makes no sense of it, and the box itself does not take it
+// (net.netfilter.nf_conntrack_checksum, which is on unless somebody turns it off).
+func (k *Tracker) Spoiled(p natmodels.Packet, fromInside bool, now time.Time) natmodels.Verdict {
+	t := k.clock.Tick(now)
+	from := judge.Inside
+	k.stats.Outbound++
+	if !fromInside {
+		from = judge.Outside
+		k.stats.Outbound--
+		k.stats.Inbound++
+	}
+	k.expireSome(t)
+	_, dst, problem := k.unpack(&p)
+	switch {
+	case problem != natmodels.NotDropped:
+		return k.drop(p, problem)
+	case k.local(dst.Addr):
+		return k.drop(p, natmodels.Invalid)
+	}
+	return k.invalid(from, p, dst, t)
+}
+
 // refuse handles a packet from the outside that nothing is waiting for.
 func (k *Tracker) refuse(p natmodels.Packet, reason natmodels.Reason, t uint64) natmodels.Verdict {
 	if k.cfg.Unsolicited == natmodels.SilentDrop {
