@@ -49,6 +49,7 @@ type world struct {
 	single  bool                                               // the server has one address
 	noSTUN  bool                                               // there is no server
 	link    vnet.LinkConfig                                    // between the NAT and the internet
+	pieces  vnet.FragmentPolicy                                // what the NAT does with fragments
 	wrap    func(net.PacketConn) net.PacketConn                // round the host's sockets
 	serving func(conns []net.PacketConn) (func() error, error) // nil: servers/stun
 }
@@ -87,7 +88,7 @@ func (w world) run(cfg discover.Config) (_ discover.Report, runErr, buildErr err
 	case b.Translates():
 		at.External = []netip.Addr{external}
 	}
-	gw, err := lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: w.nat, Place: at, Link: w.link})
+	gw, err := lab.Internet().AddGateway("nat", vnet.GatewayConfig{NAT: w.nat, Place: at, Link: w.link, Fragments: w.pieces})
 	if err != nil {
 		return fail(err)
 	}
@@ -430,6 +431,11 @@ func (m meddler) ReadFrom(b []byte) (int, net.Addr, error) {
 func TestFragments(t *testing.T) {
 	w := world{nat: preset(t, "eim-eif"), link: vnet.LinkConfig{MTU: 1500}}
 	r, err := w.discover(t, discover.Config{Tests: []discover.Test{discover.Fragments}})
+	if err != nil || r.Fragments != discover.Yes { // the host is told what the path carries, and cuts
+		t.Errorf("%v, %v", r.Fragments, err)
+	}
+	w.pieces = vnet.DropFragments
+	r, err = w.discover(t, discover.Config{Tests: []discover.Test{discover.Fragments}})
 	if err != nil || r.Fragments != discover.No {
 		t.Errorf("%v, %v", r.Fragments, err)
 	}
