@@ -56,7 +56,7 @@ func feed(t *testing.T, s *Stream, b []byte) {
 	if got := taken(s.Stats()) - before; got != 2 {
 		t.Errorf("two datagrams %x were counted %d times", b, got)
 	}
-	s.sendReport()
+	s.sendDue()
 }
 
 func FuzzRTP(f *testing.F) {

@@ -40,16 +40,7 @@ func (r *reporter) left(now time.Time) {
 	r.members = 1
 }
 
-// sendReport sends a compound packet if one is due.
-func (s *Stream) sendReport() {
-	s.mu.Lock()
-	b, conn, to := s.dueReport(time.Now())
-	s.mu.Unlock()
-	if to != nil {
-		s.write(conn, b, to)
-	}
-}
-
+// dueReport is a compound packet, if one is due. s.mu is held.
 func (s *Stream) dueReport(now time.Time) ([]byte, net.PacketConn, net.Addr) {
 	r := &s.report
 	if r.early && s.rtcp.addr != nil { // at Start, or as soon as there is somewhere to send it

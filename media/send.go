@@ -56,36 +56,39 @@ func (s *Stream) run() {
 	}
 	for {
 		select {
-		case <-s.stop:
-			s.sendDue() // Close at the very instant of a packet: the packet leaves first, always
-			return
 		case <-timer.C:
 		case <-s.wake:
 		}
-		s.sendDue()
+		closed := s.isClosed()
+		s.sendDue() // Close at the very instant of a packet: the packet leaves first, always
+		if closed {
+			return
+		}
 		timer.Reset(s.untilNext())
 	}
 }
 
+// sendDue sends what is due: RTP, then a report.
 func (s *Stream) sendDue() {
-	for s.sendRTP() {
+	now := time.Now()
+	for {
+		s.mu.Lock()
+		packet, to := s.nextRTP(now)
+		if to == nil {
+			break
+		}
+		s.mu.Unlock()
+		s.write(s.cfg.RTP, packet, to)
 	}
-	s.sendReport()
+	packet, conn, to := s.dueReport(now)
+	s.mu.Unlock()
+	if to != nil {
+		s.write(conn, packet, to)
+	}
 }
 
-// sendRTP sends the next packet that is due and says whether it did.
-func (s *Stream) sendRTP() bool {
-	packet, to := s.nextRTP(time.Now())
-	if to == nil {
-		return false
-	}
-	s.write(s.cfg.RTP, packet, to)
-	return true
-}
-
+// nextRTP is the next packet that is due, if one is. s.mu is held.
 func (s *Stream) nextRTP(now time.Time) ([]byte, net.Addr) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
 	o := &s.out
 	elapsed := now.Sub(s.start)
 	if !s.sendingRTP() {

@@ -15,8 +15,7 @@ type Stream struct {
 	cfg     Config
 	samples uint32
 
-	wake chan struct{} // the sender should look at the schedule again
-	stop chan struct{} // closed by Close
+	wake chan struct{} // the sender should look at the schedule again, or end
 	wg   sync.WaitGroup
 
 	senderDone chan struct{} // closed when the sender has ended; nil before Start
@@ -47,7 +46,6 @@ func New(cfg Config) (*Stream, error) {
 		cfg:     cfg,
 		samples: cfg.samples(),
 		wake:    make(chan struct{}, 1),
-		stop:    make(chan struct{}),
 		send:    true,
 		recv:    true,
 	}
@@ -164,7 +162,7 @@ func (s *Stream) Close() error {
 	senderDone := s.senderDone
 	s.mu.Unlock()
 
-	close(s.stop)
+	s.nudge()
 	if senderDone != nil {
 		<-senderDone // nothing may follow the BYE
 	}
@@ -185,4 +183,10 @@ func (s *Stream) nudge() {
 	case s.wake <- struct{}{}:
 	default:
 	}
+}
+
+func (s *Stream) isClosed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.closed
 }

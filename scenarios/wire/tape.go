@@ -115,11 +115,14 @@ func (t *Tape) Add(e vnet.Event) {
 
 // begin takes note of a packet that was not seen before.
 func (t *Tape) begin(p *packet, e *vnet.Event, part cell.Part) {
-	if l, ok := readLine(e.Payload); ok {
-		t.flights = append(t.flights, Flight{line: l, From: p.from, At: e.At})
-		p.flight = len(t.flights)
+	if part == 0 {
+		if l, ok := readLine(e.Payload); ok {
+			t.flights = append(t.flights, Flight{line: l, From: p.from, At: e.At})
+			p.flight = len(t.flights)
+		}
+		return
 	}
-	if part != 0 && e.Kind == vnet.Sent {
+	if e.Kind == vnet.Sent {
 		p.stream = t.stream(stage{p.from, part})
 		p.shot = len(p.stream.shots)
 		p.stream.shots = append(p.stream.shots, shot{at: e.At})
