@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/natproof/natproof/bubble"
+	"github.com/natproof/natproof/internal/roomy"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/flows"
 	"github.com/natproof/natproof/scenarios/stage"
@@ -114,6 +115,7 @@ func (p *production) reached(method, box string) bool {
 
 // run is everything that happens inside the bubble.
 func (p *production) run() (err error) {
+	roomy.Stack()
 	lab, err := vnet.New(vnet.Config{Seed: p.opts.Seed, DiscardTrace: true, OnEvent: p.record})
 	if err != nil {
 		return err

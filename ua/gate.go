@@ -46,13 +46,15 @@ func (g *gate) do(ctx context.Context, pm PortManager, f func(context.Context) e
 	if err := g.wait(ctx); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, g.timeout)
-	defer cancel()
 	g.c.ctr.managerCalled.Add(1)
 	if isPrompt(pm) {
 		defer func() { <-g.turn }()
-		return f(context.WithValue(ctx, gateKey{}, g))
+		lent := &allowance{Context: ctx, g: g, until: time.Now().Add(g.timeout)}
+		defer lent.end()
+		return f(lent)
 	}
+	ctx, cancel := context.WithTimeout(ctx, g.timeout)
+	defer cancel()
 	var r relay
 	r.done = make(chan error, 1)
 	go func() {
@@ -71,6 +73,56 @@ func (g *gate) do(ctx context.Context, pm PortManager, f func(context.Context) e
 		}
 		return fmt.Errorf("the port manager did not answer within %v: %w", g.timeout, ctx.Err())
 	}
+}
+
+// allowance is the context of a call to a port manager of this package, few of which wait for
+// anything: what a context with a deadline costs is spent when somebody does.
+type allowance struct {
+	context.Context
+	g     *gate
+	until time.Time
+
+	mu     sync.Mutex
+	timed  context.Context // nil until somebody wants to know when it ends
+	cancel context.CancelFunc
+}
+
+// real is the context with a deadline.
+func (l *allowance) real() context.Context {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.timed == nil {
+		l.timed, l.cancel = context.WithDeadline(l.Context, l.until)
+	}
+	return l.timed
+}
+
+// end is its CancelFunc.
+func (l *allowance) end() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.timed == nil {
+		l.timed, l.cancel = spent, func() {}
+	}
+	l.cancel()
+}
+
+// spent is the context of a call that has returned.
+var spent = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
+func (l *allowance) Deadline() (time.Time, bool) { return l.real().Deadline() }
+func (l *allowance) Done() <-chan struct{}       { return l.real().Done() }
+func (l *allowance) Err() error                  { return l.real().Err() }
+
+func (l *allowance) Value(key any) any {
+	if key == (gateKey{}) {
+		return l.g
+	}
+	return l.real().Value(key)
 }
 
 // wait takes a turn. A port manager that calls back with a context of its own gets no

@@ -1,8 +1,6 @@
 package vnet
 
 import (
-	"container/list"
-	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -21,26 +19,19 @@ var pionMu sync.Mutex
 // pionNet is the local network of a site of kind Pion: one pion router with a pion Net for
 // each host. What is for a host goes into the router and arrives through it.
 //
-// pion offers no way to put a packet with a foreign source into a router, but
-// its hosts may own any address: the injector is a pion host that takes
-// on each remote address as it appears and sends from it.
+// pion offers no way to put a packet with a foreign source into a router, but a conn sends from
+// the address that its LocalAddr points to: the injector is a pion host whose one conn takes on
+// the address of whoever has sent.
 type pionNet struct {
 	router   *pion.Router
 	injector *pion.Net
-	uplink   *transport.Interface // the injector's, which takes on remote addresses
-	owned    map[netip.Addr]bool  // addresses the injector has taken on
-	remotes  map[netip.AddrPort]*list.Element
-	recent   *list.List // of *remote, most recently used first
+	own      netip.Addr        // the injector's
+	speaker  transport.UDPConn // nil until something is sent
+	speaks   netip.AddrPort    // whose address it has taken on
 }
 
-// remote is a pion conn that sends as somebody far away.
-type remote struct {
-	addr netip.AddrPort
-	conn transport.UDPConn
-}
-
-// maxRemotes bounds the conns a site keeps; each costs pion 16 KiB.
-const maxRemotes = 256
+// noPort is what the speaker is bound to: no datagram can be for it.
+const noPort = 1 << 16
 
 // newPionNet makes and starts the router of a prefix, whose first address is the injector's.
 func newPionNet(name string, prefix netip.Prefix) (*pionNet, error) {
@@ -66,14 +57,7 @@ func inject(router *pion.Router, own netip.Addr) (*pionNet, error) {
 	if err := router.AddNet(injector); err != nil {
 		return nil, err
 	}
-	uplink, err := injector.InterfaceByName("eth0")
-	if err != nil {
-		return nil, err
-	}
-	return &pionNet{
-		router: router, injector: injector, uplink: uplink,
-		owned: map[netip.Addr]bool{}, remotes: map[netip.AddrPort]*list.Element{}, recent: list.New(),
-	}, nil
+	return &pionNet{router: router, injector: injector, own: own}, nil
 }
 
 // addHost joins a pion host with those addresses to the router.
@@ -93,7 +77,7 @@ func (n *pionNet) addHost(addrs []netip.Addr) (*pion.Net, error) {
 
 // send puts a datagram into the router, as from its source.
 func (n *pionNet) send(p *packet, to *net.UDPAddr) error {
-	conn, err := n.remoteConn(p.np.Src)
+	conn, err := n.speakAs(p.np.Src)
 	if err != nil {
 		return err
 	}
@@ -101,39 +85,29 @@ func (n *pionNet) send(p *packet, to *net.UDPAddr) error {
 	return err
 }
 
-// remoteConn finds or makes the conn that speaks for a far address.
-func (n *pionNet) remoteConn(a netip.AddrPort) (transport.UDPConn, error) {
-	if e, ok := n.remotes[a]; ok {
-		n.recent.MoveToFront(e)
-		return e.Value.(*remote).conn, nil
-	}
-	if n.recent.Len() >= maxRemotes {
-		oldest := n.recent.Back()
-		r := n.recent.Remove(oldest).(*remote)
-		delete(n.remotes, r.addr)
-		if err := r.conn.Close(); err != nil {
+// speakAs is the conn that sends, as from that address.
+func (n *pionNet) speakAs(a netip.AddrPort) (transport.UDPConn, error) {
+	if n.speaker == nil {
+		conn, err := n.injector.ListenUDP("udp4", &net.UDPAddr{IP: n.own.AsSlice(), Port: noPort})
+		if err != nil {
 			return nil, err
 		}
+		n.speaker = conn
 	}
-	if !n.owned[a.Addr()] {
-		n.uplink.AddAddress(&net.IPNet{IP: a.Addr().AsSlice(), Mask: net.CIDRMask(32, 32)})
-		n.owned[a.Addr()] = true
+	if a != n.speaks {
+		as := n.speaker.LocalAddr().(*net.UDPAddr)
+		as.IP, as.Port = a.Addr().AsSlice(), int(a.Port()) // a new slice: what was sent before keeps its own
+		n.speaks = a
 	}
-	conn, err := n.injector.ListenUDP("udp4", net.UDPAddrFromAddrPort(a))
-	if err != nil {
-		return nil, err
-	}
-	n.remotes[a] = n.recent.PushFront(&remote{addr: a, conn: conn})
-	return conn, nil
+	return n.speaker, nil
 }
 
 // leave closes what the injector has opened.
 func (n *pionNet) leave() error {
-	var errs []error
-	for e := n.recent.Front(); e != nil; e = e.Next() {
-		errs = append(errs, e.Value.(*remote).conn.Close())
+	if n.speaker == nil {
+		return nil
 	}
-	return errors.Join(errs...)
+	return n.speaker.Close()
 }
 
 // pionBox is the mailbox of a socket on a pion host. The datagrams wait in pion's queue; what

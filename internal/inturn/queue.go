@@ -1,6 +1,10 @@
 package inturn
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/natproof/natproof/internal/roomy"
+)
 
 // Queue calls Call with each value that is put; a nil Call discards them.
 type Queue[T any] struct {
@@ -31,6 +35,7 @@ func (q *Queue[T]) Put(v T) {
 func (q *Queue[T]) Wait() { q.calls.Wait() }
 
 func (q *Queue[T]) run() {
+	roomy.Stack()
 	for {
 		q.mu.Lock()
 		if len(q.values) == 0 {

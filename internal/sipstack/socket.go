@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/natproof/natproof/internal/readbuf"
+	"github.com/natproof/natproof/internal/roomy"
 	"github.com/natproof/natproof/internal/sipmsg"
 )
 
@@ -42,6 +43,7 @@ const (
 // Serve handles what arrives on a socket until Close, then returns nil, or until the
 // socket is broken.
 func (s *Stack) Serve(k *Socket) error {
+	roomy.Stack()
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()

@@ -38,10 +38,10 @@ func spaceOf(p natmodels.Protocol) space {
 
 // portSpace is the ports of one protocol on one address.
 type portSpace struct {
-	pages [256]*[256]uint32 // port -> mapping
-	inUse int               // ports in use that lie within the range
-	last  uint16            // the port that Sequential gave out last
-	begun bool              // Sequential has given out a port
+	pages *[256]*[256]uint32 // port -> mapping; nil before the first
+	inUse int                // ports in use that lie within the range
+	last  uint16             // the port that Sequential gave out last
+	begun bool               // Sequential has given out a port
 	// until holds, with a reuse delay, when a port may be given out again.
 	until map[uint16]uint64
 }
@@ -50,6 +50,9 @@ func (p *pool) external(port uint16) netip.AddrPort { return netip.AddrPortFrom(
 
 // at returns the mapping that holds the port, or 0.
 func (p *portSpace) at(port uint16) uint32 {
+	if p.pages == nil {
+		return 0
+	}
 	page := p.pages[port>>8]
 	if page == nil {
 		return 0
@@ -58,6 +61,9 @@ func (p *portSpace) at(port uint16) uint32 {
 }
 
 func (p *portSpace) hold(port uint16, ref uint32, r natmodels.PortRange) {
+	if p.pages == nil {
+		p.pages = new([256]*[256]uint32)
+	}
 	page := p.pages[port>>8]
 	if page == nil {
 		page = new([256]uint32)

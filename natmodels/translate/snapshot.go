@@ -53,6 +53,10 @@ func (p *pool) clone() *pool {
 	c := *p
 	for sp := range c.ports {
 		c.ports[sp].until = maps.Clone(p.ports[sp].until)
+		if p.ports[sp].pages == nil {
+			continue
+		}
+		c.ports[sp].pages = new([256]*[256]uint32)
 		for i, page := range p.ports[sp].pages {
 			if page != nil {
 				same := *page

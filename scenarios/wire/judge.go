@@ -88,7 +88,7 @@ func (t *Tape) Message(name, from, to string, match Match, told []Told) (cell.Fa
 	case refusal != nil && thrown == nil:
 		return cell.Lost, cell.Cause{Box: refusal.From, Rule: cell.RuleRefused, Message: name, Why: refusal.says()}
 	case last != nil:
-		return cell.Lost, DropCause(name, last.end)
+		return cell.Lost, last.end.cause(name)
 	case thrown != nil:
 		return cell.Lost, unreadable(thrown, told).cause(name, thrown)
 	}
@@ -152,6 +152,11 @@ func discards(told []Told, host string, part cell.Part) *Told {
 
 // DropCause is the cause that a drop in the trace tells.
 func DropCause(message string, e vnet.Event) cell.Cause {
+	return end{e.At, e.Box, e.Src, e.Dst, e.Reason, e.Detail}.cause(message)
+}
+
+// cause is that of a flight that was dropped.
+func (e end) cause(message string) cell.Cause {
 	why := strings.TrimPrefix(e.Detail, string(e.Reason)+": ")
 	return cell.Cause{Box: e.Box, Rule: cell.Rule(e.Reason), Message: message, Src: e.Src, Dst: e.Dst, Why: why}
 }

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/natproof/natproof/scenarios/cell"
@@ -30,9 +31,18 @@ type Flight struct {
 	line
 	From    string        // the box that sent it
 	At      time.Duration // when
-	end     vnet.Event    // the last that happened to it
+	end     end           // the last that happened to it
 	ended   bool          // delivered or dropped
 	arrived bool
+}
+
+// end is what a flight ended with.
+type end struct {
+	At       time.Duration
+	Box      string
+	Src, Dst netip.AddrPort
+	Reason   vnet.Reason
+	Detail   string
 }
 
 // stage is one end's RTP or RTCP.
@@ -95,7 +105,8 @@ func (t *Tape) Add(e vnet.Event) {
 	}
 	if p.flight != 0 {
 		f := &t.flights[p.flight-1]
-		f.end, f.ended, f.arrived = e, true, e.Kind == vnet.Delivered
+		f.end = end{e.At, e.Box, e.Src, e.Dst, e.Reason, e.Detail}
+		f.ended, f.arrived = true, e.Kind == vnet.Delivered
 	}
 	if part != 0 {
 		t.endMedia(p, &e, part)
@@ -104,11 +115,14 @@ func (t *Tape) Add(e vnet.Event) {
 
 // begin takes note of a packet that was not seen before.
 func (t *Tape) begin(p *packet, e *vnet.Event, part cell.Part) {
-	if l, ok := readLine(e.Payload); ok {
-		t.flights = append(t.flights, Flight{line: l, From: p.from, At: e.At})
-		p.flight = len(t.flights)
+	if part == 0 {
+		if l, ok := readLine(e.Payload); ok {
+			t.flights = append(t.flights, Flight{line: l, From: p.from, At: e.At})
+			p.flight = len(t.flights)
+		}
+		return
 	}
-	if part != 0 && e.Kind == vnet.Sent {
+	if e.Kind == vnet.Sent {
 		p.stream = t.stream(stage{p.from, part})
 		p.shot = len(p.stream.shots)
 		p.stream.shots = append(p.stream.shots, shot{at: e.At})

@@ -3,6 +3,7 @@ package setting
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"strings"
 
 	"github.com/natproof/natproof/natmodels"
@@ -143,6 +144,9 @@ type Form[T any] struct {
 func New[C, T any](name, doc, standard string, form Form[T], at func(*C) *T) Row[C] {
 	unset := form.Print(*at(new(C)))
 	changed := func(c *C) string {
+		if reflect.ValueOf(at(c)).Elem().IsZero() {
+			return "" // it would print as unset
+		}
 		if s := form.Print(*at(c)); s != unset {
 			return s
 		}

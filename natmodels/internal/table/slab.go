@@ -8,7 +8,7 @@ type Slab[T any] struct {
 	free   []uint32 // numbers to give out again
 }
 
-const slabChunk = 64
+const slabChunk = 16
 
 // Made is the greatest number given out so far.
 func (s *Slab[T]) Made() uint32 { return s.made }
