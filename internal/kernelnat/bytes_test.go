@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -69,7 +70,7 @@ func playLab(r recording) ([][]wire, error) {
 		return nil, err
 	}
 	defer lab.Close()
-	var came [2][][]byte
+	var came arrivals
 	ports, err := addPorts(lab, r, &came)
 	if err != nil {
 		return nil, err
@@ -91,17 +92,36 @@ func playLab(r recording) ([][]wire, error) {
 			time.Sleep(stepTime)
 		}
 		for _, side := range []Side{s.side.Other(), s.side} {
-			for _, b := range came[side] {
+			for _, b := range came.take(side) {
 				all[i] = append(all[i], wire{side, b})
 			}
-			came[side] = nil
 		}
 	}
 	return all, nil
 }
 
+// arrivals is what the lab's core has handed over.
+type arrivals struct {
+	mu  sync.Mutex
+	all [2][][]byte
+}
+
+func (a *arrivals) put(side Side, b []byte) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.all[side] = append(a.all[side], b)
+}
+
+func (a *arrivals) take(side Side) [][]byte {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	came := a.all[side]
+	a.all[side] = nil
+	return came
+}
+
 // addPorts makes a lab with the hosts of the recording, whose packets come to be kept.
-func addPorts(lab *vnet.Lab, r recording, came *[2][][]byte) (ports [2]*vnet.Port, err error) {
+func addPorts(lab *vnet.Lab, r recording, came *arrivals) (ports [2]*vnet.Port, err error) {
 	nat, err := catalogue.Lookup(r.nat)
 	if err != nil {
 		return ports, err
@@ -123,15 +143,11 @@ func addPorts(lab *vnet.Lab, r recording, came *[2][][]byte) (ports [2]*vnet.Por
 	if err != nil {
 		return ports, err
 	}
-	ports[Inside], err = home.AddPort("inside", func(b []byte) {
-		came[Inside] = append(came[Inside], bytes.Clone(b))
-	}, hostA, hostB)
+	ports[Inside], err = home.AddPort("inside", func(b []byte) { came.put(Inside, bytes.Clone(b)) }, hostA, hostB)
 	if err != nil {
 		return ports, err
 	}
-	ports[Outside], err = far.AddPort("outside", func(b []byte) {
-		came[Outside] = append(came[Outside], moreTTL(b))
-	}, server1, server2, onTheWay)
+	ports[Outside], err = far.AddPort("outside", func(b []byte) { came.put(Outside, moreTTL(b)) }, server1, server2, onTheWay)
 	return ports, err
 }
 
