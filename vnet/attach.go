@@ -71,7 +71,7 @@ func (r *Realm) AttachRouter(name string, router *pion.Router, cfg RouterConfig)
 		return nil, fmt.Errorf("vnet: router %q: %w", name, err)
 	}
 	s.guest = &guest{site: s, pion: n, names: maps.Clone(cfg.Names)}
-	s.guest.joiner = joiner{lab: l, box: name, from: func(netip.Addr) netip.Addr { return own }, back: s.leave}
+	s.guest.joiner = joiner{lab: l, box: name, from: func(netip.Addr) netip.Addr { return own }, back: s.leave, own: cfg.Prefix.Contains}
 	router.AddChunkFilter(s.guest.filter)
 	l.sites = append(l.sites, s)
 	r.addRoute(route{prefix: cfg.Prefix, site: s})

@@ -11,6 +11,8 @@ import (
 	"github.com/pion/logging"
 	pion "github.com/pion/transport/v3/vnet"
 
+	"github.com/natproof/natproof/internal/ippacket"
+	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/vnet"
 )
@@ -124,5 +126,50 @@ func TestAttachRouter(t *testing.T) {
 		if err := errors.Join(play(lab), lab.Close()); err != nil {
 			t.Error(err)
 		}
+	})
+}
+
+// Fragments for a Net are joined before its router; of those that do not all come its router tells
+// who sent them.
+func TestFragmentsForARouter(t *testing.T) {
+	inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
+		router, nets, err := pionSite("192.0.2.0/24", "192.0.2.5")
+		if err != nil {
+			return err
+		}
+		defer router.Stop()
+		if _, err := lab.Internet().AttachRouter("office", router, vnet.RouterConfig{Prefix: prefix("192.0.2.0/24")}); err != nil {
+			return err
+		}
+		dc, _ := lab.Internet().AddSite("dc", vnet.SiteConfig{Hosts: hosts, Prefix: prefix("203.0.113.0/24")})
+		var told tray
+		port, err := dc.AddPort("port", told.put, addr(far))
+		if err != nil {
+			return err
+		}
+		desk, err := nets[0].ListenUDP("udp4", udp("192.0.2.5:4000"))
+		if err != nil {
+			return err
+		}
+		defer desk.Close()
+		pieces := func(id uint16) [][]byte {
+			b := datagram(ippacket.Header{ID: id}, far+":53", "192.0.2.5:4000", make([]byte, 1200))
+			v := must(ippacket.Parse(b))
+			return must(v.Fragment(b, 500))
+		}
+		for _, p := range pieces(1) {
+			port.Send(p)
+		}
+		buf := make([]byte, 2000)
+		if n, _, err := desk.ReadFrom(buf); n != 1200 || err != nil {
+			return fmt.Errorf("%d bytes: %v", n, err)
+		}
+		port.Send(pieces(2)[0])
+		time.Sleep(2 * time.Minute)
+		v, _, err := last(told.get())
+		if err != nil || v.Packet.Type != natmodels.TimeExceeded || v.Packet.Code != 1 || v.Packet.Src.Addr() != addr("192.0.2.1") {
+			return fmt.Errorf("%+v: %v", v, err)
+		}
+		return nil
 	})
 }

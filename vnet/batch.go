@@ -10,7 +10,8 @@ import (
 // ReadBatch waits for a datagram and reads as many as are there, one into each message, as
 // ipv4.PacketConn and ipv6.PacketConn do (their Message is one type). A message may have several
 // buffers; a datagram longer than all of them is cut off. There are no flags and no control
-// messages.
+// messages. One goroutine should read batches: of two, one may wait for another datagram with some
+// in hand.
 func (c *Conn) ReadBatch(ms []ipv4.Message, flags int) (n int, err error) {
 	if flags != 0 {
 		return 0, c.opError("read", fmt.Errorf("flags %#x: a virtual socket has none", flags))

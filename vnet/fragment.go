@@ -67,8 +67,11 @@ func (j *joiner) join(p *packet) *packet {
 		j.lab.drop(p, p.np, j.box, BadFragments, natmodels.MappingInfo{}, err.Error())
 		return nil
 	}
+	p.cutID = p.bytes.v.ID
 	p.np, p.ttl, p.bytes, p.cuts = v.Packet, v.TTL, &datagramBytes{whole, v}, j.parts.Cuts()
-	p.largest = v.HeaderLen + slices.Max(p.cuts)
+	if p.largest = v.HeaderLen + slices.Max(p.cuts); v.Version == 6 {
+		p.largest += fragmentHeader
+	}
 	p.takePayload()
 	return p
 }
@@ -141,8 +144,11 @@ func (l *Lab) fragments(p *packet, parts [][]byte) ([]*packet, error) {
 	return all, nil
 }
 
+// fragmentHeader is the length of the one of IPv6 (RFC 8200 section 4.5).
+const fragmentHeader = 8
+
 // inPieces sends a packet on in the pieces that it came in, where the next link takes them; an MTU
-// of 0 is any.
+// of 0 is any. What is IPv6 by then goes in pieces no larger than those, with their identification.
 func (l *Lab) inPieces(p *packet, mtu int, next func(*packet)) {
 	cuts := p.cuts
 	p.cuts = nil
@@ -155,7 +161,7 @@ func (l *Lab) inPieces(p *packet, mtu int, next func(*packet)) {
 	if err == nil {
 		all, err = l.fragments(p, parts)
 	}
-	if err != nil { // an ALG has changed its length
+	if err != nil { // IPv6, or an ALG has changed its length
 		all = l.cutAnew(p)
 	}
 	for _, part := range all {
@@ -163,30 +169,46 @@ func (l *Lab) inPieces(p *packet, mtu int, next func(*packet)) {
 	}
 }
 
-// cutAnew cuts a packet into pieces no larger than it came in, or leaves it whole: a source that
-// sends fragments of IPv6 sends them anew.
+// cutAnew cuts a packet into pieces no larger than it came in, but for the least that every link of
+// IPv6 carries, or leaves it whole if that cannot be.
 func (l *Lab) cutAnew(p *packet) []*packet {
-	if parts, err := l.cut(p, p.largest); err == nil {
-		return parts
+	w := p.onWire()
+	if w.v.Version == 4 {
+		if parts, err := l.cut(p, p.largest); err == nil {
+			return parts
+		}
+		return []*packet{p}
+	}
+	if parts, err := w.v.Fragment6(w.b, max(p.largest, leastMTU6), p.cutID); err == nil {
+		if all, err := l.fragments(p, parts); err == nil {
+			return all
+		}
 	}
 	return []*packet{p}
 }
 
-// learnMTU takes note of what a path carries (RFC 1191 section 6.3): what is larger is sent in
-// fragments from now on, as Linux does with a socket that has no other wish.
+// learnMTU takes note of what a path carries (RFC 1191 section 6.3, RFC 8201 section 4): what is
+// larger is sent in fragments from now on, as Linux does with a socket that has no other wish.
 func (h *Host) learnMTU(p *packet) {
 	rest := p.bytes.v.PayloadAt - 4
 	mtu := int(p.bytes.b[rest+2])<<8 | int(p.bytes.b[rest+3])
+	to, least := p.np.Quoted.Dst.Addr(), leastMTU
+	if to.Is6() {
+		least = leastMTU6
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.mtus == nil {
 		h.mtus = map[netip.Addr]int{}
 	}
-	to := p.np.Quoted.Dst.Addr()
-	if old, known := h.mtus[to]; mtu >= leastMTU && (!known || mtu < old) {
+	if old, known := h.mtus[to]; mtu >= least && (!known || mtu < old) {
 		h.mtus[to] = mtu
 	}
 }
 
-// leastMTU is the least that a host believes, against attackers (RFC 1191 section 7.1 and Linux).
-const leastMTU = 552
+// The least that a host believes: against attackers (RFC 1191 section 7.1 and Linux), and because
+// every link of IPv6 carries it (RFC 8200 section 5).
+const (
+	leastMTU  = 552
+	leastMTU6 = 1280
+)

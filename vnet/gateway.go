@@ -60,6 +60,9 @@ func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
 	if cfg.NAT == nil {
 		return nil, fmt.Errorf("vnet: gateway %q: it has no NAT; catalogue.Lookup(\"none\") is a router", name)
 	}
+	if cfg.Fragments > DropFragments {
+		return nil, fmt.Errorf("vnet: gateway %q: fragments %d: want Reassemble or DropFragments", name, cfg.Fragments)
+	}
 	nat, err := cfg.NAT.New(cfg.Place)
 	if err != nil {
 		return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)

@@ -104,32 +104,27 @@ func (r *Realm) routerOf(a netip.Addr) netip.Addr {
 func (s *Site) router() netip.Addr { return s.prefix.Addr().Next() }
 
 // takeICMP is what a host does with ICMP: it answers echo requests, and tells a socket what an
-// error says of what it sent. It reports whether the packet was of use.
-func (h *Host) takeICMP(p *packet) bool {
-	request, reply := p.np.Echo()
-	switch {
-	case request:
-		b, err := p.bytes.v.AppendEchoReply(nil, ippacket.Header{}, p.bytes.b)
-		if err != nil {
-			return false
+// error says of what it sent. A socket that is not connected is told nothing of closed ports, as on
+// Linux (ip(7), IP_RECVERR).
+func (h *Host) takeICMP(p *packet) {
+	if request, _ := p.np.Echo(); request {
+		if b, err := p.bytes.v.AppendEchoReply(nil, ippacket.Header{}, p.bytes.b); err == nil { // else none may be sent
+			h.site.leave(h.site.lab.answer(b, p))
 		}
-		h.site.leave(h.site.lab.answer(b, p))
-		return true
-	case reply || p.np.Quoted == nil || p.np.Quoted.Protocol != natmodels.UDP:
-		return false
+		return
+	}
+	about := p.np.Quoted
+	if about == nil || about.Protocol != natmodels.UDP {
+		return
 	}
 	h.mu.Lock()
-	c := h.socks[p.np.Quoted.Src]
+	c := h.socks[about.Src]
 	h.mu.Unlock()
-	if c != nil && tooBig.is(p.np) {
+	switch {
+	case c == nil:
+	case tooBig.is(p.np):
 		h.learnMTU(p)
-		return true
-	}
-	if c == nil || c.remote != p.np.Quoted.Dst {
-		return false // a socket that is not connected is told nothing, as on Linux (ip(7), IP_RECVERR)
-	}
-	if portUnreachable.is(p.np) {
+	case portUnreachable.is(p.np) && c.remote == about.Dst:
 		c.box.fail(syscall.ECONNREFUSED)
 	}
-	return true
 }

@@ -1,6 +1,7 @@
 package vnet_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"testing"
@@ -16,8 +17,8 @@ import (
 )
 
 // six is a native host of IPv6 and its socket behind a gateway, and a server on the internet.
-func six(lab *vnet.Lab, nat natmodels.Model, place natmodels.Place, inside, server string) (phone, far *vnet.Conn, err error) {
-	gw, err := lab.Internet().AddGateway("box", vnet.GatewayConfig{NAT: nat, Place: place})
+func six(lab *vnet.Lab, nat natmodels.Model, place natmodels.Place, inside, server string, link vnet.LinkConfig) (phone, far *vnet.Conn, err error) {
+	gw, err := lab.Internet().AddGateway("box", vnet.GatewayConfig{NAT: nat, Place: place, Link: link})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -61,7 +62,7 @@ func TestIPv6(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
-				phone, far, err := six(lab, x.nat, x.place, x.inside, x.server)
+				phone, far, err := six(lab, x.nat, x.place, x.inside, x.server, vnet.LinkConfig{})
 				if err != nil {
 					return err
 				}
@@ -127,4 +128,32 @@ func TestNAT64OfBytes(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// "Packet too big" is believed as far as every link of IPv6 goes, and what is larger is cut by its
+// source, never on the way (RFC 8200 section 5, RFC 8201 section 4).
+func TestPathMTUOfIPv6(t *testing.T) {
+	for mtu, arrives := range map[int]bool{1300: true, 1000: false} {
+		inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
+			router, err := catalogue.Lookup("none")
+			if err != nil {
+				return err
+			}
+			phone, far, err := six(lab, router, natmodels.Place{}, "2001:db8:1::", "2001:db8:2::9", vnet.LinkConfig{MTU: mtu})
+			if err != nil {
+				return err
+			}
+			sent := bytes.Repeat([]byte("0123456789"), 300)
+			phone.WriteToUDPAddrPort(sent, far.LocalAddrPort()) // lost: this is how the host learns
+			time.Sleep(time.Second)
+			phone.WriteToUDPAddrPort(sent, far.LocalAddrPort())
+			far.SetReadDeadline(time.Now().Add(time.Second))
+			buf := make([]byte, 4000)
+			n, _, err := far.ReadFromUDPAddrPort(buf)
+			if arrived := err == nil && bytes.Equal(buf[:n], sent); arrived != arrives {
+				return fmt.Errorf("MTU %d: %d bytes, %v\n%s", mtu, n, err, trace(lab))
+			}
+			return nil
+		})
+	}
 }

@@ -19,6 +19,7 @@ type packet struct {
 	bytes      *datagramBytes // nil: not made yet
 	cuts       []int          // the lengths of the parts that it was joined from; nil is none
 	largest    int            // then: the largest of these fragments
+	cutID      uint32         // and their identification
 	raw        bool           // a port made its bytes, and its checksums
 }
 

@@ -485,6 +485,7 @@ func TestTopologiesThatMakeNoSense(t *testing.T) {
 			_, err := lab.Internet().AddGateway(name, vnet.GatewayConfig{NAT: full, Place: at(ext)})
 			return err
 		}
+		_, badFragments := lab.Internet().AddGateway("x", vnet.GatewayConfig{NAT: full, Place: at("198.51.100.9"), Fragments: 7})
 		for what, err := range map[string]error{
 			"overlapping prefix":        site("203.0.113.128/25"),
 			"host bits":                 site("192.0.2.1/24"),
@@ -498,6 +499,7 @@ func TestTopologiesThatMakeNoSense(t *testing.T) {
 			"external address taken":    gw("x", "198.51.100.1"),
 			"external address in a LAN": gw("x", "203.0.113.9"),
 			"gateway name taken":        gw("nat", "198.51.100.9"),
+			"no such fragment policy":   badFragments,
 			"gateway without a NAT":     func() error { _, err := lab.Internet().AddGateway("y", vnet.GatewayConfig{}); return err }(),
 		} {
 			if err == nil {
