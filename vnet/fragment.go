@@ -187,7 +187,7 @@ func (l *Lab) cutAnew(p *packet) []*packet {
 	return []*packet{p}
 }
 
-// learnMTU takes note of what a path carries (RFC 1191 section 6.3, RFC 8201 section 4): what is
+// learnMTU takes note of what a path carries (RFC 1191 section 6.2, RFC 8201 section 4): what is
 // larger is sent in fragments from now on, as Linux does with a socket that has no other wish.
 func (h *Host) learnMTU(p *packet) {
 	rest := p.bytes.v.PayloadAt - 4
@@ -206,7 +206,7 @@ func (h *Host) learnMTU(p *packet) {
 	}
 }
 
-// The least that a host believes: against attackers (RFC 1191 section 7.1 and Linux), and because
+// The least that a host believes: against forged messages (RFC 1191 section 8; ip_rt_min_pmtu of Linux), and because
 // every link of IPv6 carries it (RFC 8200 section 5).
 const (
 	leastMTU  = 552
