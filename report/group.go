@@ -84,7 +84,7 @@ func asExpected(r scenarios.Result) bool { return r.Expected && r.Err == nil }
 func (g *group) title() string {
 	parts := []string{g.options.Flow.Name()}
 	for _, x := range cell.Axes {
-		if x.Caption == nil {
+		if x.Caption == nil || !x.Means(g.options) {
 			continue
 		}
 		if text := x.Caption(x.Get(g.options)); text != "" {

@@ -29,9 +29,13 @@ type Axis struct {
 	Path  bool   // stands before the brackets of an identifier
 	Named bool   // is always written in the identifier of a flow that uses it
 	Media bool   // means nothing to a flow without media
+	Asked bool   // means nothing to a flow that does not ask for it
 	Inner bool   // changes fastest in a plan, so that the cells of one table stand together
 	Alone string // what the flag means without a value; empty if it needs one
 	Bool  bool   // true or false in JSON
+
+	// Moot says that the rest of a cell leaves no choice: the axis then has its default.
+	Moot func(*Cell) bool
 
 	// Caption is what the title of a table says of a value; empty says nothing.
 	Caption func(value string) string
@@ -42,6 +46,11 @@ type Axis struct {
 
 // Get is the cell's value on the axis.
 func (x *Axis) Get(c Cell) string { return x.get(&c) }
+
+// Means says whether the value of the axis can make a difference to the cell.
+func (x *Axis) Means(c Cell) bool {
+	return c.Flow.Uses(x.Key) && (x.Moot == nil || !x.Moot(&c))
+}
 
 // With is the cell with another value on the axis, which must be a valid one.
 func (x *Axis) With(c Cell, value string) (Cell, error) {
@@ -94,6 +103,17 @@ const (
 	KeyFilterScope = "filter-scope"
 	KeyALG         = "alg"
 	KeyHosts       = "hosts"
+	KeyTopology    = "topology"
+	KeyCarrier     = "carrier"
+	KeyHairpin     = "hairpin"
+	KeyRefresh     = "refresh"
+	KeyIdle        = "idle"
+	KeyKeepAlive   = "keepalive"
+	KeyInterval    = "interval"
+	KeyChange      = "change"
+	KeyWhen        = "when"
+	KeyHangup      = "hangup"
+	KeyLoss        = "loss"
 )
 
 // Cell is one experiment: a flow, the NATs on its way, and the remedies in
@@ -111,6 +131,18 @@ type Cell struct {
 	FilterScope FilterScope
 	ALG         ALG // in every NAT of the cell
 	Hosts       Hosts
+
+	Topology  Topology
+	Carrier   string // the NAT of the carrier, of topologies that have one
+	Hairpin   Hairpin
+	Refresh   Refresh
+	Idle      Duration
+	KeepAlive KeepAlive
+	Interval  Duration // between two keepalives
+	Change    Change   // what becomes of the NAT in front of a while the flow is played
+	When      Moment   // and when
+	Hangup    Role     // who ends the call
+	Loss      Loss
 }
 
 // Axes is the table of all axes but the flow, in the order of identifiers, JSON, flags and
@@ -124,7 +156,8 @@ var Axes = []*Axis{
 	{
 		Key: KeyB, JSON: "b", Name: "NAT", Help: "NATs in front of b", Default: NoNAT, InPlan: "classic",
 		Values: NATs(), Open: catalogue.IsFile, Find: findNAT, NAT: true, Named: true, Inner: true,
-		get: func(c *Cell) string { return c.B }, set: func(c *Cell, v string) { c.B = v },
+		Moot: func(c *Cell) bool { return c.Topology == OneNAT },
+		get:  func(c *Cell) string { return c.B }, set: func(c *Cell, v string) { c.B = v },
 	},
 	word(func(c *Cell) *PortManager { return &c.PortManager }, Axis{
 		Key: KeyPortManager, JSON: "portManager", Name: "port manager", Help: "how a user agent learns its public addresses",
@@ -172,6 +205,60 @@ var Axes = []*Axis{
 		Key: KeyHosts, JSON: "hosts", Name: "hosts", Help: "what the sockets of hosts are made of",
 		Default: "pion", Values: []string{"pion", "native"}, Caption: unless("pion", "hosts "),
 	}),
+	word(func(c *Cell) *Topology { return &c.Topology }, Axis{
+		Key: KeyTopology, JSON: "topology", Name: "topology", Help: "how the ends are joined to the internet",
+		Default: "plain", Values: []string{"plain", "cgn", "shared-cgn", "one-nat", "two-phones", "proxy-nat"}, Caption: unless("plain", "topology "),
+		Moot: func(c *Cell) bool { return c.Topology.Shared() && !c.Flow.Uses(KeyB) },
+	}),
+	{
+		Key: KeyCarrier, JSON: "carrier", Name: "NAT", Help: "NAT of the carrier, behind which the NATs of homes are",
+		Default: "cgn-typical", Values: NATs(), Open: catalogue.IsFile, Find: findNAT, NAT: true,
+		Moot:    func(c *Cell) bool { return !c.Topology.HasCarrier() },
+		Caption: func(v string) string { return "carrier " + v },
+		get:     func(c *Cell) string { return c.Carrier }, set: func(c *Cell, v string) { c.Carrier = v },
+	},
+	word(func(c *Cell) *Hairpin { return &c.Hairpin }, Axis{
+		Key: KeyHairpin, JSON: "hairpin", Name: "hairpinning", Help: "what the NAT that both ends are behind does with packets to its own outside (RFC 4787 section 6)",
+		Default: "own", Values: []string{"own", "off", "external", "internal"},
+		Moot: func(c *Cell) bool { return !c.Topology.Shared() }, Caption: unless("own", "hairpinning "),
+	}),
+	word(func(c *Cell) *Refresh { return &c.Refresh }, Axis{
+		Key: KeyRefresh, JSON: "refresh", Name: "refresh", Help: "which packets keep a mapping alive, in every NAT (RFC 4787 section 4.3)",
+		Default: "own", Values: []string{"own", "outbound", "inbound", "both"}, Caption: unless("own", "refresh "),
+	}),
+	duration(func(c *Cell) *Duration { return &c.Idle }, Axis{
+		Key: KeyIdle, JSON: "idle", Name: "idle time", Help: "how long nothing happens before somebody is wanted",
+		Default: "1m", Values: []string{"10s", "1m", "5m", "20m"}, Asked: true,
+		Caption: func(v string) string { return "idle for " + v },
+	}),
+	word(func(c *Cell) *KeepAlive { return &c.KeepAlive }, Axis{
+		Key: KeyKeepAlive, JSON: "keepalive", Name: "keepalive", Help: "what a phone sends to the proxy to hold its mapping",
+		Default: "none", Values: []string{"none", "crlf", "zero", "stun", "options"}, Asked: true, Caption: unless("none", "keepalive "),
+	}),
+	duration(func(c *Cell) *Duration { return &c.Interval }, Axis{
+		Key: KeyInterval, JSON: "interval", Name: "interval", Help: "the time between two keepalives",
+		Default: "25s", Values: []string{"8s", "25s", "2m"}, Asked: true,
+		Moot:    func(c *Cell) bool { return c.KeepAlive == KeepAliveNone },
+		Caption: func(v string) string { return "every " + v },
+	}),
+	word(func(c *Cell) *Change { return &c.Change }, Axis{
+		Key: KeyChange, JSON: "change", Name: "change", Help: "what happens to the NAT in front of a meanwhile",
+		Default: "none", Values: []string{"none", "restart", "renumber"}, Asked: true, Caption: unless("none", "nat-a: "),
+	}),
+	word(func(c *Cell) *Moment { return &c.When }, Axis{
+		Key: KeyWhen, JSON: "when", Name: "moment", Help: "when it happens",
+		Default: "idle", Values: []string{"idle", "in-call"}, Asked: true,
+		Moot:    func(c *Cell) bool { return c.Change == ChangeNone },
+		Caption: func(v string) string { return "while " + v },
+	}),
+	word(func(c *Cell) *Role { return &c.Hangup }, Axis{
+		Key: KeyHangup, JSON: "hangup", Name: "hang-up", Help: "who ends the call",
+		Default: "caller", Values: []string{"caller", "callee"}, Caption: unless("caller", "hung up by the "),
+	}),
+	word(func(c *Cell) *Loss { return &c.Loss }, Axis{
+		Key: KeyLoss, JSON: "loss", Name: "loss", Help: "what the access link of a loses of each SIP message",
+		Default: "none", Values: []string{"none", "first"}, Caption: unless("none", "loses of each message the "),
+	}),
 }
 
 // Lookup finds an axis by its key, or returns nil.
@@ -187,6 +274,14 @@ func word[T ~string](field func(*Cell) *T, x Axis) *Axis {
 	x.get = func(c *Cell) string { return string(*field(c)) }
 	x.set = func(c *Cell, v string) { *field(c) = T(v) }
 	return &x
+}
+
+// duration is the row of an axis whose values are a field of times: those of the list, and any
+// other in whole seconds.
+func duration(field func(*Cell) *Duration, x Axis) *Axis {
+	x.Open = func(v string) bool { return Duration(v).known() }
+	x.Find = func(string) error { return nil }
+	return word(field, x)
 }
 
 func unless(value, prefix string) func(string) string {

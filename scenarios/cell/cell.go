@@ -127,14 +127,14 @@ func (c Cell) Validate() error {
 	return nil
 }
 
-// Canonical sets the axes the flow does not use to their defaults, so that two
-// cells that play the same are equal. A cell without a flow stays as it is.
+// Canonical sets the axes that the flow does not use, or that the rest of the cell leaves
+// without a meaning, to their defaults, so that two cells that play the same are equal. A cell without a flow stays as it is.
 func (c Cell) Canonical() Cell {
 	if c.Flow == nil {
 		return c
 	}
 	for _, x := range Axes {
-		if !c.Flow.Uses(x.Key) {
+		if !x.Means(c) {
 			x.set(&c, x.Default)
 		}
 	}

@@ -73,7 +73,7 @@ func TestParseIDRefuses(t *testing.T) {
 		"call":                                 "flow/port-manager",
 		"call[a=none,b=none]":                  "flow/port-manager",
 		"call/stun[a=none,b=none":              "flow/port-manager",
-		"fax/stun[a=none]":                     "valid: register, call, ",
+		"fax/stun[a=none]":                     `unknown flow "fax"`,
 		"call/upnp[a=none,b=none]":             "local, static, stun",
 		"call/stun[a=none]":                    "must be named",
 		"call/stun[]":                          "a must be named, as a=none",
@@ -81,7 +81,7 @@ func TestParseIDRefuses(t *testing.T) {
 		"call/stun[a=none,b=conical]":          `unknown NAT "conical"`,
 		"call/stun[a=none,b=none,rport=soon]":  "false, true",
 		"call/stun[a=none,b=none,silent=both]": "none, a, b",
-		"call/stun[a=none,b=none,colour=red]":  "filter-scope",
+		"call/stun[a=none,b=none,colour=red]":  `unknown key "colour"`,
 		"register/stun[a=none,latch=a]":        "no such option",
 		"pc-to-phone/stun[a=none,b=symmetric]": "no such option",
 	} {

@@ -23,6 +23,7 @@ type Flow struct {
 	// Without lists the axes that mean nothing to it; all others it uses, those of media only
 	// if it has any.
 	Without []string
+	With    []string  // of the axes that must be asked for, those that it asks for
 	Caller  cell.Side // who calls whom
 	Steps   []Step    // in the order in which they happen
 	Play    func(ctx context.Context, p *Play)
@@ -51,6 +52,8 @@ type Step struct {
 	From, To string // the boxes that send it, and that must get it
 	// Match selects it on the wire; nil for a stream, which is told by its kind.
 	Match wire.Match
+	// After is what passes before it, beside what steps take; nil is nothing.
+	After func(*theory.Network)
 	// Asks is the question of the theory.
 	Asks func(*theory.Network) theory.Answer
 	// Needs are earlier steps without which it is not sent.
@@ -68,7 +71,7 @@ func (f *Flow) Name() string { return f.Key }
 
 // Uses reports whether the flow has a use for an axis.
 func (f *Flow) Uses(axis string) bool {
-	if x := cell.Lookup(axis); x != nil && x.Media && !f.Media() {
+	if x := cell.Lookup(axis); x != nil && (x.Media && !f.Media() || x.Asked && !slices.Contains(f.With, axis)) {
 		return false
 	}
 	return !slices.Contains(f.Without, axis)

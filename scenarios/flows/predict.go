@@ -23,6 +23,7 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	if Of(c).Media() {
 		cfg.Talk = cmp.Or(talk, DefaultMediaTime)
 	}
+	cfg.Idle, cfg.KeepAlive, cfg.Interval = c.Idle.Time(), c.KeepAlive, c.Interval.Time()
 	for side, to := range map[cell.Side]*theory.End{cell.A: &cfg.A, cell.B: &cfg.B} {
 		*to = theory.End{Side: side, Host: c.Host(side)}
 		if to.NAT, err = stage.Behavior(c, side); err != nil {
@@ -39,22 +40,42 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 }
 
 // Predict says what theory expects of the flow: for every step whether it arrives, and if
-// not which box stops it by which rule.
-func (f *Flow) Predict(n *theory.Network) cell.Outcome {
-	var all []cell.StepOutcome
+// not which box stops it by which rule. What depends on how long messages take it does not say.
+func (f *Flow) Predict(n *theory.Network) (cell.Outcome, error) {
+	paces := n.Paces()
+	o, slow := f.predict(paces[0]), f.predict(paces[1])
+	for i, s := range o.Steps {
+		if t := slow.Steps[i]; s.Fate != t.Fate || !s.Cause.Same(t.Cause) {
+			return o, fmt.Errorf("%w: %s: whether %s arrives depends on how long messages take (RFC 4787 §4.3)",
+				theory.ErrNotCovered, cmp.Or(s.Cause.Box, t.Cause.Box), s.Step)
+		}
+	}
+	return o, nil
+}
+
+func (f *Flow) predict(n *theory.Network) cell.Outcome {
+	all := make([]cell.StepOutcome, 0, len(f.Steps))
 	fate := map[cell.Step]cell.Fate{}
 	for _, s := range f.Steps {
-		a := s.predict(n, fate)
+		a := f.ask(s, n, fate)
 		fate[s.Step] = a.Fate
 		all = append(all, cell.StepOutcome{Step: s.Step, Fate: a.Fate, Cause: a.Cause})
 	}
 	return cell.Conclude(all)
 }
 
-func (s Step) predict(n *theory.Network, fate map[cell.Step]cell.Fate) theory.Answer {
+func (f *Flow) ask(s Step, n *theory.Network, fate map[cell.Step]cell.Fate) theory.Answer {
 	for _, need := range s.Needs {
 		if fate[need.Step] != cell.Arrived {
 			return theory.NotSent(s.From, s.Message, need.Why)
+		}
+	}
+	if s.After != nil {
+		s.After(n)
+	}
+	for side, e := range f.Ends {
+		if e.Box == s.From && !s.IsStream() && s.Part != cell.Registration {
+			n.Sends(side)
 		}
 	}
 	return s.Asks(n)

@@ -40,12 +40,12 @@ func registers(ends map[cell.Side]End, side cell.Side) []Step {
 		{
 			Step: RegisterRequest(side), Message: "REGISTER", From: host, To: cell.BoxProxy,
 			Match: wire.Request("REGISTER"),
-			Asks:  func(*theory.Network) theory.Answer { return theory.Arrives() },
+			Asks:  func(n *theory.Network) theory.Answer { return n.Registers(side) },
 		},
 		{
 			Step: RegisterResponse(side), Message: "200 to REGISTER", From: cell.BoxProxy, To: host,
 			Match: wire.Success("REGISTER"),
-			Asks:  func(n *theory.Network) theory.Answer { return n.Response(side, "200 to REGISTER") },
+			Asks:  func(n *theory.Network) theory.Answer { return n.Registered(side, "200 to REGISTER") },
 		},
 	}
 }
@@ -77,7 +77,7 @@ func calls(ends map[cell.Side]End, caller cell.Side) []Step {
 		},
 		{
 			Step: Ack, Message: "ACK", From: from, To: to, Match: wire.Ack,
-			Asks:  func(n *theory.Network) theory.Answer { return n.Request(callee, "ACK") },
+			Asks:  func(n *theory.Network) theory.Answer { return n.InDialog(callee, "ACK") },
 			Needs: []Need{noInvite(to), noDialog(from)},
 		},
 	}
@@ -96,12 +96,13 @@ func talks(ends map[cell.Side]End) []Step {
 	return all
 }
 
-// hangsUp is the end of a call, by the caller.
-func hangsUp(ends map[cell.Side]End, caller cell.Side) Step {
-	from, to := ends[caller].Box, ends[caller.Other()].Box
+// hangsUp is the end of a call.
+func hangsUp(ends map[cell.Side]End, side cell.Side) Step {
+	from, to := ends[side].Box, ends[side.Other()].Box
 	return Step{
 		Step: Bye, Message: "BYE", From: from, To: to, Match: wire.Request("BYE"),
-		Asks:  func(n *theory.Network) theory.Answer { return n.RequestAfterTalk(caller.Other(), "BYE") },
+		After: (*theory.Network).Talk,
+		Asks:  func(n *theory.Network) theory.Answer { return n.InDialog(side.Other(), "BYE") },
 		Needs: []Need{noInvite(to), noDialog(from)},
 	}
 }

@@ -273,6 +273,9 @@ func withPorts(t *testing.T, c cell.Cell, side cell.Side, preserve bool) natmode
 func predictNATs(c cell.Cell, natA, natB natmodels.Behavior) (cell.Outcome, error) {
 	cfg := theory.Config{Policy: c.Registrar, Rport: true,
 		Forwards: c.PortManager == cell.ManagerStatic}
+	if c.HasMedia() {
+		cfg.Talk = flows.DefaultMediaTime
+	}
 	for side, x := range map[cell.Side]struct {
 		to  *theory.End
 		nat natmodels.Behavior
@@ -287,7 +290,7 @@ func predictNATs(c cell.Cell, natA, natB natmodels.Behavior) (cell.Outcome, erro
 	if err != nil {
 		return cell.Outcome{}, err
 	}
-	return flows.Of(c).Predict(n), nil
+	return flows.Of(c).Predict(n)
 }
 
 // all are the values of an axis.

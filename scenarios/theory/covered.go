@@ -14,12 +14,13 @@ import (
 // port, or nobody asks for an old one, it is a call being set up that it must last. An end
 // that talks keeps the mappings of media by packets, the rarest of which are the reports of
 // RTCP, every 6.2 s at most (RFC 3550 §6.3.1). What becomes of the mapping of SIP meanwhile
-// is told by [Network.RequestAfterTalk].
+// is told by the course of events. Without media that is all there is to tell.
 const (
 	flowIdle   = 108 * time.Second
 	callIdle   = 30 * time.Second
 	silentIdle = 18 * time.Second
 	reportIdle = 10 * time.Second
+	mediaSetUp = 1500 * time.Millisecond
 )
 
 // enough is how many mappings an end never needs: three sockets that send to a STUN server, the
@@ -55,7 +56,7 @@ func covered(cfg Config, e End) error {
 		return errors.New("an ALG other than linux beside a box that tracks connections")
 	case b.Kind == natmodels.Conntrack && b.FilterScope == natmodels.PerEndpoint:
 		return errors.New("filters that remember per endpoint, in a box that tracks connections")
-	case forgets(b, needed(cfg, e)) || b.Refresh == natmodels.RefreshInbound:
+	case cfg.Talk > 0 && (forgets(b, needed(cfg, e)) || b.Refresh == natmodels.RefreshInbound):
 		return errors.New("mappings that can expire while the flow is played (RFC 4787 §4.3)")
 	case b.PortChoice == natmodels.Preserve && e.Traits.Address == Asked && b.Mapping != natmodels.EndpointIndependent:
 		return errors.New("a port that must be preserved and is already held by the mapping towards the STUN server")
@@ -85,11 +86,11 @@ func needed(cfg Config, e End) time.Duration {
 	case same && !e.Traits.Silent && e.NAT.Tracks(): // the hole of an ALG may be used from one side only
 		return max(reportIdle, cfg.Talk-2*time.Second)
 	case same && !e.Traits.Silent:
-		return max(reportIdle, cfg.Talk+setUp)
+		return max(reportIdle, cfg.Talk+mediaSetUp)
 	case same || unasked && e.Traits.Silent:
 		return silentIdle + cfg.Talk
 	case unasked && cfg.ALG != nil:
-		return max(callIdle, cfg.Talk+setUp)
+		return max(callIdle, cfg.Talk+mediaSetUp)
 	case unasked:
 		return callIdle
 	}

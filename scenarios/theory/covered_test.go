@@ -13,7 +13,7 @@ import (
 )
 
 func TestPredictRefusesWhatTheoryDoesNotCover(t *testing.T) {
-	c := cell.Default(flows.Register, "symmetric", cell.NoNAT)
+	c := cell.Default(flows.Call, "symmetric", cell.NoNAT)
 	none, err := stage.Behavior(c, cell.B)
 	if err != nil {
 		t.Fatal(err)

@@ -29,6 +29,11 @@ type Network struct {
 	caller cell.Side
 	talk   time.Duration
 	a, b   end
+
+	idle     time.Duration
+	keep     cell.KeepAlive
+	interval time.Duration
+	course   *course
 }
 
 // Config says what a network is made of.
@@ -42,11 +47,17 @@ type Config struct {
 	// Talk is how long a call that is established is silent on the signalling path; 0 is a
 	// call that ends at once.
 	Talk time.Duration
+	// Idle is how long nothing happens where a flow has such a time.
+	Idle time.Duration
+	// KeepAlive is what the ends that have registered do to stay reachable, every Interval.
+	KeepAlive cell.KeepAlive
+	Interval  time.Duration
 }
 
 // New makes a network, unless theory has nothing to say about it.
 func New(cfg Config) (*Network, error) {
-	n := &Network{proxy: cfg.Policy, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk}
+	n := &Network{proxy: cfg.Policy, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk,
+		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval}
 	for _, x := range []struct {
 		to   *end
 		from End
@@ -57,9 +68,7 @@ func New(cfg Config) (*Network, error) {
 		}
 		*x.to = e
 	}
-	if callee := n.end(n.caller.Other()); n.lasts(callee) == perhaps {
-		return nil, fmt.Errorf("%w: %s: a mapping that ends about when the call does (RFC 4787 §4.3)", ErrNotCovered, callee.nat)
-	}
+	n.begin(soon)
 	return n, nil
 }
 

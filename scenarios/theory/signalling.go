@@ -17,10 +17,18 @@ type SignallingTraits struct {
 // Response says whether a response that the proxy has reaches who asked, and is of use there.
 func (n *Network) Response(to cell.Side, message string) Answer {
 	e := n.end(to).announcing(announcedSIP)
-	if c := n.responseWay(e, message); !c.IsZero() {
+	s, way := n.station(to), n.responseWay(e, message)
+	if !s.decides(way) {
+		return answer(way)
+	}
+	if c := n.foreignVia(e, message); !c.IsZero() && way.IsZero() {
 		return answer(c)
 	}
-	return answer(n.foreignVia(e, message))
+	at := s.last
+	if !n.bySource(e) && e.traits.Address == Asked {
+		at = s.asked
+	}
+	return n.arrives(s, at, message, copies(false)).because(way)
 }
 
 // Describes says whether a response with a session description, from an end, is one that the
@@ -59,24 +67,57 @@ func (n *Network) responseWay(e end, message string) cell.Cause {
 func (n *Network) bySource(e end) bool { return n.rport && e.traits.Rport }
 
 // Request says whether a request that the proxy routes to an end reaches what it announced
-// or, under the policy received, where its REGISTER came from. Within a dialog it is as
-// without: the alias in the Contact does what the stored source does for a new request.
+// or, under the policy received, where its REGISTER came from.
 func (n *Network) Request(to cell.Side, message string) Answer {
-	e := n.end(to).announcing(announcedSIP)
+	return n.request(to, message, false)
+}
+
+// InDialog is Request within a dialog. The alias in the Contact does for it what the stored source
+// does for a new request.
+func (n *Network) InDialog(to cell.Side, message string) Answer {
+	return n.request(to, message, true)
+}
+
+func (n *Network) request(to cell.Side, message string, dialog bool) Answer {
+	s, c := n.station(to), n.routed(n.end(to).announcing(announcedSIP), message)
+	if !s.decides(c) {
+		return answer(c)
+	}
+	return n.arrives(s, n.target(s, dialog), message, copies(message == "INVITE")).because(c)
+}
+
+// decides says whether it is for the course of things to say if the proxy gets through, given why
+// it would not if the end had just registered. A filter that does not admit it is of no account
+// when the mapping has ended.
+func (s *station) decides(c cell.Cause) bool {
+	return c.IsZero() || c.Rule == cell.RuleFiltered && s.known && s.end.alg == nil
+}
+
+// because is the answer with the better reason of a cause that is the same.
+func (a Answer) because(c cell.Cause) Answer {
+	if a.Cause.Same(c) {
+		a.Cause.Why = c.Why
+	}
+	return a
+}
+
+// routed is why what the proxy routes to an end that has just registered does not reach it, or
+// zero.
+func (n *Network) routed(e end, message string) cell.Cause {
 	switch {
 	case n.proxy == cell.RegistrarReceived:
 		// To where the REGISTER, or the last message of the dialog, came from:
 		// a mapping towards the proxy, which its own filter admits.
-		return Arrives()
+		return cell.Cause{}
 	case e.local:
-		return answer(cell.Cause{Box: cell.BoxInternet, Rule: cell.RuleNoRoute, Message: message,
-			Why: fmt.Sprintf("the Contact of %s is a private address (RFC 1918 §3) and the proxy routes to what it says (RFC 3261 §16.6)", e.host)})
+		return cell.Cause{Box: cell.BoxInternet, Rule: cell.RuleNoRoute, Message: message,
+			Why: fmt.Sprintf("the Contact of %s is a private address (RFC 1918 §3) and the proxy routes to what it says (RFC 3261 §16.6)", e.host)}
 	}
 	c := e.unreached(message)
 	if !c.IsZero() {
 		c.Why = "the proxy routes to the Contact (RFC 3261 §16.6), the address the STUN server saw; " + c.Why
 	}
-	return answer(c)
+	return c
 }
 
 // unreached is why the proxy does not get through to what the end announced, or zero.

@@ -1,0 +1,117 @@
+package cell
+
+import (
+	"strings"
+	"time"
+)
+
+// Topology says how the ends are joined to the internet.
+type Topology string
+
+const (
+	// Plain: each end behind its own NAT, the servers on public addresses.
+	Plain Topology = "plain"
+	// CGN: the NAT in front of a is behind the NAT of a carrier.
+	CGN Topology = "cgn"
+	// SharedCGN: both ends are subscribers of one carrier, each with a NAT at home.
+	SharedCGN Topology = "shared-cgn"
+	// OneNAT: both ends are on one local network, behind the NAT of a.
+	OneNAT Topology = "one-nat"
+	// TwoPhones: beside a, behind the same NAT, is another phone that uses the same ports and has
+	// registered before.
+	TwoPhones Topology = "two-phones"
+	// ProxyNAT: the proxy is behind a NAT that forwards its port, and advertises the address outside.
+	ProxyNAT Topology = "proxy-nat"
+)
+
+// HasCarrier says whether there is a NAT of a carrier.
+func (t Topology) HasCarrier() bool { return t == CGN || t == SharedCGN }
+
+// Shared says whether both ends are behind one and the same NAT.
+func (t Topology) Shared() bool { return t == SharedCGN || t == OneNAT }
+
+// Hairpin is what the NAT that both ends share does with packets from inside to its own outside.
+type Hairpin string
+
+// Own, of several axes, is what the NAT does by itself.
+const Own = "own"
+
+// Refresh says which packets restart the timer of a mapping.
+type Refresh string
+
+// KeepAlive is what a phone sends to hold its mapping towards the proxy.
+type KeepAlive string
+
+const (
+	KeepAliveNone    KeepAlive = "none"
+	KeepAliveCRLF    KeepAlive = "crlf"    // RFC 5626 §3.5.1, which nobody answers over UDP
+	KeepAliveZero    KeepAlive = "zero"    // four zero bytes
+	KeepAliveSTUN    KeepAlive = "stun"    // RFC 5626 §3.5.2
+	KeepAliveOPTIONS KeepAlive = "options" // a request, which the proxy answers
+)
+
+// Change is what happens to the NAT in front of a while the flow is played.
+type Change string
+
+const (
+	ChangeNone     Change = "none"
+	ChangeRestart  Change = "restart"  // it forgets every mapping
+	ChangeRenumber Change = "renumber" // it gets another external address
+)
+
+// Moment is when a change happens.
+type Moment string
+
+const (
+	WhenIdle   Moment = "idle"
+	WhenInCall Moment = "in-call"
+)
+
+// Role is that of an end in a call.
+type Role string
+
+const (
+	Caller Role = "caller"
+	Callee Role = "callee"
+)
+
+// Loss is what the access link of a loses.
+type Loss string
+
+const (
+	LossNone  Loss = "none"
+	LossFirst Loss = "first" // the first copy of each SIP message, either way
+)
+
+// Duration is a time as axes write it: whole seconds or minutes, such as 90s or 5m.
+type Duration string
+
+// longest is the longest time that an axis takes.
+const longest = 24 * time.Hour
+
+// Time is the duration; 0 if it is none.
+func (d Duration) Time() time.Duration {
+	t, err := time.ParseDuration(string(d))
+	if err != nil {
+		return 0
+	}
+	return t
+}
+
+// known says whether it is written as it would be printed, so that a time has one name.
+func (d Duration) known() bool {
+	t := d.Time()
+	return t > 0 && t <= longest && t%time.Second == 0 && string(d) == short(t)
+}
+
+// short prints whole seconds without the units that are 0.
+func short(t time.Duration) string {
+	s := t.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

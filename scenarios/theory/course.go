@@ -1,0 +1,268 @@
+package theory
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/natproof/natproof/scenarios/cell"
+)
+
+// Timers of RFC 3261 §17.1 and appendix A.
+const (
+	t1     = 500 * time.Millisecond
+	t2     = 4 * time.Second
+	timerB = 64 * t1 // and F and H
+)
+
+// How long a message takes at least and at most, from one end to the other or to the proxy. When
+// exactly it passes a NAT depends on links and on who is slow: what theory says must be the same
+// for both.
+const (
+	soon = time.Millisecond / 3
+	late = 500 * time.Millisecond
+)
+
+// helped is how long the SIP helper of Linux keeps a connection (nf_conntrack_sip).
+const helped = time.Hour
+
+// stunRefresh is the time between two Binding requests by which a STUN port manager keeps a
+// mapping.
+const stunRefresh = 25 * time.Second
+
+// course is what has happened so far: what time it is, and what the NATs on the way of signalling
+// have seen of it. Media is not in it; see [Network.Stream].
+type course struct {
+	now   time.Duration
+	pace  time.Duration
+	a, b  *station
+	ticks []*tick
+}
+
+// station is an end in the course of things.
+type station struct {
+	end   *end
+	line  *line
+	asked endpoint // as the STUN server saw it when it was asked last
+	wrote endpoint // what its registration says
+	came  endpoint // where its registration came from
+	last  endpoint // where its last request or response came from
+	known bool     // it has registered
+}
+
+// tick is what happens again and again by itself.
+type tick struct {
+	next, every time.Duration
+	do          func()
+}
+
+// begin is the beginning of everything, where each message takes as long as the pace says.
+func (n *Network) begin(pace time.Duration) {
+	n.course = &course{pace: pace, a: newStation(&n.a), b: newStation(&n.b)}
+}
+
+// Paces are the networks in which messages take as little and as much time as they can. What is
+// not the same in both is not foreseen.
+func (n *Network) Paces() [2]*Network {
+	fast, slow := *n, *n
+	fast.begin(soon)
+	slow.begin(late)
+	return [2]*Network{&fast, &slow}
+}
+
+func newStation(e *end) *station {
+	s := &station{end: e, line: &line{}}
+	if e.behavior.Translates() && e.traits.Address != Forwarded {
+		b := e.behavior
+		if b.SIPHelper {
+			b.Unreplied, b.Idle = helped, helped
+		}
+		s.line.boxes = []*gate{{box: e.nat, outer: cell.BoxInternet, behavior: b, unasked: map[remote]time.Duration{}}}
+	}
+	return s
+}
+
+func (n *Network) station(side cell.Side) *station {
+	if side == cell.A {
+		return n.course.a
+	}
+	return n.course.b
+}
+
+// until lets time pass, and all that happens by itself in it.
+func (c *course) until(t time.Duration) {
+	for {
+		i := -1
+		for j, k := range c.ticks {
+			if k.next <= t && (i < 0 || k.next < c.ticks[i].next) {
+				i = j
+			}
+		}
+		if i < 0 {
+			c.now = max(c.now, t)
+			return
+		}
+		k := c.ticks[i]
+		c.now = max(c.now, k.next)
+		k.next += k.every
+		k.do()
+	}
+}
+
+// pass lets a time pass.
+func (c *course) pass(d time.Duration) { c.until(c.now + d) }
+
+// every has something happen again and again from now on.
+func (c *course) every(d time.Duration, do func()) {
+	c.ticks = append(c.ticks, &tick{next: c.now + d, every: d, do: do})
+}
+
+// sends is a message of the end to the proxy.
+func (c *course) sends(s *station) { s.last = s.line.out(atProxy, c.now) }
+
+// asks is a Binding request to the STUN server, and the answer.
+func (c *course) asks(s *station) {
+	s.asked = s.line.out(atSTUN, c.now)
+	c.pass(c.pace)
+	s.line.in(s.asked, atSTUN, c.now)
+}
+
+// Registers is the REGISTER of an end, which always gets out: a NAT opens for what comes from the
+// inside. Before it the port manager is asked for the address.
+func (n *Network) Registers(side cell.Side) Answer {
+	c, s := n.course, n.station(side)
+	if s.end.traits.Address == Asked {
+		c.asks(s)
+		c.every(stunRefresh, func() { c.asks(s) })
+	}
+	s.wrote = s.asked
+	c.sends(s)
+	c.pass(c.pace)
+	s.came, s.known = s.last, true
+	return Arrives()
+}
+
+// Registered is the 200 to a REGISTER. Without it the REGISTER is repeated until timer F ends it.
+func (n *Network) Registered(side cell.Side, message string) Answer {
+	a := n.Response(side, message)
+	c, s := n.course, n.station(side)
+	if a.Fate == cell.Arrived {
+		n.keepAlive(s)
+		return a
+	}
+	for begun, next := c.now, t1; c.now < begun+timerB; next = min(2*next, t2) {
+		c.pass(min(next, begun+timerB-c.now))
+		if c.now < begun+timerB {
+			c.sends(s)
+		}
+	}
+	return a
+}
+
+// Sends is that an end sends a message, by way of the proxy.
+func (n *Network) Sends(side cell.Side) {
+	n.course.pass(n.course.pace)
+	n.course.sends(n.station(side))
+}
+
+// Lapse is a time in which no message of a flow is sent.
+func (n *Network) Lapse(d time.Duration) { n.course.pass(d) }
+
+// Talk is the time that a call talks.
+func (n *Network) Talk() { n.Lapse(n.talk) }
+
+// Idle is the time in which nobody wants anything of anybody.
+func (n *Network) Idle() { n.Lapse(n.idle) }
+
+// arrives says whether a message of the proxy that is sent to an endpoint in front of an end gets
+// in, given everything that has happened. It is repeated at those times after the first.
+func (n *Network) arrives(s *station, at endpoint, message string, again []time.Duration) Answer {
+	c := n.course
+	c.pass(c.pace)
+	if !s.known {
+		return Arrives()
+	}
+	begun := c.now
+	cause := s.line.in(at, atProxy, c.now)
+	for _, after := range again {
+		if cause.IsZero() {
+			return Arrives()
+		}
+		c.until(begun + after)
+		cause = s.line.in(at, atProxy, c.now)
+	}
+	if cause.IsZero() {
+		return Arrives()
+	}
+	cause.Message = message
+	cause.Why = n.whyNot(s, cause)
+	return answer(cause)
+}
+
+// copies are when a request is repeated that nobody answers: an INVITE (RFC 3261 §17.1.1.2, timer
+// A), or another one (§17.1.2.2, timer E).
+func copies(invite bool) []time.Duration {
+	var all []time.Duration
+	step := t1
+	for at := t1; at < timerB; at += step {
+		all = append(all, at)
+		if step *= 2; !invite {
+			step = min(step, t2)
+		}
+	}
+	return all
+}
+
+func (n *Network) whyNot(s *station, c cell.Cause) string {
+	switch c.Rule {
+	case cell.RuleExpired, cell.RuleNoMapping:
+		return fmt.Sprintf("%s sent and got no SIP for longer than its mapping towards the proxy lives (RFC 4787 §4.3)", s.end.host)
+	case cell.RuleFlushed:
+		return fmt.Sprintf("%s has forgotten the mapping that %s had registered from", c.Box, s.end.host)
+	case cell.RuleNoRoute:
+		return fmt.Sprintf("%s registered when its NAT had another address", s.end.host)
+	case cell.RuleFiltered:
+		return fmt.Sprintf("%s has not sent to the proxy since the mapping was made (RFC 4787 §5)", s.end.host)
+	}
+	return ""
+}
+
+// target is the endpoint to which the proxy sends what is for an end: what it wrote, or where its
+// registration, or in a dialog its last message, came from.
+func (n *Network) target(s *station, dialog bool) endpoint {
+	switch {
+	case n.proxy != cell.RegistrarReceived && s.end.traits.Address == Asked:
+		return s.wrote
+	case !dialog: // where it came from, or what an ALG made of the Contact, which is the same
+		return s.came
+	}
+	return s.last
+}
+
+// keepAlive begins what a registered end does to stay reachable.
+func (n *Network) keepAlive(s *station) {
+	c := n.course
+	switch n.keep {
+	case cell.KeepAliveCRLF, cell.KeepAliveZero:
+		c.every(n.interval, func() { c.sends(s) })
+	case cell.KeepAliveSTUN, cell.KeepAliveOPTIONS:
+		c.every(n.interval, func() { n.pings(s) })
+	}
+}
+
+// pings is a keepalive that is answered. If it shows another mapping than that of the
+// registration the end registers again (RFC 5626 §4.4).
+func (n *Network) pings(s *station) {
+	c := n.course
+	before := s.last
+	c.sends(s)
+	at := s.last
+	c.pass(c.pace)
+	s.line.in(at, atProxy, c.now)
+	if sees := n.keep == cell.KeepAliveSTUN || n.bySource(*s.end); sees && at != s.came && before != at {
+		s.wrote = s.asked
+		c.sends(s)
+		c.pass(c.pace)
+		s.came = s.last
+		s.line.in(s.last, atProxy, c.now)
+	}
+}

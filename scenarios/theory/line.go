@@ -1,0 +1,169 @@
+package theory
+
+import (
+	"slices"
+	"time"
+
+	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/scenarios/cell"
+)
+
+// remote is somebody outside whom the SIP socket of an end sends to.
+type remote string
+
+const (
+	atProxy remote = cell.BoxProxy
+	atSTUN  remote = cell.BoxSTUN
+)
+
+// endpoint is an address and port: of the end, or as a NAT shows it. Ports that a NAT has chosen
+// at random have numbers of no meaning, from 65,536 on.
+type endpoint struct {
+	address int // how many the NAT had before
+	port    int
+}
+
+const chosen = 1 << 16
+
+// line is what stands between the SIP socket of an end and the internet: its NATs, from the end
+// outwards. It is as naive as can be: each keeps a list, and looks through it.
+type line struct {
+	boxes []*gate
+	given int // how many ports were chosen
+}
+
+// gate is one NAT.
+type gate struct {
+	box      string
+	outer    string // what is outside: the internet, or the inside of another NAT
+	behavior natmodels.Behavior
+	address  int
+	mappings []*mapping               // those that have ended too
+	unasked  map[remote]time.Duration // until when what came unasked from there holds the port (natmodels.LocalEntry)
+}
+
+// mapping is one of a socket, or of what the NAT before shows.
+type mapping struct {
+	life
+	inside  endpoint
+	to      remote // empty: all there are
+	outside endpoint
+	admits  map[remote]bool // who was sent to by it
+	ended   cell.Rule       // what a packet to it is dropped for once it is no longer
+}
+
+// out sends a packet through the NATs and says by which endpoint it comes out of the last.
+func (l *line) out(to remote, now time.Duration) endpoint {
+	at := endpoint{port: cell.SIPPort}
+	for _, g := range l.boxes {
+		at = g.out(l, at, to, now)
+	}
+	return at
+}
+
+// in lets a packet in that is sent to an endpoint of the last NAT, or says which box stops it.
+// Where there is no NAT nothing does.
+func (l *line) in(at endpoint, from remote, now time.Duration) (c cell.Cause) {
+	for _, g := range slices.Backward(l.boxes) {
+		if at, c = g.in(at, from, now); !c.IsZero() {
+			return c
+		}
+	}
+	return cell.Cause{}
+}
+
+// dependent says whether a mapping is for one remote alone.
+func (g *gate) dependent() bool {
+	return g.behavior.Mapping != natmodels.EndpointIndependent || g.behavior.Tracks()
+}
+
+func (g *gate) out(l *line, inside endpoint, to remote, now time.Duration) endpoint {
+	key := to
+	if !g.dependent() {
+		key = ""
+	}
+	for _, m := range g.mappings {
+		if m.inside == inside && m.to == key && m.alive(now) {
+			m.use(now, false)
+			m.admits[to] = true
+			return m.outside
+		}
+	}
+	m := &mapping{life: life{behavior: g.behavior}, inside: inside, to: key, outside: g.choose(l, inside, to, now), admits: map[remote]bool{to: true}, ended: cell.RuleExpired}
+	m.begin(now)
+	g.mappings = append(g.mappings, m)
+	return m.outside
+}
+
+// choose is the endpoint of a mapping that is made: the port as inside if the NAT keeps it and
+// nobody else has it (RFC 4787 §4.2.1).
+func (g *gate) choose(l *line, inside endpoint, to remote, now time.Duration) endpoint {
+	number := inside.port
+	if number >= chosen {
+		number = cell.RTPPort // it is known only that it is a high one
+	}
+	for _, m := range g.mappings { // a box that tracks connections gives a source the same port again (nf_nat_core)
+		if g.behavior.Tracks() && g.behavior.Mapping == natmodels.EndpointIndependent && m.inside == inside && m.alive(now) && now >= g.unasked[to] {
+			return m.outside
+		}
+	}
+	kept := endpoint{g.address, inside.port}
+	if g.behavior.PreservesPort(uint16(number)) && now >= g.unasked[to] && !slices.ContainsFunc(g.mappings, func(m *mapping) bool {
+		return m.outside == kept && m.alive(now) && (!g.behavior.Tracks() || m.to == to)
+	}) {
+		return kept
+	}
+	l.given++
+	return endpoint{g.address, chosen + l.given}
+}
+
+func (g *gate) in(at endpoint, from remote, now time.Duration) (endpoint, cell.Cause) {
+	if at.address != g.address {
+		return endpoint{}, cell.Cause{Box: g.outer, Rule: cell.RuleNoRoute}
+	}
+	rule := cell.RuleNoMapping
+	for _, m := range g.mappings {
+		switch {
+		case m.outside != at:
+		case !m.alive(now):
+			rule = m.ended
+		case g.behavior.Tracks() && m.to != from:
+			rule = cell.RuleFiltered
+		case g.behavior.Filtering != natmodels.EndpointIndependent && !g.admits(m, from, now):
+			return endpoint{}, cell.Cause{Box: g.box, Rule: cell.RuleFiltered}
+		default:
+			m.use(now, true)
+			return m.inside, cell.Cause{}
+		}
+	}
+	if g.behavior.Unsolicited == natmodels.LocalEntry { // it takes the packet for its own
+		rule = cell.RuleNoMapping
+		g.unasked[from] = now + g.behavior.Unreplied
+	}
+	return endpoint{}, cell.Cause{Box: g.box, Rule: rule}
+}
+
+// admits says whether somebody was sent to by the mapping, or, where filters remember for an
+// endpoint, by any of it.
+func (g *gate) admits(m *mapping, from remote, now time.Duration) bool {
+	return m.admits[from] || g.behavior.FilterScope == natmodels.PerEndpoint && slices.ContainsFunc(g.mappings, func(o *mapping) bool {
+		return o.inside == m.inside && o.alive(now) && o.admits[from]
+	})
+}
+
+// restart forgets every mapping.
+func (g *gate) restart() {
+	for _, m := range g.mappings {
+		if m.begun {
+			m.end()
+			m.ended = cell.RuleFlushed
+		}
+	}
+	clear(g.unasked)
+}
+
+// renumber is another external address. Nobody has the old one.
+func (g *gate) renumber() {
+	g.address++
+	g.restart()
+}
