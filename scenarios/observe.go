@@ -14,7 +14,7 @@ func Observe(c cell.Cell, events []vnet.Event, told ...wire.Told) cell.Outcome {
 	if flows.Check(c) != nil {
 		return cell.Outcome{}
 	}
-	return flows.Of(c).Observe(wire.Read(events), told)
+	return flows.Of(c).Observe(c.Canonical(), wire.Read(events), told)
 }
 
 // Why says where the packet with that identity went, and which box dropped it under which

@@ -57,7 +57,7 @@ func predict(c cell.Cell, phones stage.Phones, talk time.Duration) (cell.Outcome
 	if err != nil {
 		return cell.Outcome{}, err
 	}
-	return flows.Of(c).Predict(n)
+	return flows.Of(c).Predict(c, n)
 }
 
 // Claim is the first part of the default report: the claim that STUN is

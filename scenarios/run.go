@@ -128,6 +128,7 @@ func (p *production) run() (err error) {
 	}()
 	if err = p.build(lab); err == nil {
 		p.flow.Play(context.Background(), p.play)
+		err = p.play.Err()
 	}
 	time.Sleep(time.Second) // what is still on its way arrives
 	p.mu.Lock()
@@ -158,7 +159,7 @@ func (p *production) build(lab *vnet.Lab) error {
 		}
 		p.stops = append(p.stops, stop)
 	}
-	p.play = &flows.Play{Flow: p.flow, MediaTime: p.opts.MediaTime, Reached: p.reached, Ends: map[cell.Side]stage.Endpoint{}}
+	p.play = &flows.Play{Flow: p.flow, Cell: p.cell, World: p.world, MediaTime: p.opts.MediaTime, Reached: p.reached, Ends: map[cell.Side]stage.Endpoint{}}
 	for _, side := range []cell.Side{cell.B, cell.A} {
 		if p.world.Host(side) != nil {
 			continue
@@ -201,7 +202,7 @@ func (p *production) everythingTold() []wire.Told {
 // observe says what happened. What an endpoint says is the better reason for what it did not
 // send, and of what only it could know nothing is said if it does not tell.
 func (p *production) observe(predicted cell.Outcome) cell.Outcome {
-	o := p.flow.Observe(p.tape, p.everythingTold())
+	o := p.flow.Observe(p.cell, p.tape, p.everythingTold())
 	steps := slices.DeleteFunc(o.Steps, func(s cell.StepOutcome) bool {
 		expected, _ := predicted.Step(s.Step)
 		return s.Fate == cell.Arrived && p.wouldNotTell(expected.Cause)

@@ -60,6 +60,7 @@ var (
 type Place struct {
 	Public, Private        netip.Prefix
 	External, Host, Inside netip.Addr
+	Next                   netip.Addr // the external address after a change of it
 }
 
 var places = map[Side]Place{
@@ -67,11 +68,13 @@ var places = map[Side]Place{
 		Public: netip.MustParsePrefix("198.51.100.0/24"), Private: netip.MustParsePrefix("10.0.0.0/24"),
 		External: netip.MustParseAddr("198.51.100.1"),
 		Host:     netip.MustParseAddr("198.51.100.2"), Inside: netip.MustParseAddr("10.0.0.2"),
+		Next: netip.MustParseAddr("198.51.100.77"),
 	},
 	B: {
 		Public: netip.MustParsePrefix("192.0.2.0/24"), Private: netip.MustParsePrefix("192.168.1.0/24"),
 		External: netip.MustParseAddr("192.0.2.1"),
 		Host:     netip.MustParseAddr("192.0.2.2"), Inside: netip.MustParseAddr("192.168.1.2"),
+		Next: netip.MustParseAddr("192.0.2.77"),
 	},
 }
 

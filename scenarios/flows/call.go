@@ -14,7 +14,7 @@ var Call = add(Flow{
 	Ends:   callEnds,
 	Caller: cell.A,
 	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B), calls(callEnds, cell.A),
-		talks(callEnds), []Step{hangsUp(callEnds, cell.A)}),
+		talks(callEnds), hangsUp(callEnds, cell.A)),
 	Play: func(ctx context.Context, p *Play) {
 		p.Register(ctx, cell.A)
 		p.Register(ctx, cell.B)

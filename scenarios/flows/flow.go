@@ -52,6 +52,8 @@ type Step struct {
 	From, To string // the boxes that send it, and that must get it
 	// Match selects it on the wire; nil for a stream, which is told by its kind.
 	Match wire.Match
+	// If says of which cells it is a step; nil is all.
+	If func(cell.Cell) bool
 	// After is what passes before it, beside what steps take; nil is nothing.
 	After func(*theory.Network)
 	// Asks is the question of the theory.
@@ -83,6 +85,17 @@ func (f *Flow) Host(side cell.Side) string { return f.Ends[side].Box }
 // Media reports whether RTP runs between the ends.
 func (f *Flow) Media() bool {
 	return slices.ContainsFunc(f.Steps, func(s Step) bool { return s.IsStream() })
+}
+
+// In are the steps of the flow in a cell.
+func (f *Flow) In(c cell.Cell) []Step {
+	steps := make([]Step, 0, len(f.Steps))
+	for _, s := range f.Steps {
+		if s.If == nil || s.If(c) {
+			steps = append(steps, s)
+		}
+	}
+	return steps
 }
 
 // Established reports whether a flow with media came so far that it could run.

@@ -33,11 +33,14 @@ var errNoCall = errors.New("no call, and no error either")
 // Play is a flow being played.
 type Play struct {
 	Flow      *Flow
+	Cell      cell.Cell
+	World     *stage.World
 	Ends      map[cell.Side]stage.Endpoint
 	MediaTime time.Duration
 	// Reached says whether a request of that method has reached a box.
 	Reached func(method, box string) bool
 
+	err  error
 	told []wire.Told
 	said map[string][]string // by box, what endpoints answered that the network does not explain
 }
@@ -49,7 +52,27 @@ func (p *Play) Register(ctx context.Context, side cell.Side) {
 	p.note(side, "register", p.Ends[side].Register(ctx))
 }
 
-// Converse lets an end call, talk, if the flow has media, and hang up.
+// Idle is the time in which nothing is asked of anybody, with what the cell wants to happen in the
+// midst of it.
+func (p *Play) Idle() {
+	time.Sleep(p.Cell.Idle.Time()/2 + offBeat)
+	if p.Cell.When == cell.WhenIdle {
+		p.change()
+	}
+	time.Sleep(p.Cell.Idle.Time() - p.Cell.Idle.Time()/2)
+}
+
+// change does to the NAT in front of a what the cell wants.
+func (p *Play) change() {
+	if err := p.World.Change(p.Cell.Change); err != nil {
+		p.err = errors.Join(p.err, err)
+	}
+}
+
+// Err is what could not be played.
+func (p *Play) Err() error { return p.err }
+
+// Converse lets an end call, talk, if the flow has media, and one of them hang up.
 func (p *Play) Converse(ctx context.Context, caller cell.Side, target string) {
 	call := p.call(ctx, caller, target)
 	if call == nil {
@@ -60,6 +83,10 @@ func (p *Play) Converse(ctx context.Context, caller cell.Side, target string) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if p.Cell.Hangup == cell.Callee {
+		p.note(caller.Other(), "hang up", p.Ends[caller.Other()].(stage.Hanger).Hangup(ctx))
+		return
+	}
 	p.note(caller, "hang up", call.Hangup(ctx))
 }
 

@@ -24,6 +24,7 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 		cfg.Talk = cmp.Or(talk, DefaultMediaTime)
 	}
 	cfg.Idle, cfg.KeepAlive, cfg.Interval = c.Idle.Time(), c.KeepAlive, c.Interval.Time()
+	cfg.Change, cfg.When = c.Change, c.When
 	for side, to := range map[cell.Side]*theory.End{cell.A: &cfg.A, cell.B: &cfg.B} {
 		*to = theory.End{Side: side, Host: c.Host(side)}
 		if to.NAT, err = stage.Behavior(c, side); err != nil {
@@ -41,9 +42,9 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 
 // Predict says what theory expects of the flow: for every step whether it arrives, and if
 // not which box stops it by which rule. What depends on how long messages take it does not say.
-func (f *Flow) Predict(n *theory.Network) (cell.Outcome, error) {
-	paces := n.Paces()
-	o, slow := f.predict(paces[0]), f.predict(paces[1])
+func (f *Flow) Predict(c cell.Cell, n *theory.Network) (cell.Outcome, error) {
+	steps, paces := f.In(c), n.Paces()
+	o, slow := f.predict(steps, paces[0]), f.predict(steps, paces[1])
 	for i, s := range o.Steps {
 		if t := slow.Steps[i]; s.Fate != t.Fate || !s.Cause.Same(t.Cause) {
 			return o, fmt.Errorf("%w: %s: whether %s arrives depends on how long messages take (RFC 4787 §4.3)",
@@ -53,10 +54,10 @@ func (f *Flow) Predict(n *theory.Network) (cell.Outcome, error) {
 	return o, nil
 }
 
-func (f *Flow) predict(n *theory.Network) cell.Outcome {
-	all := make([]cell.StepOutcome, 0, len(f.Steps))
+func (f *Flow) predict(steps []Step, n *theory.Network) cell.Outcome {
+	all := make([]cell.StepOutcome, 0, len(steps))
 	fate := map[cell.Step]cell.Fate{}
-	for _, s := range f.Steps {
+	for _, s := range steps {
 		a := f.ask(s, n, fate)
 		fate[s.Step] = a.Fate
 		all = append(all, cell.StepOutcome{Step: s.Step, Fate: a.Fate, Cause: a.Cause})
@@ -82,11 +83,11 @@ func (f *Flow) ask(s Step, n *theory.Network, fate map[cell.Step]cell.Fate) theo
 }
 
 // Observe says what became of every step, by the packets on the tape and what was told.
-func (f *Flow) Observe(t *wire.Tape, told []wire.Told) cell.Outcome {
+func (f *Flow) Observe(c cell.Cell, t *wire.Tape, told []wire.Told) cell.Outcome {
 	caller, callee := f.Host(f.Caller), f.Host(f.Caller.Other())
 	talk, talked := t.Talked(caller, callee, told)
 	var all []cell.StepOutcome
-	for _, s := range f.Steps {
+	for _, s := range f.In(c) {
 		if fate, cause, judged := s.observe(t, talk, talked, told); judged {
 			all = append(all, cell.StepOutcome{Step: s.Step, Fate: fate, Cause: cause})
 		}

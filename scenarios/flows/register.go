@@ -14,7 +14,7 @@ var Register = add(Flow{
 	Ends:    registerEnds,
 	Without: []string{cell.KeyB},
 	Caller:  cell.B,
-	Steps:   steps(registers(registerEnds, cell.A), calls(registerEnds, cell.B), []Step{hangsUp(registerEnds, cell.B)}),
+	Steps:   steps(registers(registerEnds, cell.A), calls(registerEnds, cell.B), hangsUp(registerEnds, cell.B)),
 	Play: func(ctx context.Context, p *Play) {
 		p.Register(ctx, cell.A)
 		p.Converse(ctx, cell.B, "sip:a@"+cell.Domain)

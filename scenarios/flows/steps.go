@@ -77,7 +77,7 @@ func calls(ends map[cell.Side]End, caller cell.Side) []Step {
 		},
 		{
 			Step: Ack, Message: "ACK", From: from, To: to, Match: wire.Ack,
-			Asks:  func(n *theory.Network) theory.Answer { return n.InDialog(callee, "ACK") },
+			Asks:  func(n *theory.Network) theory.Answer { return n.Acknowledged(callee) },
 			Needs: []Need{noInvite(to), noDialog(from)},
 		},
 	}
@@ -96,15 +96,28 @@ func talks(ends map[cell.Side]End) []Step {
 	return all
 }
 
-// hangsUp is the end of a call.
-func hangsUp(ends map[cell.Side]End, side cell.Side) Step {
+// hangsUp are the end of a call, by who the cell says.
+func hangsUp(ends map[cell.Side]End, caller cell.Side) []Step {
+	return []Step{bye(ends, caller, caller), bye(ends, caller, caller.Other())}
+}
+
+// bye is the end of a call by one of the two. A callee that gets no ACK gives up after a while,
+// and says so too (RFC 3261 §13.3.1.4).
+func bye(ends map[cell.Side]End, caller, side cell.Side) Step {
 	from, to := ends[side].Box, ends[side.Other()].Box
-	return Step{
+	s := Step{
 		Step: Bye, Message: "BYE", From: from, To: to, Match: wire.Request("BYE"),
+		If:    func(c cell.Cell) bool { return (c.Hangup == cell.Caller) == (side == caller) },
 		After: (*theory.Network).Talk,
 		Asks:  func(n *theory.Network) theory.Answer { return n.InDialog(side.Other(), "BYE") },
-		Needs: []Need{noInvite(to), noDialog(from)},
+		Needs: []Need{noInvite(ends[caller.Other()].Box)},
 	}
+	if side == caller {
+		s.Needs = append(s.Needs, noDialog(from))
+	} else {
+		s.After = (*theory.Network).TalkOrGiveUp
+	}
+	return s
 }
 
 func noInvite(callee string) Need {
@@ -113,6 +126,12 @@ func noInvite(callee string) Need {
 
 func noDialog(caller string) Need {
 	return Need{FinalResponse, fmt.Sprintf("the 200 never reached %s, so there is no dialog (RFC 3261 §12.1)", caller)}
+}
+
+// after is a list of steps before which something passes.
+func after(passes func(*theory.Network), list []Step) []Step {
+	list[0].After = passes
+	return list
 }
 
 // steps puts lists of steps together.

@@ -38,6 +38,18 @@ func options(s Setup) ua.Options {
 	}
 }
 
+// keepAlive is what the user agent does to stay reachable.
+func keepAlive(c cell.Cell) ua.KeepAlive {
+	kind := map[cell.KeepAlive]ua.KeepAliveKind{
+		cell.KeepAliveNone: ua.KeepAliveNone, cell.KeepAliveCRLF: ua.KeepAliveCRLF, cell.KeepAliveZero: ua.KeepAliveZero,
+		cell.KeepAliveSTUN: ua.KeepAliveSTUN, cell.KeepAliveOPTIONS: ua.KeepAliveOPTIONS,
+	}[c.KeepAlive]
+	if kind == ua.KeepAliveNone {
+		return ua.KeepAlive{}
+	}
+	return ua.KeepAlive{Kind: kind, Interval: c.Interval.Time()}
+}
+
 // gatewayOptions are those of the PSTN gateway, which is always b.
 func gatewayOptions(c cell.Cell) gateway.Config {
 	return gateway.Config{Latch: c.Latch.Has(cell.B), Strict: c.Strict.Has(cell.B), Silent: c.Silent.Has(cell.B)}
@@ -46,7 +58,8 @@ func gatewayOptions(c cell.Cell) gateway.Config {
 // Unaided are the traits of a phone that knows nothing of NATs and has no option of those
 // that cells vary. Cells that want one are not for it.
 func Unaided(c cell.Cell, side cell.Side) (theory.Traits, error) {
-	if c.PortManager != cell.ManagerLocal || c.Rport || c.Latch.Has(side) || c.Strict.Has(side) || c.Silent.Has(side) {
+	if c.PortManager != cell.ManagerLocal || c.Rport || c.Latch.Has(side) || c.Strict.Has(side) || c.Silent.Has(side) ||
+		c.KeepAlive != cell.KeepAliveNone || c.Hangup == cell.Callee && side == cell.B {
 		return theory.Traits{}, ErrNotThisPhone
 	}
 	return theory.Traits{Address: theory.Bound}, nil

@@ -48,6 +48,12 @@ func Unanswered(err error) error {
 	return err
 }
 
+// Hanger is an endpoint that can end the last call that it answered. Cells in which the callee
+// hangs up are not for others.
+type Hanger interface {
+	Hangup(ctx context.Context) error
+}
+
 // Counter is an endpoint that tells how much media it used and how much it discarded, in all
 // its calls so far. What it does not tell is judged from the wire alone.
 type Counter interface {

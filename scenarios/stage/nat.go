@@ -6,11 +6,15 @@ import (
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/theory"
 )
 
 // NAT is the NAT in front of the given side, with the cell's filter scope and SIP helper.
 func NAT(c cell.Cell, side cell.Side) (natmodels.Model, error) {
 	m, err := catalogue.Lookup(c.NATName(side))
+	if err == nil && c.Refresh != cell.Own {
+		m, err = refreshed(m, c.Refresh)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("stage: side %s: %w", side, err)
 	}
@@ -21,6 +25,19 @@ func NAT(c cell.Cell, side cell.Side) (natmodels.Model, error) {
 		return catalogue.Vary(m, "sip-helper yes")
 	}
 	return m, nil
+}
+
+// refreshed is the NAT with other packets that keep a mapping alive. A box that tracks connections
+// leaves no choice.
+func refreshed(m natmodels.Model, by cell.Refresh) (natmodels.Model, error) {
+	switch kind := m.Behavior().Kind; kind {
+	case natmodels.Router:
+		return m, nil
+	case natmodels.Translator:
+		return catalogue.Vary(m, "refresh "+string(by))
+	default:
+		return nil, fmt.Errorf("%w: refresh %s of a %v", theory.ErrNotCovered, by, kind)
+	}
 }
 
 // Behavior is how the NAT in front of the given side behaves. Filters that remember per

@@ -124,6 +124,15 @@ func (gatewayEnd) Register(context.Context) error { return ErrCannot }
 // Call is nothing that this gateway does.
 func (gatewayEnd) Call(context.Context, string) (Call, error) { return nil, ErrCannot }
 
+// Hangup ends the last call.
+func (g gatewayEnd) Hangup(context.Context) error {
+	calls := g.server.Calls()
+	if len(calls) == 0 {
+		return ErrCannot
+	}
+	return g.server.Hangup(calls[len(calls)-1].ID)
+}
+
 func (g gatewayEnd) Close() error { return g.stop() }
 
 // Counts are those of the last call.

@@ -55,6 +55,7 @@ func newAgent(s Setup) (Endpoint, error) {
 		Account:   ua.Account{URI: s.URI},
 		Registrar: s.Proxy,
 		RetryBase: retryBase,
+		KeepAlive: keepAlive(s.Cell),
 	}); err != nil {
 		return nil, err
 	}
@@ -93,6 +94,17 @@ func (a *agent) Call(ctx context.Context, target string) (Call, error) {
 		return nil, unanswered(err)
 	}
 	return CallFunc(func(ctx context.Context) error { return unanswered(s.Hangup(ctx)) }), nil
+}
+
+// Hangup ends the last call, in or out.
+func (a *agent) Hangup(ctx context.Context) error {
+	a.mu.Lock()
+	s := a.last
+	a.mu.Unlock()
+	if s == nil {
+		return ErrCannot
+	}
+	return unanswered(s.Hangup(ctx))
 }
 
 func (a *agent) Close() error { return a.client.Close() }

@@ -290,7 +290,7 @@ func predictNATs(c cell.Cell, natA, natB natmodels.Behavior) (cell.Outcome, erro
 	if err != nil {
 		return cell.Outcome{}, err
 	}
-	return flows.Of(c).Predict(n)
+	return flows.Of(c).Predict(c, n)
 }
 
 // all are the values of an axis.

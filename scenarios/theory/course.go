@@ -36,6 +36,7 @@ type course struct {
 	pace  time.Duration
 	a, b  *station
 	ticks []*tick
+	acked bool // the call is established at both ends
 }
 
 // station is an end in the course of things.
@@ -167,11 +168,54 @@ func (n *Network) Sends(side cell.Side) {
 // Lapse is a time in which no message of a flow is sent.
 func (n *Network) Lapse(d time.Duration) { n.course.pass(d) }
 
-// Talk is the time that a call talks.
-func (n *Network) Talk() { n.Lapse(n.talk) }
+// Talk is the time that a call talks. Where there is none, since the ACK is lost, the caller waits
+// in vain for as long as the callee could take to notice.
+func (n *Network) Talk() {
+	if n.course.acked {
+		n.Lapse(n.talk)
+	} else {
+		n.Lapse(t2)
+	}
+}
 
-// Idle is the time in which nobody wants anything of anybody.
-func (n *Network) Idle() { n.Lapse(n.idle) }
+// TalkOrGiveUp is Talk for the callee, who hears nothing of a lost ACK until its timer ends (RFC
+// 3261 §13.3.1.4).
+func (n *Network) TalkOrGiveUp() {
+	if n.course.acked {
+		n.Lapse(n.talk)
+	} else {
+		n.Lapse(timerB)
+	}
+}
+
+// Acknowledged is InDialog for the ACK, from which on both ends talk.
+func (n *Network) Acknowledged(to cell.Side) Answer {
+	a := n.InDialog(to, "ACK")
+	n.course.acked = a.Fate == cell.Arrived
+	return a
+}
+
+// Idle is the time in which nobody wants anything of anybody, with what happens to the NAT in front
+// of a in the midst of it.
+func (n *Network) Idle() {
+	n.Lapse(n.idle / 2)
+	if n.when == cell.WhenIdle {
+		n.changes()
+	}
+	n.Lapse(n.idle - n.idle/2)
+}
+
+// changes is what happens to the NAT in front of a.
+func (n *Network) changes() {
+	for _, g := range n.course.a.line.boxes[:min(1, len(n.course.a.line.boxes))] {
+		switch n.change {
+		case cell.ChangeRestart:
+			g.restart()
+		case cell.ChangeRenumber:
+			g.renumber()
+		}
+	}
+}
 
 // arrives says whether a message of the proxy that is sent to an endpoint in front of an end gets
 // in, given everything that has happened. It is repeated at those times after the first.

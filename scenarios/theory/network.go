@@ -33,6 +33,8 @@ type Network struct {
 	idle     time.Duration
 	keep     cell.KeepAlive
 	interval time.Duration
+	change   cell.Change
+	when     cell.Moment
 	course   *course
 }
 
@@ -52,12 +54,15 @@ type Config struct {
 	// KeepAlive is what the ends that have registered do to stay reachable, every Interval.
 	KeepAlive cell.KeepAlive
 	Interval  time.Duration
+	// Change is what happens to the NAT in front of a, When it does.
+	Change cell.Change
+	When   cell.Moment
 }
 
 // New makes a network, unless theory has nothing to say about it.
 func New(cfg Config) (*Network, error) {
 	n := &Network{proxy: cfg.Policy, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk,
-		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval}
+		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When}
 	for _, x := range []struct {
 		to   *end
 		from End

@@ -1,0 +1,23 @@
+package flows
+
+import (
+	"context"
+
+	"github.com/natproof/natproof/scenarios/cell"
+)
+
+// Called is the call the other way round: b calls a.
+var Called = add(Flow{
+	Key: "called", Order: 25,
+	Help:   "both register, the other calls the one",
+	Story:  "Both register; b calls a through the proxy, they talk, and one hangs up.",
+	Ends:   callEnds,
+	Caller: cell.B,
+	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B), calls(callEnds, cell.B),
+		talks(callEnds), hangsUp(callEnds, cell.B)),
+	Play: func(ctx context.Context, p *Play) {
+		p.Register(ctx, cell.A)
+		p.Register(ctx, cell.B)
+		p.Converse(ctx, cell.B, "sip:a@"+cell.Domain)
+	},
+})
