@@ -34,9 +34,12 @@ type Config struct {
 	ClockRate   uint32        // RTP timestamp units per second; default 8000
 	PTime       time.Duration // one packet every PTime; default 20 ms, at most 200 ms
 
-	// Latch sends to wherever valid packets come from instead of to the
-	// signalled address, once they differ (RFC 7362). RTP and RTCP latch apart.
-	Latch bool
+	// Latch is when RTP and RTCP are sent to where valid packets come from instead of to
+	// the signalled address (RFC 7362). The default is LatchOff.
+	Latch Latch
+	// LatchFor is how long LatchWindow lets the source change; default 5 s. No other policy
+	// takes it.
+	LatchFor time.Duration
 	// Strict drops packets that do not come from the signalled address. It is
 	// applied before Latch: a packet it drops moves nothing.
 	Strict bool
@@ -70,6 +73,9 @@ func (c Config) withDefaults() Config {
 	if c.PTime == 0 {
 		c.PTime = defaultPTime
 	}
+	if c.Latch == LatchWindow && c.LatchFor == 0 {
+		c.LatchFor = defaultLatchFor
+	}
 	if c.CNAME == "" && c.RTP != nil {
 		c.CNAME = "stream@" + c.RTP.LocalAddr().String()
 	}
@@ -101,5 +107,5 @@ func (c Config) validate() error {
 	case len(c.CNAME) > 255: // RFC 3550 §6.5: the length is one byte
 		return fmt.Errorf("%w: a CNAME of %d bytes is over 255", ErrConfig, len(c.CNAME))
 	}
-	return nil
+	return c.Latch.Check(c.LatchFor)
 }

@@ -5,7 +5,7 @@
 // and from where, rather than to hear it: the payload is G.711 silence, and
 // what a Stream gives back is Stats.
 //
-//	stream, err := media.New(media.Config{RTP: rtpSocket, RTCP: rtcpSocket, Latch: true})
+//	stream, err := media.New(media.Config{RTP: rtpSocket, RTCP: rtcpSocket, Latch: media.LatchAlways})
 //	...
 //	remote, err := media.Parse(answerSDP)
 //	agreed, err := media.Agree(local, remote)
@@ -25,8 +25,9 @@
 // statistics of RFC 3550 §6.4.1 and A.8.
 //
 // Three options are what real devices differ in: Latch follows the observed
-// source of packets (RFC 7362), Strict drops packets from any other source than
-// the signalled one, Silent sends no RTP. With rtcp-mux a Silent stream still
+// Three options are what real devices differ in: Latch says when to follow the
+// observed source of packets (RFC 7362), Strict drops packets from any other source
+// than the signalled one, Silent sends no RTP. With rtcp-mux a Silent stream still
 // opens a NAT for the peer's RTP, because its reports leave from the same port.
 //
 // Everything that is random comes from Config.Seed. All time is time.Now and

@@ -28,7 +28,7 @@ func (c *idle) ReadFrom([]byte) (int, net.Addr, error) {
 }
 
 func fuzzStream(f *testing.F) *Stream {
-	s, err := New(Config{RTP: newIdle(), RTCP: newIdle(), Latch: true, OnSTUN: func([]byte, net.Addr, net.PacketConn) {}})
+	s, err := New(Config{RTP: newIdle(), RTCP: newIdle(), Latch: LatchAlways, OnSTUN: func([]byte, net.Addr, net.PacketConn) {}})
 	if err != nil {
 		f.Fatal(err)
 	}

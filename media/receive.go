@@ -126,13 +126,7 @@ func (s *Stream) acceptRTP(h *rtp.Header, from netip.AddrPort, now time.Time) (b
 		}
 		bye, conn, to = s.changeSSRC()
 	}
-	if s.cfg.Latch && s.rtp.latch(from) {
-		st.Latches++
-		if s.multiplexed() {
-			s.rtcp.latch(from)
-		}
-		s.nudge()
-	}
+	s.latchRTP(from, now)
 	since := now.Sub(s.start)
 	s.report.remoteBye = false
 	s.in.packet(h.SSRC, h.SequenceNumber, h.Timestamp, rtpUnits(since, s.cfg.ClockRate))
@@ -181,10 +175,7 @@ func (s *Stream) acceptRTCP(packets []rtcp.Packet, size int, from netip.AddrPort
 	s.stats.RTCPReceived++
 	s.stats.RTCPLastFrom = from
 	s.report.sized(size)
-	if s.cfg.Latch && s.rtcp.latch(from) {
-		s.stats.RTCPLatches++
-		s.nudge()
-	}
+	s.latchRTCP(from, now)
 	for _, p := range packets {
 		switch p := p.(type) {
 		case *rtcp.SenderReport:

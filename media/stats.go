@@ -36,9 +36,12 @@ type Stats struct {
 	Reordered  uint64
 	Duplicates uint64
 
-	// How often the target moved to an observed source (RFC 7362).
-	Latches     uint64
-	RTCPLatches uint64
+	// How often the target moved to an observed source (RFC 7362), and how many accepted
+	// packets from elsewhere the policy did not follow.
+	Latches          uint64
+	RTCPLatches      uint64
+	LatchRefused     uint64
+	RTCPLatchRefused uint64
 
 	// From here on: states, not counters.
 	Started     bool
@@ -103,6 +106,8 @@ func (s Stats) Sub(earlier Stats) Stats {
 	d.Duplicates -= earlier.Duplicates
 	d.Latches -= earlier.Latches
 	d.RTCPLatches -= earlier.RTCPLatches
+	d.LatchRefused -= earlier.LatchRefused
+	d.RTCPLatchRefused -= earlier.RTCPLatchRefused
 	d.Peer.Reports -= earlier.Peer.Reports
 	return d
 }

@@ -49,6 +49,8 @@ func New(cfg Config) (*Stream, error) {
 		send:    true,
 		recv:    true,
 	}
+	s.rtp.latching = latching{policy: cfg.Latch, lasts: cfg.LatchFor}
+	s.rtcp.latching = s.rtp.latching
 	if !cfg.ReadLate {
 		s.listen()
 	}
@@ -107,7 +109,8 @@ func (s *Stream) identity(remote netip.AddrPort) uint64 {
 
 // SetRemote says where the peer now wants RTP and RTCP, as a re-INVITE does.
 // An address that has not changed keeps what it latched to: a session refresh
-// must not undo it. A new one forgets it. Before Start it does nothing that
+// must not undo it. A new one forgets it. Either way LatchOnce and LatchWindow begin
+// anew. Before Start it does nothing that
 // Start would not undo.
 func (s *Stream) SetRemote(rtp, rtcp netip.AddrPort) {
 	s.mu.Lock()
@@ -120,8 +123,9 @@ func (s *Stream) setRemote(rtp, rtcp netip.AddrPort) {
 	if !rtcp.IsValid() && s.cfg.RTCP == nil {
 		rtcp = rtp
 	}
-	s.rtp.signal(rtp)
-	s.rtcp.signal(rtcp)
+	now := time.Now()
+	s.rtp.signal(rtp, now)
+	s.rtcp.signal(rtcp, now)
 }
 
 // SetDirection holds and resumes: send off stops RTP (RTCP goes on), recv off

@@ -195,7 +195,7 @@ func (s *Session) newStream(a media.Agreement) (*media.Stream, error) {
 	o := s.c.cfg.Options
 	cfg := media.Config{
 		RTP: rtp.take(), PayloadType: a.Codec.PayloadType, ClockRate: a.Codec.ClockRate, PTime: a.PTime,
-		Latch: o.Latch, Strict: o.Strict, Silent: o.Silent, Seed: s.seed,
+		Latch: o.Latch, LatchFor: o.LatchFor, Strict: o.Strict, Silent: o.Silent, Seed: s.seed,
 		ReadLate: true,
 	}
 	var rtcpPort *port

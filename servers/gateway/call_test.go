@@ -526,7 +526,7 @@ func TestMediaOptions(t *testing.T) {
 	})
 	t.Run("latch", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			c, ph := call(t, gateway.Config{Latch: true})
+			c, ph := call(t, gateway.Config{Latch: media.LatchAlways})
 			if c.Media.LatchedTo != ap(phoneIP+":60000") || c.Media.Latches != 1 || ph.RTPReceived > 5 {
 				t.Errorf("%+v\n%+v", c.Media, ph)
 			}
