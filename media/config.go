@@ -52,6 +52,13 @@ type Config struct {
 	// depends on who runs first whether it is RTPEarly.
 	ReadLate bool
 
+	// Events say how telephone events go; by default they do not, and such packets are counted
+	// as WrongPayload.
+	Events Events
+	// OnDTMF is told of each digit that was received, one at a time, once it has ended. It
+	// must return at once and not call the Stream.
+	OnDTMF func(DTMF)
+
 	// CNAME is the RTCP canonical name, 1 to 255 bytes; by default one is made
 	// from the local address.
 	CNAME string
@@ -96,7 +103,7 @@ func (c Config) validate() error {
 		return fmt.Errorf("%w: RTCP and RTP are one socket: leave RTCP nil to multiplex", ErrConfig)
 	case c.PayloadType > 127:
 		return fmt.Errorf("%w: payload type %d is over 127", ErrConfig, c.PayloadType)
-	case c.PayloadType >= 64 && c.PayloadType <= 95: // RFC 5761 §4
+	case !usableType(c.PayloadType):
 		return fmt.Errorf("%w: payload type %d looks like RTCP (64..95 are)", ErrConfig, c.PayloadType)
 	case c.PTime < time.Millisecond || c.PTime > maxPTime:
 		return fmt.Errorf("%w: a packet time of %v is not in 1ms..%v", ErrConfig, c.PTime, maxPTime)
@@ -106,6 +113,9 @@ func (c Config) validate() error {
 		return fmt.Errorf("%w: %v at %d Hz does not fit one packet", ErrConfig, c.PTime, c.ClockRate)
 	case len(c.CNAME) > 255: // RFC 3550 §6.5: the length is one byte
 		return fmt.Errorf("%w: a CNAME of %d bytes is over 255", ErrConfig, len(c.CNAME))
+	}
+	if err := c.Events.validate(c.PayloadType); err != nil {
+		return err
 	}
 	return c.Latch.Check(c.LatchFor)
 }

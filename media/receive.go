@@ -75,41 +75,50 @@ func (s *Stream) malformed() {
 }
 
 func (s *Stream) gotRTP(b []byte, from netip.AddrPort, header *rtp.Header) {
-	if !validRTP(b, header) {
+	payload, ok := validRTP(b, header)
+	if !ok {
 		s.malformed()
 		return
 	}
 	now := time.Now()
 	s.mu.Lock()
-	bye, conn, to := s.acceptRTP(header, from, now)
+	bye, conn, to := s.acceptRTP(header, payload, from, now)
 	s.mu.Unlock()
 	if to != nil {
 		s.write(conn, bye, to)
 	}
 }
 
-// validRTP is the header check of RFC 3550 A.1 that one packet allows.
-func validRTP(b []byte, header *rtp.Header) bool {
+// validRTP is the header check of RFC 3550 A.1 that one packet allows. It returns the payload
+// without padding.
+func validRTP(b []byte, header *rtp.Header) (payload []byte, ok bool) {
 	n, err := header.Unmarshal(b)
 	if err != nil {
-		return false
+		return nil, false
 	}
 	padding := 0
 	if header.Padding {
 		padding = int(b[len(b)-1])
 		if padding == 0 {
-			return false
+			return nil, false
 		}
 	}
-	return n+padding <= len(b)
+	if n+padding > len(b) {
+		return nil, false
+	}
+	return b[n : len(b)-padding], true
 }
 
 // acceptRTP counts a valid packet; what it returns is to be sent.
-func (s *Stream) acceptRTP(h *rtp.Header, from netip.AddrPort, now time.Time) (bye []byte, conn net.PacketConn, to net.Addr) {
+func (s *Stream) acceptRTP(h *rtp.Header, payload []byte, from netip.AddrPort, now time.Time) (bye []byte, conn net.PacketConn, to net.Addr) {
 	st := &s.stats
+	isEvent := h.PayloadType == s.cfg.Events.Recv && s.cfg.Events.Recv != 0
 	switch {
-	case h.PayloadType != s.cfg.PayloadType:
+	case h.PayloadType != s.cfg.PayloadType && !isEvent:
 		st.WrongPayload++
+		return nil, nil, nil
+	case isEvent && !validEvents(payload):
+		st.Malformed++
 		return nil, nil, nil
 	case s.start.IsZero():
 		st.RTPEarly++
@@ -129,7 +138,7 @@ func (s *Stream) acceptRTP(h *rtp.Header, from netip.AddrPort, now time.Time) (b
 	s.latchRTP(from, now)
 	since := now.Sub(s.start)
 	s.report.remoteBye = false
-	s.in.packet(h.SSRC, h.SequenceNumber, h.Timestamp, rtpUnits(since, s.cfg.ClockRate))
+	s.in.packet(h.SSRC, h.SequenceNumber, h.Timestamp, rtpUnits(since, s.cfg.ClockRate), !isEvent)
 	if !s.recv {
 		st.RTPHeld++ // it did arrive: no loss to report
 		return bye, conn, to
@@ -139,6 +148,9 @@ func (s *Stream) acceptRTP(h *rtp.Header, from netip.AddrPort, now time.Time) (b
 	}
 	st.RTPReceived++
 	st.LastReceived, st.LastFrom = since, from
+	if isEvent {
+		s.gotEvents(h, payload, now)
+	}
 	return bye, conn, to
 }
 

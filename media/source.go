@@ -24,6 +24,7 @@ type source struct {
 	received      uint64
 	seen          uint64 // bit i: highest-i has arrived
 
+	timed   bool // a packet with a transit time was received
 	transit uint32
 	jitter  uint32 // times 16, in timestamp units
 
@@ -45,13 +46,13 @@ func (c *source) begin(ssrc uint32, seq uint16) {
 	}
 }
 
-// packet takes one RTP packet into account. arrival is in timestamp units.
-func (c *source) packet(ssrc uint32, seq uint16, timestamp, arrival uint32) {
+// packet takes one RTP packet into account. arrival is in timestamp units. One that is not
+// timed has the timestamp of an event and not of its leaving, and says nothing of jitter.
+func (c *source) packet(ssrc uint32, seq uint16, timestamp, arrival uint32, timed bool) {
 	v := restarted
 	if c.known && c.ssrc == ssrc {
 		v = c.sequence(seq)
 	}
-	fresh := v == restarted
 	switch v {
 	case restarted:
 		c.begin(ssrc, seq)
@@ -59,7 +60,9 @@ func (c *source) packet(ssrc uint32, seq uint16, timestamp, arrival uint32) {
 		return
 	}
 	c.received++
-	c.jittered(arrival-timestamp, fresh)
+	if timed {
+		c.jittered(arrival - timestamp)
+	}
 }
 
 // What a sequence number says about its packet.
@@ -107,10 +110,11 @@ func (c *source) late(back uint16) {
 }
 
 // jittered is RFC 3550 A.8 in its integer form.
-func (c *source) jittered(transit uint32, first bool) {
+func (c *source) jittered(transit uint32) {
 	d := int32(transit - c.transit)
 	c.transit = transit
-	if first {
+	if !c.timed {
+		c.timed = true
 		return
 	}
 	if d < 0 {

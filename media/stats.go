@@ -36,6 +36,10 @@ type Stats struct {
 	Reordered  uint64
 	Duplicates uint64
 
+	// Telephone events, in digits (RFC 4733). Their packets are among RTPSent and RTPReceived.
+	DTMFSent     uint64
+	DTMFReceived uint64
+
 	// How often the target moved to an observed source (RFC 7362), and how many accepted
 	// packets from elsewhere the policy did not follow.
 	Latches          uint64
@@ -104,6 +108,8 @@ func (s Stats) Sub(earlier Stats) Stats {
 	d.Lost -= earlier.Lost
 	d.Reordered -= earlier.Reordered
 	d.Duplicates -= earlier.Duplicates
+	d.DTMFSent -= earlier.DTMFSent
+	d.DTMFReceived -= earlier.DTMFReceived
 	d.Latches -= earlier.Latches
 	d.RTCPLatches -= earlier.RTCPLatches
 	d.LatchRefused -= earlier.LatchRefused

@@ -29,6 +29,7 @@ type Stream struct {
 	rtp, rtcp  target
 	out        outgoing
 	in         source
+	hearing    incomingEvents
 	report     reporter
 	conflicts  [4]netip.AddrPort // RFC 3550 §8.2: where our own SSRC came from
 	nConflicts int
@@ -136,6 +137,20 @@ func (s *Stream) SetDirection(send, recv bool) {
 	defer s.mu.Unlock()
 	s.send, s.recv = send, recv
 	s.nudge()
+}
+
+// SetEvents says how telephone events go from now on, as a re-INVITE may.
+func (s *Stream) SetEvents(e Events) error {
+	if err := e.validate(s.cfg.PayloadType); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cfg.Events = e
+	if e.Send == 0 {
+		s.out.events.fail(ErrNoEvents)
+	}
+	return nil
 }
 
 // LocalAddr is the local address of the RTP socket.
