@@ -30,6 +30,9 @@
 // than the signalled one, Silent sends no RTP. With rtcp-mux a Silent stream still
 // opens a NAT for the peer's RTP, because its reports leave from the same port.
 //
+// SendDTMF presses digits as telephone events (RFC 4733) in the same RTP stream,
+// and Config.OnDTMF is told of the peer's.
+//
 // Everything that is random comes from Config.Seed. All time is time.Now and
 // one time.Timer, so a Stream runs in a testing/synctest bubble unchanged.
 //
@@ -37,12 +40,12 @@
 //
 // Marshal, Parse, Answer and Agree cover the audio of an offer/answer exchange:
 // RFC 8866, RFC 3264, RFC 3605 (a=rtcp), RFC 5761 (a=rtcp-mux), RFC 4733
-// telephone events as a payload type.
+// telephone events.
 //
 // # What it is not
 //
 // No audio device, codec, jitter buffer, SRTP, ICE, video, conference, nor
 // feedback messages (RFC 4585). One peer, one stream. Names in c= lines are
-// refused rather than looked up. Telephone events are negotiated but neither
-// sent nor understood: such packets count as WrongPayload.
+// refused rather than looked up. Telephone events are digits of up to 8 s; others
+// are taken and told to nobody.
 package media

@@ -17,6 +17,7 @@ type audio struct {
 	local      media.Description // as last sent
 	remote     media.Description // as last agreed
 	codec      media.Codec
+	events     media.Events
 	mux        bool
 	onHold     bool // we want no audio
 	stream     *media.Stream
@@ -93,7 +94,7 @@ func (s *Session) describe(hold bool) media.Description {
 		d.Direction = media.SendOnly // RFC 3264 section 8.4
 	}
 	if s.stream != nil { // a stream keeps its codec
-		d.Codecs = s.c.keepCodec(s.codec)
+		d.Codecs = s.c.keepCodec(s.codec, s.events)
 	}
 	s.sdpVersion++
 	return d
@@ -172,7 +173,7 @@ func (s *Session) applyMedia(local, remote media.Description, a media.Agreement)
 		state = MediaStarted
 	}
 	s.mu.Lock()
-	s.local, s.remote, s.codec, s.mux, s.stream = local, remote, a.Codec, a.Mux, stream
+	s.local, s.remote, s.codec, s.events, s.mux, s.stream = local, remote, a.Codec, a.Events, a.Mux, stream
 	s.mu.Unlock()
 	send := a.Send && s.sendsOnHold()
 	stream.SetDirection(send, a.Recv)
@@ -181,6 +182,9 @@ func (s *Session) applyMedia(local, remote media.Description, a media.Agreement)
 			return fmt.Errorf("%w: %w", ErrMedia, err)
 		}
 	} else {
+		if err := stream.SetEvents(a.Events); err != nil {
+			return fmt.Errorf("%w: %w", ErrMedia, err)
+		}
 		stream.SetRemote(a.RTP, a.RTCP)
 	}
 	s.c.emit(MediaEvent{Session: s, State: state, Remote: a.RTP, RemoteRTCP: a.RTCP, Send: send, Recv: a.Recv})
@@ -196,7 +200,8 @@ func (s *Session) newStream(a media.Agreement) (*media.Stream, error) {
 	cfg := media.Config{
 		RTP: rtp.take(), PayloadType: a.Codec.PayloadType, ClockRate: a.Codec.ClockRate, PTime: a.PTime,
 		Latch: o.Latch, LatchFor: o.LatchFor, Strict: o.Strict, Silent: o.Silent, Seed: s.seed,
-		ReadLate: true,
+		ReadLate: true, Events: a.Events,
+		OnDTMF: func(d media.DTMF) { s.c.emit(DTMFEvent{Session: s, DTMF: d}) },
 	}
 	var rtcpPort *port
 	if rtcp != nil && !a.Mux {

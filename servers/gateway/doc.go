@@ -29,6 +29,8 @@
 // caller has not sent anything to yet, which is the case in which a port
 // manager's UpdateRemoteAddress is called.
 //
+// Digits that the caller presses (RFC 4733) are remembered in Call.Digits.
+//
 // Requests of the gateway go by the caller's Contact and Record-Route set (RFC
 // 3261 §12.2.1.1), and not back to where the INVITE came from: a Contact that
 // names the wrong mapping loses the BYE. Names are never looked up.
