@@ -22,7 +22,8 @@
 // packet every PTime counted from Start, so that it does not drift. RTCP goes
 // out at Start and then at the intervals of RFC 3550 §6.2 and §6.3, on a socket
 // of its own or multiplexed with RTP (RFC 5761). The receiver keeps the
-// statistics of RFC 3550 §6.4.1 and A.8.
+// statistics of RFC 3550 §6.4.1 and A.8. Stats has what was measured here, and in Stats.Peer
+// what the other end reports.
 //
 // Three options are what real devices differ in: Latch follows the observed
 // Three options are what real devices differ in: Latch says when to follow the

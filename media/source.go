@@ -29,6 +29,7 @@ type source struct {
 	jitter  uint32 // times 16, in timestamp units
 
 	priorExpected, priorReceived uint64 // at the last report
+	fraction                     uint8  // lost, of the last report
 	priorActive                  uint64 // received at the report before the last
 
 	lostBefore, reordered, duplicates int64 // of streams that ended, and events
@@ -144,14 +145,14 @@ func (c *source) report() (rtcp.ReceptionReport, bool) {
 	}
 	expected, received := c.expected()-c.priorExpected, c.received-c.priorReceived
 	c.priorExpected, c.priorReceived = c.expected(), c.received
-	var fraction uint8
+	c.fraction = 0
 	if received < expected {
-		fraction = uint8((expected - received) << 8 / expected)
+		c.fraction = uint8((expected - received) << 8 / expected)
 	}
 	const most, least = 1<<23 - 1, -(1 << 23) // 24 bits, signed
 	return rtcp.ReceptionReport{
 		SSRC:               c.ssrc,
-		FractionLost:       fraction,
+		FractionLost:       c.fraction,
 		TotalLost:          uint32(max(min(c.lost(), most), least)) & 0xFFFFFF,
 		LastSequenceNumber: c.highest,
 		Jitter:             c.jitter >> 4,
@@ -162,5 +163,6 @@ func (c *source) fill(st *Stats, rate uint32) {
 	st.RemoteSSRC, st.HighestSeq = c.ssrc, c.highest
 	st.Lost = c.lostBefore + c.lost()
 	st.Reordered, st.Duplicates = uint64(c.reordered), uint64(c.duplicates)
+	st.FractionLost = float64(c.fraction) / 256
 	st.Jitter = time.Duration(c.jitter>>4) * time.Second / time.Duration(rate)
 }

@@ -48,13 +48,15 @@ type Stats struct {
 	RTCPLatchRefused uint64
 
 	// From here on: states, not counters.
-	Started     bool
-	Jitter      time.Duration // RFC 3550 A.8
-	RoundTrip   time.Duration // RFC 3550 §6.4.1, zero until a report allows it
-	SSRC        uint32
-	RemoteSSRC  uint32 // zero until RTP was received
-	HighestSeq  uint32 // extended with the cycles
-	RemoteCNAME string
+	Started bool
+	Jitter  time.Duration // RFC 3550 A.8
+	// FractionLost is what our last report said, 0 to 1 (RFC 3550 A.3).
+	FractionLost float64
+	RoundTrip    time.Duration // RFC 3550 §6.4.1, zero until a report allows it
+	SSRC         uint32
+	RemoteSSRC   uint32 // zero until RTP was received
+	HighestSeq   uint32 // extended with the cycles
+	RemoteCNAME  string
 
 	// Times since Start; they mean something when RTPReceived is not zero.
 	FirstReceived time.Duration
@@ -76,13 +78,16 @@ type Stats struct {
 	Peer PeerReport
 }
 
-// PeerReport is a reception report block about our stream (RFC 3550 §6.4.1).
+// PeerReport is a reception report block about our stream, and what the peer says to have sent
+// itself (RFC 3550 §6.4.1).
 type PeerReport struct {
 	Reports      uint64  // how many blocks came
 	FractionLost float64 // 0..1, since the one before
 	Lost         int64
 	HighestSeq   uint32
 	Jitter       time.Duration
+
+	Packets, Octets uint32 // RTP sent, of its last sender report; zero if it sent none
 }
 
 // Sub returns the counters of s less those of earlier, and the states of s.
