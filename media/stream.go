@@ -1,6 +1,7 @@
 package media
 
 import (
+	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
 	"net"
@@ -23,6 +24,7 @@ type Stream struct {
 
 	mu         sync.Mutex
 	closed     bool
+	listening  bool
 	start      time.Time // zero until Start
 	rng        *rand.Rand
 	send, recv bool
@@ -60,10 +62,35 @@ func New(cfg Config) (*Stream, error) {
 
 // listen starts to read the sockets.
 func (s *Stream) listen() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listening = true
 	s.wg.Go(func() { s.read(s.cfg.RTP, true) })
-	if s.cfg.RTCP != nil {
-		s.wg.Go(func() { s.read(s.cfg.RTCP, false) })
+	s.listenRTCP()
+}
+
+func (s *Stream) listenRTCP() {
+	if conn := s.cfg.RTCP; conn != nil {
+		s.wg.Go(func() { s.read(conn, false) })
 	}
+}
+
+// AddRTCP gives a Stream that was made without one a socket for RTCP, for a peer that no longer
+// multiplexes; SetRemote says so. After an error the socket stays the caller's.
+func (s *Stream) AddRTCP(conn net.PacketConn) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return ErrClosed
+	case s.cfg.RTCP != nil || conn == nil || conn == s.cfg.RTP:
+		return fmt.Errorf("%w: one socket for RTCP beside that of RTP", ErrConfig)
+	}
+	s.cfg.RTCP = conn
+	if s.listening {
+		s.listenRTCP()
+	}
+	return nil
 }
 
 // Start begins to send: RTP now and every PTime after, RTCP now and then at

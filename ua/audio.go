@@ -18,8 +18,8 @@ type audio struct {
 	remote     media.Description // as last agreed
 	codec      media.Codec
 	events     media.Events
-	mux        bool
 	onHold     bool // we want no audio
+	rtcpGiven  bool // the stream has the socket of RTCP
 	stream     *media.Stream
 }
 
@@ -173,7 +173,7 @@ func (s *Session) applyMedia(local, remote media.Description, a media.Agreement)
 		state = MediaStarted
 	}
 	s.mu.Lock()
-	s.local, s.remote, s.codec, s.events, s.mux, s.stream = local, remote, a.Codec, a.Events, a.Mux, stream
+	s.local, s.remote, s.codec, s.events, s.stream = local, remote, a.Codec, a.Events, stream
 	s.mu.Unlock()
 	send := a.Send && s.sendsOnHold()
 	stream.SetDirection(send, a.Recv)
@@ -182,6 +182,9 @@ func (s *Session) applyMedia(local, remote media.Description, a media.Agreement)
 			return fmt.Errorf("%w: %w", ErrMedia, err)
 		}
 	} else {
+		if err := s.giveRTCP(stream); err != nil {
+			return err
+		}
 		if err := stream.SetEvents(a.Events); err != nil {
 			return fmt.Errorf("%w: %w", ErrMedia, err)
 		}
@@ -203,14 +206,13 @@ func (s *Session) newStream(a media.Agreement) (*media.Stream, error) {
 		ReadLate: true, Events: a.Events,
 		OnDTMF: func(d media.DTMF) { s.c.emit(DTMFEvent{Session: s, DTMF: d}) },
 	}
-	var rtcpPort *port
-	if rtcp != nil && !a.Mux {
-		cfg.RTCP, rtcpPort = rtcp.media.take(), rtcp.media.port
+	if rtcp != nil { // with rtcp-mux too, lest the peer gives it up (RFC 5761 section 5.1.1)
+		cfg.RTCP = rtcp.media.take()
 	}
 	cfg.OnSTUN = func(b []byte, from net.Addr, on net.PacketConn) {
 		p := rtp.port
-		if rtcpPort != nil && on == cfg.RTCP {
-			p = rtcpPort
+		if on != cfg.RTP {
+			p = s.rtcpPort()
 		}
 		if looksLikeSTUN(b) {
 			p.gotSTUN(b, from)
@@ -224,7 +226,42 @@ func (s *Session) newStream(a media.Agreement) (*media.Stream, error) {
 		}
 		return nil, fmt.Errorf("%w: %w", ErrMedia, err)
 	}
+	s.mu.Lock()
+	s.rtcpGiven = rtcp != nil
+	s.mu.Unlock()
 	return stream, nil
+}
+
+func (s *Session) rtcpPort() *port {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rtcp.media.port
+}
+
+// needRTCP gets a port for RTCP if there is none, since the peer did or might not take it on
+// the port of RTP: an answer without rtcp-mux must find one (RFC 5761 section 5.1.1).
+func (s *Session) needRTCP(ctx context.Context, remote netip.AddrPort) error {
+	s.mu.Lock()
+	sip, rtp := s.sip, s.rtp
+	s.mu.Unlock()
+	return s.getMappings(ctx, sip.mapping().Remote, rtp.mapping().Remote, remote, true)
+}
+
+// giveRTCP gives the stream the socket that needRTCP got after it was made.
+func (s *Session) giveRTCP(stream *media.Stream) error {
+	s.mu.Lock()
+	rtcp, given := s.rtcp, s.rtcpGiven
+	s.rtcpGiven = rtcp != nil
+	s.mu.Unlock()
+	if rtcp == nil || given {
+		return nil
+	}
+	conn := rtcp.media.take()
+	if err := stream.AddRTCP(conn); err != nil {
+		_ = conn.Close()
+		return fmt.Errorf("%w: %w", ErrMedia, err)
+	}
+	return nil
 }
 
 func (s *Session) stopMedia() {
