@@ -9,7 +9,8 @@ import (
 
 // Latch is when a Stream sends to where packets come from instead of to the signalled address
 // (RFC 7362). RTP and RTCP latch apart; where they are multiplexed RTCP goes along with RTP.
-// Packets that move nothing are received all the same: see Config.Strict for dropping them.
+// Packets that move nothing are received all the same: see Config.Strict for dropping them. To
+// who holds by 0.0.0.0 (RFC 3264 §8.4) nothing is sent, wherever packets come from.
 type Latch uint8
 
 // The policies. A re-INVITE is a call of SetRemote; one that signals a new address also

@@ -121,7 +121,10 @@ func TestLatchPolicies(t *testing.T) {
 			{from: "10.0.0.2:6002", want: "10.0.0.2:6002"}, {from: otherPort, want: "10.0.0.2:6002"},
 		}},
 
-		// An old-style hold (RFC 3264 §8.4) has no address that another port could be of.
+		// To an old-style hold (RFC 3264 §8.4) nothing is sent.
+		{"always, held", media.LatchAlways, []latchStep{
+			{sdp: "0.0.0.0:5000", from: bRTP, want: "0.0.0.0:5000"}, {sdp: bRTP, from: otherPort, want: otherPort},
+		}},
 		{"same-address, held", media.LatchSameAddress, []latchStep{
 			{sdp: "0.0.0.0:5000", from: bRTP, want: "0.0.0.0:5000"}, {sdp: bRTP, from: otherPort, want: otherPort},
 		}},

@@ -26,13 +26,13 @@ func (t *target) signal(to netip.AddrPort, now time.Time) {
 }
 
 // latch follows an accepted packet to its source, if the policy is for it
-// (RFC 7362 §4).
+// (RFC 7362 §4), but not where nothing is to be sent to (RFC 3264 §8.4).
 func (t *target) latch(from netip.AddrPort, now time.Time) (moved, refused bool) {
 	if from == t.current() {
 		t.settled = true
 		return false, false
 	}
-	if !t.allows(t.signalled, from, now) {
+	if t.signalled.Addr().IsUnspecified() || !t.allows(t.signalled, from, now) {
 		return false, t.policy != LatchOff
 	}
 	t.latched, t.addr, t.settled = from, udpAddr(from), true
