@@ -255,6 +255,7 @@ func TestHearOddDTMF(t *testing.T) {
 			{1, 0, true, []byte{3, 10, 0xFF, 0xFF}}, {2, 0xFFFF, false, []byte{3, 10, 0, 160}}, {3, 0xFFFF, false, []byte{3, 0x8A, 3, 33}},
 		}, "3 8.292s"},
 		"several in one": {[]packet{{1, 0, true, []byte{1, 0x8A, 3, 32, 2, 0x8A, 3, 32}}}, "1 100ms, 2 100ms"},
+		"no duration":    {[]packet{{1, 0, true, []byte{3, 0x8A, 0, 0}}, {2, 0, false, []byte{3, 0x8A, 0, 160}}}, "3 20ms"},
 		"no digit":       {[]packet{{1, 0, true, []byte{16, 0x8A, 3, 32}}}, ""},
 		"wrapped stamp":  {[]packet{{1, 0xFFFFFF00, true, []byte{1, 0x8A, 3, 32}}, {2, 1000, true, []byte{2, 0x8A, 3, 32}}}, "1 100ms, 2 100ms"},
 	} {

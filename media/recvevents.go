@@ -68,7 +68,9 @@ func (s *Stream) gotEvents(h *rtp.Header, payload []byte, now time.Time) {
 	stamp := h.Timestamp
 	for ; len(payload) > 0; payload = payload[eventSize:] {
 		r := readEvent(payload)
-		s.hearing.take(h.SSRC, stamp, h.Marker, r, now, s.tellEvent)
+		if r.duration != 0 { // of states only, and digits are none (RFC 4733 §2.3.5)
+			s.hearing.take(h.SSRC, stamp, h.Marker, r, now, s.tellEvent)
+		}
 		stamp += uint32(r.duration) // of the next in the packet (RFC 4733 §2.5.1.5)
 	}
 	if s.hearing.open && !was {

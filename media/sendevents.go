@@ -171,7 +171,7 @@ func (s *Stream) nextEvent(now time.Time) (packet []byte, busy bool) {
 }
 
 // eventPacket is a packet of the present event; the marker says that it is the first (RFC
-// 4733 §2.2.1).
+// 4733 §2.2.2).
 func (s *Stream) eventPacket(report eventReport) []byte {
 	o := &s.out
 	o.header(rtp.Header{Marker: o.events.first, PayloadType: s.cfg.Events.Send, Timestamp: o.events.stamp}, o.events.buf[:])
