@@ -532,6 +532,14 @@ func TestMediaOptions(t *testing.T) {
 			}
 		})
 	})
+	t.Run("latch for no time to speak of", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, ph := call(t, gateway.Config{Latch: media.LatchWindow, LatchFor: 1})
+			if c.Media.Latches != 0 || c.Media.LatchRefused != c.Media.RTPReceived || ph.RTPReceived < 498 {
+				t.Errorf("%+v\n%+v", c.Media, ph)
+			}
+		})
+	})
 	t.Run("strict", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			c, _ := call(t, gateway.Config{Strict: true})
