@@ -39,12 +39,12 @@ type outgoingEvents struct {
 
 // SendDTMF sends digits, each of a duration from 40 ms to 8 s, 0 being 100 ms, as telephone
 // events (RFC 4733), and returns once the last packet of the last one has left. Between two
-// digits there is a pause of 100 ms. Audio is not sent meanwhile. Digits of several calls go
-// out in the order of the calls.
+// digits there is a pause of at least 100 ms. Audio is not sent meanwhile. Digits of several
+// calls go out in the order of the calls.
 //
-// ErrNoEvents says that the peer does not take them, ErrNotSending that there is nothing to
-// send with: the stream is Silent, on hold, or has no address to send to, now or before the end. When
-// ctx ends, a digit that has begun is finished and no other is begun.
+// ErrNoEvents says that the peer does not take them, ErrNotSending that the stream is Silent, on
+// hold, or has no address to send to, now or before the end. When ctx ends, a digit that has
+// begun is finished and no other is begun.
 func (s *Stream) SendDTMF(ctx context.Context, digits string, duration time.Duration) error {
 	if duration == 0 {
 		duration = defaultDigit
