@@ -59,6 +59,10 @@ const (
 	ChangeRenumber Change = "renumber" // it gets another external address
 )
 
+// BeforeChange is how much of a time passes before the change in its midst: less than half, so that
+// it meets nothing that happens at regular times.
+func BeforeChange(d time.Duration) time.Duration { return d * 43 / 100 }
+
 // Moment is when a change happens.
 type Moment string
 

@@ -55,11 +55,12 @@ func (p *Play) Register(ctx context.Context, side cell.Side) {
 // Idle is the time in which nothing is asked of anybody, with what the cell wants to happen in the
 // midst of it.
 func (p *Play) Idle() {
-	time.Sleep(p.Cell.Idle.Time()/2 + offBeat)
+	idle := p.Cell.Idle.Time()
+	time.Sleep(cell.BeforeChange(idle) + offBeat)
 	if p.Cell.When == cell.WhenIdle {
 		p.change()
 	}
-	time.Sleep(p.Cell.Idle.Time() - p.Cell.Idle.Time()/2)
+	time.Sleep(idle - cell.BeforeChange(idle))
 }
 
 // change does to the NAT in front of a what the cell wants.

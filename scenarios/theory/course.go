@@ -41,13 +41,14 @@ type course struct {
 
 // station is an end in the course of things.
 type station struct {
-	end   *end
-	line  *line
-	asked endpoint // as the STUN server saw it when it was asked last
-	wrote endpoint // what its registration says
-	came  endpoint // where its registration came from
-	last  endpoint // where its last request or response came from
-	known bool     // it has registered
+	end    *end
+	line   *line
+	asked  endpoint // as the STUN server saw it when it was asked last
+	wrote  endpoint // what its registration says
+	came   endpoint // where its registration came from
+	last   endpoint // where its last request or response came from
+	known  bool     // it has registered
+	failed bool     // and has given up to do so again
 }
 
 // tick is what happens again and again by itself.
@@ -133,7 +134,11 @@ func (n *Network) Registers(side cell.Side) Answer {
 	c, s := n.course, n.station(side)
 	if s.end.traits.Address == Asked {
 		c.asks(s)
-		c.every(stunRefresh, func() { c.asks(s) })
+		c.every(stunRefresh, func() {
+			if c.asks(s); s.asked != s.wrote {
+				n.registersAgain(s)
+			}
+		})
 	}
 	s.wrote = s.asked
 	c.sends(s)
@@ -198,11 +203,12 @@ func (n *Network) Acknowledged(to cell.Side) Answer {
 // Idle is the time in which nobody wants anything of anybody, with what happens to the NAT in front
 // of a in the midst of it.
 func (n *Network) Idle() {
-	n.Lapse(n.idle / 2)
+	before := cell.BeforeChange(n.idle)
+	n.Lapse(before)
 	if n.when == cell.WhenIdle {
 		n.changes()
 	}
-	n.Lapse(n.idle - n.idle/2)
+	n.Lapse(n.idle - before)
 }
 
 // changes is what happens to the NAT in front of a.
@@ -210,9 +216,9 @@ func (n *Network) changes() {
 	for _, g := range n.course.a.line.boxes[:min(1, len(n.course.a.line.boxes))] {
 		switch n.change {
 		case cell.ChangeRestart:
-			g.restart()
+			g.restart(n.course.now)
 		case cell.ChangeRenumber:
-			g.renumber()
+			g.renumber(n.course.now)
 		}
 	}
 }
@@ -287,7 +293,11 @@ func (n *Network) keepAlive(s *station) {
 	c := n.course
 	switch n.keep {
 	case cell.KeepAliveCRLF, cell.KeepAliveZero:
-		c.every(n.interval, func() { c.sends(s) })
+		c.every(n.interval, func() {
+			if !s.failed {
+				c.sends(s)
+			}
+		})
 	case cell.KeepAliveSTUN, cell.KeepAliveOPTIONS:
 		c.every(n.interval, func() { n.pings(s) })
 	}
@@ -297,16 +307,33 @@ func (n *Network) keepAlive(s *station) {
 // registration the end registers again (RFC 5626 §4.4).
 func (n *Network) pings(s *station) {
 	c := n.course
+	if s.failed {
+		return
+	}
 	before := s.last
 	c.sends(s)
 	at := s.last
 	c.pass(c.pace)
 	s.line.in(at, atProxy, c.now)
 	if sees := n.keep == cell.KeepAliveSTUN || n.bySource(*s.end); sees && at != s.came && before != at {
-		s.wrote = s.asked
-		c.sends(s)
-		c.pass(c.pace)
-		s.came = s.last
-		s.line.in(s.last, atProxy, c.now)
+		n.registersAgain(s)
 	}
+}
+
+// registersAgain is a REGISTER and its 200, since the mapping is another one now. Without the 200
+// it is over for a long time.
+func (n *Network) registersAgain(s *station) {
+	c := n.course
+	if s.failed {
+		return
+	}
+	s.wrote = s.asked
+	c.sends(s)
+	c.pass(c.pace)
+	s.came = s.last
+	at := s.last
+	if !n.bySource(*s.end) && s.end.traits.Address == Asked {
+		at = s.asked
+	}
+	s.failed = !s.line.in(at, atProxy, c.now).IsZero()
 }

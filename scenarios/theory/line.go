@@ -121,14 +121,14 @@ func (g *gate) in(at endpoint, from remote, now time.Duration) (endpoint, cell.C
 	if at.address != g.address {
 		return endpoint{}, cell.Cause{Box: g.outer, Rule: cell.RuleNoRoute}
 	}
-	rule := cell.RuleNoMapping
+	rule, held := cell.RuleNoMapping, false
 	for _, m := range g.mappings {
 		switch {
 		case m.outside != at:
 		case !m.alive(now):
 			rule = m.ended
 		case g.behavior.Tracks() && m.to != from:
-			rule = cell.RuleFiltered
+			held = true
 		case g.behavior.Filtering != natmodels.EndpointIndependent && !g.admits(m, from, now):
 			return endpoint{}, cell.Cause{Box: g.box, Rule: cell.RuleFiltered}
 		default:
@@ -136,9 +136,12 @@ func (g *gate) in(at endpoint, from remote, now time.Duration) (endpoint, cell.C
 			return m.inside, cell.Cause{}
 		}
 	}
-	if g.behavior.Unsolicited == natmodels.LocalEntry { // it takes the packet for its own
+	switch {
+	case g.behavior.Unsolicited == natmodels.LocalEntry: // it takes the packet for its own
 		rule = cell.RuleNoMapping
 		g.unasked[from] = now + g.behavior.Unreplied
+	case held: // by a connection with somebody else
+		rule = cell.RuleFiltered
 	}
 	return endpoint{}, cell.Cause{Box: g.box, Rule: rule}
 }
@@ -152,9 +155,9 @@ func (g *gate) admits(m *mapping, from remote, now time.Duration) bool {
 }
 
 // restart forgets every mapping.
-func (g *gate) restart() {
+func (g *gate) restart(now time.Duration) {
 	for _, m := range g.mappings {
-		if m.begun {
+		if m.alive(now) {
 			m.end()
 			m.ended = cell.RuleFlushed
 		}
@@ -163,7 +166,7 @@ func (g *gate) restart() {
 }
 
 // renumber is another external address. Nobody has the old one.
-func (g *gate) renumber() {
+func (g *gate) renumber(now time.Duration) {
 	g.address++
-	g.restart()
+	g.restart(now)
 }
