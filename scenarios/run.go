@@ -178,6 +178,14 @@ func (p *production) build(lab *vnet.Lab) error {
 			return err
 		}
 	}
+	if p.world.Beside != nil {
+		e, err := p.world.Endpoint(p.cell, stage.Beside, p.opts.Phones.Of(cell.A), p.opts.Seed, func(wire.Told) {})
+		if err != nil {
+			return fmt.Errorf("%s: %w", cell.BoxBeside, err)
+		}
+		p.play.Beside = e
+		p.stops = append(p.stops, e.Close)
+	}
 	return nil
 }
 

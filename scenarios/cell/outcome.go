@@ -72,6 +72,8 @@ const (
 	RuleNoMapping  Rule = "no-mapping"       // nobody behind the NAT has that external port
 	RuleExpired    Rule = "expired"          // its mapping was not refreshed in time (RFC 4787 §4.3)
 	RuleFlushed    Rule = "flushed"          // the NAT has forgotten it
+	RuleHairpin    Rule = "hairpin-off"      // the NAT does not send back inside (RFC 4787 §6)
+	RuleElsewhere  Rule = "elsewhere"        // it reached somebody else
 	RuleNoRoute    Rule = "no-route"         // a private address on the internet
 	RuleStrict     Rule = "strict-source"    // the receiver wants the signalled source
 	RuleNotSent    Rule = "not-sent"         // the sender had no reason, or no address, to send

@@ -12,7 +12,10 @@ const (
 	BoxProxy    = "proxy"   // registrar and proxy, one public UDP socket
 	BoxGateway  = "gateway" // the PSTN gateway
 	BoxNATB     = "nat-b"   // the NAT in front of b
-	BoxB        = "b"       // the user agent b
+	BoxCarrier  = "carrier" // the NAT of a carrier, in front of those of its subscribers
+	BoxNATProxy = "nat-proxy"
+	BoxBeside   = "phone" // the phone beside a
+	BoxB        = "b"     // the user agent b
 )
 
 // NATBox is the box of the NAT on the given side.
@@ -78,5 +81,43 @@ var places = map[Side]Place{
 	},
 }
 
-// PlaceOf are the addresses of the side.
+// PlaceOf are the addresses of the side in the plain topology.
 func PlaceOf(side Side) Place { return places[side] }
+
+// Where subscribers of a carrier are: between its NAT and theirs (RFC 6598).
+var subscribers = map[Side]Place{
+	A: {
+		Public: netip.MustParsePrefix("100.64.1.0/24"), Private: places[A].Private,
+		External: netip.MustParseAddr("100.64.0.2"), Next: netip.MustParseAddr("100.64.0.77"),
+		Host: netip.MustParseAddr("100.64.1.2"), Inside: places[A].Inside,
+	},
+	B: {
+		Public: netip.MustParsePrefix("100.64.2.0/24"), Private: places[B].Private,
+		External: netip.MustParseAddr("100.64.0.3"), Next: netip.MustParseAddr("100.64.0.78"),
+		Host: netip.MustParseAddr("100.64.2.2"), Inside: places[B].Inside,
+	},
+}
+
+// PlaceIn are the addresses of the side in a cell.
+func PlaceIn(c Cell, side Side) Place {
+	if c.Topology == SharedCGN || c.Topology == CGN && side == A {
+		return subscribers[side]
+	}
+	return places[side]
+}
+
+// Where the proxy is that is behind a NAT: inside, and as it is known.
+var (
+	ProxyNet     = netip.MustParsePrefix("172.16.0.0/24")
+	ProxyInside  = netip.MustParseAddr("172.16.0.10")
+	OtherServers = netip.MustParsePrefix("203.0.113.0/25") // without the address of that NAT
+	proxyOutside = netip.MustParseAddr("203.0.113.130")
+)
+
+// ProxyOf is the address of the proxy as phones know it.
+func ProxyOf(c Cell) netip.AddrPort {
+	if c.Topology == ProxyNAT {
+		return netip.AddrPortFrom(proxyOutside, ProxyPort)
+	}
+	return netip.AddrPortFrom(ProxyAddr, ProxyPort)
+}

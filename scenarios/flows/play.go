@@ -36,6 +36,7 @@ type Play struct {
 	Cell      cell.Cell
 	World     *stage.World
 	Ends      map[cell.Side]stage.Endpoint
+	Beside    stage.Endpoint // the phone beside a, or nil
 	MediaTime time.Duration
 	// Reached says whether a request of that method has reached a box.
 	Reached func(method, box string) bool
@@ -49,6 +50,9 @@ type Play struct {
 func (p *Play) Register(ctx context.Context, side cell.Side) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	if side == cell.A && p.Beside != nil {
+		_ = p.Beside.Register(ctx) // it is there, and of no interest
+	}
 	p.note(side, "register", p.Ends[side].Register(ctx))
 }
 

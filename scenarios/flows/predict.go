@@ -25,8 +25,16 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	}
 	cfg.Idle, cfg.KeepAlive, cfg.Interval = c.Idle.Time(), c.KeepAlive, c.Interval.Time()
 	cfg.Change, cfg.When = c.Change, c.When
+	cfg.OneNAT, cfg.Neighbour = c.Topology == cell.OneNAT, c.Topology == cell.TwoPhones
+	carrier, err := stage.Carrier(c)
+	if err != nil {
+		return nil, err
+	}
 	for side, to := range map[cell.Side]*theory.End{cell.A: &cfg.A, cell.B: &cfg.B} {
 		*to = theory.End{Side: side, Host: c.Host(side)}
+		if carrier != nil && (side == cell.A || c.Topology == cell.SharedCGN) {
+			to.Carrier = carrier
+		}
 		if to.NAT, err = stage.Behavior(c, side); err != nil {
 			return nil, err
 		}

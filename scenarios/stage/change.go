@@ -10,7 +10,7 @@ import (
 var changes = map[cell.Change]func(*World) error{
 	cell.ChangeNone:     func(*World) error { return nil },
 	cell.ChangeRestart:  func(w *World) error { w.NATA.Flush(); return nil },
-	cell.ChangeRenumber: func(w *World) error { return w.NATA.Renumber(cell.PlaceOf(cell.A).Next) },
+	cell.ChangeRenumber: func(w *World) error { return w.NATA.Renumber(w.next) },
 }
 
 // Change does to the NAT in front of a what is wanted. Without a NAT there is nothing to do it to.

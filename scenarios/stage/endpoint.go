@@ -134,12 +134,19 @@ func (p Phones) Traits(c cell.Cell, side cell.Side) (theory.Traits, error) {
 	return x.Traits(c, side)
 }
 
+// Beside is the side of the phone beside a, which is like it.
+const Beside cell.Side = "c"
+
 // Endpoint starts the phone of a side.
 func (w *World) Endpoint(c cell.Cell, side cell.Side, phone Phone, seed uint64, tell func(wire.Told)) (Endpoint, error) {
+	host := w.Host(side)
+	if side == Beside {
+		host = w.Beside
+	}
 	s := Setup{
-		Cell: c, Side: side, Host: w.Host(side),
+		Cell: c, Side: side, Host: host,
 		URI:   "sip:" + string(side) + "@" + cell.Domain,
-		Proxy: netip.AddrPortFrom(cell.ProxyAddr, cell.ProxyPort), STUN: STUNServer,
+		Proxy: cell.ProxyOf(c), STUN: STUNServer,
 		SIPPort: cell.SIPPort, RTPPort: cell.RTPPort,
 		Media: c.HasMedia(), Seed: seed, Tell: tell,
 	}
@@ -147,7 +154,7 @@ func (w *World) Endpoint(c cell.Cell, side cell.Side, phone Phone, seed uint64, 
 	if err != nil {
 		return nil, err
 	}
-	if c.PortManager == cell.ManagerStatic && nat.Translates() {
+	if c.PortManager == cell.ManagerStatic && nat.Translates() && side != Beside {
 		for _, f := range forwards(cell.PlaceOf(side)) {
 			s.Forwards = append(s.Forwards, Forward{f.Internal, f.External})
 		}

@@ -15,6 +15,9 @@ func NAT(c cell.Cell, side cell.Side) (natmodels.Model, error) {
 	if err == nil && c.Refresh != cell.Own {
 		m, err = refreshed(m, c.Refresh)
 	}
+	if err == nil && c.Topology == cell.OneNAT && side == cell.A {
+		m, err = hairpinning(m, c.Hairpin)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("stage: side %s: %w", side, err)
 	}
@@ -25,6 +28,47 @@ func NAT(c cell.Cell, side cell.Side) (natmodels.Model, error) {
 		return catalogue.Vary(m, "sip-helper yes")
 	}
 	return m, nil
+}
+
+// carrierNAT is the NAT of the carrier, or nil.
+func carrierNAT(c cell.Cell) (natmodels.Model, error) {
+	if !c.Topology.HasCarrier() {
+		return nil, nil
+	}
+	m, err := catalogue.Lookup(c.Carrier)
+	if err == nil && c.Refresh != cell.Own {
+		m, err = refreshed(m, c.Refresh)
+	}
+	if err == nil && c.Topology == cell.SharedCGN {
+		m, err = hairpinning(m, c.Hairpin)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stage: carrier: %w", err)
+	}
+	return m, nil
+}
+
+// Carrier is how the NAT of the carrier behaves, or nil.
+func Carrier(c cell.Cell) (*natmodels.Behavior, error) {
+	m, err := carrierNAT(c)
+	if m == nil || err != nil {
+		return nil, err
+	}
+	b := m.Behavior()
+	return &b, nil
+}
+
+// hairpinning is the NAT with what the cell wants of it.
+func hairpinning(m natmodels.Model, h cell.Hairpin) (natmodels.Model, error) {
+	word, chosen := map[cell.Hairpin]string{"off": "off", "external": "external-source", "internal": "internal-source"}[h]
+	switch kind := m.Behavior().Kind; {
+	case !chosen, kind == natmodels.Router:
+		return m, nil
+	case kind == natmodels.Translator:
+		return catalogue.Vary(m, "hairpin "+word)
+	default:
+		return nil, fmt.Errorf("%w: hairpinning %s of a %v", theory.ErrNotCovered, h, kind)
+	}
 }
 
 // refreshed is the NAT with other packets that keep a mapping alive. A box that tracks connections

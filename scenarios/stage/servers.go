@@ -60,11 +60,14 @@ func serveSTUN(host *vnet.Host) (stop func() error, err error) {
 
 // ServeProxy runs the registrar and proxy as the cell wants it until stop is called.
 func (w *World) ServeProxy(c cell.Cell, seed uint64) (stop func() error, err error) {
-	conn, err := w.Proxy.Listen(netip.AddrPortFrom(cell.ProxyAddr, cell.ProxyPort))
+	conn, err := w.Proxy.Listen(netip.AddrPortFrom(w.Proxy.Addr(), cell.ProxyPort))
 	if err != nil {
 		return nil, fmt.Errorf("stage: proxy: %w", err)
 	}
 	cfg := registrar.Config{Domain: cell.Domain, Seed: seedFor(seed, cell.BoxProxy), OnEvent: w.proxyEvent}
+	if c.Topology == cell.ProxyNAT {
+		cfg.Advertise = cell.ProxyOf(c)
+	}
 	if c.Registrar == cell.RegistrarReceived {
 		cfg.Policy = registrar.PolicyReceived
 	}

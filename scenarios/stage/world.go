@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/wire"
 	"github.com/natproof/natproof/vnet"
@@ -22,8 +23,12 @@ type World struct {
 	Lab                  *vnet.Lab
 	A, B                 *vnet.Host    // B is nil where the gateway is the other end
 	NATA, NATB           *vnet.Gateway // nil on a side without a NAT
+	Carrier              *vnet.Gateway // nil where there is none
 	STUN, Proxy, Gateway *vnet.Host    // STUN has two addresses; Gateway is nil where the flow has none
+	Beside               *vnet.Host    // the phone beside a, or nil
 
+	site  *vnet.Site // of a
+	next  netip.Addr // that the NAT in front of a gets
 	hosts vnet.HostKind
 	boxes []Box
 	told  []wire.Told // what the proxy tells; read it when it has stopped
@@ -31,7 +36,10 @@ type World struct {
 
 // NewWorld builds the cell's topology. The seed decides what NATs choose at random.
 func NewWorld(lab *vnet.Lab, c cell.Cell, seed uint64, access vnet.LinkConfig) (*World, error) {
-	w := &World{Lab: lab, hosts: hostKind(c)}
+	w := &World{Lab: lab, hosts: hostKind(c), next: cell.PlaceIn(c, cell.A).Next}
+	if err := w.addCarrier(c, seed); err != nil {
+		return nil, err
+	}
 	if err := w.addSide(c, cell.A, seed, access); err != nil {
 		return nil, err
 	}
@@ -59,7 +67,11 @@ func (w *World) Host(side cell.Side) *vnet.Host {
 
 func (w *World) addServers(c cell.Cell) error {
 	w.box(cell.BoxInternet, RoleInternet)
-	site, err := w.Lab.Internet().AddSite("servers", vnet.SiteConfig{Prefix: cell.ServerNet, Hosts: w.hosts})
+	prefix := cell.ServerNet
+	if c.Topology == cell.ProxyNAT {
+		prefix = cell.OtherServers
+	}
+	site, err := w.Lab.Internet().AddSite("servers", vnet.SiteConfig{Prefix: prefix, Hosts: w.hosts})
 	if err != nil {
 		return err
 	}
@@ -67,10 +79,9 @@ func (w *World) addServers(c cell.Cell) error {
 		return err
 	}
 	w.box(cell.BoxSTUN, RoleServer, cell.STUNAddr, cell.STUNAltAddr)
-	if w.Proxy, err = site.AddHost(cell.BoxProxy, cell.ProxyAddr); err != nil {
+	if err := w.addProxy(c, site); err != nil {
 		return err
 	}
-	w.box(cell.BoxProxy, RoleServer, cell.ProxyAddr)
 	if c.Host(cell.B) == cell.BoxGateway {
 		if w.Gateway, err = site.AddHost(cell.BoxGateway, cell.GatewayAddr); err != nil {
 			return err
@@ -81,12 +92,19 @@ func (w *World) addServers(c cell.Cell) error {
 }
 
 func (w *World) addSide(c cell.Cell, side cell.Side, seed uint64, access vnet.LinkConfig) error {
+	if c.Topology == cell.OneNAT && side == cell.B {
+		return w.addNeighbour(c)
+	}
 	nat, err := NAT(c, side)
 	if err != nil {
 		return err
 	}
-	at := cell.PlaceOf(side)
+	at := cell.PlaceIn(c, side)
 	realm, prefix, addr, siteLink := w.Lab.Internet(), at.Public, at.Host, access
+	if w.Carrier != nil && (side == cell.A || c.Topology == cell.SharedCGN) {
+		realm = w.Carrier.Inside()
+	}
+	outer := realm
 	var gw *vnet.Gateway
 	if nat.Behavior().Translates() {
 		place := natmodels.Place{External: []netip.Addr{at.External}, Seed: seedFor(seed, cell.NATBox(side))}
@@ -97,7 +115,7 @@ func (w *World) addSide(c cell.Cell, side cell.Side, seed uint64, access vnet.Li
 		if err != nil {
 			return err
 		}
-		if gw, err = w.Lab.Internet().AddGateway(cell.NATBox(side), vnet.GatewayConfig{NAT: nat, Place: place, Link: access, ALG: alg}); err != nil {
+		if gw, err = outer.AddGateway(cell.NATBox(side), vnet.GatewayConfig{NAT: nat, Place: place, Link: access, ALG: alg}); err != nil {
 			return err
 		}
 		realm, prefix, addr, siteLink = gw.Inside(), at.Private, at.Inside, vnet.LinkConfig{}
@@ -111,16 +129,79 @@ func (w *World) addSide(c cell.Cell, side cell.Side, seed uint64, access vnet.Li
 		return err
 	}
 	if side == cell.A {
-		w.A, w.NATA = host, gw
+		w.A, w.NATA, w.site = host, gw, site
 		w.box(c.Host(side), RoleHost, addr)
+		if c.Topology == cell.TwoPhones {
+			if w.Beside, err = site.AddHost(cell.BoxBeside, third(prefix)); err != nil {
+				return err
+			}
+			w.box(cell.BoxBeside, RoleHost, w.Beside.Addr())
+		}
 	}
 	if gw != nil {
 		w.box(cell.NATBox(side), RoleNAT, at.External)
+	}
+	if side == cell.A && w.Carrier != nil {
+		w.box(cell.BoxCarrier, RoleNAT, cell.PlaceOf(cell.A).External)
 	}
 	if side == cell.B {
 		w.B, w.NATB = host, gw
 		w.box(c.Host(side), RoleHost, addr)
 	}
+	return nil
+}
+
+// addCarrier puts the NAT of a carrier on the internet, where the topology has one.
+func (w *World) addCarrier(c cell.Cell, seed uint64) error {
+	nat, err := carrierNAT(c)
+	if nat == nil || err != nil {
+		return err
+	}
+	place := natmodels.Place{External: []netip.Addr{cell.PlaceOf(cell.A).External}, Seed: seedFor(seed, cell.BoxCarrier)}
+	w.Carrier, err = w.Lab.Internet().AddGateway(cell.BoxCarrier, vnet.GatewayConfig{NAT: nat, Place: place})
+	return err
+}
+
+// addNeighbour puts b on the local network of a.
+func (w *World) addNeighbour(c cell.Cell) error {
+	host, err := w.site.AddHost(c.Host(cell.B), third(w.site.Prefix()))
+	if err != nil {
+		return err
+	}
+	w.B = host
+	w.box(c.Host(cell.B), RoleHost, host.Addr())
+	return nil
+}
+
+// third is the third address of a network, after that of its router and its first host.
+func third(p netip.Prefix) netip.Addr { return p.Addr().Next().Next().Next() }
+
+// addProxy puts the proxy beside the other servers, or behind a NAT that forwards its port.
+func (w *World) addProxy(c cell.Cell, site *vnet.Site) error {
+	at, addr := cell.ProxyOf(c), cell.ProxyAddr
+	if c.Topology == cell.ProxyNAT {
+		nat, err := catalogue.Lookup("port-restricted")
+		if err != nil {
+			return err
+		}
+		addr = cell.ProxyInside
+		gw, err := w.Lab.Internet().AddGateway(cell.BoxNATProxy, vnet.GatewayConfig{NAT: nat, Place: natmodels.Place{
+			External: []netip.Addr{at.Addr()},
+			Static:   []natmodels.StaticMapping{{Protocol: natmodels.UDP, Internal: netip.AddrPortFrom(addr, cell.ProxyPort), External: at}},
+		}})
+		if err != nil {
+			return err
+		}
+		if site, err = gw.Inside().AddSite("site-proxy", vnet.SiteConfig{Prefix: cell.ProxyNet, Hosts: w.hosts}); err != nil {
+			return err
+		}
+		w.box(cell.BoxNATProxy, RoleNAT, at.Addr())
+	}
+	var err error
+	if w.Proxy, err = site.AddHost(cell.BoxProxy, addr); err != nil {
+		return err
+	}
+	w.box(cell.BoxProxy, RoleServer, addr)
 	return nil
 }
 

@@ -32,11 +32,12 @@ const stunRefresh = 25 * time.Second
 // course is what has happened so far: what time it is, and what the NATs on the way of signalling
 // have seen of it. Media is not in it; see [Network.Stream].
 type course struct {
-	now   time.Duration
-	pace  time.Duration
-	a, b  *station
-	ticks []*tick
-	acked bool // the call is established at both ends
+	now    time.Duration
+	pace   time.Duration
+	a, b   *station
+	beside *station // the phone beside a, or nil
+	ticks  []*tick
+	acked  bool // the call is established at both ends
 }
 
 // station is an end in the course of things.
@@ -59,7 +60,13 @@ type tick struct {
 
 // begin is the beginning of everything, where each message takes as long as the pace says.
 func (n *Network) begin(pace time.Duration) {
-	n.course = &course{pace: pace, a: newStation(&n.a), b: newStation(&n.b)}
+	c := &course{pace: pace}
+	shared := map[string]*gate{}
+	c.a, c.b = newStation(&n.a, shared, 1), newStation(&n.b, shared, 2)
+	if n.beside {
+		c.beside = newStation(&n.a, shared, 3)
+	}
+	n.course = c
 }
 
 // Paces are the networks in which messages take as little and as much time as they can. What is
@@ -71,17 +78,30 @@ func (n *Network) Paces() [2]*Network {
 	return [2]*Network{&fast, &slow}
 }
 
-func newStation(e *end) *station {
-	s := &station{end: e, line: &line{}}
-	if e.behavior.Translates() && e.traits.Address != Forwarded {
-		b := e.behavior
-		if b.SIPHelper {
-			b.Unreplied, b.Idle = helped, helped
+// newStation is an end with its line, of which others may share NATs. The number tells the hosts of
+// a local network apart.
+func newStation(e *end, shared map[string]*gate, host int) *station {
+	s := &station{end: e, line: &line{host: endpoint{host, cell.SIPPort}}}
+	if e.traits.Address == Forwarded {
+		return s
+	}
+	for _, d := range e.gates {
+		g := shared[d.box]
+		if g == nil {
+			b := d.behavior
+			if b.SIPHelper {
+				b.Unreplied, b.Idle = helped, helped
+			}
+			g = &gate{box: d.box, outer: d.outer, behavior: b, address: (len(shared) + 1) * networks, unasked: map[remote]time.Duration{}}
+			shared[d.box] = g
 		}
-		s.line.boxes = []*gate{{box: e.nat, outer: cell.BoxInternet, behavior: b, unasked: map[remote]time.Duration{}}}
+		s.line.boxes = append(s.line.boxes, g)
 	}
 	return s
 }
+
+// networks is how many addresses a NAT has one after the other, at most.
+const networks = 100
 
 func (n *Network) station(side cell.Side) *station {
 	if side == cell.A {
@@ -131,7 +151,18 @@ func (c *course) asks(s *station) {
 // Registers is the REGISTER of an end, which always gets out: a NAT opens for what comes from the
 // inside. Before it the port manager is asked for the address.
 func (n *Network) Registers(side cell.Side) Answer {
-	c, s := n.course, n.station(side)
+	c := n.course
+	if side == cell.A && c.beside != nil {
+		n.registers(c.beside)
+		c.pass(c.pace)
+		c.beside.line.in(c.beside.last, atProxy, c.now)
+	}
+	n.registers(n.station(side))
+	return Arrives()
+}
+
+func (n *Network) registers(s *station) {
+	c := n.course
 	if s.end.traits.Address == Asked {
 		c.asks(s)
 		c.every(stunRefresh, func() {
@@ -144,7 +175,6 @@ func (n *Network) Registers(side cell.Side) Answer {
 	c.sends(s)
 	c.pass(c.pace)
 	s.came, s.known = s.last, true
-	return Arrives()
 }
 
 // Registered is the 200 to a REGISTER. Without it the REGISTER is repeated until timer F ends it.
@@ -264,6 +294,8 @@ func copies(invite bool) []time.Duration {
 
 func (n *Network) whyNot(s *station, c cell.Cause) string {
 	switch c.Rule {
+	case cell.RuleElsewhere:
+		return fmt.Sprintf("that port of the NAT is another host's, which uses the same as %s", s.end.host)
 	case cell.RuleExpired, cell.RuleNoMapping:
 		return fmt.Sprintf("%s sent and got no SIP for longer than its mapping towards the proxy lives (RFC 4787 §4.3)", s.end.host)
 	case cell.RuleFlushed:
@@ -332,8 +364,12 @@ func (n *Network) registersAgain(s *station) {
 	c.pass(c.pace)
 	s.came = s.last
 	at := s.last
-	if !n.bySource(*s.end) && s.end.traits.Address == Asked {
+	switch {
+	case n.bySource(*s.end):
+	case s.end.traits.Address == Asked:
 		at = s.asked
+	default:
+		at.port = cell.SIPPort
 	}
 	s.failed = !s.line.in(at, atProxy, c.now).IsZero()
 }

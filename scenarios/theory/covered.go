@@ -29,6 +29,51 @@ const enough = 64
 
 // covered refuses what would need a theory of its own.
 func covered(cfg Config, e End) error {
+	if err := coveredNAT(cfg, e); err != nil {
+		return err
+	}
+	if e.Carrier != nil {
+		over := e
+		over.NAT = *e.Carrier
+		if err := coveredNAT(cfg, over); err != nil {
+			return fmt.Errorf("%s: %w", cell.BoxCarrier, err)
+		}
+		if !e.Carrier.Translates() {
+			return fmt.Errorf("%s: it does not translate", cell.BoxCarrier)
+		}
+	}
+	return coveredTogether(cfg, e)
+}
+
+// coveredTogether refuses what NATs that are stacked or shared do to each other beyond the rules.
+func coveredTogether(cfg Config, e End) error {
+	stacked, shared := e.Carrier != nil, cfg.OneNAT || cfg.Neighbour || cfg.A.Carrier != nil && cfg.A.Carrier == cfg.B.Carrier
+	if !stacked && !shared {
+		return nil
+	}
+	for _, b := range []*natmodels.Behavior{&e.NAT, e.Carrier} {
+		switch {
+		case b == nil:
+		case b.Unsolicited == natmodels.LocalEntry && e.Side != "":
+			return errors.New("a box where packets that come too early take a port, beside other NATs or hosts")
+		case shared && b.PortChoice == natmodels.Preserve && b.Translates():
+			return errors.New("a port that must be preserved, and several hosts that want it")
+		case shared && b.Tracks():
+			return errors.New("several hosts with one port, in a box that tracks connections")
+		case shared && cfg.Talk > 0 && b.Hairpin == natmodels.InternalSource && stacked:
+			return errors.New("hairpinning with the internal source, between NATs of one carrier")
+		}
+	}
+	switch {
+	case cfg.Forwards:
+		return errors.New("port forwards in a NAT that is behind another, or has several hosts")
+	case cfg.ALG != nil:
+		return errors.New("SIP ALGs in NATs that are stacked, or have several hosts")
+	}
+	return nil
+}
+
+func coveredNAT(cfg Config, e End) error {
 	b, static := e.NAT, e.Traits.Address == Forwarded
 	linux := cfg.ALG != nil && cfg.ALG.Linux
 	switch {

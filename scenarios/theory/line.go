@@ -28,8 +28,8 @@ const chosen = 1 << 16
 // line is what stands between the SIP socket of an end and the internet: its NATs, from the end
 // outwards. It is as naive as can be: each keeps a list, and looks through it.
 type line struct {
+	host  endpoint
 	boxes []*gate
-	given int // how many ports were chosen
 }
 
 // gate is one NAT.
@@ -38,6 +38,7 @@ type gate struct {
 	outer    string // what is outside: the internet, or the inside of another NAT
 	behavior natmodels.Behavior
 	address  int
+	given    int                      // how many ports were chosen
 	mappings []*mapping               // those that have ended too
 	unasked  map[remote]time.Duration // until when what came unasked from there holds the port (natmodels.LocalEntry)
 }
@@ -54,9 +55,9 @@ type mapping struct {
 
 // out sends a packet through the NATs and says by which endpoint it comes out of the last.
 func (l *line) out(to remote, now time.Duration) endpoint {
-	at := endpoint{port: cell.SIPPort}
+	at := l.host
 	for _, g := range l.boxes {
-		at = g.out(l, at, to, now)
+		at = g.out(at, to, now)
 	}
 	return at
 }
@@ -69,6 +70,9 @@ func (l *line) in(at endpoint, from remote, now time.Duration) (c cell.Cause) {
 			return c
 		}
 	}
+	if at != l.host && len(l.boxes) > 0 {
+		return cell.Cause{Box: cell.BoxBeside, Rule: cell.RuleElsewhere}
+	}
 	return cell.Cause{}
 }
 
@@ -77,7 +81,7 @@ func (g *gate) dependent() bool {
 	return g.behavior.Mapping != natmodels.EndpointIndependent || g.behavior.Tracks()
 }
 
-func (g *gate) out(l *line, inside endpoint, to remote, now time.Duration) endpoint {
+func (g *gate) out(inside endpoint, to remote, now time.Duration) endpoint {
 	key := to
 	if !g.dependent() {
 		key = ""
@@ -89,7 +93,7 @@ func (g *gate) out(l *line, inside endpoint, to remote, now time.Duration) endpo
 			return m.outside
 		}
 	}
-	m := &mapping{life: life{behavior: g.behavior}, inside: inside, to: key, outside: g.choose(l, inside, to, now), admits: map[remote]bool{to: true}, ended: cell.RuleExpired}
+	m := &mapping{life: life{behavior: g.behavior}, inside: inside, to: key, outside: g.choose(inside, to, now), admits: map[remote]bool{to: true}, ended: cell.RuleExpired}
 	m.begin(now)
 	g.mappings = append(g.mappings, m)
 	return m.outside
@@ -97,7 +101,7 @@ func (g *gate) out(l *line, inside endpoint, to remote, now time.Duration) endpo
 
 // choose is the endpoint of a mapping that is made: the port as inside if the NAT keeps it and
 // nobody else has it (RFC 4787 §4.2.1).
-func (g *gate) choose(l *line, inside endpoint, to remote, now time.Duration) endpoint {
+func (g *gate) choose(inside endpoint, to remote, now time.Duration) endpoint {
 	number := inside.port
 	if number >= chosen {
 		number = cell.RTPPort // it is known only that it is a high one
@@ -113,8 +117,8 @@ func (g *gate) choose(l *line, inside endpoint, to remote, now time.Duration) en
 	}) {
 		return kept
 	}
-	l.given++
-	return endpoint{g.address, chosen + l.given}
+	g.given++
+	return endpoint{g.address, chosen + g.given}
 }
 
 func (g *gate) in(at endpoint, from remote, now time.Duration) (endpoint, cell.Cause) {

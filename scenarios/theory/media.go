@@ -2,6 +2,7 @@ package theory
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/scenarios/cell"
@@ -37,6 +38,9 @@ func (n *Network) Stream(part cell.Part, from cell.Side) Answer {
 		s, what = stream{message: "RTCP", rtcp: true}, announcedRTCP
 	}
 	x, y := n.end(from).announcing(what), n.end(from.Other()).announcing(what)
+	if shared, ok := n.shared(); ok {
+		return s.within(shared, n.lan, x, y)
+	}
 	if from == n.caller {
 		x = s.met(x, y)
 	} else {
@@ -103,8 +107,22 @@ func (s stream) announced(x, y end) cell.Cause {
 	return s.strictCheck(x, y)
 }
 
-// refusal is why y's NAT does not admit x at the announced address, or zero.
+// refusal is why one of y's NATs, the outermost first, does not admit x at the announced address,
+// or zero.
 func (s stream) refusal(x, y end) cell.Cause {
+	if len(y.gates) < 2 {
+		return s.refusalOf(x, y)
+	}
+	for _, d := range slices.Backward(y.gates) {
+		if c := s.refusalOf(x, y.behind(d)); !c.IsZero() {
+			return c
+		}
+	}
+	return cell.Cause{}
+}
+
+// refusalOf is why y's NAT does not admit x at the announced address, or zero.
+func (s stream) refusalOf(x, y end) cell.Cause {
 	c := cell.Cause{Box: y.nat, Rule: cell.RuleFiltered, Message: s.message}
 	if y.expected || y.open {
 		c.Rule = cell.RuleNoMapping // what is expected has no mapping until it comes
@@ -137,12 +155,15 @@ func (s stream) refusal(x, y end) cell.Cause {
 // strictCheck is why a strict y drops what reaches it from x, or zero: x must
 // be seen at the address it announced.
 func (s stream) strictCheck(x, y end) cell.Cause {
-	if !y.traits.Strict || !x.local && x.mapping == natmodels.EndpointIndependent {
+	if !y.traits.Strict || !x.local && !x.internal && x.mapping == natmodels.EndpointIndependent {
 		return cell.Cause{}
 	}
 	why := fmt.Sprintf("%s's %s mapping sends from another port than the announced one (RFC 4787 §4.1)", x.nat, x.mapping)
-	if x.local {
+	switch {
+	case x.local:
 		why = fmt.Sprintf("%s announced a private address and is seen at a public one", x.host)
+	case x.internal:
+		why = fmt.Sprintf("%s announced a public address and is seen at a private one, since %s hairpins with the internal source (RFC 4787 §6, REQ-9a)", x.host, x.nat)
 	}
 	return cell.Cause{Box: y.host, Rule: cell.RuleStrict, Message: s.message, Why: why}
 }
@@ -151,6 +172,9 @@ func (s stream) strictCheck(x, y end) cell.Cause {
 // to where it heard y: y's mapping towards the address x announced. Its filter
 // admits that address, so x must still be seen there if ports matter.
 func (s stream) learned(x, y end) bool {
+	if x.internal { // it hears the private address, and sends there without a NAT
+		return s.hears(x, y)
+	}
 	return s.hears(x, y) &&
 		(y.filtering != natmodels.AddressAndPortDependent || x.mapping == natmodels.EndpointIndependent)
 }

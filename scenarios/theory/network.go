@@ -16,10 +16,11 @@ var ErrNotCovered = errors.New("scenarios: no prediction")
 
 // End is one end: what is in front of it, and what it does.
 type End struct {
-	Side   cell.Side
-	Host   string // its box
-	NAT    natmodels.Behavior
-	Traits Traits
+	Side    cell.Side
+	Host    string // its box
+	NAT     natmodels.Behavior
+	Carrier *natmodels.Behavior // the NAT that its own is behind; nil is none, and both ends may have the same
+	Traits  Traits
 }
 
 // Network is what the questions are asked about.
@@ -35,6 +36,8 @@ type Network struct {
 	interval time.Duration
 	change   cell.Change
 	when     cell.Moment
+	lan      bool // both ends are on one local network
+	beside   bool // somebody is beside a
 	course   *course
 }
 
@@ -54,6 +57,10 @@ type Config struct {
 	// KeepAlive is what the ends that have registered do to stay reachable, every Interval.
 	KeepAlive cell.KeepAlive
 	Interval  time.Duration
+	// OneNAT: both ends are on one local network, behind the NAT of a.
+	OneNAT bool
+	// Neighbour: beside a is a phone like it, on the same ports, that has registered before.
+	Neighbour bool
 	// Change is what happens to the NAT in front of a, When it does.
 	Change cell.Change
 	When   cell.Moment
@@ -62,7 +69,7 @@ type Config struct {
 // New makes a network, unless theory has nothing to say about it.
 func New(cfg Config) (*Network, error) {
 	n := &Network{proxy: cfg.Policy, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk,
-		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When}
+		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When, lan: cfg.OneNAT, beside: cfg.Neighbour}
 	for _, x := range []struct {
 		to   *end
 		from End
@@ -118,7 +125,8 @@ type end struct {
 
 	mapping, filtering natmodels.Dependence
 	scope              natmodels.FilterScope
-	preserved          bool // the SIP port is the same outside
+	preserved          bool   // the SIP port is the same outside
+	gates              []door // its NATs, from the end outwards
 
 	contacted string      // who the announced mapping was made towards, in words
 	alg       *sipalg.ALG // what rewrites the announcements, or nil
@@ -127,6 +135,45 @@ type end struct {
 	expected  bool        // what is announced is no mapping before it is used
 	open      bool        // what comes unasked makes an entry of the NAT itself
 	early     bool        // and did so, before the end had sent anything
+	internal  bool        // the other end sees its private address
+}
+
+// door is one NAT of an end, as what comes from outside meets it.
+type door struct {
+	box      string
+	outer    string // what is in front of it
+	behavior natmodels.Behavior
+	// mapping is how the address that the end has outside of it depends on where packets go:
+	// as in the most dependent of this NAT and those behind it.
+	mapping natmodels.Dependence
+	scope   natmodels.FilterScope
+}
+
+// doors are the NATs of an end, from the end outwards.
+func doors(cfg Config, from End) []door {
+	var all []door
+	add := func(box string, b natmodels.Behavior) {
+		if !b.Translates() {
+			return
+		}
+		d := door{box: box, outer: cell.BoxInternet, behavior: b, mapping: b.Mapping, scope: b.FilterScope}
+		if n := len(all); n > 0 {
+			all[n-1].outer = "inside " + box
+			if in := all[n-1].mapping; in != natmodels.EndpointIndependent {
+				d.mapping, d.scope = max(d.mapping, in), natmodels.PerMapping // each mapping inside is another endpoint here
+			}
+		}
+		all = append(all, d)
+	}
+	if side := from.Side; cfg.OneNAT {
+		add(cell.NATBox(cell.A), cfg.A.NAT)
+	} else {
+		add(cell.NATBox(side), from.NAT)
+	}
+	if from.Carrier != nil {
+		add(cell.BoxCarrier, *from.Carrier)
+	}
+	return all
 }
 
 // newEnd derives the end from behaviours. No NAT, and a NAT with a port forward
@@ -134,21 +181,38 @@ type end struct {
 // endpoint-independent filter: what comes from the port always shows the
 // advertised address, and what is sent to it always arrives.
 func newEnd(cfg Config, from End) (end, error) {
-	b := from.NAT
-	e := end{side: from.Side, host: from.Host, nat: cell.NATBox(from.Side), behavior: b, traits: from.Traits, preserved: true,
-		contacted: "the STUN server"}
-	if err := covered(cfg, from); err != nil || !b.Translates() {
+	if cfg.OneNAT {
+		from.NAT = cfg.A.NAT
+	}
+	e := end{side: from.Side, host: from.Host, nat: cell.NATBox(from.Side), behavior: from.NAT, traits: from.Traits, preserved: true,
+		contacted: "the STUN server", gates: doors(cfg, from)}
+	if cfg.OneNAT {
+		e.nat = cell.NATBox(cell.A)
+	}
+	if err := covered(cfg, from); err != nil {
 		return e, err
+	}
+	if len(e.gates) == 0 {
+		return e, nil
 	}
 	e.alg = cfg.ALG
 	if e.traits.Address == Forwarded {
 		return e, nil
 	}
 	e.local = e.traits.Address == Bound
-	e.mapping, e.filtering, e.scope = b.Mapping, b.Filtering, b.FilterScope
-	e.open = b.Unsolicited == natmodels.LocalEntry
-	e.preserved = b.PreservesPort(cell.SIPPort)
+	e = e.behind(e.gates[len(e.gates)-1])
+	for _, d := range e.gates {
+		e.preserved = e.preserved && d.behavior.PreservesPort(cell.SIPPort)
+	}
 	return e, errors.Join(e.legible(), e.foreseeable())
+}
+
+// behind is the end as that NAT of it lets it be seen, and met.
+func (e end) behind(d door) end {
+	e.nat, e.behavior = d.box, d.behavior
+	e.mapping, e.filtering, e.scope = d.mapping, d.behavior.Filtering, d.scope
+	e.open = d.behavior.Unsolicited == natmodels.LocalEntry
+	return e
 }
 
 // says names the behaviour in RFC 4787's words, for explanations.

@@ -25,8 +25,12 @@ func (n *Network) Response(to cell.Side, message string) Answer {
 		return answer(c)
 	}
 	at := s.last
-	if !n.bySource(e) && e.traits.Address == Asked {
+	switch {
+	case n.bySource(e):
+	case e.traits.Address == Asked:
 		at = s.asked
+	case e.alg == nil: // to where it came from, and the port of the Via
+		at.port = cell.SIPPort
 	}
 	return n.arrives(s, at, message, copies(false)).because(way)
 }
@@ -90,7 +94,7 @@ func (n *Network) request(to cell.Side, message string, dialog bool) Answer {
 // it would not if the end had just registered. A filter that does not admit it is of no account
 // when the mapping has ended.
 func (s *station) decides(c cell.Cause) bool {
-	return c.IsZero() || c.Rule == cell.RuleFiltered && s.known && s.end.alg == nil
+	return c.IsZero() || (c.Rule == cell.RuleFiltered || c.Rule == cell.RuleNoMapping) && s.known && s.end.alg == nil
 }
 
 // because is the answer with the better reason of a cause that is the same.
