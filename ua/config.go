@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/media"
 )
 
 // Config says what a Client is. LocalAddr is required; the zero value of every other
@@ -55,8 +57,10 @@ type Options struct {
 	// Asymmetric sends SIP requests and their ACKs from a dynamic port, while Via and Contact
 	// name the port that listens. Responses leave from the port their request arrived on.
 	Asymmetric bool
-	// Latch sends media to where media comes from (RFC 7362).
-	Latch bool
+	// Latch is when media is sent to where media comes from (RFC 7362), and LatchFor how long
+	// media.LatchWindow lets that change, by default 5 s.
+	Latch    media.Latch
+	LatchFor time.Duration
 	// Strict drops media that does not come from the signalled address.
 	Strict bool
 	// Silent sends no RTP, though RTCP.
@@ -113,6 +117,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.PortManagerTimeout == 0 {
 		c.PortManagerTimeout = defaultTimeout
+	}
+	if err := c.Latch.Check(c.LatchFor); err != nil {
+		return c, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	if c.HoldAudio && c.Silent {
 		return c, fmt.Errorf("%w: HoldAudio sends what Silent does not", ErrConfig)

@@ -49,7 +49,7 @@
 // of RTC_SESSION_STATE. A session is Connected when the ACK was sent or has arrived, and
 // Disconnected when its sockets are closed and its mappings released. Hold, Resume and
 // Refresh send a re-INVITE; the peer's are answered. Whether audio arrives is told by
-// MediaStats, never by the state.
+// MediaStats, never by the state. SendDTMF presses keys, and a DTMFEvent is one of the peer's.
 //
 // # Service
 //
@@ -102,7 +102,7 @@
 // Whoever holds a mutex of a session, profile or client does not call the stack: it may be
 // this goroutine's turn to tell the client of what has arrived.
 //
-// RFC 3261, 3264, 3428 (MESSAGE), 3581 (rport), 3605, 5626 (keepalives and backoff only),
+// RFC 3261, 3264, 3428 (MESSAGE), 3581 (rport), 3605, 4733 (DTMF), 5626 (keepalives and backoff only),
 // 5761, 6026, 7983, 8489, 8760.
 //
 // # What it is not

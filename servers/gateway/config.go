@@ -49,8 +49,10 @@ type Config struct {
 	PTime  time.Duration // default 20 ms
 	Mux    bool          // takes RTCP on the RTP port if the caller offers it (RFC 5761)
 
-	// Latch, Strict and Silent are what media.Config says.
-	Latch, Strict, Silent bool
+	// Latch, LatchFor, Strict and Silent are what media.Config says.
+	Latch          media.Latch
+	LatchFor       time.Duration
+	Strict, Silent bool
 
 	// Seed decides SSRCs, RTCP times and session ids. Tags and branches are always unique.
 	Seed uint64
@@ -86,7 +88,7 @@ func (s *Server) userAgent() ua.Config {
 		Listen: s.listen, LocalAddr: s.local.Addr(), SIPPort: s.local.Port(),
 		MediaPortMin: c.MinPort, MediaPortMax: c.MaxPort,
 		Seed: c.Seed, Logger: c.Logger, OnEvent: s.event,
-		Options: ua.Options{Rport: true, Latch: c.Latch, Strict: c.Strict, Silent: c.Silent, RTCPMux: c.Mux},
+		Options: ua.Options{Rport: true, Latch: c.Latch, LatchFor: c.LatchFor, Strict: c.Strict, Silent: c.Silent, RTCPMux: c.Mux},
 		Service: ua.Service{
 			Admit: s.admit, Tel: true, NoMessages: true,
 			Codecs: c.Codecs, PTime: c.PTime, MediaAddr: c.MediaAddr, MediaInTurn: true,
