@@ -27,7 +27,7 @@ func parseReferTo(value string) (referTo, error) {
 		return referTo{}, fmt.Errorf("%w: Refer-To %q: %s", ErrReference, value, what)
 	}
 	text, _, _, ok := sipmsg.SplitAddress(value)
-	if _, address := sipmsg.ParseAddress(value); !ok || !address {
+	if _, address := sipmsg.ParseAddress(value); !ok || !address || !isText(value) {
 		return bad("no address")
 	}
 	base, headers := splitHeaders(text)
