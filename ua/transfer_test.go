@@ -307,6 +307,54 @@ func TestAttendedTransfer(t *testing.T) {
 	})
 }
 
+// A target that knows no Replaces says 420; both calls go on.
+func TestAttendedTransferToAPlainPhone(t *testing.T) {
+	bubble(t, func(t *testing.T, n *memnet) {
+		a, b, c := newAgent(t, n, "10.0.0.1:5060"), newAgent(t, n, "10.0.0.2:5060", follows), newAgent(t, n, "10.0.0.3:5060")
+		b.onIncoming, c.onIncoming = answerNow, answerNow
+		s, err := a.call(t, nil, "sip:bob@10.0.0.2", nil)
+		check(t, err)
+		other, err := a.call(t, nil, "sip:carol@10.0.0.3", nil)
+		check(t, err)
+		var failed *TransferError
+		if err := s.TransferTo(t.Context(), other); !errors.As(err, &failed) || failed.Code != 420 {
+			t.Error(err)
+		}
+		time.Sleep(time.Second)
+		equal(t, "call", s.State(), Connected)
+		equal(t, "other call", other.State(), Connected)
+	})
+}
+
+// While the transfer is under way the port manager is asked for the ports of the new call, in
+// the order of any other.
+func TestTransferAsksThePortManager(t *testing.T) {
+	bubble(t, func(t *testing.T, n *memnet) {
+		p := newProxy(t, n, "203.0.113.10:5060")
+		a, b, c := newAgent(t, n, "10.0.0.1:5060"), newAgent(t, n, "10.0.0.2:5060", follows), newAgent(t, n, "10.0.0.3:5060")
+		b.onIncoming, c.onIncoming = answerNow, answerNow
+		rec := NewRecorder(Local{})
+		bob := b.profile(t, "bob", p)
+		check(t, bob.SetPortManager(rec))
+		alice, carol := a.profile(t, "alice", p), c.profile(t, "carol", p)
+		for _, x := range []*Profile{alice, bob, carol} {
+			check(t, x.Enable(t.Context()))
+		}
+		s, err := a.call(t, alice, "sip:bob@example.com", nil)
+		check(t, err)
+		time.Sleep(time.Second)
+		before := len(rec.Calls())
+		check(t, s.Transfer(t.Context(), "sip:carol@example.com"))
+		time.Sleep(time.Second)
+		var list []string
+		for _, call := range rec.Calls()[before:] {
+			list = append(list, call.Method+" "+call.Type.String())
+		}
+		equal(t, "profile of the new call", b.connected().Profile(), bob)
+		equal(t, "calls", strings.Join(list, ", "), "GetMapping SIP, GetMapping RTP, GetMapping RTCP, UpdateRemoteAddress RTP, UpdateRemoteAddress RTCP, ReleaseMapping SIP, ReleaseMapping RTP, ReleaseMapping RTCP")
+	})
+}
+
 func TestTransferIsRefusedBeforeItBegins(t *testing.T) {
 	bubble(t, func(t *testing.T, n *memnet) {
 		a, _, _, s := trio(t, n, follows)
