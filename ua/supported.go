@@ -9,10 +9,13 @@ import (
 // methods are those that are understood, as Allow lists them.
 func (c Config) methods() string {
 	m := c.Service.methods()
-	if c.Refer != ReferUnsupported {
-		m += ", REFER, NOTIFY"
+	switch c.Refer {
+	case ReferUnsupported:
+		return m
+	case ReferDecline: // and so there is nothing to be notified of
+		return m + ", REFER"
 	}
-	return m
+	return m + ", REFER, NOTIFY"
 }
 
 // understands says whether a method is not to be answered 405 (RFC 3261 section 8.2.1).
