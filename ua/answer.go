@@ -40,7 +40,11 @@ func (c *Client) incoming(tx *serverTx) {
 		c.reject(tx, *refusal)
 		return
 	}
-	s := c.newSession(c.profileFor(req.Recipient), Incoming)
+	state := Incoming
+	if old != nil {
+		state = Answering
+	}
+	s := c.newSession(c.profileFor(req.Recipient), state)
 	s.invite, s.offer, s.replaced = tx, offer, old
 	s.establishUAS(tx, target)
 	if c.add(s) != nil {

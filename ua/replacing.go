@@ -132,11 +132,10 @@ func (c *Client) replacing(req *sipmsg.Request) (*Session, *Refusal) {
 // sameTag compares a tag of a Replaces with a dialog's: "0" stands for none.
 func sameTag(asked, has string) bool { return asked == has || asked == "0" && has == "" }
 
-// takePlace answers a call that replaces another, and ends that one.
+// takePlace answers a call that replaces another, and ends that one. Its state is Answering
+// already, lest whoever hears of it decides otherwise.
 func (s *Session) takePlace() {
-	if s.begin(Incoming, Answering, ErrState) != nil {
-		return
-	}
+	s.c.emit(SessionEvent{Session: s, State: Answering})
 	s.c.spawn(func(ctx context.Context) {
 		if s.answering(ctx) == nil {
 			_ = s.replaced.hangUp(ctx, Replaced)
