@@ -50,9 +50,8 @@ type Reference struct {
 	Replaces   *Replaces // the dialog whose place the call is to take; nil: none
 	Ignored    []string  // names of header fields that Target should have had, and will not
 
-	s   *Session
-	tx  *serverTx
-	uri sip.Uri
+	s  *Session
+	tx *serverTx
 
 	mu       sync.Mutex
 	decided  bool
@@ -118,7 +117,7 @@ func (s *Session) readRefer(tx *serverTx) (*Reference, *Refusal) {
 	}
 	r := &Reference{
 		Target: target.uri.String(), Replaces: target.replaces, Ignored: target.ignored,
-		s: s, tx: tx, uri: target.uri, decision: make(chan struct{}),
+		s: s, tx: tx, decision: make(chan struct{}),
 	}
 	if len(by) == 1 {
 		r.ReferredBy = by[0]

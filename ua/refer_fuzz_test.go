@@ -31,7 +31,7 @@ func FuzzTransferRequests(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			n := newMemnet(t)
-			a, p := newAgent(t, n, "10.0.0.1:5060", follows), newPeer(t, n, "203.0.113.30:5060")
+			a, p := newAgent(t, n, "10.0.0.1:5060", follows, func(c *Config) { c.Silent = true }), newPeer(t, n, "203.0.113.30:5060")
 			a.onIncoming = answerNow
 			s := must(a.NewSession(nil))(t)
 			go func() { p.accept(p.request(sip.INVITE), "x", sdpAt("203.0.113.30:4000")) }()

@@ -43,6 +43,9 @@ func parseReferTo(value string) (referTo, error) {
 		r.method = m
 		r.uri.UriParams = slices.DeleteFunc(slices.Clone(uri.UriParams), func(p sip.HeaderKV) bool { return strings.EqualFold(p.K, "method") })
 	}
+	if again, ok := sipmsg.ParseURI(r.uri.String()); !ok || again.String() != r.uri.String() { // the library loses a part of it
+		return bad("no URI")
+	}
 	for _, h := range headers {
 		name, v, err := unescapeHeader(h)
 		if err != "" {

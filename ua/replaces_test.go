@@ -84,7 +84,7 @@ func TestParseReferTo(t *testing.T) {
 func FuzzReferTo(f *testing.F) {
 	for _, s := range []string{
 		"<sip:bob@example.com>", "sip:c@h;method=BYE", "<sip:c@h?Replaces=a%40b%3Bto-tag%3Dx%3Bfrom-tag%3Dy%3Bearly-only&Require=replaces>",
-		"\"x\" <sip:a?b@[2001:db8::1]:5070;user=phone?Subject=%41>", "<tel:+1>", "<A0:\x00>", "<sip:c@h?Subject=%0d%0aEvil:%201>",
+		"\"x\" <sip:a?b@[2001:db8::1]:5070;user=phone?Subject=%41>", "<tel:+1>", "<A0:\x00>", "<sip:00::@0>", "<sip:c@h?Subject=%0d%0aEvil:%201>",
 	} {
 		f.Add(s)
 	}
