@@ -55,7 +55,7 @@ func (TransferEvent) event() {}
 
 // Transfer asks the peer to call target (a blind transfer, RFC 5589 section 6), which is what
 // Call takes. It returns when the peer reports the outcome: after a success the session is
-// hung up, else it goes on as it was. Hold comes first if the peer is to hear nothing
+// hung up, with the error that Hangup gives, else it goes on as it was. Hold comes first if the peer is to hear nothing
 // meanwhile. *ResponseError is a REFER that was refused, ErrTransactionTimeout one that nobody
 // answered, *TransferError a call that failed.
 //
