@@ -133,8 +133,14 @@ func (c *Client) replacing(req *sipmsg.Request) (*Session, *Refusal) {
 func sameTag(asked, has string) bool { return asked == has || asked == "0" && has == "" }
 
 // takePlace answers a call that replaces another, and ends that one. Its state is Answering
-// already, lest whoever hears of it decides otherwise.
+// already, lest whoever hears of it decides otherwise, and its port manager is the other's.
 func (s *Session) takePlace() {
+	s.replaced.mu.Lock()
+	pm := s.replaced.pm
+	s.replaced.mu.Unlock()
+	s.mu.Lock()
+	s.pm = pm
+	s.mu.Unlock()
 	s.c.emit(SessionEvent{Session: s, State: Answering})
 	s.c.spawn(func(ctx context.Context) {
 		if s.answering(ctx) == nil {

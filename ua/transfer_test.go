@@ -271,6 +271,8 @@ func TestAttendedTransfer(t *testing.T) {
 	bubble(t, func(t *testing.T, n *memnet) {
 		a, b, c, s := trio(t, n, follows)
 		check(t, s.Hold(t.Context()))
+		rec := NewRecorder(Local{})
+		c.answers(func(s *Session) { check(t, s.SetPortManager(rec)); ringsFirst(s) })
 		other, err := a.call(t, nil, "sip:carol@10.0.0.3", nil)
 		check(t, err)
 		time.Sleep(time.Second)
@@ -295,6 +297,13 @@ func TestAttendedTransfer(t *testing.T) {
 			}
 		}
 		equal(t, "replaces", replaces, theirs)
+		var asked []string
+		for _, call := range rec.Calls() {
+			if call.Method == "GetMapping" {
+				asked = append(asked, call.Type.String())
+			}
+		}
+		equal(t, "port manager of the target", strings.Join(asked, ", "), "SIP, RTP, RTCP, SIP, RTP, RTCP")
 		equal(t, "BYEs of the target", order(n, "10.0.0.3:5060", "BYE"), "BYE 10.0.0.1:5060")
 		equal(t, "BYEs of the transferor", order(n, "10.0.0.1:5060", "BYE"), "BYE 10.0.0.2:5060")
 		before, _ := c.connected().MediaStats()
