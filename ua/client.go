@@ -47,6 +47,9 @@ type Client struct {
 	profiles []*Profile
 	sessions map[string]*Session // by sessionKey
 	invites  map[string]*Session // incoming ones, by mergeKey
+
+	referrals referrals
+	gone      gone
 }
 
 // New makes a client. It opens nothing; Start does.
@@ -234,7 +237,7 @@ func (c *Client) exchange(ctx context.Context, p path, dst netip.AddrPort, req *
 // transact is one transaction that is not an INVITE's.
 func (c *Client) transact(ctx context.Context, p path, dst netip.AddrPort, req *sip.Request) (*sipmsg.Response, error) {
 	c.stamp(req)
-	tx, err := c.begin(flow{p.sock, dst}, req)
+	tx, err := c.beginOn(p, dst, req)
 	said(ctx)
 	if err != nil {
 		return nil, err

@@ -78,6 +78,13 @@ type Options struct {
 	// FailOnRedirect makes a 3xx response the end of a call. Otherwise up to five
 	// contacts are tried.
 	FailOnRedirect bool
+	// Refer is what becomes of a REFER (RFC 3515), by which a peer asks for a call.
+	Refer ReferPolicy
+	// NoReferSub asks the peer not to report on a call that it was asked for (RFC 4488).
+	NoReferSub bool
+	// Replaces lets an INVITE take the place of a call (RFC 3891). Whoever can name the call
+	// may; it is answered without ringing.
+	Replaces bool
 }
 
 const (
@@ -123,6 +130,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.HoldAudio && c.Silent {
 		return c, fmt.Errorf("%w: HoldAudio sends what Silent does not", ErrConfig)
+	}
+	if c.Refer > ReferFollow {
+		return c, fmt.Errorf("%w: Refer %d", ErrConfig, c.Refer)
+	}
+	if c.Refer == ReferAsk && c.OnEvent == nil {
+		return c, fmt.Errorf("%w: Refer asks, and there is no OnEvent", ErrConfig)
 	}
 	if strings.ContainsAny(c.UserAgent, "\r\n") {
 		return c, fmt.Errorf("%w: UserAgent has a line break", ErrConfig)

@@ -15,7 +15,8 @@ const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS"
 // section 8.2: method, header, content.
 func (c *Client) request(tx *serverTx) {
 	req := tx.req
-	required := req.Unsupported("require")
+	required := req.Unsupported("require", c.cfg.extensions()...)
+	misplaced := c.misplaced(tx)
 	malformed := req.Malformed("contact", "route", "record-route")
 	repeated := req.Repeats("content-type")
 	switch {
@@ -30,6 +31,9 @@ func (c *Client) request(tx *serverTx) {
 		return
 	case repeated != "":
 		c.refuse(tx, Refusal{Code: sip.StatusBadRequest, Reason: "Repeated " + repeated})
+		return
+	case misplaced != nil:
+		c.refuse(tx, *misplaced)
 		return
 	case len(required) > 0 && !req.IsCancel(): // section 8.2.2.3
 		c.refuse(tx, Refusal{Code: sip.StatusBadExtension, Headers: []Header{{"Unsupported", strings.Join(required, ", ")}}})
@@ -52,7 +56,12 @@ func (c *Client) request(tx *serverTx) {
 		if !tx.inDialog || c.inDialog(tx) != nil {
 			c.gotMessage(tx)
 		}
-	case sip.NOTIFY: // there are no subscriptions (RFC 6665 section 4.1.3)
+	case sip.REFER:
+		c.gotRefer(tx)
+	case sip.NOTIFY: // there are no other subscriptions (RFC 6665 section 4.1.3)
+		if c.gotReport(tx) {
+			return
+		}
 		tx.reply(sip.StatusCallTransactionDoesNotExists, "Subscription Does Not Exist", c.server()...)
 	}
 }
@@ -143,6 +152,7 @@ func reasonPhrase(code int) string {
 
 var reasonPhrases = map[int]string{
 	100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
+	200: "OK", 202: "Accepted",
 	300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy",
 	400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable", 408: "Request Timeout", 410: "Gone",
 	415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",

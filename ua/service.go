@@ -3,6 +3,7 @@ package ua
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -129,6 +130,15 @@ func (c *Client) refuse(tx *serverTx, r Refusal) {
 	c.decline(tx, r)
 }
 
+// reject is refuse for 400 and 416, else decline.
+func (c *Client) reject(tx *serverTx, r Refusal) {
+	if r.Code == sip.StatusBadRequest || r.Code == statusUnsupportedURIScheme {
+		c.refuse(tx, r)
+		return
+	}
+	c.decline(tx, r)
+}
+
 // decline sends a refusal of a request that is as it should be.
 func (c *Client) decline(tx *serverTx, r Refusal) {
 	tx.reply(r.Code, r.reason(), append(c.server(), r.headers()...)...)
@@ -156,7 +166,7 @@ func (r Refusal) headers() []sip.Header {
 func (c *Client) gotOptions(tx *serverTx) {
 	capabilities := []sip.Header{
 		sip.NewHeader("Allow", c.cfg.methods()), sip.NewHeader("Accept", sdpType),
-		sip.NewHeader("Accept-Encoding", "identity"), sip.NewHeader("Supported", ""),
+		sip.NewHeader("Accept-Encoding", "identity"), sip.NewHeader("Supported", strings.Join(c.cfg.extensions(), ", ")),
 	}
 	if !tx.inDialog {
 		if r := c.admit(tx); r != nil {
