@@ -45,8 +45,10 @@ type Client struct {
 	started  bool
 	closed   bool
 	profiles []*Profile
-	sessions map[string]*Session // by sessionKey
-	invites  map[string]*Session // incoming ones, by mergeKey
+	sessions map[string]*Session      // by sessionKey
+	invites  map[string]*Session      // incoming ones, by mergeKey
+	subs     map[string]*Subscription // by sessionKey
+	subsMade uint64
 }
 
 // New makes a client. It opens nothing; Start does.
@@ -122,9 +124,13 @@ func (c *Client) Close() error {
 	}
 	c.closed = true
 	sessions, profiles := c.listSessions(), slices.Clone(c.profiles)
+	subs := c.listSubscriptions()
 	c.mu.Unlock()
 	c.cancel()
 	for _, s := range sessions {
+		s.shutdown()
+	}
+	for _, s := range subs {
 		s.shutdown()
 	}
 	for _, p := range profiles {
@@ -136,7 +142,7 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// Shutdown hangs up, unregisters and closes: sessions and then profiles, in the order in
+// Shutdown hangs up, unsubscribes, unregisters and closes: sessions, then subscriptions, then profiles, in the order in
 // which they were made, without waiting for one's answer before the next is told. It takes as
 // long as the peers take, or until ctx ends.
 func (c *Client) Shutdown(ctx context.Context) error {
@@ -145,8 +151,10 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	sessions, profiles := c.listSessions(), slices.Clone(c.profiles)
+	subs := c.listSubscriptions()
 	c.mu.Unlock()
 	oneByOne(ctx, len(sessions), func(ctx context.Context, i int) { _ = sessions[i].Hangup(ctx) })
+	oneByOne(ctx, len(subs), func(ctx context.Context, i int) { _ = subs[i].Unsubscribe(ctx) })
 	oneByOne(ctx, len(profiles), func(ctx context.Context, i int) { _ = profiles[i].Disable(ctx) }) // an error if it is not enabled
 	return c.Close()
 }

@@ -96,6 +96,11 @@ func (s *Session) request(ctx context.Context, method sip.RequestMethod) (*sip.R
 }
 
 func (s *Session) route(ctx context.Context, method sip.RequestMethod, e ends, seq uint32, p path, target sip.Uri, routes []sip.Uri) (*sip.Request, netip.AddrPort, error) {
+	return s.c.route(ctx, method, e, seq, p, target, routes)
+}
+
+// route builds a request along a route set.
+func (c *Client) route(ctx context.Context, method sip.RequestMethod, e ends, seq uint32, p path, target sip.Uri, routes []sip.Uri) (*sip.Request, netip.AddrPort, error) {
 	uri, next := target, target
 	if len(routes) > 0 {
 		next = routes[0]
@@ -104,6 +109,6 @@ func (s *Session) route(ctx context.Context, method sip.RequestMethod, e ends, s
 		}
 	}
 	req := newRequest(method, uri, e, seq, p, routes)
-	dst, err := resolver{s.c.cfg.Resolve}.addr(ctx, next)
+	dst, err := resolver{c.cfg.Resolve}.addr(ctx, next)
 	return req, dst, err
 }

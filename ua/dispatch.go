@@ -52,8 +52,8 @@ func (c *Client) request(tx *serverTx) {
 		if !tx.inDialog || c.inDialog(tx) != nil {
 			c.gotMessage(tx)
 		}
-	case sip.NOTIFY: // there are no subscriptions (RFC 6665 section 4.1.3)
-		tx.reply(sip.StatusCallTransactionDoesNotExists, "Subscription Does Not Exist", c.server()...)
+	case sip.NOTIFY:
+		c.gotNotify(tx)
 	}
 }
 

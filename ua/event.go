@@ -6,7 +6,8 @@ import (
 )
 
 // Event is what a client tells its user: RegistrationEvent, SessionEvent, MediaEvent,
-// MappingEvent, KeepAliveEvent, DiscardEvent, UnsentEvent, SocketEvent or MessageEvent.
+// MappingEvent, KeepAliveEvent, DiscardEvent, UnsentEvent, SocketEvent, MessageEvent,
+// SubscriptionEvent or NotifyEvent.
 type Event interface{ event() }
 
 // RegistrationEvent is a change of a profile's registration.
