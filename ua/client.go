@@ -49,6 +49,7 @@ type Client struct {
 	invites  map[string]*Session      // incoming ones, by mergeKey
 	subs     map[string]*Subscription // by sessionKey
 	subsMade uint64
+	watchers map[string]*ServerSubscription // by sessionKey
 }
 
 // New makes a client. It opens nothing; Start does.
@@ -124,13 +125,16 @@ func (c *Client) Close() error {
 	}
 	c.closed = true
 	sessions, profiles := c.listSessions(), slices.Clone(c.profiles)
-	subs := c.listSubscriptions()
+	subs, watchers := c.listSubscriptions(), c.listWatchers()
 	c.mu.Unlock()
 	c.cancel()
 	for _, s := range sessions {
 		s.shutdown()
 	}
 	for _, s := range subs {
+		s.shutdown()
+	}
+	for _, s := range watchers {
 		s.shutdown()
 	}
 	for _, p := range profiles {
@@ -142,7 +146,8 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// Shutdown hangs up, unsubscribes, unregisters and closes: sessions, then subscriptions, then profiles, in the order in
+// Shutdown hangs up, ends subscriptions, unregisters and closes: sessions, then subscriptions
+// of others, our own, and profiles, in the order in
 // which they were made, without waiting for one's answer before the next is told. It takes as
 // long as the peers take, or until ctx ends.
 func (c *Client) Shutdown(ctx context.Context) error {
@@ -151,9 +156,10 @@ func (c *Client) Shutdown(ctx context.Context) error {
 	}
 	c.mu.Lock()
 	sessions, profiles := c.listSessions(), slices.Clone(c.profiles)
-	subs := c.listSubscriptions()
+	subs, watchers := c.listSubscriptions(), c.listWatchers()
 	c.mu.Unlock()
 	oneByOne(ctx, len(sessions), func(ctx context.Context, i int) { _ = sessions[i].Hangup(ctx) })
+	oneByOne(ctx, len(watchers), func(ctx context.Context, i int) { _ = watchers[i].Terminate(ctx, "probation", 0) })
 	oneByOne(ctx, len(subs), func(ctx context.Context, i int) { _ = subs[i].Unsubscribe(ctx) })
 	oneByOne(ctx, len(profiles), func(ctx context.Context, i int) { _ = profiles[i].Disable(ctx) }) // an error if it is not enabled
 	return c.Close()

@@ -24,6 +24,8 @@ type Service struct {
 	Tel bool
 	// NoMessages answers MESSAGE with 405 and does not list it in Allow.
 	NoMessages bool
+	// Notifier takes subscriptions to states of ours.
+	Notifier Notifier
 
 	// Codecs are offered and accepted, in order of preference; none is media.DefaultCodecs.
 	Codecs []media.Codec
@@ -67,7 +69,7 @@ func (s Service) check() error {
 	case len(s.Codecs) > 0 && !voice:
 		return fmt.Errorf("%w: no voice codec", ErrConfig)
 	}
-	return nil
+	return s.Notifier.check()
 }
 
 // methods are those that are understood, as Allow lists them.

@@ -1,0 +1,391 @@
+package ua
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
+)
+
+// ServerSubscription is a subscription of somebody else to a state of ours. It comes with a
+// WatcherEvent.
+type ServerSubscription struct {
+	profile *Profile // or nil
+	user    string   // who was asked for
+	key     string
+	made    uint64
+	pkg     *EventPackage
+	event   eventName
+	done    chan struct{}
+	op      oplock // held while a NOTIFY is sent
+
+	usage
+
+	// mu of usage guards these too.
+	phase   SubscriptionPhase
+	ending  bool // the last NOTIFY is on its way
+	gone    bool
+	body    []byte
+	given   bool // body is what to tell; otherwise pkg.State says it
+	version uint32
+	stale   bool // a NOTIFY waits for its turn
+	expiry  time.Time
+	alarm   *time.Timer
+}
+
+// WatcherEvent is a change of a subscription of somebody else. The first one of a
+// subscription has the phase Pending or Active.
+type WatcherEvent struct {
+	Subscription *ServerSubscription
+	Phase        SubscriptionPhase
+	Reason       string // Terminated: what we gave as one
+	Err          error  // Terminated, if nobody asked for it
+}
+
+func (WatcherEvent) event() {}
+
+// newWatcher takes a subscription. The port manager may take its time, so the answer is given
+// on a goroutine.
+func (c *Client) newWatcher(tx *serverTx, pkg *EventPackage, event eventName, target sip.Uri, expires time.Duration, a Admission) {
+	req := tx.req
+	from, _ := sipmsg.ParseAddress(req.From)
+	to, _ := sipmsg.ParseAddress(req.To)
+	s := &ServerSubscription{
+		profile: c.profileFor(req.Recipient), user: req.Recipient.User, pkg: pkg, event: event,
+		done: make(chan struct{}), op: newOplock(), usage: usage{c: c},
+		phase: PhaseActive, body: a.Body, given: a.Body != nil,
+	}
+	if a.Pending {
+		s.phase = PhasePending
+	}
+	if s.profile != nil {
+		s.cred = s.profile.cred
+	}
+	s.dialog = dialog{
+		ends: ends{
+			callID: req.CallID, local: to.URI, localName: to.Name, localTag: tx.Tag,
+			remote: from.URI, remoteName: from.Name, remoteTag: sipmsg.TagOf(req.From),
+		},
+		target: target, routes: recordRoutes(req), remoteSeq: req.CSeq.Number, established: true,
+	}
+	c.mu.Lock()
+	if c.watchers == nil {
+		c.watchers = map[string]*ServerSubscription{}
+	}
+	c.subsMade++
+	s.made, s.key = c.subsMade, sessionKey(req.CallID, tx.Tag)
+	c.mu.Unlock()
+	c.spawn(func(ctx context.Context) { s.begin(ctx, tx, expires) })
+}
+
+// begin answers the SUBSCRIBE and tells the state (RFC 6665 section 4.2.1.2).
+func (s *ServerSubscription) begin(ctx context.Context, tx *serverTx, expires time.Duration) {
+	_ = s.op.lock(ctx) // nobody else knows it
+	defer s.op.unlock()
+	pm, remote := PortManager(Local{}), tx.req.Source
+	if s.profile != nil {
+		pm, remote = s.profile.manager(), s.profile.nextHop()
+	}
+	var err error
+	if s.sip, err = s.c.getMapping(ctx, pm, want{typ: SIP, remote: remote, changed: s.mappingChanged}); err != nil {
+		s.c.log.Warn("SUBSCRIBE", "error", err)
+		s.c.decline(tx, Refusal{Code: sip.StatusTemporarilyUnavailable})
+		return
+	}
+	s.c.mu.Lock()
+	closed := s.c.closed
+	if !closed {
+		s.c.watchers[s.key] = s
+	}
+	s.c.mu.Unlock()
+	if closed {
+		s.c.release(s.sip)
+		return
+	}
+	s.mu.Lock()
+	s.extend(expires)
+	phase := s.phase
+	s.mu.Unlock()
+	s.grant(tx, expires)
+	s.c.emit(WatcherEvent{Subscription: s, Phase: phase})
+	s.tell(ctx, expires)
+}
+
+// tell sends the NOTIFY that follows each SUBSCRIBE; with Expires: 0 it is the last one (RFC
+// 6665 section 4.4.3). s.op is held.
+func (s *ServerSubscription) tell(ctx context.Context, expires time.Duration) {
+	if expires == 0 {
+		_ = s.last(ctx, "timeout", 0)
+		return
+	}
+	_ = s.send(ctx, subState{}) // if it comes to nothing that is an event
+}
+
+// grant is the 200 to a SUBSCRIBE.
+func (s *ServerSubscription) grant(tx *serverTx, expires time.Duration) {
+	tx.reply(sip.StatusOK, "OK", append(s.c.server(), s.c.sendPath(s.sip).contact(s.user), sip.NewHeader("Expires", wholeSeconds(expires)))...)
+}
+
+// extend sets the alarm. s.mu is held.
+func (s *ServerSubscription) extend(expires time.Duration) {
+	s.expiry = time.Now().Add(expires)
+	if s.alarm != nil {
+		s.alarm.Stop()
+	}
+	if expires > 0 {
+		s.alarm = time.AfterFunc(expires, func() {
+			s.c.spawn(func(ctx context.Context) { _ = s.Terminate(ctx, "timeout", 0) }) // RFC 6665 section 4.2.2
+		})
+	}
+}
+
+// is says whether a SUBSCRIBE belongs to this subscription.
+func (s *ServerSubscription) is(req *sipmsg.Request, event eventName) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.ending && event == s.event && sipmsg.TagOf(req.From) == s.ends.remoteTag
+}
+
+// resubscribed is a refresh, or the end by the subscriber (RFC 6665 section 4.2.1.1).
+func (s *ServerSubscription) resubscribed(tx *serverTx) {
+	expires, refusal := s.c.cfg.Notifier.grant(tx.req)
+	if refusal != nil {
+		if refusal.Code == sip.StatusBadRequest {
+			s.c.refuse(tx, *refusal)
+			return
+		}
+		s.c.decline(tx, *refusal)
+		return
+	}
+	s.mu.Lock()
+	ok := s.inOrder(tx.req)
+	if ok {
+		s.retarget(tx.req)
+		s.extend(expires)
+	}
+	s.mu.Unlock()
+	if !ok {
+		tx.reply(sip.StatusInternalServerError, "CSeq Out of Order")
+		return
+	}
+	s.grant(tx, expires)
+	s.c.spawn(func(ctx context.Context) {
+		if s.op.lock(ctx) == nil {
+			s.tell(ctx, expires)
+			s.op.unlock()
+		}
+	})
+}
+
+func (s *ServerSubscription) mappingChanged(old, now Mapping) {
+	s.c.emit(MappingEvent{Profile: s.profile, Old: old, New: now})
+	s.c.spawn(s.again) // a NOTIFY refreshes the target, too (RFC 6665 section 4.4.1)
+}
+
+// Profile is whose state was subscribed to, if it is one of a profile, or nil.
+func (s *ServerSubscription) Profile() *Profile { return s.profile }
+
+// Called is the user part of the Request-URI.
+func (s *ServerSubscription) Called() string { return s.user }
+
+// Watcher is the URI of who subscribed.
+func (s *ServerSubscription) Watcher() string { return s.ends.remote.String() }
+
+// Event is the event package.
+func (s *ServerSubscription) Event() string { return s.event.name }
+
+// CallID is the Call-ID of the dialog.
+func (s *ServerSubscription) CallID() string { return s.ends.callID }
+
+// Phase is where the subscription stands.
+func (s *ServerSubscription) Phase() SubscriptionPhase {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.phase
+}
+
+// Done is closed when the subscription is over.
+func (s *ServerSubscription) Done() <-chan struct{} { return s.done }
+
+// Notify tells a state: with PhaseActive that it is allowed, with PhasePending that it is not
+// decided yet. The body is what refreshes tell, too, until the next Notify; nil is what the
+// package's State says. It returns when the subscriber has answered. An answer by which there
+// is no such subscription, and none, is its end.
+func (s *ServerSubscription) Notify(ctx context.Context, phase SubscriptionPhase, body []byte) error {
+	ctx, leave, err := s.c.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if phase != PhaseActive && phase != PhasePending {
+		return fmt.Errorf("%w: Notify cannot tell %s", ErrConfig, phase)
+	}
+	if err := s.op.lock(ctx); err != nil {
+		return err
+	}
+	defer s.op.unlock()
+	s.mu.Lock()
+	if s.ending {
+		s.mu.Unlock()
+		return fmt.Errorf("%w: the subscription is over", ErrState)
+	}
+	changed := s.phase != phase
+	s.phase, s.body, s.given = phase, body, body != nil
+	s.mu.Unlock()
+	if changed {
+		s.c.emit(WatcherEvent{Subscription: s, Phase: phase})
+	}
+	return s.send(ctx, subState{})
+}
+
+// Changed tells all who are subscribed to an event package what its State says now.
+func (c *Client) Changed(event string) {
+	list := c.Watchers(event)
+	c.spawn(func(ctx context.Context) {
+		oneByOne(ctx, len(list), func(ctx context.Context, i int) { list[i].again(ctx) })
+	})
+}
+
+// again sends a NOTIFY unless one that will tell as much is waiting.
+func (s *ServerSubscription) again(ctx context.Context) {
+	s.mu.Lock()
+	waiting := s.stale
+	s.stale = true
+	s.mu.Unlock()
+	if waiting || s.op.lock(ctx) != nil {
+		return
+	}
+	defer s.op.unlock()
+	s.mu.Lock()
+	s.stale = false
+	s.mu.Unlock()
+	_ = s.send(ctx, subState{}) // if it comes to nothing that is an event
+}
+
+// Terminate ends the subscription with a last NOTIFY that gives a reason (RFC 6665 section
+// 4.1.3) and, if retryAfter is not 0, when the subscriber may come again. The error is that of
+// the NOTIFY; the subscription is over in any case.
+func (s *ServerSubscription) Terminate(ctx context.Context, reason string, retryAfter time.Duration) error {
+	ctx, leave, err := s.c.enter(ctx)
+	if err != nil {
+		return err
+	}
+	defer leave()
+	if reason != "" && !isEventToken(reason) || retryAfter < 0 {
+		return fmt.Errorf("%w: reason %q, retry after %v", ErrConfig, reason, retryAfter)
+	}
+	if err := s.op.lock(ctx); err != nil {
+		return err
+	}
+	defer s.op.unlock()
+	return s.last(ctx, reason, retryAfter)
+}
+
+// last is the last NOTIFY. s.op is held.
+func (s *ServerSubscription) last(ctx context.Context, reason string, retryAfter time.Duration) error {
+	s.mu.Lock()
+	if s.ending {
+		s.mu.Unlock()
+		said(ctx)
+		return nil
+	}
+	s.ending, s.phase = true, PhaseTerminated
+	s.mu.Unlock()
+	err := s.send(ctx, subState{state: "terminated", reason: reason, retry: retryAfter, hasRetry: retryAfter > 0})
+	said(ctx)
+	s.end(reason, nil)
+	return err
+}
+
+// send sends a NOTIFY (RFC 6665 section 4.2.2); the zero subState is the one of the present.
+// s.op is held.
+func (s *ServerSubscription) send(ctx context.Context, state subState) error {
+	s.mu.Lock()
+	if s.gone {
+		s.mu.Unlock()
+		return fmt.Errorf("%w: the subscription is over", ErrState)
+	}
+	if state.state == "" {
+		left := max(0, time.Until(s.expiry))
+		state = subState{state: s.phase.String(), expires: (left + time.Second - 1).Truncate(time.Second), hasExpires: true}
+	}
+	body, version, given := s.body, s.version, s.given
+	s.version++
+	s.mu.Unlock()
+	if !given && s.pkg.State != nil {
+		body = s.pkg.State(s, version)
+	}
+	req, p, dst, err := s.request(ctx, sip.NOTIFY)
+	if err != nil {
+		s.end("", err)
+		return err
+	}
+	req.AppendHeader(p.contact(s.user))
+	req.AppendHeader(sip.NewHeader("Event", s.event.String()))
+	req.AppendHeader(sip.NewHeader("Subscription-State", state.String()))
+	if len(body) > 0 && state.state != "pending" { // nothing is told to whom nothing may be told
+		setBody(req, s.pkg.ContentType, body)
+	}
+	res, err := s.exchange(ctx, p, dst, req)
+	switch {
+	case err == nil && res.StatusCode < 300:
+		return nil
+	case err == nil && isGone(res.StatusCode), errors.Is(err, ErrTransactionTimeout):
+		if err == nil {
+			err = responseError(sip.NOTIFY, res)
+		}
+		s.end("", err)
+	case err == nil:
+		err = responseError(sip.NOTIFY, res)
+	}
+	return err
+}
+
+// end lets go of the subscription. s.op is held, or nothing can be under way.
+func (s *ServerSubscription) end(reason string, err error) {
+	s.mu.Lock()
+	if s.gone {
+		s.mu.Unlock()
+		return
+	}
+	s.gone, s.ending, s.phase = true, true, PhaseTerminated
+	if s.alarm != nil {
+		s.alarm.Stop()
+	}
+	s.mu.Unlock()
+	s.c.mu.Lock()
+	delete(s.c.watchers, s.key)
+	s.c.mu.Unlock()
+	s.c.release(s.sip)
+	s.c.emit(WatcherEvent{Subscription: s, Phase: PhaseTerminated, Reason: reason, Err: err})
+	close(s.done)
+}
+
+// shutdown ends the subscription without a word to the subscriber.
+func (s *ServerSubscription) shutdown() {
+	_ = s.op.lock(context.Background()) // what is under way is giving up
+	defer s.op.unlock()
+	s.end("", ErrClosed)
+}
+
+// methods are those that are understood, as Allow lists them.
+func (c Config) methods() string {
+	list := []string{c.Service.methods()}
+	if len(c.Notifier.Packages) > 0 {
+		list = append(list, "SUBSCRIBE")
+	}
+	if c.UnsolicitedMessageSummary {
+		list = append(list, "NOTIFY")
+	}
+	return strings.Join(list, ", ")
+}
+
+// understands says whether a method is not to be answered 405 (RFC 3261 section 8.2.1).
+func (c Config) understands(m sip.RequestMethod) bool {
+	return m == sip.SUBSCRIBE && len(c.Notifier.Packages) > 0 || c.Service.understands(m)
+}
