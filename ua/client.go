@@ -41,15 +41,16 @@ type Client struct {
 	nextPair int    // MediaInTurn
 	made     uint64 // sessions
 
-	mu       sync.Mutex
-	started  bool
-	closed   bool
-	profiles []*Profile
-	sessions map[string]*Session      // by sessionKey
-	invites  map[string]*Session      // incoming ones, by mergeKey
-	subs     map[string]*Subscription // by sessionKey
-	subsMade uint64
-	watchers map[string]*ServerSubscription // by sessionKey
+	mu           sync.Mutex
+	started      bool
+	closed       bool
+	profiles     []*Profile
+	sessions     map[string]*Session      // by sessionKey
+	invites      map[string]*Session      // incoming ones, by mergeKey
+	subs         map[string]*Subscription // by sessionKey
+	subsMade     uint64
+	watchers     map[string]*ServerSubscription // by sessionKey
+	publications map[*Publication]bool
 }
 
 // New makes a client. It opens nothing; Start does.
@@ -125,7 +126,7 @@ func (c *Client) Close() error {
 	}
 	c.closed = true
 	sessions, profiles := c.listSessions(), slices.Clone(c.profiles)
-	subs, watchers := c.listSubscriptions(), c.listWatchers()
+	subs, watchers, publications := c.listSubscriptions(), c.listWatchers(), c.listPublications()
 	c.mu.Unlock()
 	c.cancel()
 	for _, s := range sessions {
@@ -137,6 +138,9 @@ func (c *Client) Close() error {
 	for _, s := range watchers {
 		s.shutdown()
 	}
+	for _, u := range publications {
+		u.shutdown()
+	}
 	for _, p := range profiles {
 		p.shutdown()
 	}
@@ -146,19 +150,20 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// Shutdown hangs up, ends subscriptions, unregisters and closes: sessions, then subscriptions
-// of others, our own, and profiles, in the order in
-// which they were made, without waiting for one's answer before the next is told. It takes as
-// long as the peers take, or until ctx ends.
+// Shutdown hangs up, ends subscriptions, unregisters and closes: sessions, publications,
+// subscriptions of others, our own, and then profiles, each in the order in which they were
+// made, without waiting for one's answer before the next is told. It takes as long as the
+// peers take, or until ctx ends.
 func (c *Client) Shutdown(ctx context.Context) error {
 	if c.gate.inside(ctx) {
 		return ErrReentrant
 	}
 	c.mu.Lock()
 	sessions, profiles := c.listSessions(), slices.Clone(c.profiles)
-	subs, watchers := c.listSubscriptions(), c.listWatchers()
+	subs, watchers, publications := c.listSubscriptions(), c.listWatchers(), c.listPublications()
 	c.mu.Unlock()
 	oneByOne(ctx, len(sessions), func(ctx context.Context, i int) { _ = sessions[i].Hangup(ctx) })
+	oneByOne(ctx, len(publications), func(ctx context.Context, i int) { _ = publications[i].Remove(ctx) })
 	oneByOne(ctx, len(watchers), func(ctx context.Context, i int) { _ = watchers[i].Terminate(ctx, "probation", 0) })
 	oneByOne(ctx, len(subs), func(ctx context.Context, i int) { _ = subs[i].Unsubscribe(ctx) })
 	oneByOne(ctx, len(profiles), func(ctx context.Context, i int) { _ = profiles[i].Disable(ctx) }) // an error if it is not enabled

@@ -160,6 +160,9 @@ func (c *Client) gotOptions(tx *serverTx) {
 		sip.NewHeader("Allow", c.cfg.methods()), sip.NewHeader("Accept", sdpType),
 		sip.NewHeader("Accept-Encoding", "identity"), sip.NewHeader("Supported", ""),
 	}
+	if events := c.cfg.Notifier.names(); events != "" { // RFC 6665 section 4.4.4
+		capabilities = append(capabilities, sip.NewHeader("Allow-Events", events))
+	}
 	if !tx.inDialog {
 		if r := c.admit(tx); r != nil {
 			tx.reply(r.Code, r.reason(), append(append(c.server(), r.headers()...), capabilities...)...)
