@@ -20,13 +20,14 @@ import (
 // Client is a SIP user agent: one SIP port, any number of profiles and sessions. Make it
 // with New; its methods may be called from any goroutine.
 type Client struct {
-	cfg    Config
-	log    *slog.Logger
-	ctr    counters
-	stack  *sipstack.Stack
-	salt   uint64 // of tags
-	gate   *gate
-	events inturn.Queue[Event]
+	cfg     Config
+	log     *slog.Logger
+	ctr     counters
+	stack   *sipstack.Stack
+	salt    uint64 // of tags
+	gate    *gate
+	events  inturn.Queue[Event]
+	notices inturn.Queue[*notice]
 
 	ctx    context.Context // of everything that goes on
 	cancel func()          // with ErrClosed for its cause
@@ -62,6 +63,7 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{cfg: cfg, log: cfg.Logger, events: inturn.Queue[Event]{Call: cfg.OnEvent}, sessions: map[string]*Session{}, invites: map[string]*Session{}}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.ctx, c.cancel = ctx, func() { cancel(ErrClosed) }
+	c.notices.Call = (*notice).start
 	c.gate = newGate(c, cfg.PortManagerTimeout)
 	c.stack, c.salt = newStack(c), newSalt()
 	c.rng = rand.New(rand.NewPCG(cfg.Seed, addrHash(netip.AddrPortFrom(cfg.LocalAddr, cfg.SIPPort))))
@@ -145,6 +147,7 @@ func (c *Client) Close() error {
 		p.shutdown()
 	}
 	c.wg.Wait()
+	c.notices.Wait()
 	_ = c.stack.Close() // of sockets; there is nothing to be done about an error
 	c.events.Wait()
 	return nil
@@ -218,7 +221,12 @@ func (c *Client) spawn(f func(ctx context.Context)) bool {
 	return true
 }
 
-func (c *Client) emit(e Event) { c.events.Put(e) }
+func (c *Client) emit(e Event) {
+	c.events.Put(e)
+	if _, ok := e.(SessionEvent); ok && len(c.cfg.Notifier.Packages) > 0 {
+		c.callsChanged()
+	}
+}
 
 // sendPath is how requests with the mapping's address leave.
 func (c *Client) sendPath(h *held) path {

@@ -35,6 +35,8 @@ type EventPackage struct {
 	// body; nil is nothing. It is called with the number of the NOTIFY in its subscription, from
 	// 0 up.
 	State func(s *ServerSubscription, version uint32) []byte
+
+	ofCalls bool // what changes with a session's state
 }
 
 // SubscribeArrival is a SUBSCRIBE that Notifier.Subscribe decides about.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -379,7 +380,7 @@ func TestTerminationLoop(t *testing.T) {
 	bubble(t, func(t *testing.T, n *memnet) {
 		_, alice, p := subscriber(t, n)
 		c := subscribe(t, alice)
-		count := 0
+		var count atomic.Int32
 		stop := make(chan struct{})
 		go func() {
 			defer close(stop)
@@ -390,7 +391,7 @@ func TestTerminationLoop(t *testing.T) {
 					return
 				}
 				if ok && req.Method == sip.SUBSCRIBE {
-					count++
+					count.Add(1)
 					req.SetSource(src.String())
 					p.accepts(req, "n")
 					p.notify(req, "n", "presence", "terminated;reason=deactivated", "")
@@ -399,8 +400,8 @@ func TestTerminationLoop(t *testing.T) {
 		}()
 		check(t, (<-c).err)
 		time.Sleep(10 * time.Minute)
-		if count < 3 || count > 12 {
-			t.Errorf("%d SUBSCRIBEs in 10 minutes", count)
+		if n := count.Load(); n < 3 || n > 12 {
+			t.Errorf("%d SUBSCRIBEs in 10 minutes", n)
 		}
 		check(t, alice.c.Close())
 		<-stop

@@ -2,7 +2,6 @@ package ua
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -22,20 +21,18 @@ type ServerSubscription struct {
 	pkg     *EventPackage
 	event   eventName
 	done    chan struct{}
-	op      oplock // held while a NOTIFY is sent
 
 	usage
 
 	// mu of usage guards these too.
-	phase   SubscriptionPhase
-	ending  bool // the last NOTIFY is on its way
-	gone    bool
-	body    []byte
-	given   bool // body is what to tell; otherwise pkg.State says it
-	version uint32
-	stale   bool // a NOTIFY waits for its turn
-	expiry  time.Time
-	alarm   *time.Timer
+	phase  SubscriptionPhase
+	ending bool // the last NOTIFY is on its way
+	gone   bool
+	body   []byte
+	given  bool // body is what to tell; otherwise pkg.State says it
+	expiry time.Time
+	alarm  *time.Timer
+	notices
 }
 
 // WatcherEvent is a change of a subscription of somebody else. The first one of a
@@ -57,7 +54,7 @@ func (c *Client) newWatcher(tx *serverTx, pkg *EventPackage, event eventName, ta
 	to, _ := sipmsg.ParseAddress(req.To)
 	s := &ServerSubscription{
 		profile: c.profileFor(req.Recipient), user: req.Recipient.User, pkg: pkg, event: event,
-		done: make(chan struct{}), op: newOplock(), usage: usage{c: c},
+		done: make(chan struct{}), usage: usage{c: c},
 		phase: PhaseActive, body: a.Body, given: a.Body != nil,
 	}
 	if a.Pending {
@@ -85,8 +82,6 @@ func (c *Client) newWatcher(tx *serverTx, pkg *EventPackage, event eventName, ta
 
 // begin answers the SUBSCRIBE and tells the state (RFC 6665 section 4.2.1.2).
 func (s *ServerSubscription) begin(ctx context.Context, tx *serverTx, expires time.Duration) {
-	_ = s.op.lock(ctx) // nobody else knows it
-	defer s.op.unlock()
 	pm, remote := PortManager(Local{}), tx.req.Source
 	if s.profile != nil {
 		pm, remote = s.profile.manager(), s.profile.nextHop()
@@ -117,13 +112,13 @@ func (s *ServerSubscription) begin(ctx context.Context, tx *serverTx, expires ti
 }
 
 // tell sends the NOTIFY that follows each SUBSCRIBE; with Expires: 0 it is the last one (RFC
-// 6665 section 4.4.3). s.op is held.
+// 6665 section 4.4.3).
 func (s *ServerSubscription) tell(ctx context.Context, expires time.Duration) {
+	last := subState{}
 	if expires == 0 {
-		_ = s.last(ctx, "timeout", 0)
-		return
+		last = subState{state: "terminated", reason: "timeout"}
 	}
-	_ = s.send(ctx, subState{}) // if it comes to nothing that is an event
+	s.post(ctx, last) // if it comes to nothing that is an event
 }
 
 // grant is the 200 to a SUBSCRIBE.
@@ -174,17 +169,12 @@ func (s *ServerSubscription) resubscribed(tx *serverTx) {
 		return
 	}
 	s.grant(tx, expires)
-	s.c.spawn(func(ctx context.Context) {
-		if s.op.lock(ctx) == nil {
-			s.tell(ctx, expires)
-			s.op.unlock()
-		}
-	})
+	s.tell(s.c.ctx, expires)
 }
 
 func (s *ServerSubscription) mappingChanged(old, now Mapping) {
 	s.c.emit(MappingEvent{Profile: s.profile, Old: old, New: now})
-	s.c.spawn(s.again) // a NOTIFY refreshes the target, too (RFC 6665 section 4.4.1)
+	s.post(s.c.ctx, subState{}) // a NOTIFY refreshes the target, too (RFC 6665 section 4.4.1)
 }
 
 // Profile is whose state was subscribed to, if it is one of a profile, or nil.
@@ -225,46 +215,25 @@ func (s *ServerSubscription) Notify(ctx context.Context, phase SubscriptionPhase
 	if phase != PhaseActive && phase != PhasePending {
 		return fmt.Errorf("%w: Notify cannot tell %s", ErrConfig, phase)
 	}
-	if err := s.op.lock(ctx); err != nil {
-		return err
-	}
-	defer s.op.unlock()
 	s.mu.Lock()
-	if s.ending {
-		s.mu.Unlock()
-		return fmt.Errorf("%w: the subscription is over", ErrState)
-	}
 	changed := s.phase != phase
-	s.phase, s.body, s.given = phase, body, body != nil
+	if !s.ending {
+		s.phase, s.body, s.given = phase, body, body != nil
+	}
+	over := s.ending
 	s.mu.Unlock()
-	if changed {
+	if changed && !over {
 		s.c.emit(WatcherEvent{Subscription: s, Phase: phase})
 	}
-	return s.send(ctx, subState{})
+	return s.post(ctx, subState{}).wait(ctx)
 }
 
-// Changed tells all who are subscribed to an event package what its State says now.
+// Changed tells all who are subscribed to an event package what its State says now. It does
+// not wait for them.
 func (c *Client) Changed(event string) {
-	list := c.Watchers(event)
-	c.spawn(func(ctx context.Context) {
-		oneByOne(ctx, len(list), func(ctx context.Context, i int) { list[i].again(ctx) })
-	})
-}
-
-// again sends a NOTIFY unless one that will tell as much is waiting.
-func (s *ServerSubscription) again(ctx context.Context) {
-	s.mu.Lock()
-	waiting := s.stale
-	s.stale = true
-	s.mu.Unlock()
-	if waiting || s.op.lock(ctx) != nil {
-		return
+	for _, s := range c.Watchers(event) {
+		s.post(c.ctx, subState{})
 	}
-	defer s.op.unlock()
-	s.mu.Lock()
-	s.stale = false
-	s.mu.Unlock()
-	_ = s.send(ctx, subState{}) // if it comes to nothing that is an event
 }
 
 // Terminate ends the subscription with a last NOTIFY that gives a reason (RFC 6665 section
@@ -279,74 +248,10 @@ func (s *ServerSubscription) Terminate(ctx context.Context, reason string, retry
 	if reason != "" && !isEventToken(reason) || retryAfter < 0 {
 		return fmt.Errorf("%w: reason %q, retry after %v", ErrConfig, reason, retryAfter)
 	}
-	if err := s.op.lock(ctx); err != nil {
-		return err
-	}
-	defer s.op.unlock()
-	return s.last(ctx, reason, retryAfter)
+	return s.post(ctx, subState{state: "terminated", reason: reason, retry: retryAfter, hasRetry: retryAfter > 0}).wait(ctx)
 }
 
-// last is the last NOTIFY. s.op is held.
-func (s *ServerSubscription) last(ctx context.Context, reason string, retryAfter time.Duration) error {
-	s.mu.Lock()
-	if s.ending {
-		s.mu.Unlock()
-		said(ctx)
-		return nil
-	}
-	s.ending, s.phase = true, PhaseTerminated
-	s.mu.Unlock()
-	err := s.send(ctx, subState{state: "terminated", reason: reason, retry: retryAfter, hasRetry: retryAfter > 0})
-	said(ctx)
-	s.end(reason, nil)
-	return err
-}
-
-// send sends a NOTIFY (RFC 6665 section 4.2.2); the zero subState is the one of the present.
-// s.op is held.
-func (s *ServerSubscription) send(ctx context.Context, state subState) error {
-	s.mu.Lock()
-	if s.gone {
-		s.mu.Unlock()
-		return fmt.Errorf("%w: the subscription is over", ErrState)
-	}
-	if state.state == "" {
-		left := max(0, time.Until(s.expiry))
-		state = subState{state: s.phase.String(), expires: (left + time.Second - 1).Truncate(time.Second), hasExpires: true}
-	}
-	body, version, given := s.body, s.version, s.given
-	s.version++
-	s.mu.Unlock()
-	if !given && s.pkg.State != nil {
-		body = s.pkg.State(s, version)
-	}
-	req, p, dst, err := s.request(ctx, sip.NOTIFY)
-	if err != nil {
-		s.end("", err)
-		return err
-	}
-	req.AppendHeader(p.contact(s.user))
-	req.AppendHeader(sip.NewHeader("Event", s.event.String()))
-	req.AppendHeader(sip.NewHeader("Subscription-State", state.String()))
-	if len(body) > 0 && state.state != "pending" { // nothing is told to whom nothing may be told
-		setBody(req, s.pkg.ContentType, body)
-	}
-	res, err := s.exchange(ctx, p, dst, req)
-	switch {
-	case err == nil && res.StatusCode < 300:
-		return nil
-	case err == nil && isGone(res.StatusCode), errors.Is(err, ErrTransactionTimeout):
-		if err == nil {
-			err = responseError(sip.NOTIFY, res)
-		}
-		s.end("", err)
-	case err == nil:
-		err = responseError(sip.NOTIFY, res)
-	}
-	return err
-}
-
-// end lets go of the subscription. s.op is held, or nothing can be under way.
+// end lets go of the subscription.
 func (s *ServerSubscription) end(reason string, err error) {
 	s.mu.Lock()
 	if s.gone {
@@ -368,8 +273,6 @@ func (s *ServerSubscription) end(reason string, err error) {
 
 // shutdown ends the subscription without a word to the subscriber.
 func (s *ServerSubscription) shutdown() {
-	_ = s.op.lock(context.Background()) // what is under way is giving up
-	defer s.op.unlock()
 	s.end("", ErrClosed)
 }
 
