@@ -54,3 +54,41 @@ func FuzzEvents(f *testing.F) {
 		})
 	})
 }
+
+// Responses to a SUBSCRIBE and to a PUBLISH that are under way, with their branches in place of
+// SBRANCH and PBRANCH.
+func FuzzEventResponse(f *testing.F) {
+	for _, s := range []string{
+		"SIP/2.0 200 OK\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=SBRANCH\nFrom: <sip:a@b>;tag=f\nTo: <sip:c@d>;tag=t\nCall-ID: x\nCSeq: 1 SUBSCRIBE\n" +
+			"Expires: 60\nContact: <sip:c@203.0.113.30>\nRecord-Route: <sip:203.0.113.1;lr>\n\n",
+		"SIP/2.0 423 Brief\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=SBRANCH\nFrom: <sip:a@b>;tag=f\nTo: <sip:c@d>;tag=t\nCall-ID: x\nCSeq: 1 SUBSCRIBE\nMin-Expires: 4000\n\n",
+		"SIP/2.0 200 OK\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=PBRANCH\nFrom: <sip:a@b>;tag=f\nTo: <sip:c@d>;tag=t\nCall-ID: x\nCSeq: 1 PUBLISH\n" +
+			"Expires: 60\nSIP-ETag: abc\n\n",
+		"SIP/2.0 412 Failed\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=PBRANCH\nFrom: <sip:a@b>;tag=f\nTo: <sip:c@d>;tag=t\nCall-ID: x\nCSeq: 1 PUBLISH\n\n",
+	} {
+		f.Add([]byte(strings.ReplaceAll(s, "\n", "\r\n")))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		synctest.Test(t, func(t *testing.T) {
+			n := newMemnet(t)
+			a, alice, p := subscriber(t, n)
+			c := subscribe(t, alice)
+			branch := func(m sip.RequestMethod) string { return p.request(m).Via().Params.GetOr("branch", "") }
+			names := []string{"SBRANCH", branch(sip.SUBSCRIBE)}
+			published := make(chan error, 1)
+			go func() {
+				_, err := alice.Publish(t.Context(), PublishConfig{Event: "presence", ContentType: "text/plain", Body: []byte("x")})
+				published <- err
+			}()
+			names = append(names, "PBRANCH", branch(sip.PUBLISH))
+			for range 2 {
+				a.stack.Receive(a.sips[0].sock, []byte(strings.NewReplacer(names...).Replace(string(b))), addr(proxyAt))
+				synctest.Wait()
+			}
+			time.Sleep(2 * time.Minute)
+			<-c
+			<-published
+			check(t, a.Close())
+		})
+	})
+}

@@ -62,7 +62,7 @@ func (n Notifier) check() error {
 	seen := map[string]bool{}
 	for _, p := range n.Packages {
 		switch {
-		case !isEventToken(p.Event) || seen[p.Event]:
+		case !sipmsg.IsToken(p.Event) || seen[p.Event]:
 			return fmt.Errorf("%w: event package %q", ErrConfig, p.Event)
 		case !strings.Contains(p.ContentType, "/") || strings.ContainsAny(p.ContentType, "\r\n"):
 			return fmt.Errorf("%w: content type %q of event package %q", ErrConfig, p.ContentType, p.Event)

@@ -45,7 +45,7 @@ func (c PublishConfig) withDefaults(p *Profile) (PublishConfig, error) {
 		c.Expires = time.Hour
 	}
 	switch {
-	case !isEventToken(c.Event):
+	case !sipmsg.IsToken(c.Event):
 		return c, fmt.Errorf("%w: Event %q", ErrConfig, c.Event)
 	case c.Expires < time.Second || c.Expires%time.Second != 0:
 		return c, fmt.Errorf("%w: Expires %v is not a number of seconds", ErrConfig, c.Expires)
@@ -76,12 +76,12 @@ type Publication struct {
 	kick    chan struct{}
 	op      oplock // held by Modify, Remove and what run does; guards what follows
 
-	cfg      PublishConfig
-	cseq     uint32
-	etag     string // empty: nothing is published
-	next     time.Time
-	failures int
-	over     bool
+	cfg  PublishConfig
+	cseq uint32
+	etag string // empty: nothing is published
+	next time.Time
+	over bool
+	pace
 }
 
 // PublicationEvent is what became of a PUBLISH.
@@ -111,7 +111,7 @@ func (p *Profile) Publish(ctx context.Context, cfg PublishConfig) (*Publication,
 	}
 	defer leave()
 	u := &Publication{
-		c: p.c, profile: p, callID: token(), cfg: cfg, op: newOplock(),
+		c: p.c, profile: p, callID: token(), cfg: cfg, op: newOplock(), pace: p.newPace(),
 		stopped: make(chan struct{}), kick: make(chan struct{}, 1),
 	}
 	if err := u.publish(ctx, cfg.Body); err != nil {
@@ -153,7 +153,7 @@ func (u *Publication) publish(ctx context.Context, body []byte) error {
 		return responseError(sip.PUBLISH, res)
 	}
 	etag, ok := res.Value("sip-etag")
-	if !ok || !isEventToken(etag) { // RFC 3903 section 6: a 200 has one
+	if !ok || !sipmsg.IsToken(etag) { // RFC 3903 section 6: a 200 has one
 		return fmt.Errorf("ua: PUBLISH: %d without a SIP-ETag", res.StatusCode)
 	}
 	granted := u.cfg.Expires
@@ -161,7 +161,7 @@ func (u *Publication) publish(ctx context.Context, body []byte) error {
 		granted = min(granted, time.Duration(n)*time.Second)
 	}
 	u.etag, u.failures = etag, 0
-	u.next = time.Now().Add(u.profile.refreshAfter(granted))
+	u.next = time.Now().Add(u.refreshAfter(granted))
 	u.tell(PublicationEvent{Published: true, ETag: etag, Expires: granted, Code: res.StatusCode})
 	return nil
 }
@@ -266,15 +266,6 @@ func (u *Publication) refresh(ctx context.Context) {
 		u.next = time.Now().Add(e.Retry)
 	}
 	u.tell(e)
-}
-
-// backoff is that of the profile's registration (RFC 5626 section 4.5).
-func (u *Publication) backoff() time.Duration {
-	cfg := u.profile.cfg
-	n := min(u.failures, 16)
-	u.failures++
-	wait := min(cfg.RetryMax, cfg.RetryBase<<n)
-	return max(wait/2+u.c.jitter(wait-wait/2), time.Millisecond)
 }
 
 // begin is the beginning of an operation, which done ends.

@@ -133,7 +133,7 @@ func (s *Subscription) accepted(res *sipmsg.Response) {
 // holds plans the refresh. s.mu is held.
 func (s *Subscription) holds(granted time.Duration) {
 	now := time.Now()
-	s.expiry, s.next = now.Add(granted), now.Add(s.profile.refreshAfter(granted))
+	s.expiry, s.next = now.Add(granted), now.Add(s.refreshAfter(granted))
 	if s.moved {
 		s.next = now
 	}

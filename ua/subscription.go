@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 // SubscriptionState is where a subscription stands for its user.
@@ -81,7 +83,7 @@ func (c SubscribeConfig) withDefaults() (SubscribeConfig, error) {
 		c.Expires = time.Hour
 	}
 	switch {
-	case !isEventToken(c.Event), c.ID != "" && !isEventToken(c.ID):
+	case !sipmsg.IsToken(c.Event), c.ID != "" && !sipmsg.IsToken(c.ID):
 		return c, fmt.Errorf("%w: Event %q, ID %q", ErrConfig, c.Event, c.ID)
 	case c.Expires < time.Second || c.Expires%time.Second != 0:
 		return c, fmt.Errorf("%w: Expires %v is not a number of seconds", ErrConfig, c.Expires)
@@ -111,17 +113,17 @@ type Subscription struct {
 	usage
 
 	// mu of usage guards these too.
-	key      string
-	state    SubscriptionState
-	phase    SubscriptionPhase
-	first    bool // Subscribe has not returned
-	over     bool // for good
-	moved    bool // the mapping is another than the last SUBSCRIBE's
-	born     time.Time
-	timerN   time.Time // RFC 6665 section 4.1.2.4; zero: nothing is awaited
-	expiry   time.Time // zero: there is no subscription
-	next     time.Time // of the next SUBSCRIBE; zero is never
-	failures int
+	key    string
+	state  SubscriptionState
+	phase  SubscriptionPhase
+	first  bool // Subscribe has not returned
+	over   bool // for good
+	moved  bool // the mapping is another than the last SUBSCRIBE's
+	born   time.Time
+	timerN time.Time // RFC 6665 section 4.1.2.4; zero: nothing is awaited
+	expiry time.Time // zero: there is no subscription
+	next   time.Time // of the next SUBSCRIBE; zero is never
+	pace
 }
 
 // Subscribe asks the port manager for a SIP mapping, which is released when the subscription
@@ -139,7 +141,7 @@ func (p *Profile) Subscribe(ctx context.Context, cfg SubscribeConfig) (*Subscrip
 	defer leave()
 	s := &Subscription{
 		profile: p, cfg: cfg, op: newOplock(), stopped: make(chan struct{}), kick: make(chan struct{}, 1), done: make(chan struct{}),
-		usage: usage{c: p.c, cred: p.cred},
+		usage: usage{c: p.c, cred: p.cred}, pace: p.newPace(),
 	}
 	if s.sip, err = p.c.getMapping(ctx, p.manager(), want{typ: SIP, remote: p.nextHop(), changed: s.mappingChanged}); err != nil {
 		return nil, err
@@ -308,15 +310,6 @@ func (s *Subscription) lost(err error) {
 // forget drops what was planned for a dialog that is no more. s.mu is held.
 func (s *Subscription) forget() {
 	s.timerN, s.expiry, s.next = time.Time{}, time.Time{}, time.Time{}
-}
-
-// backoff is that of the profile's registration (RFC 5626 section 4.5). s.mu is held.
-func (s *Subscription) backoff() time.Duration {
-	cfg := s.profile.cfg
-	n := min(s.failures, 16)
-	s.failures++
-	wait := min(cfg.RetryMax, cfg.RetryBase<<n)
-	return max(wait/2+s.c.jitter(wait-wait/2), time.Millisecond)
 }
 
 // Refresh renews the subscription now, with the address of the present; the notifier tells

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/internal/sipmsg"
 )
 
 // notifier is a scripted one, at the place of the registrar.
@@ -593,7 +595,7 @@ func FuzzSubscriptionState(f *testing.F) {
 			}
 		}
 		st, ok := parseSubState(s)
-		if !ok || st.reason != "" && !isEventToken(st.reason) {
+		if !ok || st.reason != "" && !sipmsg.IsToken(st.reason) {
 			return
 		}
 		if again, ok := parseSubState(st.String()); !ok || again != st {

@@ -16,7 +16,7 @@ func parseEvent(v string) (eventName, bool) {
 	name, params, _ := strings.Cut(v, ";")
 	name = strings.Trim(name, sipmsg.LWS)
 	id, _ := sipmsg.Param(params, "id")
-	return eventName{name, id}, isEventToken(name)
+	return eventName{name, id}, sipmsg.IsToken(name)
 }
 
 func (e eventName) String() string {
@@ -24,17 +24,6 @@ func (e eventName) String() string {
 		return e.name
 	}
 	return e.name + ";id=" + e.id
-}
-
-// isEventToken: RFC 3261 section 25.1.
-func isEventToken(s string) bool {
-	for i := range len(s) {
-		c := s[i]
-		if (c|0x20 < 'a' || c|0x20 > 'z') && (c < '0' || c > '9') && strings.IndexByte("-.!%*_+`'~", c) < 0 {
-			return false
-		}
-	}
-	return s != ""
 }
 
 // subState is a Subscription-State header field (RFC 6665 section 4.1.3).
@@ -54,7 +43,7 @@ func parseSubState(v string) (subState, bool) {
 	s.reason = strings.ToLower(reason)
 	s.expires, s.hasExpires = secondsParam(params, "expires")
 	s.retry, s.hasRetry = secondsParam(params, "retry-after")
-	return s, isEventToken(s.state)
+	return s, sipmsg.IsToken(s.state)
 }
 
 func secondsParam(params, name string) (time.Duration, bool) {

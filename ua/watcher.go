@@ -3,7 +3,6 @@ package ua
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -86,12 +85,15 @@ func (s *ServerSubscription) begin(ctx context.Context, tx *serverTx, expires ti
 	if s.profile != nil {
 		pm, remote = s.profile.manager(), s.profile.nextHop()
 	}
-	var err error
-	if s.sip, err = s.c.getMapping(ctx, pm, want{typ: SIP, remote: remote, changed: s.mappingChanged}); err != nil {
+	h, err := s.c.getMapping(ctx, pm, want{typ: SIP, remote: remote, changed: s.mappingChanged})
+	if err != nil {
 		s.c.log.Warn("SUBSCRIBE", "error", err)
 		s.c.decline(tx, Refusal{Code: sip.StatusTemporarilyUnavailable})
 		return
 	}
+	s.mu.Lock()
+	s.sip = h
+	s.mu.Unlock()
 	s.c.mu.Lock()
 	closed := s.c.closed
 	if !closed {
@@ -99,7 +101,7 @@ func (s *ServerSubscription) begin(ctx context.Context, tx *serverTx, expires ti
 	}
 	s.c.mu.Unlock()
 	if closed {
-		s.c.release(s.sip)
+		s.c.release(h)
 		return
 	}
 	s.mu.Lock()
@@ -174,7 +176,12 @@ func (s *ServerSubscription) resubscribed(tx *serverTx) {
 
 func (s *ServerSubscription) mappingChanged(old, now Mapping) {
 	s.c.emit(MappingEvent{Profile: s.profile, Old: old, New: now})
-	s.post(s.c.ctx, subState{}) // a NOTIFY refreshes the target, too (RFC 6665 section 4.4.1)
+	s.mu.Lock()
+	begun := s.sip != nil
+	s.mu.Unlock()
+	if begun {
+		s.post(s.c.ctx, subState{}) // a NOTIFY refreshes the target, too (RFC 6665 section 4.4.1)
+	}
 }
 
 // Profile is whose state was subscribed to, if it is one of a profile, or nil.
@@ -245,7 +252,7 @@ func (s *ServerSubscription) Terminate(ctx context.Context, reason string, retry
 		return err
 	}
 	defer leave()
-	if reason != "" && !isEventToken(reason) || retryAfter < 0 {
+	if reason != "" && !sipmsg.IsToken(reason) || retryAfter < 0 {
 		return fmt.Errorf("%w: reason %q, retry after %v", ErrConfig, reason, retryAfter)
 	}
 	return s.post(ctx, subState{state: "terminated", reason: reason, retry: retryAfter, hasRetry: retryAfter > 0}).wait(ctx)
@@ -274,21 +281,4 @@ func (s *ServerSubscription) end(reason string, err error) {
 // shutdown ends the subscription without a word to the subscriber.
 func (s *ServerSubscription) shutdown() {
 	s.end("", ErrClosed)
-}
-
-// methods are those that are understood, as Allow lists them.
-func (c Config) methods() string {
-	list := []string{c.Service.methods()}
-	if len(c.Notifier.Packages) > 0 {
-		list = append(list, "SUBSCRIBE")
-	}
-	if c.UnsolicitedMessageSummary {
-		list = append(list, "NOTIFY")
-	}
-	return strings.Join(list, ", ")
-}
-
-// understands says whether a method is not to be answered 405 (RFC 3261 section 8.2.1).
-func (c Config) understands(m sip.RequestMethod) bool {
-	return m == sip.SUBSCRIBE && len(c.Notifier.Packages) > 0 || c.Service.understands(m)
 }
