@@ -35,7 +35,7 @@ type ServerSubscription struct {
 }
 
 // WatcherEvent is a change of a subscription of somebody else. The first one of a
-// subscription has the phase Pending or Active.
+// subscription has the phase Pending or Active, or Terminated if there was no mapping for it.
 type WatcherEvent struct {
 	Subscription *ServerSubscription
 	Phase        SubscriptionPhase
@@ -87,8 +87,12 @@ func (s *ServerSubscription) begin(ctx context.Context, tx *serverTx, expires ti
 	}
 	h, err := s.c.getMapping(ctx, pm, want{typ: SIP, remote: remote, changed: s.mappingChanged})
 	if err != nil {
-		s.c.log.Warn("SUBSCRIBE", "error", err)
 		s.c.decline(tx, Refusal{Code: sip.StatusTemporarilyUnavailable})
+		s.mu.Lock()
+		s.gone, s.ending, s.phase = true, true, PhaseTerminated
+		s.mu.Unlock()
+		s.c.emit(WatcherEvent{Subscription: s, Phase: PhaseTerminated, Err: err})
+		close(s.done)
 		return
 	}
 	s.mu.Lock()

@@ -245,3 +245,21 @@ func TestNotifierAsksPortManager(t *testing.T) {
 		equal(t, "port manager", strings.Join(calls, ", "), "GetMapping SIP, ReleaseMapping SIP")
 	})
 }
+
+// Without a mapping nothing is taken, and that is told.
+func TestNotifierWithoutMapping(t *testing.T) {
+	bubble(t, func(t *testing.T, n *memnet) {
+		b := watched(t, n)
+		bob := must(b.NewProfile(ProfileConfig{Account: Account{URI: "sip:bob@example.com"}, Registrar: addr("10.0.0.9:5060")}))(t)
+		check(t, bob.SetPortManager(&funcManager{get: func(context.Context, MappingRequest) (Mapping, error) { return Mapping{}, errors.New("none") }}))
+		_, alice := watcher(t, n)
+		var re *ResponseError
+		if _, err := alice.Subscribe(t.Context(), SubscribeConfig{Target: "sip:bob@10.0.0.2", Event: "presence"}); !errors.As(err, &re) || re.Code != 480 {
+			t.Errorf("got %v", err)
+		}
+		if got := b.watches(); !strings.HasPrefix(got, "terminated ua: port mapping unavailable") {
+			t.Error(got)
+		}
+		equal(t, "watchers", len(b.Watchers("")), 0)
+	})
+}
