@@ -156,14 +156,13 @@ func (s *Subscription) refused(ctx context.Context, res *sipmsg.Response, err er
 		s.forget()
 		s.next = time.Now()
 		s.to(e)
-	case errors.Is(err, ErrMessageTooLarge),
-		fresh && permanent(res, err), isGone(code) && code != sip.StatusCallTransactionDoesNotExists && permanent(res, err):
-		s.forget()
-		s.over = true
-		s.to(e)
-	case code == sip.StatusCallTransactionDoesNotExists && !s.cfg.NoRetry: // RFC 6665 section 4.1.2.2: subscribe anew
+	case code == sip.StatusCallTransactionDoesNotExists && s.ends.remoteTag != "" && !s.cfg.NoRetry: // RFC 6665 section 4.1.2.2: subscribe anew
 		s.forget()
 		s.next = time.Now()
+		s.to(e)
+	case errors.Is(err, ErrMessageTooLarge), (fresh || isGone(code)) && permanent(res, err):
+		s.forget()
+		s.over = true
 		s.to(e)
 	case fresh, isGone(code), errors.Is(err, ErrTransactionTimeout) && !heard:
 		s.forget()

@@ -158,6 +158,9 @@ func (p *Profile) Subscribe(ctx context.Context, cfg SubscribeConfig) (*Subscrip
 		close(s.stopped)
 		s.mu.Lock()
 		s.over = true
+		if s.phase != PhaseTerminated { // a NOTIFY came before the refusal
+			s.to(SubscriptionEvent{State: SubscriptionFailed, Phase: PhaseTerminated, Err: err})
+		}
 		s.mu.Unlock()
 		s.finish()
 		return nil, err

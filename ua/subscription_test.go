@@ -229,6 +229,38 @@ func TestSubscribeRefused(t *testing.T) {
 	})
 }
 
+// A NOTIFY has come when the SUBSCRIBE is refused, or is given up.
+func TestSubscribeRefusedAfterNotify(t *testing.T) {
+	for _, code := range []int{403, 503, 0} {
+		bubble(t, func(t *testing.T, n *memnet) {
+			a, alice, p := subscriber(t, n)
+			ctx, cancel := context.WithCancel(t.Context())
+			errs := make(chan error)
+			go func() {
+				_, err := alice.Subscribe(ctx, SubscribeConfig{Target: "sip:bob@example.com", Event: "presence"})
+				errs <- err
+			}()
+			req := p.request(sip.SUBSCRIBE)
+			p.notify(req, "n", "presence", "active", "")
+			p.response(200)
+			if code > 0 {
+				p.reply(req, code, "n")
+			} else {
+				cancel()
+			}
+			if err := <-errs; err == nil {
+				t.Error("subscribed")
+			}
+			cancel()
+			if got := a.subscriptions(); !strings.HasPrefix(got, "subscribing/notify_wait, subscribed/active, NOTIFY , ") || !strings.HasSuffix(got, ", error/terminated") {
+				t.Errorf("%d: %s", code, got)
+			}
+			p.notify(req, "n", "presence", "active", "")
+			p.response(481)
+		})
+	}
+}
+
 // 423 asks for longer; a challenge is answered.
 func TestSubscribeMinExpires(t *testing.T) {
 	bubble(t, func(t *testing.T, n *memnet) {
