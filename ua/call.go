@@ -361,7 +361,7 @@ func (s *Session) sendACK(invite *sip.Request, p path) error {
 	e, target, routes := s.ends, *s.target.Clone(), slices.Clone(s.routes)
 	s.mu.Unlock()
 	ctx := s.c.ctx
-	req, dst, err := s.route(ctx, sip.ACK, e, invite.CSeq().SeqNo, p, target, routes)
+	req, dst, err := s.c.route(ctx, sip.ACK, e, invite.CSeq().SeqNo, p, target, routes)
 	if err != nil {
 		return err
 	}
@@ -418,12 +418,12 @@ func (s *Session) endFork(ctx context.Context, res *sipmsg.Response) {
 	routes := recordRoutes(res)
 	slices.Reverse(routes)
 	p := s.c.sendPath(h)
-	ack, dst, err := s.route(ctx, sip.ACK, e, res.CSeq.Number, p, target, slices.Clone(routes))
+	ack, dst, err := s.c.route(ctx, sip.ACK, e, res.CSeq.Number, p, target, slices.Clone(routes))
 	if err != nil {
 		return
 	}
 	_, _ = s.c.writeACK(flow{p.sock, dst}, ack)
-	bye, dst, err := s.route(ctx, sip.BYE, e, res.CSeq.Number+1, p, target, routes)
+	bye, dst, err := s.c.route(ctx, sip.BYE, e, res.CSeq.Number+1, p, target, routes)
 	if err == nil {
 		_, _, _ = s.c.exchange(ctx, p, dst, bye, s.credentials())
 	}

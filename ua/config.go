@@ -75,6 +75,9 @@ type Options struct {
 	// session on hold sends no RTP, though RTCP. Either way its offer is sendonly, or
 	// inactive where the peer holds too (RFC 3264 section 8.4).
 	HoldAudio bool
+	// UnsolicitedMessageSummary takes a NOTIFY of the package message-summary that belongs to no
+	// subscription, as many servers send it, and tells of it; otherwise it is answered 481.
+	UnsolicitedMessageSummary bool
 	// FailOnRedirect makes a 3xx response the end of a call. Otherwise up to five
 	// contacts are tried.
 	FailOnRedirect bool

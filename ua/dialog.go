@@ -91,7 +91,7 @@ func (s *Session) request(ctx context.Context, method sip.RequestMethod) (*sip.R
 	s.mu.Unlock()
 	p := s.c.sendPath(h)
 	p.dialog = s
-	req, dst, err := s.route(ctx, method, e, 0, p, target, routes)
+	req, dst, err := s.c.route(ctx, method, e, 0, p, target, routes)
 	return req, p, dst, err
 }
 
@@ -104,7 +104,8 @@ func (s *Session) number(req *sip.Request) uint32 {
 	return s.localSeq
 }
 
-func (s *Session) route(ctx context.Context, method sip.RequestMethod, e ends, seq uint32, p path, target sip.Uri, routes []sip.Uri) (*sip.Request, netip.AddrPort, error) {
+// route builds a request along a route set.
+func (c *Client) route(ctx context.Context, method sip.RequestMethod, e ends, seq uint32, p path, target sip.Uri, routes []sip.Uri) (*sip.Request, netip.AddrPort, error) {
 	uri, next := target, target
 	if len(routes) > 0 {
 		next = routes[0]
@@ -113,6 +114,6 @@ func (s *Session) route(ctx context.Context, method sip.RequestMethod, e ends, s
 		}
 	}
 	req := newRequest(method, uri, e, seq, p, routes)
-	dst, err := resolver{s.c.cfg.Resolve}.addr(ctx, next)
+	dst, err := resolver{c.cfg.Resolve}.addr(ctx, next)
 	return req, dst, err
 }

@@ -58,11 +58,12 @@ func (c *Client) request(tx *serverTx) {
 		}
 	case sip.REFER:
 		c.gotRefer(tx)
-	case sip.NOTIFY: // there are no other subscriptions (RFC 6665 section 4.1.3)
-		if c.gotReport(tx) {
-			return
+	case sip.NOTIFY:
+		if !c.gotReport(tx) {
+			c.gotNotify(tx)
 		}
-		tx.reply(sip.StatusCallTransactionDoesNotExists, "Subscription Does Not Exist", c.server()...)
+	case sip.SUBSCRIBE:
+		c.gotSubscribe(tx)
 	}
 }
 
@@ -155,8 +156,8 @@ var reasonPhrases = map[int]string{
 	200: "OK", 202: "Accepted",
 	300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy",
 	400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable", 408: "Request Timeout", 410: "Gone",
-	415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
+	415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension", 423: "Interval Too Brief",
 	480: "Temporarily Unavailable", 482: "Loop Detected", 484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated",
-	488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error", 501: "Not Implemented",
+	488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending", 500: "Server Internal Error", 501: "Not Implemented",
 	503: "Service Unavailable", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
 }

@@ -7,7 +7,7 @@ import (
 
 // Event is what a client tells its user: RegistrationEvent, SessionEvent, MediaEvent,
 // MappingEvent, KeepAliveEvent, DiscardEvent, UnsentEvent, SocketEvent, MessageEvent, DTMFEvent,
-// ReferEvent or TransferEvent.
+// ReferEvent, TransferEvent, SubscriptionEvent, NotifyEvent, WatcherEvent or PublicationEvent.
 type Event interface{ event() }
 
 // RegistrationEvent is a change of a profile's registration.

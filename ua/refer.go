@@ -31,6 +31,29 @@ var referPolicyNames = [...]string{"unsupported", "decline", "ask", "follow"}
 // String names the policy.
 func (p ReferPolicy) String() string { return name(referPolicyNames[:], uint8(p)) }
 
+// referMethods are what a policy adds to Allow.
+func (c Config) referMethods() []string {
+	switch c.Refer {
+	case ReferUnsupported:
+		return nil
+	case ReferDecline: // and so there is nothing to be notified of
+		return []string{"REFER"}
+	}
+	return []string{"REFER", "NOTIFY"}
+}
+
+// referExtensions are what transfers add to Supported.
+func (c Config) referExtensions() []string {
+	var list []string
+	if c.Replaces {
+		list = append(list, "replaces")
+	}
+	if c.Refer >= ReferAsk {
+		list = append(list, "norefersub")
+	}
+	return list
+}
+
 // ReferEvent is a REFER that came in a session and may be followed.
 type ReferEvent struct {
 	Session   *Session

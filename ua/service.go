@@ -25,6 +25,8 @@ type Service struct {
 	Tel bool
 	// NoMessages answers MESSAGE with 405 and does not list it in Allow.
 	NoMessages bool
+	// Notifier takes subscriptions to states of ours.
+	Notifier Notifier
 
 	// Codecs are offered and accepted, in order of preference; none is media.DefaultCodecs.
 	Codecs []media.Codec
@@ -68,7 +70,7 @@ func (s Service) check() error {
 	case len(s.Codecs) > 0 && !voice:
 		return fmt.Errorf("%w: no voice codec", ErrConfig)
 	}
-	return nil
+	return s.Notifier.check()
 }
 
 // methods are those that are understood, as Allow lists them.
@@ -167,6 +169,9 @@ func (c *Client) gotOptions(tx *serverTx) {
 	capabilities := []sip.Header{
 		sip.NewHeader("Allow", c.cfg.methods()), sip.NewHeader("Accept", sdpType),
 		sip.NewHeader("Accept-Encoding", "identity"), sip.NewHeader("Supported", strings.Join(c.cfg.extensions(), ", ")),
+	}
+	if events := c.cfg.Notifier.names(); events != "" { // RFC 6665 section 4.4.4
+		capabilities = append(capabilities, sip.NewHeader("Allow-Events", events))
 	}
 	if !tx.inDialog {
 		if r := c.admit(tx); r != nil {
