@@ -106,6 +106,10 @@ type Config struct {
 	// Relay forwards requests for anybody to anywhere. Leave it off on a public network.
 	Relay bool
 
+	// Store keeps bindings over a restart, default none: they live in memory. See package
+	// sqlite for one.
+	Store Store
+
 	// MTU of the paths from here in bytes, default 1500. A request larger than MTU-200
 	// may not be sent over UDP (RFC 3261 §18.1.1) and is refused with 513.
 	MTU int

@@ -51,6 +51,11 @@
 // Config.OnEvent gets each decision with its reason, for example "INVITE bob ->
 // 198.51.100.7:40001 by received sip:bob@10.0.0.2:5060". Stats counts, bad input included.
 //
+// # Persistence
+//
+// Bindings live in memory, or in Config.Store as well: then what got a 200 is there after a
+// restart. Package sqlite is one.
+//
 // # Order and time
 //
 // Messages are handled one at a time in the order they arrive, and all timers run from
@@ -60,6 +65,5 @@
 // # What it is not
 //
 // UDP only: no TCP, TLS or sips. No DNS: a Contact or Route with a host name cannot be
-// reached. No RFC 5626 outbound flows, GRUU, recursion on 3xx or maddr in Via. Bindings
-// live in memory.
+// reached. No RFC 5626 outbound flows, GRUU, recursion on 3xx or maddr in Via.
 package registrar

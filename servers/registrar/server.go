@@ -63,6 +63,9 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 		stack.OnSTUN = func(_ *sipstack.Socket, b []byte, from netip.AddrPort) { cfg.OnSTUN(b, from) }
 	}
 	s.stack = sipstack.New(stack)
+	if err := s.load(); err != nil {
+		return nil, err
+	}
 	if s.socket, err = s.stack.Open(conn); err != nil {
 		return nil, fmt.Errorf("registrar: new: %w", err)
 	}

@@ -31,6 +31,7 @@ type Stats struct {
 	AcksUnmatched      uint64 // ACKs without a transaction or a dialog
 	WriteErrors        uint64 // messages that did not leave
 	ReadErrors         uint64
+	StoreErrors        uint64 // changes that Config.Store did not keep; their requests got 500
 
 	Transactions int // alive now, finished ones that still absorb retransmissions included
 }
