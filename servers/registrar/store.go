@@ -38,7 +38,13 @@ type Changes struct {
 var ErrStore = errors.New("registrar: store")
 
 // Kinds of records.
-const kindBindings = "bindings" // of one address of record; the key is its user
+const (
+	kindBindings     = "bindings"     // of one address of record; the key is its user
+	kindMessages     = "messages"     // of SetMessages; the key is the user
+	kindPresence     = "presence"     // of SetPresence; the key is the user
+	kindPublication  = "publication"  // of a PUBLISH
+	kindSubscription = "subscription" // of a SUBSCRIBE; the key is the dialog
+)
 
 // load takes over what the store has.
 func (s *Server) load() error {
@@ -68,6 +74,14 @@ func (s *Server) restore(r Record, now time.Time) error {
 	switch r.Kind {
 	case kindBindings:
 		return s.restoreBindings(r, now)
+	case kindMessages:
+		return s.restoreMessages(r)
+	case kindPresence:
+		return s.restorePresence(r)
+	case kindPublication:
+		return s.restorePublication(r)
+	case kindSubscription:
+		return s.restoreSubscription(r)
 	}
 	return errors.New("unknown kind")
 }
@@ -93,20 +107,16 @@ func (s *Server) restoreBindings(r Record, now time.Time) error {
 
 // keep has the bindings of a user kept, or says that they could not be.
 func (s *Server) keep(user string, bindings []Binding) *failure {
-	if s.cfg.Store == nil {
-		return nil
+	if len(bindings) == 0 {
+		return s.save(Changes{Delete: []Record{{Kind: kindBindings, Key: user}}})
 	}
-	r := Record{Kind: kindBindings, Key: user}
+	var last time.Time
 	for i := range bindings {
-		if bindings[i].Expires.After(r.Expires) {
-			r.Expires = bindings[i].Expires
+		if bindings[i].Expires.After(last) {
+			last = bindings[i].Expires
 		}
 	}
-	if len(bindings) == 0 {
-		return s.save(Changes{Delete: []Record{r}})
-	}
-	r.Data = encode(bindings)
-	return s.save(Changes{Put: []Record{r}})
+	return s.save(Changes{Put: []Record{s.record(kindBindings, user, last, bindings)}})
 }
 
 // save is Store.Save; a store that fails takes nothing back, and the client may try again.
@@ -120,6 +130,14 @@ func (s *Server) save(c Changes) *failure {
 		return fail(500, "Server Internal Error", "not kept: "+err.Error())
 	}
 	return nil
+}
+
+// record makes a record, which is empty where nothing is kept.
+func (s *Server) record(kind, key string, expires time.Time, v any) Record {
+	if s.cfg.Store == nil {
+		return Record{}
+	}
+	return Record{Kind: kind, Key: key, Expires: expires, Data: encode(v)}
 }
 
 // encode writes what goes into a record. Texts are kept byte for byte, UTF-8 or not.
