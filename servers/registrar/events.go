@@ -27,7 +27,7 @@ type Agents struct {
 	PresenceInterval time.Duration // default 5 s (RFC 3856 §6.10)
 	MessagesInterval time.Duration // default 1 s
 
-	MaxSubscriptions int // to one user's state; default 100
+	MaxSubscriptions int // to one user's state in one package; default 100
 }
 
 func (a Agents) any() bool { return a.Presence || a.Messages }
@@ -83,8 +83,11 @@ func (s *Server) newAgents() agents {
 
 // agentsServe says whether a request is the agents' to answer.
 func (s *Server) agentsServe(req *request) bool {
-	return s.cfg.Agents.any() && (req.Method == sip.SUBSCRIBE || req.Method == sip.PUBLISH) &&
-		len(req.routes) == 0 && s.isSelf(&req.uri) && req.uri.User != ""
+	if !s.cfg.Agents.any() || req.Method != sip.SUBSCRIBE && req.Method != sip.PUBLISH ||
+		len(req.routes) > 0 || !s.isSelf(&req.uri) || req.uri.User == "" {
+		return false
+	}
+	return s.knows(sipmsg.Unescape(req.uri.User)) || s.peerRoute(&req.uri) == nil
 }
 
 func (s *Server) serveAgents(tx *sipstack.ServerTx, req *request) {
@@ -289,10 +292,14 @@ func (s *Server) refreshSubscription(sub *subscription, req *request, lifetime t
 	case t.to.Addr() != req.Source.Addr() && !s.mayReach(req, t.to) && (!direct || len(next.Routes) > 0):
 		return fail(403, "Relaying Denied", "NOTIFY to "+t.to.String())
 	}
-	if lifetime > 0 { // of one that ends nothing is promised
-		if f := s.keepSubscription(sub, next); f != nil {
-			return f
-		}
+	var f *failure
+	if lifetime > 0 {
+		f = s.keepSubscription(sub, next)
+	} else {
+		f = s.dropSubscription(sub)
+	}
+	if f != nil {
+		return f
 	}
 	sub.subscriber = next
 	if lifetime > 0 {
@@ -345,7 +352,7 @@ func (s *Server) changed(r resource) {
 }
 
 func (s *Server) notifySoon(sub *subscription) {
-	if sub.over {
+	if sub.over || !s.now().Before(sub.Expires) { // the last NOTIFY is about to tell
 		return
 	}
 	if sub.tx != nil {
@@ -410,7 +417,7 @@ func (s *Server) forget(sub *subscription, why string) {
 	}
 	delete(s.agents.dialogs, sub.key())
 	s.emit(Event{Kind: Unsubscribed, CallID: sub.CallID, User: sub.User, URI: sub.Contact, Detail: sub.Event + ": " + why})
-	s.save(Changes{Delete: []Record{{Kind: kindSubscription, Key: sub.key()}}}) // one that stays is told of its end after a restart
+	s.dropSubscription(sub) // one that stays gets another NOTIFY after a restart, and ends then
 }
 
 func (s *Server) sendNotify(sub *subscription, state string) {
@@ -485,6 +492,18 @@ func (s *Server) writeNotify(sub *subscription, t *target, state, mediaType stri
 	return req
 }
 
+// dropSubscription has a subscription kept no longer.
+func (s *Server) dropSubscription(sub *subscription) *failure {
+	if sub.kept == 0 {
+		return nil
+	}
+	f := s.save(Changes{Delete: []Record{{Kind: kindSubscription, Key: sub.key()}}})
+	if f == nil {
+		sub.kept = 0
+	}
+	return f
+}
+
 // A notification is a NOTIFY under way, the client of its transaction.
 type notification struct {
 	s   *Server
@@ -520,7 +539,6 @@ func (n notification) done(res *sipmsg.Response, err error) {
 	sub.tx = nil
 	switch {
 	case errors.Is(err, sipstack.ErrTimeout):
-		s.stats.TimedOut++
 		s.forget(sub, "NOTIFY was not answered")
 	case err != nil:
 		s.forget(sub, "NOTIFY was not sent: "+err.Error())
@@ -577,6 +595,34 @@ func (s *Server) resume() {
 			s.notifySoon(sub)
 		}
 	})
+}
+
+// A Subscription is one that the server's agents have.
+type Subscription struct {
+	User, Event, ID string
+	CallID          string
+	Contact         string         // URI, as the subscriber wrote it
+	Received        netip.AddrPort // where its last SUBSCRIBE came from
+	Expires         time.Time
+}
+
+// Subscriptions returns those to the state of a user, in the order of the packages' names
+// and in which they were made. It takes "sip:bob@example.com" as well as "bob".
+func (s *Server) Subscriptions(aor string) []Subscription {
+	user, ok := s.userOf(aor)
+	if !ok {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []Subscription
+	for _, event := range sortedKeys(s.agents.packages) {
+		for _, b := range s.agents.subs[resource{event, user}] {
+			list = append(list, Subscription{User: b.User, Event: b.Event, ID: b.ID, CallID: b.CallID,
+				Contact: b.Contact, Received: b.Received, Expires: b.Expires})
+		}
+	}
+	return list
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

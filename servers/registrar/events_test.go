@@ -87,6 +87,10 @@ func TestMessageSummary(t *testing.T) {
 		}
 		l.wantEvent("NOTIFY bob -> 198.51.100.2:42222 by received sip:bob@10.0.0.2:5060")
 
+		if b := l.srv.Subscriptions("bob"); len(b) != 1 || b[0].ID != "7" || b[0].Received != ap("198.51.100.2:42222") || b[0].Expires != time.Now().Add(600*time.Second) {
+			t.Error(b)
+		}
+
 		// Changes in a second are told as one.
 		for i := range uint32(5) {
 			if err := l.srv.SetMessages("sip:bob@example.com", 2+i, 1); err != nil {
@@ -274,7 +278,7 @@ func TestNotifyThroughNAT(t *testing.T) {
 			bob.quiet()
 			l.wantEvent("NOTIFY bob -> 10.0.0.2:5060 by contact sip:bob@10.0.0.2:5060")
 			l.wantEvent("unsubscribed bob", "presence: NOTIFY was not answered")
-			if st := l.srv.Stats(); st.Subscriptions != 0 || st.NotifyFailed != 1 || st.TimedOut != 1 {
+			if st := l.srv.Stats(); st.Subscriptions != 0 || st.NotifyFailed != 1 || len(l.srv.Subscriptions("bob")) != 0 {
 				t.Errorf("%+v", st)
 			}
 		})
@@ -453,4 +457,81 @@ func TestEventsRepeat(t *testing.T) {
 	if a, b := play(), play(); !slices.Equal(a, b) {
 		t.Error("two runs differ")
 	}
+}
+
+// What a gateway behind the server has to answer is not the agents'.
+func TestAgentsLeaveRoutesAlone(t *testing.T) {
+	inLab(t, Config{Agents: both, Routes: []Route{{Prefix: "9", To: ap("198.51.100.9:5060")}}}, func(l *lab) {
+		gateway, alice := l.phone("gw", "198.51.100.9:5060"), l.phone("alice", "198.51.100.1:5060")
+		alice.ask("SUBSCRIBE", "sip:911@example.com", "Event: presence")
+		gateway.request("SUBSCRIBE")
+		alice.quiet()
+	})
+}
+
+// A subscriber behind another proxy is reached through it, strict or loose.
+func TestNotifyByRecordRoute(t *testing.T) {
+	for route, want := range map[string][2]string{
+		"<sip:198.51.100.9;lr>, <sip:h;lr>": {"NOTIFY sip:alice@10.0.0.1 SIP/2.0", "<sip:198.51.100.9;lr> <sip:h;lr>"},
+		"<sip:198.51.100.9>, <sip:h;lr>":    {"NOTIFY sip:198.51.100.9 SIP/2.0", "<sip:h;lr> <sip:alice@10.0.0.1>"},
+	} {
+		inLab(t, Config{Agents: both, Policy: PolicyReceived}, func(l *lab) {
+			bob, proxy := l.phone("bob", "198.51.100.2:5060"), l.phone("proxy", "198.51.100.9:5060")
+			bob.register()
+			proxy.contact = "sip:alice@10.0.0.1"
+			proxy.subscribe("bob", "presence", "Record-Route: "+route,
+				"Via: SIP/2.0/UDP 198.51.100.9;branch=z9hG4bKx", "Via : SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKy")
+			m := proxy.notify("active;expires=3600")
+			if got := strings.Join(m.all("Route"), " "); m.short() != want[0] || got != want[1] {
+				t.Error(m.raw)
+			}
+			l.wantEvent("NOTIFY bob -> 198.51.100.9:5060 by route sip:198.51.100.9")
+		})
+	}
+}
+
+// What cannot be told over UDP ends the subscription, and says when to try again.
+func TestNotifyTooLarge(t *testing.T) {
+	inLab(t, Config{Agents: both}, func(l *lab) {
+		bob := l.phone("bob", "198.51.100.2:5060")
+		bob.register()
+		bob.subscribe("bob", "presence")
+		bob.notify("active;expires=3600")
+		bob.ask("PUBLISH", "sip:bob@example.com", "Event: presence", pidfType, "body="+pidf("sip:bob@example.com", strings.Repeat("a", 1000), "open"))
+		bob.response(200)
+		time.Sleep(5 * time.Second)
+		if m := bob.notify("terminated;reason=probation;retry-after=300"); m.body() != "" || len(m.all("Content-Type")) > 0 {
+			t.Error(m.raw)
+		}
+		if st := l.srv.Stats(); st.Subscriptions != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
+// A store that fails has SUBSCRIBE and PUBLISH fail, and nothing changes.
+func TestEventsNotKept(t *testing.T) {
+	store := newShelf()
+	inLab(t, Config{Agents: both, Store: store}, func(l *lab) {
+		bob := l.phone("bob", "198.51.100.2:5060")
+		bob.register()
+		ok := bob.subscribe("bob", "presence")
+		bob.notify("active;expires=3600")
+		store.fault = fmt.Errorf("the disk is full")
+		for _, expires := range []string{"0", "600"} {
+			bob.within("SUBSCRIBE", ok, "Event: presence", "Expires: "+expires)
+			bob.response(500)
+		}
+		bob.ask("SUBSCRIBE", "sip:bob@example.com", "Event: presence", "Call-ID: x")
+		bob.response(500)
+		bob.ask("PUBLISH", "sip:bob@example.com", "Event: presence", pidfType, "body="+pidf("sip:bob@example.com", "a", "open"))
+		bob.response(500)
+		if l.srv.SetPresence("bob", true, "") == nil || l.srv.SetMessages("bob", 1, 1) == nil {
+			t.Error("set and not kept")
+		}
+		time.Sleep(time.Hour - 1)
+		bob.quiet()
+		time.Sleep(1)
+		bob.notify("terminated;reason=timeout").wantPresence()
+	})
 }

@@ -37,7 +37,8 @@ type Server struct {
 	agents   agents
 	rng      *mathrand.ChaCha8
 	key      [32]byte
-	mark     hash.Hash // of dialogs, with key
+	markKey  []byte
+	mark     hash.Hash // of dialogs, with markKey
 	salt     uint64    // of tags
 	stats    Stats
 	out      bytes.Buffer // scratch for the message being written
@@ -53,7 +54,8 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, local: sipmsg.AddrPort(conn.LocalAddr()), log: cfg.Logger, key: cfg.key()}
-	s.mark = hmac.New(sha256.New, s.key[:])
+	s.markKey = s.key[:]
+	s.mark = hmac.New(sha256.New, s.markKey)
 	s.rng = mathrand.NewChaCha8(s.key)
 	s.salt = s.rng.Uint64()
 	s.stats.Rejected = make(map[int]uint64)

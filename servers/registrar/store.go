@@ -2,6 +2,8 @@ package registrar
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/gob"
 	"errors"
 	"fmt"
@@ -43,6 +45,7 @@ const (
 	kindMessages     = "messages"     // of SetMessages; the key is the user
 	kindPresence     = "presence"     // of SetPresence; the key is the user
 	kindPublication  = "publication"  // of a PUBLISH
+	kindSecret       = "secret"       // of the marks of dialogs
 	kindSubscription = "subscription" // of a SUBSCRIBE; the key is the dialog
 )
 
@@ -64,7 +67,11 @@ func (s *Server) load() error {
 			return fmt.Errorf("%w: load %s %q: %w", ErrStore, r.Kind, r.Key, err)
 		}
 	}
-	if err := s.cfg.Store.Save(Changes{Now: now}); err != nil { // prunes, and shows that it can be written
+	c := Changes{Now: now} // prunes, and shows that it can be written
+	if s.cfg.Seed == 0 {
+		c.Put = []Record{{Kind: kindSecret, Expires: forever, Data: s.markKey}}
+	}
+	if err := s.cfg.Store.Save(c); err != nil {
 		return fmt.Errorf("%w: save: %w", ErrStore, err)
 	}
 	return nil
@@ -80,6 +87,15 @@ func (s *Server) restore(r Record, now time.Time) error {
 		return s.restorePresence(r)
 	case kindPublication:
 		return s.restorePublication(r)
+	case kindSecret: // calls that were let through go on
+		if len(r.Data) != len(s.key) {
+			return errors.New("no secret")
+		}
+		if s.cfg.Seed == 0 {
+			s.markKey = r.Data
+			s.mark = hmac.New(sha256.New, s.markKey)
+		}
+		return nil
 	case kindSubscription:
 		return s.restoreSubscription(r)
 	}

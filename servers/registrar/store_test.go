@@ -127,6 +127,7 @@ func TestStoreRefused(t *testing.T) {
 		"unreadable":      {&shelf{fault: errors.New("no disk")}, "no disk"},
 		"unknown kind":    {&shelf{records: map[string]Record{"": {Kind: "x", Key: "y", Expires: later}}}, `x "y": unknown kind`},
 		"nonsense":        {&shelf{records: map[string]Record{"": {Kind: kindBindings, Key: "y", Expires: later, Data: []byte("nonsense")}}}, `bindings "y"`},
+		"weak secret":     {&shelf{records: map[string]Record{"": {Kind: kindSecret, Expires: later, Data: []byte("x")}}}, "no secret"},
 		"nothing":         {&shelf{records: map[string]Record{"": {Kind: kindBindings, Key: "y", Expires: later}}}, `bindings "y"`},
 		"no binding":      {&shelf{records: map[string]Record{"": {Kind: kindBindings, Key: "y", Expires: later, Data: encode([]Binding{{User: "y"}})}}}, "is no binding"},
 		"somebody else's": {&shelf{records: map[string]Record{"": {Kind: kindBindings, Key: "y", Expires: later, Data: encode([]Binding{{User: "z", Contact: "sip:z@h", Received: ap("192.0.2.1:1")}})}}}, "is no binding"},
@@ -135,4 +136,28 @@ func TestStoreRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// A call goes on over a restart: the Record-Route of before still proves that it was let through.
+func TestStoreKeepsCalls(t *testing.T) {
+	inLab(t, Config{Store: newShelf()}, func(l *lab) {
+		l.srv.cfg.Seed = 0 // with a seed they are the same anyway
+		l.restart()
+		first := l.srv.key
+		alice, bob := l.phone("alice", "198.51.100.1:5060"), l.phone("bob", "198.51.100.2:5060")
+		bob.register()
+		alice.ask("INVITE", "sip:bob@example.com")
+		alice.response(100)
+		bob.ok(bob.request("INVITE"))
+		ok := alice.response(200)
+		alice.within("ACK", ok)
+		bob.request("ACK")
+		l.restart()
+		if l.srv.key == first {
+			t.Error("what else is random is not new")
+		}
+		alice.within("BYE", ok)
+		bob.ok(bob.request("BYE"))
+		alice.response(200)
+	})
 }
