@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/servers/registrar"
 	"github.com/natproof/natproof/servers/registrar/sqlite"
 )
@@ -20,8 +21,12 @@ import (
 type serveFlags struct {
 	listen, advertise, domain string
 	users, policy, store      string
+	agents                    []string
 	events                    bool
 }
+
+// agentNames are the event packages that the server can be the agent of.
+var agentNames = []string{"presence", "message-summary"}
 
 func newServe(s streams) *cobra.Command {
 	var f serveFlags
@@ -32,8 +37,8 @@ func newServe(s streams) *cobra.Command {
 host, until it is stopped. Its first line on stdout says for whom and where.
 
 Bindings live in memory. With --store they are kept in a file (SQLite) as well, and
-are there after a restart: each before its 200 leaves. A file belongs to one server at a
-time.
+are there after a restart: each before its 200 leaves. So are subscriptions and what was
+published, with --agents. A file belongs to one server at a time.
 
 The file of --users has a name and a password a line; empty lines and those that
 begin with # count for nothing. Without it anybody may register as anybody.
@@ -50,7 +55,8 @@ cannot be used).`,
 	cmd.Flags().StringVar(&f.domain, "domain", "", "the `domain` of the addresses of record; without it the advertised address")
 	cmd.Flags().StringVar(&f.users, "users", "", "the `file` with names and passwords")
 	cmd.Flags().StringVar(&f.policy, "policy", registrar.PolicyReceived.String(), "where requests to users go: contact or received")
-	cmd.Flags().StringVar(&f.store, "store", "", "keep bindings in this `file`")
+	cmd.Flags().StringSliceVar(&f.agents, "agents", nil, "answer SUBSCRIBE and PUBLISH for these event `packages`: "+strings.Join(agentNames, ","))
+	cmd.Flags().StringVar(&f.store, "store", "", "keep bindings and event state in this `file`")
 	cmd.Flags().BoolVar(&f.events, "events", false, "tell each decision of the server on stderr")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		listen, cfg, err := f.config(s)
@@ -80,6 +86,16 @@ func (f serveFlags) config(s streams) (listen netip.AddrPort, cfg registrar.Conf
 	cfg.Domain = f.domain
 	if f.events {
 		cfg.OnEvent = func(e registrar.Event) { fmt.Fprintln(s.err, e) }
+	}
+	for _, name := range f.agents {
+		switch name {
+		case agentNames[0]:
+			cfg.Agents.Presence = true
+		case agentNames[1]:
+			cfg.Agents.Messages = true
+		default:
+			return listen, cfg, fmt.Errorf("--agents: %w", &cell.ValueError{Axis: "event package", Value: name, Valid: agentNames})
+		}
 	}
 	if f.users != "" {
 		if cfg.Users, err = readUsers(f.users); err != nil {
