@@ -433,7 +433,10 @@ func (s *Server) sendNotify(sub *subscription, state string) {
 	sub.next, sub.dirty, sub.told = s.now().Add(p.interval), false, body
 	s.emit(Event{Kind: Notified, Method: "NOTIFY", CallID: sub.CallID, User: sub.User, Target: t.to, By: t.by, URI: t.rule, Detail: state})
 	tx, err := s.stack.Request(s.socket, t.to, req, notification{s, sub})
-	if err != nil {
+	switch {
+	case errors.Is(err, sipstack.ErrClosed): // what is kept goes on after a restart
+		return
+	case err != nil:
 		s.forget(sub, "NOTIFY was not sent: "+err.Error())
 		return
 	}
@@ -561,11 +564,11 @@ func (s *Server) restoreSubscription(r Record) error {
 	if err := decode(r.Data, &sub.subscriber); err != nil {
 		return err
 	}
-	if sub.key() != r.Key || !s.subscriberTarget(&sub.subscriber).to.IsValid() {
+	if sub.key() != r.Key {
 		return errors.New("no subscription")
 	}
-	if s.agents.packages[sub.Event] == nil {
-		return nil // the package is off now: its subscriptions run out
+	if s.agents.packages[sub.Event] == nil || !s.subscriberTarget(&sub.subscriber).to.IsValid() {
+		return nil // the configuration is another now: it runs out
 	}
 	sub.kept = sub.Notify
 	s.agents.dialogs[r.Key] = sub

@@ -535,3 +535,50 @@ func TestEventsNotKept(t *testing.T) {
 		bob.notify("terminated;reason=timeout").wantPresence()
 	})
 }
+
+// A server that is set up otherwise after a restart starts all the same.
+func TestEventsOverAnotherConfiguration(t *testing.T) {
+	store := newShelf()
+	inLab(t, Config{Agents: both, Store: store, Policy: PolicyReceived}, func(l *lab) {
+		bob, proxy := l.phone("bob", "198.51.100.2:5060"), l.phone("proxy", "198.51.100.9:5060")
+		bob.contact = "sip:bob@phone.invalid"
+		bob.register()
+		bob.subscribe("bob", "presence", "Call-ID: x")
+		bob.notify("active;expires=3600")
+		bob.subscribe("bob", "message-summary")
+		bob.notify("active;expires=3600")
+		proxy.contact = "sip:alice@host.invalid" // reached by the route alone
+		proxy.subscribe("bob", "presence", "Record-Route: <sip:198.51.100.9;lr>",
+			"Via: SIP/2.0/UDP 198.51.100.9;branch=z9hG4bKx", "Via : SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKy")
+		proxy.notify("active;expires=3600")
+		l.srv.SetMessages("bob", 1, 1)
+		l.srv.cfg.Policy, l.srv.cfg.Agents.Messages = PolicyContact, false
+		l.restart()
+		proxy.notify("active;expires=3600")
+		bob.quiet()
+		if b := l.srv.Subscriptions("bob"); len(b) != 1 || len(store.records) != 5 {
+			t.Error(b, store.records)
+		}
+		time.Sleep(time.Hour)
+		proxy.notify("terminated;reason=timeout")
+	})
+}
+
+// Closing the server takes nothing back of what it keeps.
+func TestEventsCloseKeeps(t *testing.T) {
+	store := newShelf()
+	inLab(t, Config{Agents: both, Store: store}, func(l *lab) {
+		bob := l.phone("bob", "198.51.100.2:5060")
+		bob.register()
+		bob.subscribe("bob", "presence")
+		bob.notify("active;expires=3600")
+		kept := len(store.records)
+		l.srv.Close()
+		l.srv.SetPresence("bob", true, "")
+		time.Sleep(2 * time.Hour)
+		if len(store.records) != kept+1 {
+			t.Error(store.records)
+		}
+		bob.quiet()
+	})
+}
