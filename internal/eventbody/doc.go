@@ -2,6 +2,7 @@
 //
 //   - [Presence]: application/pidf+xml (RFC 3863), package presence (RFC 3856).
 //   - [Summary]: application/simple-message-summary (RFC 3842), package message-summary.
+//   - [DialogInfo]: application/dialog-info+xml, package dialog (both RFC 4235).
 //
 // What is written reads back the same, and what was read can be written:
 //
