@@ -40,12 +40,14 @@ var may = map[string][]string{
 	"scenarios/stage":   {"vnet", "ua", "servers/", "media", "natmodels", "scenarios/cell", "scenarios/theory", "scenarios/wire"},
 	"scenarios/flows":   {"scenarios/cell", "scenarios/theory", "scenarios/wire", "scenarios/stage"},
 	"report":            {"scenarios", "internal/sipmsg", "vnet", "natmodels", "github.com/pion/"},
-	"cmd/natproof":      {"report", "scenarios", "calibrate", "natmodels", "discover", "stunclient", "github.com/spf13/", "golang.org/x/term"},
+	"cmd/natproof":      {"report", "scenarios", "calibrate", "natmodels", "discover", "servers/registrar", "stunclient", "github.com/spf13/", "golang.org/x/term"},
 	"specs":             {"report", "scenarios", "github.com/onsi/ginkgo/"},
 	"examples/plain":    {"bubble", "natmodels", "vnet", "scenarios", "github.com/emiago/sipgo"},
 	"examples":          {"bubble", "natmodels", "vnet", "scenarios"},
 
 	"internal/eventbody": {"internal/text"},
+
+	"servers/registrar/sqlite": {"servers/registrar", "modernc.org/sqlite"},
 }
 
 // never takes from a room's list what lies below it: theory reads behaviours, and is

@@ -99,12 +99,19 @@ type Config struct {
 	DefaultExpires time.Duration // when the client does not say; default 1 hour
 	MaxContacts    int           // bindings per address of record; default 10
 
+	// Agents answer SUBSCRIBE and PUBLISH for users, default none.
+	Agents Agents
+
 	// Routes are tried in order for requests that are not for a known user.
 	Routes []Route
 	// Peers may be sent to, and may call without authentication.
 	Peers []netip.AddrPort
 	// Relay forwards requests for anybody to anywhere. Leave it off on a public network.
 	Relay bool
+
+	// Store keeps bindings, subscriptions and published state over a restart, default none:
+	// they live in memory. See package sqlite for one.
+	Store Store
 
 	// MTU of the paths from here in bytes, default 1500. A request larger than MTU-200
 	// may not be sent over UDP (RFC 3261 §18.1.1) and is refused with 513.
@@ -178,6 +185,9 @@ func (c Config) withDefaults(local net.Addr) (Config, error) {
 	setDefault(&c.MTU, 1500)
 	if c.MaxContacts < 1 || c.MTU < 576 {
 		return bad("MaxContacts %d, MTU %d", c.MaxContacts, c.MTU)
+	}
+	if err := c.Agents.setDefaults(); err != nil {
+		return Config{}, err
 	}
 	c.Routes, c.Peers = slices.Clone(c.Routes), slices.Clone(c.Peers)
 	for i := range c.Routes {

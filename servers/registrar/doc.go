@@ -51,6 +51,21 @@
 // Config.OnEvent gets each decision with its reason, for example "INVITE bob ->
 // 198.51.100.7:40001 by received sip:bob@10.0.0.2:5060". Stats counts, bad input included.
 //
+// # Agents
+//
+// Config.Agents makes the server the notifier (RFC 6665) of its users' presence (RFC 3856,
+// published by RFC 3903) and message-summary (RFC 3842). A NOTIFY goes where a request to a
+// binding with the subscriber's Contact and source would go, by the same policy: through a
+// NAT it is a call. Server.SetMessages and Server.SetPresence are for what no user agent
+// publishes. Several publications for one user are notified as one document of all their
+// tuples, a lone one byte for byte.
+//
+// # Persistence
+//
+// Bindings, subscriptions and published state live in memory, or in Config.Store as well:
+// then what got a 200 is there after a restart. Package sqlite is one. After a restart each
+// subscriber gets a NOTIFY of how things are.
+//
 // # Order and time
 //
 // Messages are handled one at a time in the order they arrive, and all timers run from
@@ -60,6 +75,5 @@
 // # What it is not
 //
 // UDP only: no TCP, TLS or sips. No DNS: a Contact or Route with a host name cannot be
-// reached. No RFC 5626 outbound flows, GRUU, recursion on 3xx or maddr in Via. Bindings
-// live in memory.
+// reached. No RFC 5626 outbound flows, GRUU, recursion on 3xx or maddr in Via.
 package registrar

@@ -20,11 +20,16 @@ const (
 	Answered                          // the server itself answered a request
 	TimedOut                          // a target did not answer in time
 	Dropped                           // something was thrown away
+	Subscribed                        // a subscription was made or refreshed
+	Unsubscribed                      // a subscription ended
+	Published                         // a user agent published, refreshed or removed event state
+	Notified                          // a NOTIFY was sent
 )
 
 var eventNames = [...]string{
 	Registered: "registered", Unregistered: "unregistered", Expired: "expired", Forwarded: "forwarded",
 	Returned: "returned", Answered: "answered", TimedOut: "timed-out", Dropped: "dropped",
+	Subscribed: "subscribed", Unsubscribed: "unsubscribed", Published: "published", Notified: "notified",
 }
 
 func (k EventKind) String() string {
@@ -80,7 +85,7 @@ type Event struct {
 func (e Event) String() string {
 	var b strings.Builder
 	switch {
-	case e.Kind == Forwarded:
+	case e.Kind == Forwarded, e.Kind == Notified:
 		fmt.Fprintf(&b, "%s %s -> %v by %v", e.Method, e.User, e.Target, e.By)
 	case e.Target.IsValid():
 		fmt.Fprintf(&b, "%v %d to %s -> %v by %v", e.Kind, e.Code, e.Method, e.Target, e.By)

@@ -80,6 +80,9 @@ func (s *Server) update(req *request, user string) *failure {
 	if len(after) > s.location.max && len(after) > len(before) {
 		return fail(403, "Too Many Contacts", "")
 	}
+	if f := s.keep(user, after); f != nil {
+		return f
+	}
 	s.stats.Registrations++
 	s.commit(user, before, after)
 	return nil

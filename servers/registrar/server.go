@@ -34,9 +34,11 @@ type Server struct {
 	mu       sync.Mutex
 	location location
 	auth     authenticator
+	agents   agents
 	rng      *mathrand.ChaCha8
 	key      [32]byte
-	mark     hash.Hash // of dialogs, with key
+	markKey  []byte
+	mark     hash.Hash // of dialogs, with markKey
 	salt     uint64    // of tags
 	stats    Stats
 	out      bytes.Buffer // scratch for the message being written
@@ -52,7 +54,8 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s := &Server{cfg: cfg, local: sipmsg.AddrPort(conn.LocalAddr()), log: cfg.Logger, key: cfg.key()}
-	s.mark = hmac.New(sha256.New, s.key[:])
+	s.markKey = s.key[:]
+	s.mark = hmac.New(sha256.New, s.markKey)
 	s.rng = mathrand.NewChaCha8(s.key)
 	s.salt = s.rng.Uint64()
 	s.stats.Rejected = make(map[int]uint64)
@@ -63,6 +66,10 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 		stack.OnSTUN = func(_ *sipstack.Socket, b []byte, from netip.AddrPort) { cfg.OnSTUN(b, from) }
 	}
 	s.stack = sipstack.New(stack)
+	s.agents = s.newAgents()
+	if err := s.load(); err != nil {
+		return nil, err
+	}
 	if s.socket, err = s.stack.Open(conn); err != nil {
 		return nil, fmt.Errorf("registrar: new: %w", err)
 	}
@@ -89,6 +96,7 @@ func (s *Server) Serve() error {
 	}
 	s.serving = true
 	s.mu.Unlock()
+	s.resume()
 	if err := s.stack.Serve(s.socket); err != nil {
 		return fmt.Errorf("registrar: serve: %w", err)
 	}
@@ -119,14 +127,28 @@ func (s *Server) handle(tx *sipstack.ServerTx, req *request) {
 		s.refuse(tx, req, fail)
 		return
 	}
+	if s.agentsServe(req) {
+		s.serveAgents(tx, req)
+		return
+	}
 	switch own := len(req.routes) == 0 && s.isSelf(&req.uri); {
 	case own && req.Method == sip.REGISTER:
 		s.register(tx, req)
 	case own && req.Method == sip.OPTIONS && req.uri.User == "":
-		s.answer(tx, req, 200, "OK", // RFC 3261 §11.2
-			header("Allow", "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, MESSAGE, SUBSCRIBE, NOTIFY, REFER, INFO, UPDATE, PRACK, PUBLISH"),
-			header("Supported", "path"))
+		s.answer(tx, req, 200, "OK", s.capabilities()...) // RFC 3261 §11.2
 	default:
 		s.proxy(tx, req)
 	}
+}
+
+// capabilities are what an OPTIONS for the server itself is answered with.
+func (s *Server) capabilities() []sipmsg.Header {
+	h := []sipmsg.Header{
+		header("Allow", "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, MESSAGE, SUBSCRIBE, NOTIFY, REFER, INFO, UPDATE, PRACK, PUBLISH"),
+		header("Supported", "path"),
+	}
+	if s.agents.allow != "" {
+		h = append(h, header("Allow-Events", s.agents.allow))
+	}
+	return h
 }

@@ -20,6 +20,11 @@ type Stats struct {
 	Bindings      int            // bindings alive now
 	Rejected      map[int]uint64 // requests this server refused, by status code
 
+	Subscriptions int    // to the server's agents, alive now
+	Publications  int    // alive now
+	Notified      uint64 // NOTIFYs sent, each counted once
+	NotifyFailed  uint64 // of them: not answered, or refused
+
 	RequestsForwarded  uint64 // new requests sent on, each branch counted once
 	ResponsesForwarded uint64
 	AcksForwarded      uint64
@@ -31,6 +36,7 @@ type Stats struct {
 	AcksUnmatched      uint64 // ACKs without a transaction or a dialog
 	WriteErrors        uint64 // messages that did not leave
 	ReadErrors         uint64
+	StoreErrors        uint64 // changes that Config.Store did not keep; their requests got 500
 
 	Transactions int // alive now, finished ones that still absorb retransmissions included
 }
@@ -42,6 +48,10 @@ func (s *Server) Stats() Stats {
 	st, below := s.stats, s.stack.Stats()
 	st.Rejected = maps.Clone(s.stats.Rejected)
 	st.Bindings = s.location.count(s.now())
+	st.Subscriptions = len(s.agents.dialogs)
+	for _, p := range s.agents.presence {
+		st.Publications += len(p.published)
+	}
 	st.Datagrams, st.Keepalives, st.Malformed = below.Datagrams, below.Keepalives, below.Malformed+below.Faulty
 	if s.cfg.OnSTUN == nil {
 		st.NotSIP = below.STUN

@@ -34,7 +34,7 @@ func (s *Server) preprocess(req *request) *failure {
 
 // endsHere reports whether a request is for this server itself.
 func (s *Server) endsHere(req *request) bool {
-	return len(req.routes) == 0 && s.isSelf(&req.uri) &&
+	return s.agentsServe(req) || len(req.routes) == 0 && s.isSelf(&req.uri) &&
 		(req.Method == sip.REGISTER || req.Method == sip.OPTIONS && req.uri.User == "")
 }
 
