@@ -63,7 +63,7 @@ func (f *forward) start(t *target) {
 	b := &branch{f: f, t: t}
 	s.emit(Event{Kind: Forwarded, Method: o.Method, CallID: o.CallID, User: f.req.uri.User,
 		Source: f.req.Source, Target: t.to, By: t.by, URI: t.rule})
-	tx, err := s.stack.Request(s.socket, o.dest, &o.Sent, b)
+	tx, err := s.stack.Request(o.from.socket, o.dest, &o.Sent, b)
 	if err != nil { // RFC 3261 §16.9: as if 503 had been received
 		f.consider(final{code: 503, reason: "Cannot Send"})
 		return

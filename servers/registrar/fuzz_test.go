@@ -73,8 +73,8 @@ func FuzzAlias(f *testing.F) {
 	}
 	from := netip.MustParseAddrPort("192.0.2.1:999")
 	f.Fuzz(func(t *testing.T, s string) {
-		if once := aliased(s, from); aliased(once, from) != once {
-			t.Errorf("aliased twice: %q, %q, %q", s, once, aliased(once, from))
+		if once := policies[PolicyReceived].aliased(s, from); policies[PolicyReceived].aliased(once, from) != once {
+			t.Errorf("aliased twice: %q, %q, %q", s, once, policies[PolicyReceived].aliased(once, from))
 		}
 	})
 }

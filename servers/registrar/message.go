@@ -16,7 +16,9 @@ type request struct {
 	uri     sip.Uri // the Request-URI to route by
 	uriText string  // the same as it is written
 	routes  []string
-	dialog  bool // belongs to a dialog this server put itself into with Record-Route
+	dialog  bool  // belongs to a dialog this server put itself into with Record-Route
+	in      *side // where it came in; nil for an ACK
+	out     *side // the last Route of ours named it; nil without one
 }
 
 func newRequest(m *sipmsg.Request) *request {

@@ -22,6 +22,25 @@ type hub struct {
 	lost  []string // destinations nobody was bound to
 	fault func(to netip.AddrPort) error
 	tap   func(p packet, to netip.AddrPort)
+	nat   *nat
+}
+
+// A nat is a port forward: what its inner address sends out of its network has the outer
+// one as its source, and what is sent to the outer one from without arrives.
+type nat struct {
+	inner, outer netip.AddrPort
+	network      netip.Prefix
+}
+
+func (n *nat) translate(from, to netip.AddrPort) (netip.AddrPort, netip.AddrPort) {
+	switch {
+	case n == nil:
+	case from == n.inner && !n.network.Contains(to.Addr()):
+		from = n.outer
+	case to == n.outer && !n.network.Contains(from.Addr()): // no hairpinning
+		to = n.inner
+	}
+	return from, to
 }
 
 type packet struct {
@@ -68,8 +87,9 @@ func (e *end) WriteTo(b []byte, to net.Addr) (int, error) {
 	if e.hub.tap != nil {
 		e.hub.tap(packet{e.addr, append([]byte(nil), b...)}, dst)
 	}
-	if d := e.hub.ends[dst]; d != nil {
-		d.in <- packet{e.addr, append([]byte(nil), b...)}
+	from, at := e.hub.nat.translate(e.addr, dst)
+	if d := e.hub.ends[at]; d != nil {
+		d.in <- packet{from, append([]byte(nil), b...)}
 	} else {
 		e.hub.lost = append(e.hub.lost, dst.String())
 	}
@@ -107,8 +127,15 @@ type lab struct {
 // inLab runs f in a bubble with a server, and checks that nothing is left running.
 func inLab(t *testing.T, cfg Config, f func(l *lab)) {
 	t.Helper()
+	inLabAt(t, proxyAddr, func(*hub) Config { return cfg }, f)
+}
+
+// inLabAt is inLab with a server at another address, and a configuration for this hub.
+func inLabAt(t *testing.T, addr string, config func(h *hub) Config, f func(l *lab)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		l := &lab{T: t, hub: newHub(), proxy: proxyAddr}
+		cfg := config(l.hub)
 		if cfg.Domain == "" {
 			cfg.Domain = "example.com"
 		}
@@ -118,7 +145,7 @@ func inLab(t *testing.T, cfg Config, f func(l *lab)) {
 			l.events = append(l.events, e.String())
 			l.mu.Unlock()
 		}
-		srv, err := New(l.listen(proxyAddr), cfg)
+		srv, err := New(l.listen(addr), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -139,7 +139,7 @@ func (s *Server) registered(req *request, user string) []sipmsg.Header {
 		if b.RegID > 0 {
 			v += ";reg-id=" + strconv.Itoa(b.RegID)
 		}
-		if s.cfg.Policy == PolicyReceived && !names(b.Contact, b.Received) {
+		if s.policy.by == ByReceived && !names(b.Contact, b.Received) {
 			v += `;received="sip:` + b.Received.String() + `"`
 		}
 		headers = append(headers, header("Contact", v))

@@ -18,12 +18,13 @@ type target struct {
 	by     Cause
 	rule   string  // the URI that rule read
 	q      float64 // preference of a registered contact
+	user   bool    // a registered contact
 }
 
 // route determines the targets of a request (RFC 3261 §16.5).
 func (s *Server) route(req *request) ([]*target, *failure) {
 	uri := req.uriText
-	if s.cfg.Policy == PolicyReceived && req.dialog && len(req.routes) == 0 {
+	if s.policy.alias && req.dialog && len(req.routes) == 0 {
 		if to, ok := aliasOf(&req.uri); ok {
 			return []*target{{uri: withoutAlias(uri), to: to, by: ByAlias, rule: uri}}, nil
 		}
@@ -97,20 +98,17 @@ func (s *Server) routeUser(req *request) ([]*target, *failure) {
 
 // contactTarget says how to reach a binding.
 func (s *Server) contactTarget(b *Binding) *target {
-	t := &target{uri: requestURI(b.Contact), by: ByContact, rule: b.Contact, q: b.Q}
-	switch {
-	case len(b.Path) > 0: // RFC 3327 §5.4
+	t := &target{uri: requestURI(b.Contact), by: s.policy.by, rule: b.Contact, q: b.Q, user: true}
+	if len(b.Path) > 0 { // RFC 3327 §5.4
 		text, _, _, _ := sipmsg.SplitAddress(b.Path[0])
 		if u, ok := sipmsg.ParseURI(text); ok {
 			t.to = sipmsg.Resolve(&u)
 		}
 		t.routes, t.by, t.rule = b.Path, ByPath, text
-	case s.cfg.Policy == PolicyReceived:
-		t.to, t.by = b.Received, ByReceived
-	default:
-		if u, ok := sipmsg.ParseURI(b.Contact); ok {
-			t.to = sipmsg.Resolve(&u)
-		}
+		return t
+	}
+	if u, ok := sipmsg.ParseURI(b.Contact); ok {
+		t.to = s.policy.reach(&u, b.Received)
 	}
 	return t
 }

@@ -20,17 +20,17 @@ import (
 	"github.com/natproof/natproof/internal/sipstack"
 )
 
-// A Server is registrar, location service and stateful proxy on one socket.
+// A Server is registrar, location service and stateful proxy on one socket, or two.
 type Server struct {
-	cfg   Config
-	conn  net.PacketConn
-	local netip.AddrPort // address of conn
-	log   *slog.Logger
+	cfg    Config
+	policy *rules
+	sides  sides
+	log    *slog.Logger
 
 	// The stack tells of one datagram or timer at a time, in order of arrival. mu is for
 	// those who look on from outside.
 	stack    *sipstack.Stack
-	socket   *sipstack.Socket
+	socket   *sipstack.Socket // that user agents register at
 	mu       sync.Mutex
 	location location
 	auth     authenticator
@@ -51,7 +51,7 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, local: sipmsg.AddrPort(conn.LocalAddr()), log: cfg.Logger, key: cfg.key()}
+	s := &Server{cfg: cfg, policy: &policies[cfg.Policy], log: cfg.Logger, key: cfg.key()}
 	s.mark = hmac.New(sha256.New, s.key[:])
 	s.rng = mathrand.NewChaCha8(s.key)
 	s.salt = s.rng.Uint64()
@@ -64,6 +64,9 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 	}
 	s.stack = sipstack.New(stack)
 	if s.socket, err = s.stack.Open(conn); err != nil {
+		return nil, fmt.Errorf("registrar: new: %w", err)
+	}
+	if s.sides, err = s.open(conn.LocalAddr()); err != nil {
 		return nil, fmt.Errorf("registrar: new: %w", err)
 	}
 	return s, nil
@@ -89,7 +92,7 @@ func (s *Server) Serve() error {
 	}
 	s.serving = true
 	s.mu.Unlock()
-	if err := s.stack.Serve(s.socket); err != nil {
+	if err := s.serve(); err != nil {
 		return fmt.Errorf("registrar: serve: %w", err)
 	}
 	return nil

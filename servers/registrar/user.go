@@ -18,7 +18,9 @@ type user struct{ s *Server }
 func (u user) Request(tx *sipstack.ServerTx, m *sipmsg.Request) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
-	if req := newRequest(m); m.Method == sip.CANCEL {
+	req := newRequest(m)
+	req.in = u.s.sides.of(tx.Socket, m.Source)
+	if m.Method == sip.CANCEL {
 		u.s.receiveCancel(tx, req)
 	} else {
 		u.s.handle(tx, req)

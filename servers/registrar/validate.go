@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"hash/fnv"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -58,6 +59,7 @@ func (s *Server) popRoutes(req *request) {
 			return
 		}
 		req.dialog = req.dialog || s.isMarked(&u, req.CallID)
+		req.out = s.sides.named(&u)
 		req.routes = req.routes[1:]
 	}
 }
@@ -86,18 +88,18 @@ func (s *Server) isSelf(u *sip.Uri) bool {
 		if u.Port == 0 || u.Port == sipmsg.DefaultPort && !literal {
 			return true
 		}
-		if port := uint16(u.Port); port == s.cfg.Advertise.Port() || port == s.local.Port() {
+		if s.sides.hasPort(uint16(u.Port)) {
 			return true
 		}
 	}
 	return s.isSelfAddr(u.Host, sipmsg.URIPort(u))
 }
 
-// isSelfAddr reports whether host and port are those of this server's socket.
+// isSelfAddr reports whether host and port are an address of this server.
 func (s *Server) isSelfAddr(host string, port uint16) bool {
 	a, ok := sipmsg.HostAddr(host)
 	at := netip.AddrPortFrom(a, port)
-	return ok && (at == s.cfg.Advertise || at == s.local)
+	return ok && slices.Contains(s.sides.names, at)
 }
 
 // loopHash covers what decides the way of a request through this server. Equal hash,
