@@ -202,12 +202,13 @@ type phone struct {
 	*lab
 	*end
 	name    string
+	proxy   string // where it sends
 	contact string
 	cseq    int
 }
 
 func (l *lab) phone(name, addr string) *phone {
-	return &phone{lab: l, end: l.listen(addr), name: name, contact: "sip:" + name + "@" + addr}
+	return &phone{lab: l, end: l.listen(addr), name: name, proxy: l.proxy, contact: "sip:" + name + "@" + addr}
 }
 
 // A message is one that was received, raw and parsed.
