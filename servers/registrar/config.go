@@ -76,6 +76,9 @@ type Config struct {
 	// as a proxy does that implements RFC 3261 without RFC 3581.
 	IgnoreRport bool
 
+	// Ping keeps the NATs of registered users open, default not.
+	Ping Ping
+
 	MinExpires     time.Duration // shorter registrations get 423; default 60 s
 	MaxExpires     time.Duration // longer ones are cut to this; default 2 hours
 	DefaultExpires time.Duration // when the client does not say; default 1 hour
@@ -145,6 +148,9 @@ func (c Config) withDefaults(local net.Addr) (Config, error) {
 		return bad("policy %v", c.Policy)
 	}
 	if err := c.sidesDefault(local); err != nil {
+		return bad("%v", err)
+	}
+	if err := c.Ping.withDefaults(); err != nil {
 		return bad("%v", err)
 	}
 	setDefault(&c.NonceLifetime, 5*time.Minute)

@@ -20,11 +20,12 @@ const (
 	Answered                          // the server itself answered a request
 	TimedOut                          // a target did not answer in time
 	Dropped                           // something was thrown away
+	Unreachable                       // a binding was removed since its user agent does not answer
 )
 
 var eventNames = [...]string{
 	Registered: "registered", Unregistered: "unregistered", Expired: "expired", Forwarded: "forwarded",
-	Returned: "returned", Answered: "answered", TimedOut: "timed-out", Dropped: "dropped",
+	Returned: "returned", Answered: "answered", TimedOut: "timed-out", Dropped: "dropped", Unreachable: "unreachable",
 }
 
 func (k EventKind) String() string {

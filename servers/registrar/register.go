@@ -111,6 +111,12 @@ func (s *Server) commit(user string, before, after []Binding) {
 			}
 		}
 	}
+	s.put(user, before, after)
+}
+
+// put makes these the bindings of a user.
+func (s *Server) put(user string, before, after []Binding) {
+	s.pingThese(before, after)
 	r := s.location.users[user]
 	if r == nil {
 		if len(after) == 0 {

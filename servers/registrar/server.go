@@ -33,6 +33,7 @@ type Server struct {
 	socket   *sipstack.Socket // that user agents register at
 	mu       sync.Mutex
 	location location
+	pings    map[bindingKey]*pinged
 	auth     authenticator
 	rng      *mathrand.ChaCha8
 	key      [32]byte
@@ -57,6 +58,7 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 	s.salt = s.rng.Uint64()
 	s.stats.Rejected = make(map[int]uint64)
 	s.location = location{max: cfg.MaxContacts, users: make(map[string]*record)}
+	s.pings = make(map[bindingKey]*pinged)
 	s.auth = newAuthenticator(cfg, s.key, s.isSelf)
 	stack := sipstack.Config{User: user{s}, Tag: func(req *sipmsg.Request) string { return req.Tag(s.salt) }, IgnoreRport: cfg.IgnoreRport}
 	if cfg.OnSTUN != nil {
@@ -91,6 +93,7 @@ func (s *Server) Serve() error {
 		return nil
 	}
 	s.serving = true
+	s.pingAll()
 	s.mu.Unlock()
 	if err := s.serve(); err != nil {
 		return fmt.Errorf("registrar: serve: %w", err)

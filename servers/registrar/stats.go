@@ -20,6 +20,11 @@ type Stats struct {
 	Bindings      int            // bindings alive now
 	Rejected      map[int]uint64 // requests this server refused, by status code
 
+	Pings           uint64 // sent, see Config.Ping
+	PingsAnswered   uint64
+	PingsUnanswered uint64
+	Unreachable     uint64 // bindings removed since nobody answered
+
 	RequestsForwarded  uint64 // new requests sent on, each branch counted once
 	ResponsesForwarded uint64
 	AcksForwarded      uint64
