@@ -12,7 +12,7 @@ func (s *Server) receiveAck(req *request) {
 		return
 	}
 	targets, f := s.route(req)
-	if f != nil || len(targets) != 1 || !targets[0].to.IsValid() {
+	if f != nil || len(targets) != 1 || targets[0].gone || !targets[0].to.IsValid() {
 		s.dropAck(req, "no target")
 		return
 	}

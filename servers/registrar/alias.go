@@ -19,7 +19,7 @@ const aliasParam = "alias"
 // aliases reports whether the Contact of a request gets an alias: only that of the user
 // agent itself, not one that came through another proxy.
 func (s *Server) aliases(req *request) bool {
-	return s.policy.alias && len(req.Vias) == 1 && req.Method != sip.REGISTER
+	return s.policy.alias && len(req.Vias) == 1 && req.Method != sip.REGISTER && !s.ownFlow(req).IsValid()
 }
 
 // aliasesResponse is aliases for responses. The topmost Record-Route being ours means
@@ -36,7 +36,7 @@ func (s *Server) aliasesResponse(res *response, contact string) bool {
 	}
 	uri, _, _, ok := sipmsg.SplitAddress(rr[0])
 	u, valid := sipmsg.ParseURI(uri)
-	return ok && valid && s.isSelf(&u)
+	return ok && valid && s.isSelf(&u) && !s.isFlow(&u, res.Source)
 }
 
 // aliased adds the alias to a Contact value, unless its URI names already what the policy

@@ -79,6 +79,15 @@ type Config struct {
 	// Ping keeps the NATs of registered users open, default not.
 	Ping Ping
 
+	// Outbound makes the server registrar and edge proxy of RFC 5626: bindings by instance
+	// and reg-id, requests by flow, STUN keepalives answered. Not with PolicyAnotherSource.
+	Outbound bool
+	// FlowTimer asks user agents to be heard of at least that often over each flow, in
+	// whole seconds; a flow that is not fails. Default not.
+	FlowTimer time.Duration
+	// GRUU hands out public GRUUs (RFC 5627) for user agents with an instance.
+	GRUU bool
+
 	MinExpires     time.Duration // shorter registrations get 423; default 60 s
 	MaxExpires     time.Duration // longer ones are cut to this; default 2 hours
 	DefaultExpires time.Duration // when the client does not say; default 1 hour
@@ -107,6 +116,8 @@ type Config struct {
 	// the SIP port (RFC 5626 §4.4.2). The bytes are only valid during the call, which
 	// must not call the Server. Nil drops and counts them.
 	OnSTUN func(b []byte, from netip.AddrPort)
+	// AnswerSTUN answers them here, as Outbound does unless OnSTUN is set.
+	AnswerSTUN bool
 }
 
 // withDefaults returns a private copy of c with defaults filled in, or why it is impossible.
@@ -151,6 +162,9 @@ func (c Config) withDefaults(local net.Addr) (Config, error) {
 		return bad("%v", err)
 	}
 	if err := c.Ping.withDefaults(); err != nil {
+		return bad("%v", err)
+	}
+	if err := c.outboundDefault(); err != nil {
 		return bad("%v", err)
 	}
 	setDefault(&c.NonceLifetime, 5*time.Minute)

@@ -48,12 +48,13 @@ const (
 	ByPeer                        // an entry of Config.Routes
 	ByVia                         // the Via: received address and sent-by port (RFC 3261 §18.2.2)
 	ByRport                       // the Via: received address and rport (RFC 3581 §4)
+	ByFlow                        // the flow the user agent opened (RFC 5626)
 	BySourceIP                    // the IP address the REGISTER came from, and the port of the Contact
 )
 
 var causeNames = [...]string{
 	ByContact: "contact", ByReceived: "received", ByPath: "path", ByAlias: "alias", ByRoute: "route",
-	ByRequestURI: "request-uri", ByPeer: "peer", ByVia: "via", ByRport: "rport", BySourceIP: "source-ip",
+	ByRequestURI: "request-uri", ByPeer: "peer", ByVia: "via", ByRport: "rport", ByFlow: "flow", BySourceIP: "source-ip",
 }
 
 func (c Cause) String() string {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -418,12 +419,11 @@ func (p *phone) inDialog(method string, m *message, callee bool, opts ...string)
 		}
 	}
 	all := []string{"From: " + from, "Call-ID: " + m.one("Call-ID")}
-	for i := range routes {
-		r := routes[i]
-		if !callee { // RFC 3261 §12.1.2: the caller turns the route set around
-			r = routes[len(routes)-1-i]
-		}
-		all = append(all, "Route: "+r)
+	if !callee { // RFC 3261 §12.1.2: the caller turns the route set around
+		slices.Reverse(routes)
+	}
+	if len(routes) > 0 {
+		all = append(all, "Route: "+strings.Join(routes, ", "))
 	}
 	target, _, _, _ := sipmsg.SplitAddress(m.one("Contact"))
 	if method == "ACK" {

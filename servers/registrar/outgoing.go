@@ -27,12 +27,15 @@ func (s *Server) outgoing(req *request, t *target, branch string) *outgoing {
 	w := &s.out
 	w.Reset()
 	w.WriteString(o.Method + " " + o.URI + " SIP/2.0\r\n")
-	sipmsg.WriteHeader(w, "Via", o.Via)           // step 8
-	for _, r := range s.recordRoutes(req, from) { // step 4
+	sipmsg.WriteHeader(w, "Via", o.Via)              // step 8
+	for _, r := range s.recordRoutes(req, t, from) { // step 4
 		sipmsg.WriteHeader(w, "Record-Route", r)
 	}
 	for _, r := range o.Routes {
 		sipmsg.WriteHeader(w, "Route", r)
+	}
+	if p := s.edgePath(req, from); p != "" { // RFC 3327 §5.2: on top
+		sipmsg.WriteHeader(w, "Path", p)
 	}
 	hops, seenVia := "70", false // RFC 3261 §16.6 step 3
 	for _, h := range req.Headers() {

@@ -194,6 +194,7 @@ func (q *question) Response(res *sipmsg.Response) {
 	p := q.p
 	p.s.mu.Lock()
 	defer p.s.mu.Unlock()
+	p.s.flows.hear(res.Source, p.s.now())
 	if p.last == q && res.StatusCode >= 200 {
 		p.last, p.unanswered = nil, 0
 		p.s.stats.PingsAnswered++
@@ -241,6 +242,7 @@ func (s *Server) unreachable(before, after []Binding, why string) {
 	user := before[0].User
 	for i := range before {
 		if b := &before[i]; find(after, b.key()) == nil {
+			s.flows.close(b.Received)
 			s.stats.Unreachable++
 			s.emit(Event{Kind: Unreachable, User: user, CallID: b.CallID, URI: b.Contact, Detail: why})
 		}

@@ -86,7 +86,9 @@ func TestPingOptions(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 		l.wantEvent("unreachable bob sip:bob@10.0.0.2;x=y (3 pings without an answer)")
-		l.phone("alice", "198.51.100.1:5060").ask("MESSAGE", "sip:bob@example.com")
+		alice := l.phone("alice", "198.51.100.1:5060")
+		alice.ask("MESSAGE", "sip:bob@example.com")
+		alice.response(480)
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -34,6 +35,7 @@ type Server struct {
 	mu       sync.Mutex
 	location location
 	pings    map[bindingKey]*pinged
+	flows    flows
 	auth     authenticator
 	rng      *mathrand.ChaCha8
 	key      [32]byte
@@ -59,10 +61,11 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 	s.stats.Rejected = make(map[int]uint64)
 	s.location = location{max: cfg.MaxContacts, users: make(map[string]*record)}
 	s.pings = make(map[bindingKey]*pinged)
+	s.flows = newFlows(&cfg)
 	s.auth = newAuthenticator(cfg, s.key, s.isSelf)
 	stack := sipstack.Config{User: user{s}, Tag: func(req *sipmsg.Request) string { return req.Tag(s.salt) }, IgnoreRport: cfg.IgnoreRport}
-	if cfg.OnSTUN != nil {
-		stack.OnSTUN = func(_ *sipstack.Socket, b []byte, from netip.AddrPort) { cfg.OnSTUN(b, from) }
+	if stack.OnSTUN, err = s.stunHandler(); err != nil {
+		return nil, fmt.Errorf("registrar: new: %w", err)
 	}
 	s.stack = sipstack.New(stack)
 	if s.socket, err = s.stack.Open(conn); err != nil {
@@ -119,6 +122,20 @@ func (s *Server) now() time.Time { return time.Now() }
 // token returns a short random word.
 func (s *Server) token() string { return sipmsg.Fixed(s.rng.Uint64()) }
 
+// extensions are the option tags this server supports in a REGISTER.
+func (s *Server) extensions() []string {
+	list := []string{"path"}
+	if s.cfg.Outbound {
+		list = append(list, "outbound")
+	}
+	if s.cfg.GRUU {
+		list = append(list, "gruu")
+	}
+	return list
+}
+
+func (s *Server) supported() string { return strings.Join(s.extensions(), ", ") }
+
 // handle answers a new request or sends it on.
 func (s *Server) handle(tx *sipstack.ServerTx, req *request) {
 	if fail := s.preprocess(req); fail != nil {
@@ -131,7 +148,7 @@ func (s *Server) handle(tx *sipstack.ServerTx, req *request) {
 	case own && req.Method == sip.OPTIONS && req.uri.User == "":
 		s.answer(tx, req, 200, "OK", // RFC 3261 §11.2
 			header("Allow", "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, MESSAGE, SUBSCRIBE, NOTIFY, REFER, INFO, UPDATE, PRACK, PUBLISH"),
-			header("Supported", "path"))
+			header("Supported", s.supported()))
 	default:
 		s.proxy(tx, req)
 	}

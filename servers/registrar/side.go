@@ -144,19 +144,28 @@ func (s *Server) leave(req *request, t *target) *side {
 }
 
 // recordRoutes are the values to add so that later requests of the dialog come this way:
-// one, or two when it comes in by one side and leaves by another (RFC 5658). The d
-// parameter proves that this server put itself there, see preprocess.
-func (s *Server) recordRoutes(req *request, out *side) []string {
+// one, or two when it comes in by one side and leaves by another (RFC 5658), or by one flow
+// and another (RFC 5626). The d parameter proves that this server put itself there, see
+// preprocess.
+func (s *Server) recordRoutes(req *request, t *target, out *side) []string {
 	switch req.Method {
 	case sip.INVITE, sip.SUBSCRIBE, sip.NOTIFY, sip.REFER:
 	default:
 		return nil
 	}
-	value := func(at *side) string {
-		return "<sip:" + at.addr.String() + ";lr;d=" + s.dialogMark(req.CallID) + ">"
+	value := func(at *side, flow netip.AddrPort) string {
+		uri := at.addr.String() + ";lr"
+		if flow.IsValid() {
+			uri = s.flowToken(flow) + "@" + uri + ";ob"
+		}
+		return "<sip:" + uri + ";d=" + s.dialogMark(req.CallID) + ">"
 	}
-	if s.cfg.DoubleRecordRoute && req.in != out {
-		return []string{value(out), value(req.in)}
+	own := s.ownFlow(req)
+	switch {
+	case s.cfg.DoubleRecordRoute && req.in != out, own.IsValid() && t.flow.IsValid():
+		return []string{value(out, t.flow), value(req.in, own)}
+	case own.IsValid():
+		return []string{value(out, own)}
 	}
-	return []string{value(out)}
+	return []string{value(out, t.flow)}
 }

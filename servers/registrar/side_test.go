@@ -44,7 +44,7 @@ func TestBehindNAT(t *testing.T) {
 		bob.send(bob.build("REGISTER", "sip:"+innerAddr, "<sip:bob@"+innerAddr+">", "Contact: <"+bob.contact+">"))
 		bob.response(200)
 		for _, uri := range []string{"sip:bob@example.com", "sip:bob@" + innerAddr, "sip:bob@" + outerAddr, "sip:bob@203.0.113.5"} {
-			alice.ask("MESSAGE", uri, "Route: <sip:"+outerAddr+";lr>", "Route: <sip:"+innerAddr+";lr>")
+			alice.ask("MESSAGE", uri, "Route: <sip:"+outerAddr+";lr>, <sip:"+innerAddr+";lr>")
 			m := bob.request("MESSAGE")
 			if len(m.all("Route")) != 0 || !strings.HasPrefix(m.all("Via")[0], "SIP/2.0/UDP "+outerAddr+";") {
 				t.Error(m.raw)
