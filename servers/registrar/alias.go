@@ -19,7 +19,8 @@ const aliasParam = "alias"
 // aliases reports whether the Contact of a request gets an alias: only that of the user
 // agent itself, not one that came through another proxy.
 func (s *Server) aliases(req *request) bool {
-	return s.policy.alias && len(req.Vias) == 1 && req.Method != sip.REGISTER && !s.ownFlow(req).IsValid()
+	return s.policy.alias && len(req.Vias) == 1 && req.Method != sip.REGISTER &&
+		!s.ownFlow(req).IsValid()
 }
 
 // aliasesResponse is aliases for responses. The topmost Record-Route being ours means
@@ -27,7 +28,7 @@ func (s *Server) aliases(req *request) bool {
 // then the Contact has its alias from the first time.
 func (s *Server) aliasesResponse(res *response, contact string) bool {
 	if !s.policy.alias || res.StatusCode >= 300 || res.CSeq.Method == string(sip.REGISTER) ||
-		strings.Contains(contact, ";"+aliasParam+"=") {
+		strings.Contains(contact, ";"+aliasParam+"=") || s.isGRUU(contact) {
 		return false
 	}
 	rr := res.Values("record-route")

@@ -82,11 +82,7 @@ func (b *branch) received(res *response) {
 			return
 		}
 		v := final{code: res.StatusCode, reason: res.Reason, res: res}
-		if flowFailed(v.code) {
-			f.instead(b.t, v)
-		} else {
-			f.consider(v)
-		}
+		f.lost(b.t, v)
 		f.settle()
 	}
 }
@@ -98,7 +94,7 @@ func (b *branch) failed(v final, why string) {
 	f := b.f
 	f.s.emit(Event{Kind: TimedOut, Method: string(f.req.Method), CallID: f.req.CallID, User: f.req.uri.User,
 		Source: b.t.to, By: b.t.by, URI: b.t.rule, Detail: why})
-	f.instead(b.t, v)
+	f.lost(b.t, v)
 	f.settle()
 }
 

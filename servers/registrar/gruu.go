@@ -26,6 +26,18 @@ func (s *Server) gruu(aor string, b *Binding) string {
 	return u.String() + ";gr=" + id
 }
 
+// isGRUU says whether a Contact is one of ours: requests for it come here, and find the user
+// agent without an alias.
+func (s *Server) isGRUU(contact string) bool {
+	if !s.cfg.GRUU {
+		return false
+	}
+	text, _, _, _ := sipmsg.SplitAddress(contact)
+	u, ok := sipmsg.ParseURI(text)
+	_, gr := sipmsg.URIParam(&u, "gr")
+	return ok && gr && s.isSelf(&u)
+}
+
 // instanceID takes the brackets off a +sip.instance.
 func instanceID(s string) string { return strings.TrimSuffix(strings.TrimPrefix(s, "<"), ">") }
 

@@ -96,5 +96,12 @@ func (f *forward) instead(t *target, v final) {
 	f.start(next)
 }
 
-// flowFailed says whether a final response is about the flow and not the user agent.
-func flowFailed(code int) bool { return code == 430 || code == 408 }
+// lost is the failure of a branch. The next flow is tried when the way failed and not the user
+// agent; not after 32 s of another method, whose client has given up by then (RFC 4320).
+func (f *forward) lost(t *target, v final) {
+	if v.code == 430 || v.code == 408 && f.invite || v.res == nil && v.code == 503 {
+		f.instead(t, v)
+		return
+	}
+	f.consider(v)
+}

@@ -308,6 +308,77 @@ func TestEdgeProxy(t *testing.T) {
 	})
 }
 
+// A phone whose NAT gave it another mapping registers over it: the old flow is gone.
+func TestFlowMoved(t *testing.T) {
+	inLab(t, Config{Outbound: true}, func(l *lab) {
+		alice, bob := l.phone("alice", "198.51.100.1:5060"), l.phone("bob", "198.51.100.2:42222")
+		bob.contact = "sip:bob@10.0.0.2;ob"
+		bob.registerFlow("1")
+		alice.ask("INVITE", "sip:bob@example.com")
+		alice.response(100)
+		bob.ok(bob.request("INVITE"))
+		ok := alice.response(200)
+		moved := l.phone("bob", "198.51.100.2:43333")
+		moved.contact = bob.contact
+		moved.registerFlow("1", "CSeq: 9 REGISTER")
+		alice.within("BYE", ok)
+		alice.response(430)
+		alice.ask("MESSAGE", "sip:bob@example.com")
+		moved.reply(moved.request("MESSAGE"), 200, "OK")
+		alice.response(200)
+		bob.quiet()
+	})
+}
+
+// Another method than INVITE is not tried again after Timer F: its client has given up.
+func TestFlowTimesOut(t *testing.T) {
+	inLab(t, Config{Outbound: true}, func(l *lab) {
+		alice, one, two := l.phone("alice", "198.51.100.1:5060"), l.phone("bob", "198.51.100.2:42222"), l.phone("bob", "198.51.100.3:43333")
+		one.registerFlow("1")
+		two.registerFlow("2", "CSeq: 2 REGISTER")
+		alice.ask("MESSAGE", "sip:bob@example.com")
+		time.Sleep(time.Minute)
+		two.quiet()
+		alice.quiet()
+		// A refusal is the user agent's, whichever flow it came by.
+		for len(one.in) > 0 {
+			<-one.in
+		}
+		alice.ask("MESSAGE", "sip:bob@example.com")
+		one.reply(one.request("MESSAGE"), 488, "Not Acceptable Here")
+		alice.response(488)
+		two.quiet()
+	})
+}
+
+// A GRUU in a Contact stays as it is, and in a Request-URI finds its phone behind a NAT.
+func TestGRUUInDialog(t *testing.T) {
+	for _, outbound := range []bool{false, true} {
+		inLab(t, Config{GRUU: true, Policy: PolicyReceived, Outbound: outbound}, func(l *lab) {
+			alice, bob := l.phone("alice", "198.51.100.1:5060"), l.phone("bob", "198.51.100.2:42222")
+			bob.contact = "sip:bob@10.0.0.2;ob"
+			bob.registerFlow("1")
+			alice.ask("INVITE", "sip:bob@example.com")
+			alice.response(100)
+			invite := bob.request("INVITE")
+			gruu := "sip:bob@example.com;gr=urn:uuid:00000000-0000-1000-8000-000a95a0e128"
+			bob.reply(invite, 200, "OK", "Contact: <"+gruu+">")
+			ok := alice.response(200)
+			if ok.one("Contact") != "<"+gruu+">" {
+				t.Error(ok.raw)
+			}
+			alice.within("ACK", ok)
+			if ack := bob.request("ACK"); ack.short() != "ACK sip:bob@10.0.0.2;ob SIP/2.0" {
+				t.Error(ack.raw)
+			}
+			alice.within("BYE", ok)
+			bob.reply(bob.request("BYE"), 200, "OK")
+			alice.response(200)
+			l.wantLost()
+		})
+	}
+}
+
 func TestGRUU(t *testing.T) {
 	inLab(t, Config{GRUU: true}, func(l *lab) {
 		alice := l.phone("alice", "198.51.100.1:5060")

@@ -49,7 +49,7 @@ func (s *Server) outgoing(req *request, t *target, branch string) *outgoing {
 		case name == "max-forwards":
 			n, _ := strconv.Atoi(h.Value())
 			hops = strconv.Itoa(n - 1)
-		case name == "contact" && s.aliases(req):
+		case name == "contact" && s.aliases(req) && !s.isGRUU(h.Value()):
 			sipmsg.WriteHeader(w, h.Name(), s.policy.aliased(h.Value(), req.Source))
 		case name == "proxy-authorization" && s.auth.ours(h.Value()): // RFC 3261 §22.3
 		default:

@@ -57,6 +57,7 @@ func (s *Server) update(req *request, user string) *failure {
 	now := s.now()
 	before := s.lookup(user, now)
 	after := slices.Clone(before)
+	var moved []netip.AddrPort // flows that others take the place of
 	newer := func(b Binding) bool { return b.CallID == req.CallID && b.CSeq >= req.CSeq.Number }
 	if req.star() {
 		if slices.ContainsFunc(before, newer) {
@@ -75,6 +76,9 @@ func (s *Server) update(req *request, user string) *failure {
 			after = slices.Delete(after, i, i+1)
 		case c.expires == 0:
 		case i >= 0:
+			if after[i].Outbound && after[i].Received != req.Source {
+				moved = append(moved, after[i].Received)
+			}
 			after[i] = s.binding(req, user, c, now)
 		default:
 			after = append(after, s.binding(req, user, c, now))
@@ -82,6 +86,9 @@ func (s *Server) update(req *request, user string) *failure {
 	}
 	if len(after) > s.location.max && len(after) > len(before) {
 		return fail(403, "Too Many Contacts", "")
+	}
+	for _, old := range moved {
+		s.flows.close(old)
 	}
 	if req.outbound && len(req.Vias) == 1 {
 		s.flows.open(req.Source, now)
