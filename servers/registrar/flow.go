@@ -13,9 +13,8 @@ import (
 	"github.com/natproof/natproof/internal/sipmsg"
 )
 
-// A flow (RFC 5626 §1.1, "bidirectional stream of datagrams") is the way to a user agent that
-// it opened itself. Over UDP that is the address its REGISTER came from, as seen at the socket
-// it registered at.
+// A flow (RFC 5626) is the way to a user agent that it opened itself. Over UDP that is the
+// address its REGISTER came from, as seen at the socket it registered at.
 
 // flowGrace is how much later than Flow-Timer says a sign of life may come.
 const flowGrace = 10 * time.Second

@@ -234,6 +234,8 @@ func TestFlowPinged(t *testing.T) {
 			t.Errorf("%+v", b)
 		}
 		l.wantEvent("unreachable bob")
+		l.srv.mu.Lock()
+		defer l.srv.mu.Unlock()
 		if l.srv.flows.alive(ap("198.51.100.2:42222"), time.Now()) {
 			t.Error("the flow is alive")
 		}
@@ -245,9 +247,14 @@ func TestFlowForged(t *testing.T) {
 	inLab(t, Config{Outbound: true}, func(l *lab) {
 		bob, mallory := l.phone("bob", "198.51.100.2:42222"), l.phone("mallory", "198.51.100.66:5060")
 		bob.registerFlow("1")
-		good := l.srv.flowToken(ap("198.51.100.2:42222"))
+		token := func(at string) string {
+			l.srv.mu.Lock()
+			defer l.srv.mu.Unlock()
+			return l.srv.flowToken(ap(at))
+		}
+		good := token("198.51.100.2:42222")
 		for token, code := range map[string]int{
-			strings.ToUpper(good): 403, "nonsense": 403, l.srv.flowToken(ap("198.51.100.9:5060")): 430,
+			strings.ToUpper(good): 403, "nonsense": 403, token("198.51.100.9:5060"): 430,
 		} {
 			mallory.ask("MESSAGE", "sip:x@10.0.0.9", "Route: <sip:"+token+"@"+proxyAddr+";lr;ob>")
 			mallory.response(code)

@@ -98,7 +98,8 @@ func (s *Server) pingThese(before, after []Binding) {
 		}
 	}
 	for i := range after {
-		if key := after[i].key(); s.pings[key] == nil {
+		if key := after[i].key(); s.pings[key] == nil || find(before, key) == nil {
+			s.unping(key) // of one that has run out meanwhile
 			p := &pinged{s: s, key: key}
 			s.pings[key] = p
 			p.again()

@@ -4,15 +4,16 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
-// pings lists when and where the server sent what to phones, in seconds since the start.
-func pings(l *lab) *[]string {
-	begun, list := time.Now(), &[]string{}
+// pings gives a list of when and where the server sent what to phones.
+func pings(l *lab) func() []string {
+	begun, list := time.Now(), []string{}
 	l.hub.mu.Lock()
 	defer l.hub.mu.Unlock()
 	l.tap = func(p packet, to netip.AddrPort) {
@@ -20,9 +21,21 @@ func pings(l *lab) *[]string {
 			return
 		}
 		line, _, _ := strings.Cut(string(p.data), "\r\n")
-		*list = append(*list, fmt.Sprintf("%v %v %q", time.Since(begun).Round(time.Millisecond), to.Addr(), line))
+		list = append(list, fmt.Sprintf("%v %v %q", time.Since(begun).Round(time.Millisecond), to.Addr(), line))
 	}
-	return list
+	return func() []string {
+		l.settle()
+		l.hub.mu.Lock()
+		defer l.hub.mu.Unlock()
+		return slices.Clone(list)
+	}
+}
+
+// pinged is how many bindings are being pinged.
+func (l *lab) pinged() int {
+	l.srv.mu.Lock()
+	defer l.srv.mu.Unlock()
+	return len(l.srv.pings)
 }
 
 func wantList(t *testing.T, got, want []string) {
@@ -49,9 +62,9 @@ func TestPingZero(t *testing.T) {
 		carol.register("Expires: 0")
 		time.Sleep(time.Hour)
 		z := `"\x00\x00\x00\x00"`
-		wantList(t, *got, []string{"30s 198.51.100.3 " + z, "40s 198.51.100.2 " + z, "1m0s 198.51.100.3 " + z, "1m10s 198.51.100.2 " + z})
-		if st := l.srv.Stats(); st.Pings != 4 || st.PingsAnswered+st.PingsUnanswered != 0 || len(l.srv.pings) != 0 {
-			t.Errorf("%+v, %d left", st, len(l.srv.pings))
+		wantList(t, got(), []string{"30s 198.51.100.3 " + z, "40s 198.51.100.2 " + z, "1m0s 198.51.100.3 " + z, "1m10s 198.51.100.2 " + z})
+		if st := l.srv.Stats(); st.Pings != 4 || st.PingsAnswered+st.PingsUnanswered != 0 || l.pinged() != 0 {
+			t.Errorf("%+v, %d left", st, l.pinged())
 		}
 	})
 }
@@ -82,7 +95,7 @@ func TestPingOptions(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 		time.Sleep(2 * time.Second)
-		if st := l.srv.Stats(); st.Pings != 6 || st.PingsUnanswered != 3 || st.Unreachable != 1 || st.Bindings != 0 || len(l.srv.pings) != 0 {
+		if st := l.srv.Stats(); st.Pings != 6 || st.PingsUnanswered != 3 || st.Unreachable != 1 || st.Bindings != 0 || l.pinged() != 0 {
 			t.Errorf("%+v", st)
 		}
 		l.wantEvent("unreachable bob sip:bob@10.0.0.2;x=y (3 pings without an answer)")
@@ -106,6 +119,28 @@ func TestPingTimerF(t *testing.T) {
 	}
 }
 
+// A binding that ran out and is made again begins anew.
+func TestPingAnew(t *testing.T) {
+	inLab(t, Config{Ping: Ping{Kind: PingOptions, Interval: 50 * time.Second, MaxUnanswered: 2}}, func(l *lab) {
+		got := pings(l)
+		bob := l.phone("bob", "198.51.100.2:5060")
+		bob.register("Expires: 60")
+		time.Sleep(70 * time.Second) // one ping, and it is not decided yet
+		for len(bob.in) > 0 {
+			<-bob.in
+		}
+		bob.register()
+		time.Sleep(51 * time.Second)
+		if st := l.srv.Stats(); st.Pings != 2 || st.PingsUnanswered != 0 || l.pinged() != 1 {
+			t.Errorf("%+v\n%s", st, strings.Join(got(), "\n"))
+		}
+		time.Sleep(100 * time.Second)
+		if st := l.srv.Stats(); st.Pings != 3 || st.PingsUnanswered != 2 || st.Unreachable != 1 || l.pinged() != 0 {
+			t.Errorf("%+v", st)
+		}
+	})
+}
+
 // Users are pinged in the order in which they came, and those of one instant too.
 func TestPingOrder(t *testing.T) {
 	run := func() (all []string) {
@@ -115,7 +150,7 @@ func TestPingOrder(t *testing.T) {
 				l.phone(fmt.Sprint("u", i*7%9), fmt.Sprintf("198.51.100.%d:5060", i+1)).register()
 			}
 			time.Sleep(30*time.Second + time.Millisecond)
-			all = *got
+			all = got()
 		})
 		return all
 	}
