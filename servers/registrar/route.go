@@ -29,7 +29,7 @@ type target struct {
 // route determines the targets of a request (RFC 3261 §16.5).
 func (s *Server) route(req *request) ([]*target, *failure) {
 	uri := req.uriText
-	if s.policy.alias && req.dialog && len(req.routes) == 0 && !req.flow.IsValid() {
+	if s.policy.alias && req.dialog && len(req.routes) == 0 {
 		if to, ok := aliasOf(&req.uri); ok {
 			return []*target{{uri: withoutAlias(uri), to: to, by: ByAlias, rule: uri}}, nil
 		}
