@@ -46,6 +46,9 @@ func TestFlowHeardOf(t *testing.T) {
 		bob.within("ACK", ok)
 		alice.request("ACK")
 		time.Sleep(35 * time.Second) // alice has not been heard of for 70 s, bob for 35
+		carol := l.phone("carol", "198.51.100.3:5060")
+		carol.ask("MESSAGE", "sip:bob@example.com")
+		bob.request("MESSAGE")
 		bob.within("INFO", ok)
 		bob.response(430)
 		l.wantLost()
@@ -96,6 +99,28 @@ func TestFlowStrict(t *testing.T) {
 		send(strings.Replace(rr, "sip:", "sip:A", 1)) // forged
 		bob.quiet()
 		l.wantLost()
+	})
+}
+
+// A flow may fail between one copy of a request and the next.
+func TestFlowFailsLater(t *testing.T) {
+	inLab(t, Config{Outbound: true}, func(l *lab) {
+		alice, one, two := l.phone("alice", "198.51.100.1:5060"), l.phone("bob", "198.51.100.2:42222"), l.phone("bob", "198.51.100.3:43333")
+		one.registerFlow("1")
+		two.registerFlow("2", "CSeq: 2 REGISTER")
+		alice.ask("MESSAGE", "sip:bob@example.com")
+		one.request("MESSAGE")
+		l.hub.mu.Lock()
+		l.fault = func(to netip.AddrPort) error {
+			if to == one.addr {
+				return errors.New("no route to host")
+			}
+			return nil
+		}
+		l.hub.mu.Unlock()
+		time.Sleep(500 * time.Millisecond) // Timer E
+		two.reply(two.request("MESSAGE"), 200, "OK")
+		alice.response(200)
 	})
 }
 
