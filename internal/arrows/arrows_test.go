@@ -28,7 +28,7 @@ var may = map[string][]string{
 	"stunclient":        {"internal/text", "github.com/pion/stun/"},
 	"media":             {"internal/readbuf", "internal/text", "github.com/pion/"},
 	"servers/stun":      {"internal/readbuf", "internal/text", "stunclient", "github.com/pion/stun/"},
-	"servers/registrar": {"internal/eventbody", "internal/sipmsg", "internal/sipstack", "internal/text", "github.com/emiago/sipgo", "github.com/icholy/digest"},
+	"servers/registrar": {"internal/eventbody", "internal/sipmsg", "internal/sipstack", "internal/text", "servers/stun", "github.com/emiago/sipgo", "github.com/icholy/digest"},
 	"servers/gateway":   {"internal/inturn", "media", "ua"},
 	"ua":                {"internal/eventbody", "internal/inturn", "internal/readbuf", "internal/sipmsg", "internal/sipstack", "internal/text", "media", "stunclient", "github.com/emiago/sipgo", "github.com/icholy/digest", "github.com/pion/stun/"},
 	"discover":          {"stunclient", "github.com/pion/stun/"},

@@ -24,11 +24,12 @@ const (
 	Unsubscribed                      // a subscription ended
 	Published                         // a user agent published, refreshed or removed event state
 	Notified                          // a NOTIFY was sent
+	Unreachable                       // a binding was removed since its user agent does not answer
 )
 
 var eventNames = [...]string{
 	Registered: "registered", Unregistered: "unregistered", Expired: "expired", Forwarded: "forwarded",
-	Returned: "returned", Answered: "answered", TimedOut: "timed-out", Dropped: "dropped",
+	Returned: "returned", Answered: "answered", TimedOut: "timed-out", Dropped: "dropped", Unreachable: "unreachable",
 	Subscribed: "subscribed", Unsubscribed: "unsubscribed", Published: "published", Notified: "notified",
 }
 
@@ -52,11 +53,13 @@ const (
 	ByPeer                        // an entry of Config.Routes
 	ByVia                         // the Via: received address and sent-by port (RFC 3261 §18.2.2)
 	ByRport                       // the Via: received address and rport (RFC 3581 §4)
+	ByFlow                        // the flow the user agent opened (RFC 5626)
+	BySourceIP                    // the IP address the REGISTER came from, and the port of the Contact
 )
 
 var causeNames = [...]string{
 	ByContact: "contact", ByReceived: "received", ByPath: "path", ByAlias: "alias", ByRoute: "route",
-	ByRequestURI: "request-uri", ByPeer: "peer", ByVia: "via", ByRport: "rport",
+	ByRequestURI: "request-uri", ByPeer: "peer", ByVia: "via", ByRport: "rport", ByFlow: "flow", BySourceIP: "source-ip",
 }
 
 func (c Cause) String() string {

@@ -424,15 +424,16 @@ func (s *Server) sendNotify(sub *subscription, state string) {
 	p := s.agents.packages[sub.Event]
 	s.nextNotify(sub)
 	t, body := s.subscriberTarget(&sub.subscriber), p.body(sub.User)
-	req := s.writeNotify(sub, t, state, p.mediaType, body)
+	from := s.leaveUser(t)
+	req := s.writeNotify(sub, t, from, state, p.mediaType, body)
 	if len(req.Wire) > s.cfg.MTU-200 { // RFC 3261 §18.1.1: not over UDP
 		s.forget(sub, fmt.Sprintf("NOTIFY of %d bytes is too large", len(req.Wire)))
 		state = "terminated;reason=probation;retry-after=300" // when there may be less to tell
-		req = s.writeNotify(sub, t, state, p.mediaType, nil)
+		req = s.writeNotify(sub, t, from, state, p.mediaType, nil)
 	}
 	sub.next, sub.dirty, sub.told = s.now().Add(p.interval), false, body
 	s.emit(Event{Kind: Notified, Method: "NOTIFY", CallID: sub.CallID, User: sub.User, Target: t.to, By: t.by, URI: t.rule, Detail: state})
-	tx, err := s.stack.Request(s.socket, t.to, req, notification{s, sub})
+	tx, err := s.stack.Request(from.socket, t.to, req, notification{s, sub})
 	switch {
 	case errors.Is(err, sipstack.ErrClosed): // what is kept goes on after a restart
 		return
@@ -464,12 +465,12 @@ func (s *Server) keepSubscription(sub *subscription, b subscriber) *failure {
 	return f
 }
 
-func (s *Server) writeNotify(sub *subscription, t *target, state, mediaType string, body []byte) *sipmsg.Sent {
+func (s *Server) writeNotify(sub *subscription, t *target, from *side, state, mediaType string, body []byte) *sipmsg.Sent {
 	event := sub.Event
 	if sub.ID != "" {
 		event += ";id=" + sub.ID
 	}
-	req := &sipmsg.Sent{Method: "NOTIFY", URI: t.uri, Via: "SIP/2.0/UDP " + s.cfg.Advertise.String() + ";branch=" + sipmsg.MagicCookie + s.token(),
+	req := &sipmsg.Sent{Method: "NOTIFY", URI: t.uri, Via: "SIP/2.0/UDP " + from.addr.String() + ";branch=" + sipmsg.MagicCookie + s.token(),
 		Routes: t.routes, From: sub.Local, To: sub.Remote, CallID: sub.CallID, CSeq: sub.Notify}
 	w := &s.out
 	w.Reset()

@@ -582,3 +582,43 @@ func TestEventsCloseKeeps(t *testing.T) {
 		bob.quiet()
 	})
 }
+
+// Whatever the policy, a NOTIFY goes where a call goes and from where it comes.
+func TestNotifyGoesAsCallsDo(t *testing.T) {
+	const at, callFrom = "198.51.100.2:42222", "203.0.113.6:5080"
+	for i := range policies {
+		policy := Policy(i)
+		config := func(h *hub) Config {
+			cfg := Config{Policy: policy, Agents: both}
+			if policies[i].apart {
+				cfg.CallConn = h.listen(callFrom)
+			}
+			return cfg
+		}
+		inLabAt(t, proxyAddr, config, func(l *lab) {
+			alice, bob := l.phone("alice", "198.51.100.1:5060"), l.phone("bob", at)
+			ends := []*phone{bob, l.phone("bob", "198.51.100.2:5070"), l.phone("bob", "10.0.0.2:5070")}
+			bob.contact = "sip:bob@10.0.0.2:5070"
+			bob.register()
+			bob.subscribe("bob", "presence")
+			alice.ask("MESSAGE", "sip:bob@example.com")
+			l.settle()
+			for _, p := range ends {
+				if len(p.in) == 0 {
+					continue
+				}
+				notify, message := p.request("NOTIFY"), p.request("MESSAGE")
+				if notify.from != message.from {
+					t.Errorf("%v: NOTIFY from %v, MESSAGE from %v", policy, notify.from, message.from)
+				}
+				p.reply(notify, 200, "OK")
+				l.settle()
+				if st := l.srv.Stats(); st.Notified != 1 || st.NotifyFailed != 0 || st.Subscriptions != 1 {
+					t.Errorf("%v: %+v", policy, st)
+				}
+				return
+			}
+			t.Errorf("%v: nobody got anything", policy)
+		})
+	}
+}

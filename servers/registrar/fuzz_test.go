@@ -26,6 +26,8 @@ func FuzzDatagram(f *testing.F) {
 		"SUBSCRIBE sip:user@example.com SIP/2.0\nv: SIP/2.0/UDP h;branch=z9hG4bKs,SIP/2.0/UDP i\nFrom: a@b\nTo: sip:user@example.com\ni: c\nCSeq: 1 SUBSCRIBE\nm: sip:a@192.0.2.200\no: message-summary\nExpires: 0",
 		"PUBLISH sip:user@example.com SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bKp;rport\nFrom: <sip:a@b>;tag=1\nTo: <sip:user@example.com>\nCall-ID: c\nCSeq: 1 PUBLISH\nEvent: presence\nContent-Type: application/pidf+xml\n\n<presence xmlns=\"urn:ietf:params:xml:ns:pidf\" entity=\"sip:user@example.com\"><tuple id=\"a\"><status><basic>open</basic></status></tuple></presence>",
 		"PUBLISH sip:user@example.com SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bKp;rport\nFrom: <sip:a@b>;tag=1\nTo: <sip:user@example.com>\nCall-ID: c\nCSeq: 1 PUBLISH\nEvent: presence\nSIP-If-Match: x\nExpires: 0",
+		"REGISTER sip:example.com SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bKz;rport\nFrom: <sip:user@example.com>;tag=1\nTo: <sip:user@example.com>\nCall-ID: c\nCSeq: 9 REGISTER\nContact: <sip:user@h;ob>;reg-id=1;+sip.instance=\"<urn:uuid:1>\"\nSupported: outbound, gruu, path\nPath: <sip:h;ob>",
+		"INVITE sip:user@example.com;gr=urn:uuid:1 SIP/2.0\nVia: SIP/2.0/UDP h;branch=z9hG4bKx\nRoute: <sip:xjNkAqTuWL3n11vBYi4@203.0.113.5;lr;ob>, <sip:10.0.0.5;lr;ob>\nFrom: <sip:a@b>;tag=1\nTo: <sip:user@example.com>\nCall-ID: c\nCSeq: 1 INVITE\nContact: <sip:a@h;ob>",
 		"SIP/2.0 200 OK\nVia: SIP/2.0/UDP 203.0.113.5:5060;branch=z9hG4bKx\nFrom: <sip:a@b>;tag=1\nTo: <sip:b@c>;tag=2\nCall-ID: c\nCSeq: 1 INVITE",
 	} {
 		f.Add([]byte(crlf(s)))
@@ -33,10 +35,12 @@ func FuzzDatagram(f *testing.F) {
 	from := netip.MustParseAddrPort("192.0.2.200:34567")
 	user := netip.MustParseAddrPort("198.51.100.2:5060")
 	f.Fuzz(func(t *testing.T, data []byte) {
-		for _, cfg := range []Config{
+		for i, cfg := range []Config{
 			{Domain: "example.com", Seed: 1, Policy: PolicyReceived},
 			{Domain: "example.com", Seed: 1, Policy: PolicyReceived, Agents: both, Store: newShelf()},
 			{Domain: "example.com", Seed: 1, IgnoreRport: true, Users: map[string]string{"user": "x"}, AuthInvite: true},
+			{Domain: "example.com", Seed: 1, Outbound: true, FlowTimer: 120e9, GRUU: true, Local: ap("10.0.0.5:5060"), DoubleRecordRoute: true,
+				Ping: Ping{Kind: PingOptions}},
 		} {
 			h := newHub()
 			s, err := New(h.listen(proxyAddr), cfg)
@@ -48,8 +52,8 @@ func FuzzDatagram(f *testing.F) {
 					t.Errorf("%v gets\n%s", to, p.data)
 				}
 			}
-			s.commit("user", nil, []Binding{{User: "user", Contact: "sip:user@198.51.100.2:5060",
-				Received: user, Expires: s.now().Add(3600e9), Q: 1}})
+			s.commit("user", nil, []Binding{{User: "user", Contact: "sip:user@198.51.100.2:5060", Instance: "<urn:uuid:1>", RegID: i / 2,
+				Received: user, Expires: s.now().Add(3600e9), Q: 1, Outbound: i == 2}})
 			s.stack.Receive(s.socket, data, from)
 			s.stack.Receive(s.socket, data, from)
 			before := s.Stats().Rejected[404]
@@ -82,8 +86,10 @@ func FuzzAlias(f *testing.F) {
 	}
 	from := netip.MustParseAddrPort("192.0.2.1:999")
 	f.Fuzz(func(t *testing.T, s string) {
-		if once := aliased(s, from); aliased(once, from) != once {
-			t.Errorf("aliased twice: %q, %q, %q", s, once, aliased(once, from))
+		for _, p := range []Policy{PolicyReceived, PolicyIPOnly} {
+			if once := policies[p].aliased(s, from); policies[p].aliased(once, from) != once {
+				t.Errorf("%v: aliased twice: %q, %q, %q", p, s, once, policies[p].aliased(once, from))
+			}
 		}
 	})
 }
