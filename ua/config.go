@@ -75,9 +75,19 @@ type Options struct {
 	// session on hold sends no RTP, though RTCP. Either way its offer is sendonly, or
 	// inactive where the peer holds too (RFC 3264 section 8.4).
 	HoldAudio bool
+	// UnsolicitedMessageSummary takes a NOTIFY of the package message-summary that belongs to no
+	// subscription, as many servers send it, and tells of it; otherwise it is answered 481.
+	UnsolicitedMessageSummary bool
 	// FailOnRedirect makes a 3xx response the end of a call. Otherwise up to five
 	// contacts are tried.
 	FailOnRedirect bool
+	// Refer is what becomes of a REFER (RFC 3515), by which a peer asks for a call.
+	Refer ReferPolicy
+	// NoReferSub asks the peer not to report on a call that it was asked for (RFC 4488).
+	NoReferSub bool
+	// Replaces lets an INVITE take the place of a call (RFC 3891). Whoever can name the call
+	// may; it is answered without ringing.
+	Replaces bool
 }
 
 const (
@@ -123,6 +133,12 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.HoldAudio && c.Silent {
 		return c, fmt.Errorf("%w: HoldAudio sends what Silent does not", ErrConfig)
+	}
+	if c.Refer > ReferFollow {
+		return c, fmt.Errorf("%w: Refer %d", ErrConfig, c.Refer)
+	}
+	if c.Refer == ReferAsk && c.OnEvent == nil {
+		return c, fmt.Errorf("%w: Refer asks, and there is no OnEvent", ErrConfig)
 	}
 	if strings.ContainsAny(c.UserAgent, "\r\n") {
 		return c, fmt.Errorf("%w: UserAgent has a line break", ErrConfig)

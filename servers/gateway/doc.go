@@ -45,5 +45,5 @@
 // # What it is not
 //
 // No registration, authentication, TCP or TLS; it never calls anybody. No early
-// media, PRACK, UPDATE, REFER or session timers. A call keeps its codec.
+// media, PRACK, UPDATE or session timers; REFER is refused, see Config.DeclineRefer. A call keeps its codec.
 package gateway
