@@ -22,6 +22,8 @@ const (
 	// ackWait is how long that may take: if the first ACK is lost, the callee repeats its
 	// 200 after 0.5, 1.5 and 3.5 s (RFC 3261 §13.3.1.4) and gets another.
 	ackWait = 4 * time.Second
+	// givingUp is more than a callee waits for an ACK, which is 64*T1 (RFC 3261 §13.3.1.4).
+	givingUp = 40 * time.Second
 	// patience is how long an endpoint may take over a request. A caller waits longer than a
 	// proxy does (RFC 3261 §16.6, timer C, and the CANCEL after it): its final response may be
 	// lost, and then nobody else ends an INVITE that got a provisional one (§17.1.1.2).
@@ -81,6 +83,9 @@ func (p *Play) Err() error { return p.err }
 func (p *Play) Converse(ctx context.Context, caller cell.Side, target string) {
 	call := p.call(ctx, caller, target)
 	if call == nil {
+		if p.Cell.Hangup == cell.Callee {
+			time.Sleep(givingUp) // it may have answered
+		}
 		return
 	}
 	if p.awaitACK(caller.Other()) && p.Flow.Media() {

@@ -2,6 +2,7 @@ package theory
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/natproof/natproof/scenarios/cell"
@@ -36,6 +37,8 @@ type course struct {
 	pace   time.Duration
 	a, b   *station
 	beside *station // the phone beside a, or nil
+	gates  []*gate
+	given  int
 	ticks  []*tick
 	acked  bool // the call is established at both ends
 }
@@ -61,10 +64,9 @@ type tick struct {
 // begin is the beginning of everything, where each message takes as long as the pace says.
 func (n *Network) begin(pace time.Duration) {
 	c := &course{pace: pace}
-	shared := map[string]*gate{}
-	c.a, c.b = newStation(&n.a, shared, 1), newStation(&n.b, shared, 2)
+	c.a, c.b = c.station(&n.a, 1), c.station(&n.b, 2)
 	if n.beside {
-		c.beside = newStation(&n.a, shared, 3)
+		c.beside = c.station(&n.a, 3)
 	}
 	n.course = c
 }
@@ -78,24 +80,23 @@ func (n *Network) Paces() [2]*Network {
 	return [2]*Network{&fast, &slow}
 }
 
-// newStation is an end with its line, of which others may share NATs. The number tells the hosts of
-// a local network apart.
-func newStation(e *end, shared map[string]*gate, host int) *station {
+// station is an end with its line, of which others may share NATs. The number tells hosts apart.
+func (c *course) station(e *end, host int) *station {
 	s := &station{end: e, line: &line{host: endpoint{host, cell.SIPPort}}}
 	if e.traits.Address == Forwarded {
 		return s
 	}
 	for _, d := range e.gates {
-		g := shared[d.box]
-		if g == nil {
+		i := slices.IndexFunc(c.gates, func(g *gate) bool { return g.box == d.box })
+		if i < 0 {
 			b := d.behavior
 			if b.SIPHelper {
 				b.Unreplied, b.Idle = helped, helped
 			}
-			g = &gate{box: d.box, outer: d.outer, behavior: b, address: (len(shared) + 1) * networks, unasked: map[remote]time.Duration{}}
-			shared[d.box] = g
+			i = len(c.gates)
+			c.gates = append(c.gates, &gate{box: d.box, behavior: b, address: (i + 1) * networks, given: &c.given, unasked: map[remote]time.Duration{}})
 		}
-		s.line.boxes = append(s.line.boxes, g)
+		s.line.boxes = append(s.line.boxes, c.gates[i])
 	}
 	return s
 }
@@ -145,7 +146,7 @@ func (c *course) sends(s *station) { s.last = s.line.out(atProxy, c.now) }
 func (c *course) asks(s *station) {
 	s.asked = s.line.out(atSTUN, c.now)
 	c.pass(c.pace)
-	s.line.in(s.asked, atSTUN, c.now)
+	c.in(s, s.asked, atSTUN)
 }
 
 // Registers is the REGISTER of an end, which always gets out: a NAT opens for what comes from the
@@ -155,7 +156,7 @@ func (n *Network) Registers(side cell.Side) Answer {
 	if side == cell.A && c.beside != nil {
 		n.registers(c.beside)
 		c.pass(c.pace)
-		c.beside.line.in(c.beside.last, atProxy, c.now)
+		c.in(c.beside, c.beside.last, atProxy)
 	}
 	n.registers(n.station(side))
 	return Arrives()
@@ -262,13 +263,13 @@ func (n *Network) arrives(s *station, at endpoint, message string, again []time.
 		return Arrives()
 	}
 	begun := c.now
-	cause := s.line.in(at, atProxy, c.now)
+	cause := c.in(s, at, atProxy)
 	for _, after := range again {
 		if cause.IsZero() {
 			return Arrives()
 		}
 		c.until(begun + after)
-		cause = s.line.in(at, atProxy, c.now)
+		cause = c.in(s, at, atProxy)
 	}
 	if cause.IsZero() {
 		return Arrives()
@@ -346,7 +347,7 @@ func (n *Network) pings(s *station) {
 	c.sends(s)
 	at := s.last
 	c.pass(c.pace)
-	s.line.in(at, atProxy, c.now)
+	c.in(s, at, atProxy)
 	if sees := n.keep == cell.KeepAliveSTUN || n.bySource(*s.end); sees && at != s.came && before != at {
 		n.registersAgain(s)
 	}
@@ -371,5 +372,5 @@ func (n *Network) registersAgain(s *station) {
 	default:
 		at.port = cell.SIPPort
 	}
-	s.failed = !s.line.in(at, atProxy, c.now).IsZero()
+	s.failed = !c.in(s, at, atProxy).IsZero()
 }

@@ -35,10 +35,9 @@ type line struct {
 // gate is one NAT.
 type gate struct {
 	box      string
-	outer    string // what is outside: the internet, or the inside of another NAT
 	behavior natmodels.Behavior
 	address  int
-	given    int                      // how many ports were chosen
+	given    *int                     // how many ports were chosen, by all: no two are the same
 	mappings []*mapping               // those that have ended too
 	unasked  map[remote]time.Duration // until when what came unasked from there holds the port (natmodels.LocalEntry)
 }
@@ -62,18 +61,44 @@ func (l *line) out(to remote, now time.Duration) endpoint {
 	return at
 }
 
-// in lets a packet in that is sent to an endpoint of the last NAT, or says which box stops it.
-// Where there is no NAT nothing does.
-func (l *line) in(at endpoint, from remote, now time.Duration) (c cell.Cause) {
-	for _, g := range slices.Backward(l.boxes) {
-		if at, c = g.in(at, from, now); !c.IsZero() {
-			return c
+// in lets a packet in that is sent to an endpoint and meant for that station, or says what stops it.
+func (c *course) in(s *station, at endpoint, from remote) (cause cell.Cause) {
+	realm := cell.BoxInternet
+	for at.address >= networks {
+		g := c.at(at.address)
+		if g == nil {
+			return cell.Cause{Box: realm, Rule: cell.RuleNoRoute}
+		}
+		realm = "inside " + g.box
+		if at, cause = g.in(at, from, c.now); !cause.IsZero() {
+			return cause
 		}
 	}
-	if at != l.host && len(l.boxes) > 0 {
-		return cell.Cause{Box: cell.BoxBeside, Rule: cell.RuleElsewhere}
+	if at == s.line.host {
+		return cell.Cause{}
 	}
-	return cell.Cause{}
+	return cell.Cause{Box: c.host(at.address), Rule: cell.RuleElsewhere}
+}
+
+// at is the NAT with the address outside, or nil.
+func (c *course) at(address int) *gate {
+	for _, g := range c.gates {
+		if g.address == address {
+			return g
+		}
+	}
+	return nil
+}
+
+// host is the box of a host.
+func (c *course) host(number int) string {
+	switch number {
+	case c.a.line.host.address:
+		return c.a.end.host
+	case c.b.line.host.address:
+		return c.b.end.host
+	}
+	return cell.BoxBeside
 }
 
 // dependent says whether a mapping is for one remote alone.
@@ -117,14 +142,11 @@ func (g *gate) choose(inside endpoint, to remote, now time.Duration) endpoint {
 	}) {
 		return kept
 	}
-	g.given++
-	return endpoint{g.address, chosen + g.given}
+	*g.given++
+	return endpoint{g.address, chosen + *g.given}
 }
 
 func (g *gate) in(at endpoint, from remote, now time.Duration) (endpoint, cell.Cause) {
-	if at.address != g.address {
-		return endpoint{}, cell.Cause{Box: g.outer, Rule: cell.RuleNoRoute}
-	}
 	rule, held := cell.RuleNoMapping, false
 	for _, m := range g.mappings {
 		switch {

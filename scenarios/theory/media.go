@@ -39,7 +39,7 @@ func (n *Network) Stream(part cell.Part, from cell.Side) Answer {
 	}
 	x, y := n.end(from).announcing(what), n.end(from.Other()).announcing(what)
 	if shared, ok := n.shared(); ok {
-		return s.within(shared, n.lan, x, y)
+		return s.within(shared, x, y)
 	}
 	if from == n.caller {
 		x = s.met(x, y)

@@ -36,7 +36,6 @@ type Network struct {
 	interval time.Duration
 	change   cell.Change
 	when     cell.Moment
-	lan      bool // both ends are on one local network
 	beside   bool // somebody is beside a
 	course   *course
 }
@@ -69,7 +68,7 @@ type Config struct {
 // New makes a network, unless theory has nothing to say about it.
 func New(cfg Config) (*Network, error) {
 	n := &Network{proxy: cfg.Policy, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk,
-		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When, lan: cfg.OneNAT, beside: cfg.Neighbour}
+		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When, beside: cfg.Neighbour}
 	for _, x := range []struct {
 		to   *end
 		from End
@@ -141,7 +140,6 @@ type end struct {
 // door is one NAT of an end, as what comes from outside meets it.
 type door struct {
 	box      string
-	outer    string // what is in front of it
 	behavior natmodels.Behavior
 	// mapping is how the address that the end has outside of it depends on where packets go:
 	// as in the most dependent of this NAT and those behind it.
@@ -156,9 +154,8 @@ func doors(cfg Config, from End) []door {
 		if !b.Translates() {
 			return
 		}
-		d := door{box: box, outer: cell.BoxInternet, behavior: b, mapping: b.Mapping, scope: b.FilterScope}
+		d := door{box: box, behavior: b, mapping: b.Mapping, scope: b.FilterScope}
 		if n := len(all); n > 0 {
-			all[n-1].outer = "inside " + box
 			if in := all[n-1].mapping; in != natmodels.EndpointIndependent {
 				d.mapping, d.scope = max(d.mapping, in), natmodels.PerMapping // each mapping inside is another endpoint here
 			}

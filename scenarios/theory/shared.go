@@ -17,28 +17,32 @@ func (n *Network) shared() (door, bool) {
 	return a, a.box == b.box
 }
 
-// within says whether a stream between two ends behind one NAT is received. On one local network
-// what is private is as good an address as any. To what is public packets go by the NAT, which sends
-// them back inside if it hairpins (RFC 4787 §6), with its filters as for what comes from outside.
-func (s stream) within(d door, lan bool, x, y end) Answer {
+// within says whether a stream between two ends behind one NAT is received. To an address that is
+// private packets go without it: on one local network that is as good as any. To a public one they
+// go by it, and it sends them back inside if it hairpins (RFC 4787 §6), with its filters as for
+// what comes from outside.
+func (s stream) within(d door, x, y end) Answer {
 	switch {
 	case s.silent(x):
 		return NotSent(x.host, s.message, "it is silent")
-	case x.local && lan:
-		return Arrives()
 	case x.local:
-		return s.predict(x, y)
+		return s.predict(x.inside(), y.inside())
 	case d.behavior.Hairpin == natmodels.NoHairpinning:
 		return answer(cell.Cause{Box: d.box, Rule: cell.RuleHairpin, Message: s.message, Why: fmt.Sprintf(
 			"%s announced an address of the NAT that both are behind, and that does not hairpin (RFC 4787 §6, REQ-9)", y.host)})
 	case d.behavior.Hairpin == natmodels.InternalSource:
-		return s.predict(s.bare(x), s.bare(y))
+		x.internal, y.internal = true, true
 	}
 	return s.predict(x, y)
 }
 
-// bare is the end as a NAT that hairpins with the internal source shows it to the other.
-func (s stream) bare(e end) end {
-	e.internal = true
+// inside is the end as those see it that are behind the outermost of its NATs too.
+func (e end) inside() end {
+	e.gates = e.gates[:len(e.gates)-1]
+	if len(e.gates) > 0 {
+		return e.behind(e.gates[len(e.gates)-1])
+	}
+	e.local, e.open = false, false
+	e.mapping, e.filtering = natmodels.EndpointIndependent, natmodels.EndpointIndependent
 	return e
 }

@@ -60,7 +60,7 @@ func (t *Tape) hungUp(ack *Flight, ends ...string) time.Duration {
 // and else the last drop.
 func (t *Tape) Message(name, from, to string, match Match, told []Told) (cell.Fate, cell.Cause) {
 	is := match(t, from, to, told)
-	var last, thrown *Flight
+	var last, thrown, astray *Flight
 	sent := false
 	for i := range t.flights {
 		f := &t.flights[i]
@@ -77,6 +77,9 @@ func (t *Tape) Message(name, from, to string, match Match, told []Told) (cell.Fa
 		if f.ended && !f.arrived {
 			last = f
 		}
+		if f.arrived && f.end.Box != cell.BoxProxy {
+			astray = f
+		}
 		if thrown == nil && unreadable(f, told) != nil {
 			thrown = f
 		}
@@ -91,6 +94,10 @@ func (t *Tape) Message(name, from, to string, match Match, told []Told) (cell.Fa
 		return cell.Lost, last.end.cause(name)
 	case thrown != nil:
 		return cell.Lost, unreadable(thrown, told).cause(name, thrown)
+	case astray != nil:
+		c := astray.end.cause(name)
+		c.Rule, c.Why = cell.RuleElsewhere, "that address and port is not "+to+"'s"
+		return cell.Lost, c
 	}
 	return cell.Lost, cell.Cause{Box: cell.BoxProxy, Rule: cell.RuleUnknown, Message: name,
 		Why: fmt.Sprintf("%s sent it and no box dropped it, yet it did not reach %s", from, to)}
