@@ -59,6 +59,12 @@ func (c *Client) profileFor(uri sip.Uri) *Profile {
 
 // earlyContact is the Contact before the session has a mapping of its own.
 func (s *Session) earlyContact() *sip.ContactHeader {
+	s.mu.Lock()
+	h := s.sip
+	s.mu.Unlock()
+	if h != nil {
+		return s.c.sendPath(h).contact(s.user())
+	}
 	if s.profile != nil {
 		if p, ok := s.profile.path(); ok {
 			return p.contact(s.user())
@@ -133,13 +139,10 @@ func (s *Session) accept(ctx context.Context) error {
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	local := s.describe(false)
-	if s.offer != nil {
-		answer, err := media.Answer(*s.offer, local)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrMedia, err)
-		}
-		local = answer
+	early := s.saidEarly()
+	local, err := s.firstDescription()
+	if err != nil {
+		return err
 	}
 	if ctx.Err() != nil || !s.takeFinal() {
 		return giveUp(ctx)
@@ -147,14 +150,31 @@ func (s *Session) accept(ctx context.Context) error {
 	if err := s.send2xx(s.invite, local); err != nil {
 		return err
 	}
-	if s.offer == nil {
-		return nil // the answer comes with the ACK
+	if s.offer == nil || early != nil {
+		return nil // the answer comes with the ACK, or audio flows already
 	}
 	a, err := agree(local, *s.offer)
 	if err != nil {
 		return err
 	}
 	return s.applyMedia(local, *s.offer, a)
+}
+
+// firstDescription is our answer to the INVITE's offer, or our offer if it has none. One
+// that went out early is repeated as it was (RFC 3261 section 13.2.1).
+func (s *Session) firstDescription() (media.Description, error) {
+	if said := s.saidEarly(); said != nil {
+		return *said, nil
+	}
+	local := s.describe(false)
+	if s.offer == nil {
+		return local, nil
+	}
+	answer, err := media.Answer(*s.offer, local)
+	if err != nil {
+		return answer, fmt.Errorf("%w: %w", ErrMedia, err)
+	}
+	return answer, nil
 }
 
 // pending2xx is a 2xx that awaits its ACK.

@@ -84,6 +84,9 @@ func (s *Session) call(ctx context.Context, target sip.Uri) (bye bool, err error
 		return false, err
 	}
 	local := s.describe(false)
+	s.mu.Lock()
+	s.offered = local
+	s.mu.Unlock()
 	req, p := s.newInvite(target, media.Marshal(local))
 	res, req, dst, err := s.invite2xx(ctx, req, p, dst)
 	if err != nil {
@@ -200,8 +203,10 @@ func canceled(ctx context.Context, res *sipmsg.Response) error {
 // giveUp is ErrCanceled with the reason the caller had.
 func giveUp(ctx context.Context) error {
 	cause := context.Cause(ctx)
-	if errors.Is(cause, ErrCanceled) || errors.Is(cause, ErrClosed) {
-		return cause
+	for _, known := range []error{ErrCanceled, ErrClosed, ErrPortMappingFailed, ErrMedia} {
+		if errors.Is(cause, known) {
+			return cause
+		}
 	}
 	return fmt.Errorf("%w: %w", ErrCanceled, cause)
 }
@@ -260,7 +265,7 @@ func (s *Session) inviteOnce(ctx context.Context, req *sip.Request, p path, dst 
 	}
 	defer tx.finish()
 	s.mu.Lock()
-	s.inviting = tx
+	s.inviting, s.heard = tx, nil
 	s.mu.Unlock()
 	quit := ctx.Done()
 	for {
@@ -271,6 +276,9 @@ func (s *Session) inviteOnce(ctx context.Context, req *sip.Request, p path, dst 
 			}
 			if res.StatusCode > sip.StatusTrying && !s.inDialog() {
 				s.step(InProgress, res.StatusCode)
+				if err := s.gotProvisional(ctx, res); err != nil {
+					s.drop(err) // as if the user had given the call up
+				}
 			}
 		case <-s.life.Done(): // the session is over; nobody needs this INVITE any more
 			return nil, context.Cause(s.life)
@@ -311,22 +319,17 @@ func (s *Session) connect(ctx context.Context, invite *sip.Request, res *sipmsg.
 	}
 	var remote media.Description
 	var agreed media.Agreement
-	if err == nil {
-		remote, err = parseDescription(res.Body())
-	}
-	if err == nil {
-		agreed, err = agree(local, remote)
-	}
-	if err == nil {
-		err = s.moveRemote(ctx, agreed)
+	heard := s.hasHeard(sipmsg.TagOf(res.To)) // a later description says nothing (RFC 3261 section 13.2.1)
+	if err == nil && !heard {
+		remote, agreed, err = s.readAnswer(ctx, local, res.Body())
 	}
 	if ackErr := s.sendACK(invite, p); err == nil {
 		err = ackErr
 	}
-	if err != nil {
-		return err
+	if err == nil && !heard {
+		err = s.applyMedia(local, remote, agreed)
 	}
-	if err := s.applyMedia(local, remote, agreed); err != nil {
+	if err != nil {
 		return err
 	}
 	if !s.step(s.connectedState(), res.StatusCode) {

@@ -48,7 +48,8 @@
 // SessionEvent with the state Incoming, to Ring, Answer or Reject. The states are those
 // of RTC_SESSION_STATE. A session is Connected when the ACK was sent or has arrived, and
 // Disconnected when its sockets are closed and its mappings released. Hold, Resume and
-// Refresh send a re-INVITE; the peer's are answered. Whether audio arrives is told by
+// Refresh send a re-INVITE; the peer's are answered. Audio begins with the first answer, also
+// one in a provisional response, which an incoming call sends by EarlyMedia. Whether audio arrives is told by
 // MediaStats, never by the state.
 //
 // # Service
@@ -109,5 +110,5 @@
 //
 // No TCP, TLS or WebSocket; no SRTP, ICE or video; no DNS (RFC 3263) beyond
 // Config.Resolve; no PRACK, UPDATE, REFER or session timers; no outbound flows (RFC
-// 5626), GRUU or Path. Session descriptions in provisional responses are ignored.
+// 5626), GRUU or Path.
 package ua

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/media"
 )
 
 // ErrExpired: the INVITE's Expires passed before the call was answered.
@@ -23,6 +25,8 @@ type early struct {
 	final    chan struct{} // closed when the final response is taken
 	progress atomic.Int32  // the last provisional response above 100
 	repeats  atomic.Int64  // of 2xx responses
+
+	earlyMedia // Session.mu guards it
 }
 
 func newEarly() early { return early{final: make(chan struct{})} }
@@ -56,12 +60,21 @@ func (s *Session) Progress(ctx context.Context, code int, reason string) error {
 	if code < 100 || code > 199 {
 		return fmt.Errorf("%w: %d is no provisional response", ErrConfig, code)
 	}
-	s.mu.Lock()
-	ok := s.state == Incoming && !s.ending && !s.answer
-	s.mu.Unlock()
-	if !ok {
+	if !s.rings() {
 		return fmt.Errorf("%w: nothing rings", ErrState)
 	}
+	return s.progressed(code, reason)
+}
+
+// rings says whether an incoming call waits for its final response.
+func (s *Session) rings() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == Incoming && !s.ending && !s.answer
+}
+
+// progressed sends a provisional response and, above 100, has it repeated.
+func (s *Session) progressed(code int, reason string) error {
 	if reason == "" {
 		reason = reasonPhrase(code)
 	}
@@ -80,10 +93,15 @@ func (s *Session) Progress(ctx context.Context, code int, reason string) error {
 
 func (s *Session) provisional(code int, reason string) error {
 	var extra []sip.Header
+	var body []byte
 	if code > sip.StatusTrying { // it makes an early dialog (RFC 3261 section 12.1.1)
 		extra = append(s.c.server(), s.earlyContact())
+		if said := s.saidEarly(); said != nil {
+			ct := sip.ContentTypeHeader(sdpType)
+			body, extra = media.Marshal(*said), append(extra, &ct)
+		}
 	}
-	_, err := s.invite.respond(code, reason, nil, extra...)
+	_, err := s.invite.respond(code, reason, body, extra...)
 	return err
 }
 

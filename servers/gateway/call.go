@@ -16,7 +16,7 @@ type State uint8
 // The states in their order. A call that fails goes from any of them to Ended.
 const (
 	Trying   State = iota // INVITE received
-	Ringing               // 180 sent
+	Ringing               // 180 sent, or 183
 	Answered              // 200 on its way, no ACK yet
 	Talking               // ACK received
 	Hangup                // the gateway hangs up: BYE, no response yet
@@ -107,7 +107,7 @@ func (c *call) run() {
 	noPorts := ua.Refusal{Code: 503, Reason: "No Media Port", Headers: []ua.Header{{Name: "Retry-After", Value: "5"}}}
 	if c.fails(session.Progress(ctx, 100, ""), SendFailed, ua.Refusal{Code: 500}) ||
 		c.fails(session.Prepare(ctx), NoPorts, noPorts) ||
-		c.fails(session.Ring(ctx), SendFailed, ua.Refusal{Code: 500}) {
+		c.fails(c.ring(ctx), SendFailed, ua.Refusal{Code: 500}) {
 		return
 	}
 	c.become(Ringing)
@@ -118,6 +118,14 @@ func (c *call) run() {
 	case <-pickUp.C:
 		c.fails(session.Answer(ctx), SendFailed, ua.Refusal{Code: 500})
 	}
+}
+
+// ring says that the phone rings, or lets it be heard.
+func (c *call) ring(ctx context.Context) error {
+	if c.s.cfg.EarlyMedia && c.session.HasOffer() {
+		return c.session.EarlyMedia(ctx, 183)
+	}
+	return c.session.Ring(ctx)
 }
 
 // fails refuses the call after an error, unless the call is over anyhow.

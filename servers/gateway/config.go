@@ -31,6 +31,10 @@ type Config struct {
 	MaxCalls int
 	// RingTime is from 180 to 200. Zero answers at once.
 	RingTime time.Duration
+	// EarlyMedia plays the gateway's audio, and hears the caller's, while it rings: 183 with a
+	// session description instead of 180 (RFC 3261 §13.2.1). An INVITE without an offer gets
+	// 180 all the same.
+	EarlyMedia bool
 	// TalkTime is from the ACK to a BYE by the gateway. Zero never hangs up.
 	TalkTime time.Duration
 
