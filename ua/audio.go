@@ -20,6 +20,7 @@ type audio struct {
 	mux        bool
 	onHold     bool // we want no audio
 	stream     *media.Stream
+	sockets    [2]*movable // of the stream: RTP, and RTCP unless it is multiplexed
 }
 
 // mappings are those the session holds, in the order in which it got them.
@@ -193,22 +194,19 @@ func (s *Session) newStream(a media.Agreement) (*media.Stream, error) {
 	rtp, rtcp := s.rtp.media, s.rtcp
 	s.mu.Unlock()
 	o := s.c.cfg.Options
+	sockets := [2]*movable{newMovable(rtp.take())}
 	cfg := media.Config{
-		RTP: rtp.take(), PayloadType: a.Codec.PayloadType, ClockRate: a.Codec.ClockRate, PTime: a.PTime,
+		RTP: sockets[0], PayloadType: a.Codec.PayloadType, ClockRate: a.Codec.ClockRate, PTime: a.PTime,
 		Latch: o.Latch, Strict: o.Strict, Silent: o.Silent, Seed: s.seed,
 		ReadLate: true,
 	}
-	var rtcpPort *port
 	if rtcp != nil && !a.Mux {
-		cfg.RTCP, rtcpPort = rtcp.media.take(), rtcp.media.port
+		sockets[1] = newMovable(rtcp.media.take())
+		cfg.RTCP = sockets[1]
 	}
 	cfg.OnSTUN = func(b []byte, from net.Addr, on net.PacketConn) {
-		p := rtp.port
-		if rtcpPort != nil && on == cfg.RTCP {
-			p = rtcpPort
-		}
 		if looksLikeSTUN(b) {
-			p.gotSTUN(b, from)
+			s.mediaPort(cfg.RTCP != nil && on == cfg.RTCP).gotSTUN(b, from)
 		}
 	}
 	stream, err := media.New(cfg)
@@ -219,7 +217,20 @@ func (s *Session) newStream(a media.Agreement) (*media.Stream, error) {
 		}
 		return nil, fmt.Errorf("%w: %w", ErrMedia, err)
 	}
+	s.mu.Lock()
+	s.sockets = sockets
+	s.mu.Unlock()
 	return stream, nil
+}
+
+// mediaPort is the socket of RTP or RTCP.
+func (s *Session) mediaPort(rtcp bool) *port {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if rtcp {
+		return s.rtcp.media.port
+	}
+	return s.rtp.media.port
 }
 
 func (s *Session) stopMedia() {

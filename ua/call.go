@@ -260,6 +260,7 @@ func (s *Session) inviteOnce(ctx context.Context, req *sip.Request, p path, dst 
 	}
 	s.c.stamp(req)
 	tx, err := s.c.begin(flow{p.sock, dst}, req)
+	said(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -26,6 +26,7 @@ type Client struct {
 	stack  *sipstack.Stack
 	salt   uint64 // of tags
 	gate   *gate
+	moving oplock // held by Move
 	events inturn.Queue[Event]
 
 	ctx    context.Context // of everything that goes on
@@ -58,7 +59,7 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{cfg: cfg, log: cfg.Logger, events: inturn.Queue[Event]{Call: cfg.OnEvent}, sessions: map[string]*Session{}, invites: map[string]*Session{}}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.ctx, c.cancel = ctx, func() { cancel(ErrClosed) }
-	c.gate = newGate(c, cfg.PortManagerTimeout)
+	c.gate, c.moving = newGate(c, cfg.PortManagerTimeout), newOplock()
 	c.stack, c.salt = newStack(c), newSalt()
 	c.rng = rand.New(rand.NewPCG(cfg.Seed, addrHash(netip.AddrPortFrom(cfg.LocalAddr, cfg.SIPPort))))
 	return c, nil
@@ -88,7 +89,7 @@ func (c *Client) Start(ctx context.Context) error {
 }
 
 func (c *Client) startDynamic(ctx context.Context) error {
-	p, err := c.openDynamic(ctx)
+	p, err := c.openDynamic(ctx, c.cfg.LocalAddr)
 	if err != nil {
 		return err
 	}

@@ -17,7 +17,8 @@ import (
 type Config struct {
 	// Listen opens a UDP socket on an address and port. Nil is the operating system's.
 	Listen func(ctx context.Context, local netip.AddrPort) (net.PacketConn, error)
-	// LocalAddr is the address all sockets are bound to; it must be a concrete one.
+	// LocalAddr is the address all sockets are bound to; it must be a concrete one. See
+	// Client.Move.
 	LocalAddr netip.Addr
 	// SIPPort is bound for SIP; 0 is 5060.
 	SIPPort uint16

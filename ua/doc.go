@@ -75,7 +75,8 @@
 // Behind a NAT, the address a socket is bound to is not the one others must send to. A
 // PortManager knows the other one: it is asked for each port before the port is
 // advertised, told when the peer's address turns out to be another, and told when the
-// port is no longer used. See PortManager for who is called when. Here are
+// port is no longer used. Session.Renew asks it anew and tells the peer, and Client.Move,
+// for a host that has another address now, does so for everything. See PortManager for who is called when. Here are
 //
 //   - Local: no NAT; what is bound is advertised.
 //   - Static: a list, such as port forwards.

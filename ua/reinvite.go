@@ -99,24 +99,26 @@ func (s *Session) reanswer(ctx context.Context, tx *serverTx, offer *media.Descr
 }
 
 // Hold asks the peer to send no audio, and sends none, unless Options.HoldAudio is set.
-func (s *Session) Hold(ctx context.Context) error { return s.renew(ctx, true) }
+func (s *Session) Hold(ctx context.Context) error { return s.renew(ctx, reoffer{hold: true}) }
 
 // Resume ends Hold.
-func (s *Session) Resume(ctx context.Context) error { return s.renew(ctx, false) }
+func (s *Session) Resume(ctx context.Context) error { return s.renew(ctx, reoffer{}) }
 
 // Refresh repeats the offer with the addresses of the present, after a MappingEvent.
-func (s *Session) Refresh(ctx context.Context) error {
-	s.mu.Lock()
-	hold := s.onHold
-	s.mu.Unlock()
-	return s.renew(ctx, hold)
+func (s *Session) Refresh(ctx context.Context) error { return s.renew(ctx, reoffer{same: true}) }
+
+// reoffer says what a re-INVITE is for.
+type reoffer struct {
+	hold bool // we want no audio
+	same bool // hold is as it was
+	anew bool // the port manager is asked first
 }
 
 // maxGlare is how often a re-INVITE is tried that meets one of the peer's.
 const maxGlare = 5
 
 // renew sends a re-INVITE (RFC 3261 section 14.1).
-func (s *Session) renew(ctx context.Context, hold bool) error {
+func (s *Session) renew(ctx context.Context, why reoffer) error {
 	ctx, leave, err := s.c.enter(ctx)
 	if err != nil {
 		return err
@@ -125,7 +127,7 @@ func (s *Session) renew(ctx context.Context, hold bool) error {
 	ctx, stop := s.joined(ctx, s.life)
 	defer stop()
 	for n := 1; ; n++ {
-		err = s.renewOnce(ctx, hold)
+		err = s.renewOnce(ctx, &why)
 		var r *ResponseError
 		if !errors.As(err, &r) {
 			return err
@@ -163,7 +165,7 @@ func (s *Session) glareWait(ctx context.Context) error {
 	}
 }
 
-func (s *Session) renewOnce(ctx context.Context, hold bool) error {
+func (s *Session) renewOnce(ctx context.Context, why *reoffer) error {
 	if err := s.op.lock(ctx); err != nil {
 		return err
 	}
@@ -175,12 +177,19 @@ func (s *Session) renewOnce(ctx context.Context, hold bool) error {
 		return fmt.Errorf("%w: session is %s", ErrState, state)
 	}
 	s.ours = true
+	hold := why.hold || why.same && s.onHold
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
 		s.ours = false
 		s.mu.Unlock()
 	}()
+	if why.anew {
+		if err := s.renewMappings(ctx); err != nil {
+			return err
+		}
+		why.anew = false // another attempt has no need to
+	}
 	local := s.offerOf(hold)
 	req, p, dst, err := s.request(ctx, sip.INVITE)
 	if err != nil {
