@@ -16,6 +16,9 @@ import (
 func (c *Client) incoming(tx *serverTx) {
 	req := tx.req
 	offer, refusal := c.readOffer(req)
+	if refusal == nil {
+		refusal = c.refuseTimer(req)
+	}
 	target, ok := firstContact(req)
 	switch {
 	case c.isMerged(req): // RFC 3261 section 8.2.2.2
@@ -202,6 +205,7 @@ func (w *pending2xx) isAcked() bool {
 // 13.3.1.4).
 func (s *Session) send2xx(tx *serverTx, local media.Description) error {
 	extra := append(s.c.server(), s.c.sendPath(s.sip).contact(s.user()), sip.NewHeader("Allow", s.c.cfg.methods()))
+	extra = append(append(extra, s.c.cfg.supported()...), s.answerTimer(tx.req)...)
 	ct := sip.ContentTypeHeader(sdpType)
 	w := &pending2xx{
 		cseq: tx.req.CSeq.Number, tx: tx, local: local, offered: len(tx.req.Body()) == 0,

@@ -112,6 +112,18 @@ func (s *Session) offerOf(hold bool) media.Description {
 	return d
 }
 
+// offerFor is offerOf, or, to say that nothing has changed, the last description again, its
+// version included (RFC 3264 section 8).
+func (s *Session) offerFor(hold, repeat bool) media.Description {
+	s.mu.Lock()
+	local, begun := s.local, s.stream != nil
+	s.mu.Unlock()
+	if repeat && begun {
+		return local
+	}
+	return s.offerOf(hold)
+}
+
 // sendsOnHold says whether audio is sent as far as our own hold is concerned.
 func (s *Session) sendsOnHold() bool {
 	s.mu.Lock()

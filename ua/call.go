@@ -93,6 +93,7 @@ func (s *Session) call(ctx context.Context, target sip.Uri) (bye bool, err error
 		return false, err
 	}
 	s.establishUAC(res, req.Recipient)
+	s.gotTimer(res)
 	if err := s.connect(ctx, req, res, p, local); err != nil {
 		return true, err
 	}
@@ -142,9 +143,18 @@ func (s *Session) newInvite(target sip.Uri, sdp []byte) (*sip.Request, path) {
 	p := s.c.sendPath(s.sip)
 	req := newRequest(sip.INVITE, target, s.ends, s.localSeq, p, nil)
 	req.AppendHeader(p.contact(s.user()))
-	req.AppendHeader(sip.NewHeader("Allow", s.c.cfg.methods()))
+	s.capable(req)
 	setBody(req, sdpType, sdp)
 	return req, p
+}
+
+// capable writes what this end understands, and what it wants of the session timer.
+func (s *Session) capable(req *sip.Request) {
+	req.AppendHeader(sip.NewHeader("Allow", s.c.cfg.methods()))
+	for _, h := range s.c.cfg.supported() {
+		req.AppendHeader(h)
+	}
+	s.askTimer(req)
 }
 
 // invite2xx sends an INVITE until it is accepted, answering challenges and following
@@ -174,6 +184,9 @@ func (s *Session) invite2xx(ctx context.Context, req *sip.Request, p path, dst n
 			if err := cred.learn(&tries, req, res); err != nil {
 				return nil, req, dst, err
 			}
+			req = again(req, p)
+			continue
+		case res.StatusCode == statusIntervalTooSmall && s.raiseTimer(req, res):
 			req = again(req, p)
 			continue
 		case res.StatusCode < 400 && !s.c.cfg.FailOnRedirect && !s.inDialog():

@@ -75,6 +75,26 @@ type Options struct {
 	// FailOnRedirect makes a 3xx response the end of a call. Otherwise up to five
 	// contacts are tried.
 	FailOnRedirect bool
+	// SessionTimer has sessions expire that are not refreshed (RFC 4028).
+	SessionTimer SessionTimer
+}
+
+// extensions are the option tags of what is switched on, as Supported lists them.
+func (o Options) extensions() []string {
+	var tags []string
+	if o.SessionTimer.on() {
+		tags = append(tags, "timer")
+	}
+	return tags
+}
+
+// supported is the Supported header field, if there is anything to say.
+func (o Options) supported() []sip.Header {
+	tags := o.extensions()
+	if len(tags) == 0 {
+		return nil
+	}
+	return []sip.Header{sip.NewHeader("Supported", strings.Join(tags, ", "))}
 }
 
 const (
@@ -117,6 +137,10 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.HoldAudio && c.Silent {
 		return c, fmt.Errorf("%w: HoldAudio sends what Silent does not", ErrConfig)
+	}
+	var err error
+	if c.SessionTimer, err = c.SessionTimer.withDefaults(); err != nil {
+		return c, err
 	}
 	if strings.ContainsAny(c.UserAgent, "\r\n") {
 		return c, fmt.Errorf("%w: UserAgent has a line break", ErrConfig)

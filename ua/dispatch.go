@@ -15,7 +15,7 @@ const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS"
 // section 8.2: method, header, content.
 func (c *Client) request(tx *serverTx) {
 	req := tx.req
-	required := req.Unsupported("require")
+	required := req.Unsupported("require", c.cfg.extensions()...)
 	malformed := req.Malformed("contact", "route", "record-route")
 	repeated := req.Repeats("content-type")
 	switch {
@@ -145,7 +145,7 @@ var reasonPhrases = map[int]string{
 	100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
 	300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy",
 	400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable", 408: "Request Timeout", 410: "Gone",
-	415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
+	422: "Session Interval Too Small", 415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
 	480: "Temporarily Unavailable", 482: "Loop Detected", 484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated",
 	488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error", 501: "Not Implemented",
 	503: "Service Unavailable", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",

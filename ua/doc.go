@@ -90,8 +90,8 @@
 // # Options
 //
 // Options and KeepAlive are what real phones differ in: rport, signalling from another
-// port than the one advertised, latching, source checks, silence, RTCP multiplexing, and
-// five ways of keeping a NAT's mapping alive, none among them.
+// port than the one advertised, latching, source checks, silence, RTCP multiplexing, session
+// timers (RFC 4028), and five ways of keeping a NAT's mapping alive, none among them.
 //
 // # Inside
 //
@@ -104,12 +104,12 @@
 // Whoever holds a mutex of a session, profile or client does not call the stack: it may be
 // this goroutine's turn to tell the client of what has arrived.
 //
-// RFC 3261, 3264, 3428 (MESSAGE), 3581 (rport), 3605, 5626 (keepalives and backoff only),
+// RFC 3261, 3264, 3428 (MESSAGE), 3581 (rport), 3605, 4028, 5626 (keepalives and backoff only),
 // 5761, 6026, 7983, 8489, 8760.
 //
 // # What it is not
 //
 // No TCP, TLS or WebSocket; no SRTP, ICE or video; no DNS (RFC 3263) beyond
-// Config.Resolve; no PRACK, UPDATE, REFER or session timers; no outbound flows (RFC
+// Config.Resolve; no PRACK, UPDATE or REFER; no outbound flows (RFC
 // 5626), GRUU or Path.
 package ua

@@ -23,7 +23,9 @@ func TestRenewAfterRestart(t *testing.T) {
 		o := b.lastSession()
 		equal(t, "heard", hears(s), 50)
 		n.flush(nat)
+		n.mu.Lock()
 		nat.next += 100
+		n.mu.Unlock()
 		equal(t, "heard after the restart", hears(s), 0)
 		check(t, s.Renew(t.Context()))
 		time.Sleep(time.Second)

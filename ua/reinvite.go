@@ -16,6 +16,9 @@ import (
 // section 14.2).
 func (s *Session) gotReinvite(tx *serverTx) {
 	offer, refusal := s.c.readOffer(tx.req)
+	if refusal == nil {
+		refusal = s.c.refuseTimer(tx.req)
+	}
 	if refusal != nil {
 		s.c.refuse(tx, *refusal)
 		return
@@ -112,6 +115,8 @@ type reoffer struct {
 	hold bool // we want no audio
 	same bool // hold is as it was
 	anew bool // the port manager is asked first
+
+	repeat bool // the offer is the last description as it was (RFC 4028 section 7.4)
 }
 
 // maxGlare is how often a re-INVITE is tried that meets one of the peer's.
@@ -190,18 +195,22 @@ func (s *Session) renewOnce(ctx context.Context, why *reoffer) error {
 		}
 		why.anew = false // another attempt has no need to
 	}
-	local := s.offerOf(hold)
+	local := s.offerFor(hold, why.repeat)
 	req, p, dst, err := s.request(ctx, sip.INVITE)
 	if err != nil {
 		return err
 	}
 	req.AppendHeader(p.contact(s.user()))
+	if s.c.cfg.SessionTimer.on() {
+		s.capable(req)
+	}
 	setBody(req, sdpType, media.Marshal(local))
 	res, req, _, err := s.invite2xx(ctx, req, p, dst)
 	if err != nil {
 		return err
 	}
 	s.refreshTarget(res)
+	s.gotTimer(res)
 	s.mu.Lock()
 	was := s.onHold
 	s.onHold = hold

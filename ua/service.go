@@ -3,6 +3,7 @@ package ua
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -156,7 +157,7 @@ func (r Refusal) headers() []sip.Header {
 func (c *Client) gotOptions(tx *serverTx) {
 	capabilities := []sip.Header{
 		sip.NewHeader("Allow", c.cfg.methods()), sip.NewHeader("Accept", sdpType),
-		sip.NewHeader("Accept-Encoding", "identity"), sip.NewHeader("Supported", ""),
+		sip.NewHeader("Accept-Encoding", "identity"), sip.NewHeader("Supported", strings.Join(c.cfg.extensions(), ", ")),
 	}
 	if !tx.inDialog {
 		if r := c.admit(tx); r != nil {

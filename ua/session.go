@@ -36,19 +36,20 @@ type TerminateReason uint8
 
 // The reasons.
 const (
-	Normal       TerminateReason = iota // one end hung up
-	Canceled                            // the caller gave up before the answer
-	Busy                                // 486, 600
-	Declined                            // any other response that refuses the call
-	Timeout                             // a response or an ACK did not come
-	NotSupported                        // no agreement on media
-	PortMapping                         // a port manager failed
-	Shutdown                            // the client was closed
-	Failed                              // anything else: see the error
-	Expired                             // the INVITE's Expires passed before the answer
+	Normal         TerminateReason = iota // one end hung up
+	Canceled                              // the caller gave up before the answer
+	Busy                                  // 486, 600
+	Declined                              // any other response that refuses the call
+	Timeout                               // a response or an ACK did not come
+	NotSupported                          // no agreement on media
+	PortMapping                           // a port manager failed
+	Shutdown                              // the client was closed
+	Failed                                // anything else: see the error
+	Expired                               // the INVITE's Expires passed before the answer
+	SessionExpired                        // nobody refreshed the session in time (RFC 4028)
 )
 
-var reasonNames = [...]string{"normal", "canceled", "busy", "declined", "timeout", "not supported", "port mapping", "shutdown", "failed", "expired"}
+var reasonNames = [...]string{"normal", "canceled", "busy", "declined", "timeout", "not supported", "port mapping", "shutdown", "failed", "expired", "session expired"}
 
 // String names the reason.
 func (r TerminateReason) String() string { return name(reasonNames[:], uint8(r)) }
@@ -80,6 +81,7 @@ type Session struct {
 	audio
 	early
 
+	aging    aging
 	invite   *serverTx // incoming: the INVITE
 	offer    *media.Description
 	answer   bool // a final response to invite was sent or is about to be
@@ -290,6 +292,7 @@ func (s *Session) end(ctx context.Context, e ending) error {
 		return nil
 	}
 	s.ending = true
+	s.aging.stop()
 	s.mu.Unlock()
 	s.kill(endCause(e))
 	_ = s.op.lock(context.Background()) // what is under way is giving up

@@ -39,19 +39,20 @@ type Cause uint8
 
 // The causes.
 const (
-	NotEnded      Cause = iota
-	CallerHungUp        // BYE received
-	GatewayHungUp       // BYE sent: TalkTime, Hangup or Shutdown
-	Canceled            // CANCEL received
-	Expired             // the INVITE's Expires passed while ringing
-	NoACK               // the 200 was never acknowledged (RFC 3261 §13.3.1.4)
-	BadAnswer           // the ACK to our offer has no usable answer
-	NoPorts             // no media socket could be opened
-	SendFailed          // a response could not be sent
-	Closed              // Close
+	NotEnded       Cause = iota
+	CallerHungUp         // BYE received
+	GatewayHungUp        // BYE sent: TalkTime, Hangup or Shutdown
+	Canceled             // CANCEL received
+	Expired              // the INVITE's Expires passed while ringing
+	NoACK                // the 200 was never acknowledged (RFC 3261 §13.3.1.4)
+	BadAnswer            // the ACK to our offer has no usable answer
+	NoPorts              // no media socket could be opened
+	SendFailed           // a response could not be sent
+	Closed               // Close
+	SessionExpired       // nobody refreshed it: Config.SessionTimer
 )
 
-var causeNames = [...]string{"", "caller hung up", "gateway hung up", "canceled", "expired", "no ACK", "bad answer", "no media port", "send failed", "closed"}
+var causeNames = [...]string{"", "caller hung up", "gateway hung up", "canceled", "expired", "no ACK", "bad answer", "no media port", "send failed", "closed", "session expired"}
 
 func (c Cause) String() string { return name(causeNames[:], c) }
 
@@ -59,6 +60,7 @@ func (c Cause) String() string { return name(causeNames[:], c) }
 var causes = map[ua.TerminateReason]Cause{
 	ua.Normal: CallerHungUp, ua.Canceled: Canceled, ua.Expired: Expired, ua.Timeout: NoACK,
 	ua.NotSupported: BadAnswer, ua.PortMapping: NoPorts, ua.Failed: SendFailed, ua.Shutdown: Closed,
+	ua.SessionExpired: SessionExpired,
 }
 
 // Call is a snapshot of one call.

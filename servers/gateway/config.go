@@ -56,6 +56,9 @@ type Config struct {
 	// Latch, Strict and Silent are what media.Config says.
 	Latch, Strict, Silent bool
 
+	// SessionTimer has calls end that nobody refreshes (RFC 4028); zero does not use it.
+	SessionTimer ua.SessionTimer
+
 	// Seed decides SSRCs, RTCP times and session ids. Tags and branches are always unique.
 	Seed uint64
 	// History is how many ended calls Calls remembers; default 1000.
@@ -90,7 +93,7 @@ func (s *Server) userAgent() ua.Config {
 		Listen: s.listen, LocalAddr: s.local.Addr(), SIPPort: s.local.Port(),
 		MediaPortMin: c.MinPort, MediaPortMax: c.MaxPort,
 		Seed: c.Seed, Logger: c.Logger, OnEvent: s.event,
-		Options: ua.Options{Rport: true, Latch: c.Latch, Strict: c.Strict, Silent: c.Silent, RTCPMux: c.Mux},
+		Options: ua.Options{Rport: true, Latch: c.Latch, Strict: c.Strict, Silent: c.Silent, RTCPMux: c.Mux, SessionTimer: c.SessionTimer},
 		Service: ua.Service{
 			Admit: s.admit, Tel: true, NoMessages: true,
 			Codecs: c.Codecs, PTime: c.PTime, MediaAddr: c.MediaAddr, MediaInTurn: true,
