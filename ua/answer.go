@@ -109,9 +109,12 @@ func (s *Session) Answer(ctx context.Context) error {
 	if err := s.begin(Incoming, Answering, ErrState); err != nil {
 		return err
 	}
-	_ = s.op.lock(context.Background())
 	ctx, stop := s.joined(ctx, s.hang)
-	err = s.accept(ctx)
+	err = s.awaitPRACKs(ctx)
+	_ = s.op.lock(context.Background())
+	if err == nil {
+		err = s.accept(ctx)
+	}
 	stop()
 	s.op.unlock()
 	if err == nil {
@@ -180,6 +183,13 @@ func (s *Session) firstDescription() (media.Description, error) {
 	return answer, nil
 }
 
+// hasSettled says whether the offer and answer of an INVITE were complete before its 2xx.
+func (s *Session) hasSettled(tx *serverTx) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settled && tx == s.invite
+}
+
 // pending2xx is a 2xx that awaits its ACK.
 type pending2xx struct {
 	cseq    uint32
@@ -205,17 +215,23 @@ func (w *pending2xx) isAcked() bool {
 // 13.3.1.4).
 func (s *Session) send2xx(tx *serverTx, local media.Description) error {
 	extra := append(s.c.server(), s.c.sendPath(s.sip).contact(s.user()), sip.NewHeader("Allow", s.c.cfg.methods()))
-	extra = append(append(extra, s.c.cfg.supported()...), s.answerTimer(tx.req)...)
+	extra = append(append(extra, s.c.cfg.supported(false)...), s.answerTimer(tx.req)...)
 	ct := sip.ContentTypeHeader(sdpType)
+	body := media.Marshal(local)
+	if settled := s.hasSettled(tx); settled {
+		body = nil
+	} else {
+		extra = append(extra, &ct)
+	}
 	w := &pending2xx{
-		cseq: tx.req.CSeq.Number, tx: tx, local: local, offered: len(tx.req.Body()) == 0,
+		cseq: tx.req.CSeq.Number, tx: tx, local: local, offered: len(tx.req.Body()) == 0 && body != nil,
 		acked: make(chan struct{}), over: make(chan struct{}),
 	}
 	s.mu.Lock()
 	s.pending = w // before the 200 leaves: its ACK may be here at once
 	s.mu.Unlock()
 	var err error
-	w.wire, err = tx.respond(sip.StatusOK, "OK", media.Marshal(local), append(extra, &ct)...)
+	w.wire, err = tx.respond(sip.StatusOK, "OK", body, extra...)
 	if err != nil {
 		s.mu.Lock()
 		s.pending = nil

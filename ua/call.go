@@ -144,6 +144,9 @@ func (s *Session) newInvite(target sip.Uri, sdp []byte) (*sip.Request, path) {
 	req := newRequest(sip.INVITE, target, s.ends, s.localSeq, p, nil)
 	req.AppendHeader(p.contact(s.user()))
 	s.capable(req)
+	if s.c.cfg.PRACK == RequirePRACK {
+		req.AppendHeader(sip.NewHeader("Require", extension100rel))
+	}
 	setBody(req, sdpType, sdp)
 	return req, p
 }
@@ -151,7 +154,7 @@ func (s *Session) newInvite(target sip.Uri, sdp []byte) (*sip.Request, path) {
 // capable writes what this end understands, and what it wants of the session timer.
 func (s *Session) capable(req *sip.Request) {
 	req.AppendHeader(sip.NewHeader("Allow", s.c.cfg.methods()))
-	for _, h := range s.c.cfg.supported() {
+	for _, h := range s.c.cfg.supported(req.Method == sip.INVITE && !s.inDialog()) {
 		req.AppendHeader(h)
 	}
 	s.askTimer(req)
@@ -173,7 +176,7 @@ func (s *Session) invite2xx(ctx context.Context, req *sip.Request, p path, dst n
 			return nil, req, dst, err
 		}
 		s.mu.Lock()
-		s.localSeq = req.CSeq().SeqNo
+		s.localSeq = max(s.localSeq, req.CSeq().SeqNo)
 		s.mu.Unlock()
 		switch {
 		case res.StatusCode < 300:
@@ -184,10 +187,10 @@ func (s *Session) invite2xx(ctx context.Context, req *sip.Request, p path, dst n
 			if err := cred.learn(&tries, req, res); err != nil {
 				return nil, req, dst, err
 			}
-			req = again(req, p)
+			req = s.again(req, p)
 			continue
 		case res.StatusCode == statusIntervalTooSmall && s.raiseTimer(req, res):
-			req = again(req, p)
+			req = s.again(req, p)
 			continue
 		case res.StatusCode < 400 && !s.c.cfg.FailOnRedirect && !s.inDialog():
 			contacts = append(contacts, redirects(res)...)
@@ -197,12 +200,23 @@ func (s *Session) invite2xx(ctx context.Context, req *sip.Request, p path, dst n
 			return nil, req, dst, responseError(sip.INVITE, res)
 		}
 		tried[next.String()] = true
-		req = again(req, p)
+		req = s.again(req, p)
 		req.Recipient = next
 		if dst, err = s.nextHop(ctx, next); err != nil {
 			return nil, req, dst, err
 		}
 	}
+}
+
+// again is another INVITE after one that was not accepted. What was sent in an early dialog of
+// that one has used up numbers.
+func (s *Session) again(req *sip.Request, p path) *sip.Request {
+	next := again(req, p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.localSeq++
+	next.CSeq().SeqNo = s.localSeq
+	return next
 }
 
 // canceled tells a call that was given up from one that was refused meanwhile.
@@ -280,6 +294,10 @@ func (s *Session) inviteOnce(ctx context.Context, req *sip.Request, p path, dst 
 	defer tx.finish()
 	s.mu.Lock()
 	s.inviting, s.heard = tx, nil
+	var visits chan func() // of those who have to do with early dialogs
+	if !s.established {
+		s.dialogs, visits = nil, s.visits
+	}
 	s.mu.Unlock()
 	quit := ctx.Done()
 	for {
@@ -289,11 +307,12 @@ func (s *Session) inviteOnce(ctx context.Context, req *sip.Request, p path, dst 
 				return res, nil
 			}
 			if res.StatusCode > sip.StatusTrying && !s.inDialog() {
-				s.step(InProgress, res.StatusCode)
 				if err := s.gotProvisional(ctx, res); err != nil {
 					s.drop(err) // as if the user had given the call up
 				}
 			}
+		case visit := <-visits:
+			visit()
 		case <-s.life.Done(): // the session is over; nobody needs this INVITE any more
 			return nil, context.Cause(s.life)
 		case <-quit:

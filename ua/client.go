@@ -240,6 +240,11 @@ func (c *Client) transact(ctx context.Context, p path, dst netip.AddrPort, req *
 	if err != nil {
 		return nil, err
 	}
+	return c.await(ctx, tx)
+}
+
+// await waits for the final response of a transaction that is not an INVITE's.
+func (c *Client) await(ctx context.Context, tx *clientTx) (*sipmsg.Response, error) {
 	defer tx.finish()
 	for {
 		select {
@@ -250,7 +255,7 @@ func (c *Client) transact(ctx context.Context, p path, dst netip.AddrPort, req *
 		case err := <-tx.ended:
 			return nil, tx.failure(err)
 		case <-ctx.Done():
-			return nil, fmt.Errorf("ua: %s to %s: %w", req.Method, dst, context.Cause(ctx))
+			return nil, fmt.Errorf("ua: %s to %s: %w", tx.req.Method, tx.flow.peer, context.Cause(ctx))
 		}
 	}
 }

@@ -75,6 +75,10 @@ type Options struct {
 	// FailOnRedirect makes a 3xx response the end of a call. Otherwise up to five
 	// contacts are tried.
 	FailOnRedirect bool
+	// PRACK makes provisional responses reliable (RFC 3262).
+	PRACK PRACK
+	// Update understands UPDATE (RFC 3311), and refreshes sessions by it where the peer does.
+	Update bool
 	// SessionTimer has sessions expire that are not refreshed (RFC 4028).
 	SessionTimer SessionTimer
 }
@@ -82,14 +86,21 @@ type Options struct {
 // extensions are the option tags of what is switched on, as Supported lists them.
 func (o Options) extensions() []string {
 	var tags []string
+	if o.PRACK != NoPRACK {
+		tags = append(tags, extension100rel)
+	}
 	if o.SessionTimer.on() {
 		tags = append(tags, "timer")
 	}
 	return tags
 }
 
-// supported is the Supported header field, if there is anything to say.
-func (o Options) supported() []sip.Header {
+// supported is the Supported header field, if there is anything to say. Reliable responses
+// are for the INVITE that begins a call: others are answered at once.
+func (o Options) supported(begins bool) []sip.Header {
+	if !begins {
+		o.PRACK = NoPRACK
+	}
 	tags := o.extensions()
 	if len(tags) == 0 {
 		return nil
@@ -134,6 +145,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.PortManagerTimeout == 0 {
 		c.PortManagerTimeout = defaultTimeout
+	}
+	if c.PRACK > RequirePRACK {
+		return c, fmt.Errorf("%w: unknown PRACK %d", ErrConfig, c.PRACK)
 	}
 	if c.HoldAudio && c.Silent {
 		return c, fmt.Errorf("%w: HoldAudio sends what Silent does not", ErrConfig)

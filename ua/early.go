@@ -27,6 +27,7 @@ type early struct {
 	repeats  atomic.Int64  // of 2xx responses
 
 	earlyMedia // Session.mu guards it
+	reliably
 }
 
 func newEarly() early { return early{final: make(chan struct{})} }
@@ -57,11 +58,17 @@ func (s *Session) Progress(ctx context.Context, code int, reason string) error {
 		return err
 	}
 	defer leave()
+	if s.invite == nil {
+		return fmt.Errorf("%w: nothing rings", ErrState)
+	}
 	if code < 100 || code > 199 {
 		return fmt.Errorf("%w: %d is no provisional response", ErrConfig, code)
 	}
 	if !s.rings() {
 		return fmt.Errorf("%w: nothing rings", ErrState)
+	}
+	if _, only := s.takesReliable(); only && s.offer == nil && code > sip.StatusTrying {
+		return s.EarlyMedia(ctx, code) // the first reliable response has the offer (RFC 3261 section 13.2.1)
 	}
 	return s.progressed(code, reason)
 }
@@ -92,14 +99,22 @@ func (s *Session) progressed(code int, reason string) error {
 }
 
 func (s *Session) provisional(code int, reason string) error {
-	var extra []sip.Header
+	if code <= sip.StatusTrying {
+		_, err := s.invite.respond(code, reason, nil)
+		return err
+	}
+	extra := append(s.c.server(), s.earlyContact()) // it makes an early dialog (RFC 3261 section 12.1.1)
+	if s.c.cfg.Update {
+		extra = append(extra, sip.NewHeader("Allow", s.c.cfg.methods()))
+	}
+	said := s.saidEarly()
+	if yes, _ := s.takesReliable(); yes && (s.offer != nil || said != nil) {
+		return s.sendReliable(code, reason, said, extra)
+	}
 	var body []byte
-	if code > sip.StatusTrying { // it makes an early dialog (RFC 3261 section 12.1.1)
-		extra = append(s.c.server(), s.earlyContact())
-		if said := s.saidEarly(); said != nil {
-			ct := sip.ContentTypeHeader(sdpType)
-			body, extra = media.Marshal(*said), append(extra, &ct)
-		}
+	if said != nil {
+		ct := sip.ContentTypeHeader(sdpType)
+		body, extra = media.Marshal(*said), append(extra, &ct)
 	}
 	_, err := s.invite.respond(code, reason, body, extra...)
 	return err

@@ -18,13 +18,16 @@ type earlyMedia struct {
 }
 
 // heardAnswer is an answer in a provisional response.
-type heardAnswer struct{ tag string }
+type heardAnswer struct {
+	tag     string
+	settled bool // its PRACK was answered
+}
 
 // EarlyMedia answers the offer of an incoming call in a provisional response, from 101 to
 // 199 and mostly 183, and begins the audio. The port manager is asked first, as it is by
 // Prepare. Whatever is sent after that, the 200 of Answer included, says the same of the
 // media (RFC 3261 section 13.2.1). An INVITE without an offer leaves nothing to answer:
-// that is ErrState.
+// that is ErrState, unless the response is reliable and so may have the offer.
 func (s *Session) EarlyMedia(ctx context.Context, code int) error {
 	ctx, leave, err := s.c.enter(ctx)
 	if err != nil {
@@ -43,7 +46,7 @@ func (s *Session) EarlyMedia(ctx context.Context, code int) error {
 	switch {
 	case s.invite == nil || !s.rings():
 		return fmt.Errorf("%w: nothing rings", ErrState)
-	case s.offer == nil:
+	case s.offer == nil && !s.mayOffer():
 		return fmt.Errorf("%w: the INVITE has no offer to answer", ErrState)
 	case s.saidEarly() != nil:
 		return s.progressed(code, "")
@@ -60,15 +63,17 @@ func (s *Session) answerEarly(ctx context.Context, code int) error {
 	if err != nil {
 		return err
 	}
-	a, err := agree(local, *s.offer)
-	if err != nil {
-		return err
+	var a media.Agreement
+	if s.offer != nil {
+		if a, err = agree(local, *s.offer); err != nil {
+			return err
+		}
 	}
 	s.mu.Lock()
 	s.said = &local
 	s.mu.Unlock()
-	if err := s.progressed(code, ""); err != nil {
-		return err
+	if err := s.progressed(code, ""); err != nil || s.offer == nil {
+		return err // without an offer of theirs, the answer comes with the PRACK
 	}
 	return s.applyMedia(local, *s.offer, a)
 }
@@ -83,16 +88,46 @@ func (s *Session) saidEarly() *media.Description {
 	return s.said
 }
 
-// gotProvisional takes the answer in a provisional response to the INVITE of a call, if it
-// is the first one (RFC 3261 section 13.2.1). Of several early dialogs one has the audio. What
-// cannot be used is no answer: there may be another one. The error is a port manager's.
+// mayOffer says whether a provisional response may have the first offer.
+func (s *Session) mayOffer() bool {
+	yes, _ := s.takesReliable()
+	return yes
+}
+
+// gotProvisional takes a provisional response to the INVITE of a call. The error is a port
+// manager's.
 func (s *Session) gotProvisional(ctx context.Context, res *sipmsg.Response) error {
+	d, ack, ok := s.gotReliable(res)
+	if !ok {
+		return nil
+	}
+	s.step(InProgress, res.StatusCode)
+	begin, err := s.readEarly(ctx, res)
+	if ack.RSeq != 0 {
+		s.sendPRACK(ctx, d, ack, func(code int) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			if code < 300 && len(res.Body()) > 0 && s.heard != nil && s.heard.tag == d.tag {
+				s.heard.settled = true
+			}
+		})
+	}
+	if err != nil || begin == nil {
+		return err
+	}
+	return begin()
+}
+
+// readEarly takes the answer in a provisional response, if it is the first one (RFC 3261
+// section 13.2.1), and returns what begins the audio. Of several early dialogs one has it.
+// What cannot be used is no answer: there may be another one.
+func (s *Session) readEarly(ctx context.Context, res *sipmsg.Response) (begin func() error, err error) {
 	tag := sipmsg.TagOf(res.To)
 	s.mu.Lock()
 	local, heard := s.offered, s.heard
 	s.mu.Unlock()
 	if tag == "" || len(res.Body()) == 0 || heard != nil || ctx.Err() != nil {
-		return nil
+		return nil, nil
 	}
 	remote, err := parseDescription(res.Body())
 	var a media.Agreement
@@ -101,15 +136,15 @@ func (s *Session) gotProvisional(ctx context.Context, res *sipmsg.Response) erro
 	}
 	if err != nil {
 		s.c.log.Warn("early answer", "code", res.StatusCode, "error", err)
-		return nil
+		return nil, nil
 	}
 	if err := s.moveRemote(ctx, a); err != nil {
-		return err
+		return nil, err
 	}
 	s.mu.Lock()
-	s.heard = &heardAnswer{tag}
+	s.heard = &heardAnswer{tag: tag}
 	s.mu.Unlock()
-	return s.applyMedia(local, remote, a)
+	return func() error { return s.applyMedia(local, remote, a) }, nil
 }
 
 // hasHeard says whether the early dialog with a tag has answered the offer.

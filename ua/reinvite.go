@@ -29,7 +29,7 @@ func (s *Session) gotReinvite(tx *serverTx) {
 	}
 	s.mu.Lock()
 	ready := !s.ending && (s.state == Connected || s.state == Hold)
-	glare, busy := s.ours, s.theirs || s.pending != nil || !ready
+	glare, busy := s.ours, s.theirs || s.updating || s.pending != nil || !ready
 	if !glare && !busy {
 		s.theirs = true
 	}
@@ -72,26 +72,15 @@ func (s *Session) renegotiate(ctx context.Context, tx *serverTx, offer *media.De
 }
 
 func (s *Session) reanswer(ctx context.Context, tx *serverTx, offer *media.Description) error {
-	s.mu.Lock()
-	hold, mux := s.onHold, s.mux
-	s.mu.Unlock()
 	if offer == nil { // the peer asks for an offer; its answer comes with the ACK
+		s.mu.Lock()
+		hold := s.onHold
+		s.mu.Unlock()
 		s.refreshTarget(tx.req)
 		return s.send2xx(tx, s.offerOf(hold))
 	}
-	local := s.describe(hold)
-	if mux && !offer.Mux && s.rtcp == nil {
-		return fmt.Errorf("%w: rtcp-mux can no longer be given up", ErrMedia)
-	}
-	answer, err := media.Answer(*offer, local)
+	answer, a, err := s.answerTo(ctx, *offer)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrMedia, err)
-	}
-	a, err := agree(answer, *offer)
-	if err != nil {
-		return err
-	}
-	if err := s.moveRemote(ctx, a); err != nil {
 		return err
 	}
 	s.refreshTarget(tx.req)
@@ -116,6 +105,8 @@ type reoffer struct {
 	same bool // hold is as it was
 	anew bool // the port manager is asked first
 
+	update bool // by UPDATE instead
+	bare   bool // without an offer
 	repeat bool // the offer is the last description as it was (RFC 4028 section 7.4)
 }
 
@@ -132,7 +123,11 @@ func (s *Session) renew(ctx context.Context, why reoffer) error {
 	ctx, stop := s.joined(ctx, s.life)
 	defer stop()
 	for n := 1; ; n++ {
-		err = s.renewOnce(ctx, &why)
+		once := s.renewOnce
+		if why.update {
+			once = s.updateOnce
+		}
+		err = once(ctx, &why)
 		var r *ResponseError
 		if !errors.As(err, &r) {
 			return err

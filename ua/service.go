@@ -72,21 +72,32 @@ func (s Service) check() error {
 }
 
 // methods are those that are understood, as Allow lists them.
-func (s Service) methods() string {
-	if s.NoMessages {
-		return allowed
+func (c Config) methods() string {
+	list := allowed
+	if c.PRACK != NoPRACK {
+		list += ", PRACK"
 	}
-	return allowed + ", MESSAGE"
+	if c.Update {
+		list += ", UPDATE"
+	}
+	if !c.NoMessages {
+		list += ", MESSAGE"
+	}
+	return list
 }
 
 // understands says whether a method is not to be answered 405 (RFC 3261 section 8.2.1).
 // NOTIFY has an answer of its own.
-func (s Service) understands(m sip.RequestMethod) bool {
+func (c Config) understands(m sip.RequestMethod) bool {
 	switch m {
 	case sip.INVITE, sip.CANCEL, sip.BYE, sip.OPTIONS, sip.NOTIFY:
 		return true
 	case sip.MESSAGE:
-		return !s.NoMessages
+		return !c.NoMessages
+	case sip.PRACK:
+		return c.PRACK != NoPRACK
+	case sip.UPDATE:
+		return c.Update
 	}
 	return false
 }

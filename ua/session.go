@@ -69,6 +69,8 @@ type Session struct {
 	op   oplock        // held by Call, Answer, re-INVITEs and the end
 	done chan struct{} // closed in Disconnected
 
+	visits chan func() // for whoever holds op while a call is being set up
+
 	mu     sync.Mutex
 	state  SessionState
 	pm     PortManager // nil: the profile's, or Local
@@ -88,13 +90,14 @@ type Session struct {
 	pending  *pending2xx
 	acked    ackRecord
 	inviting *clientTx // the last INVITE of ours
-	ours     bool      // a re-INVITE of ours is under way
+	ours     bool      // a re-INVITE of ours, or an UPDATE with an offer, is under way
 	theirs   bool      // a re-INVITE of theirs is
+	updating bool      // an UPDATE of theirs with an offer is
 }
 
 // newSession makes a session in a state; it is not yet one of the client's.
 func (c *Client) newSession(p *Profile, state SessionState) *Session {
-	s := &Session{c: c, profile: p, state: state, op: newOplock(), done: make(chan struct{}), early: newEarly()}
+	s := &Session{c: c, profile: p, state: state, op: newOplock(), done: make(chan struct{}), visits: make(chan func()), early: newEarly()}
 	s.life, s.kill = context.WithCancelCause(c.ctx)
 	s.hang, s.drop = context.WithCancelCause(s.life)
 	s.sdpVersion = 1

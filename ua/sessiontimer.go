@@ -258,7 +258,7 @@ func (s *Session) expired(ctx context.Context) {
 // refreshTimer refreshes the session, and sees to it that it is tried again after a failure,
 // until it is given up.
 func (s *Session) refreshTimer(ctx context.Context, since time.Time) {
-	err := s.renew(ctx, reoffer{same: true, repeat: true})
+	err := s.renew(ctx, reoffer{same: true, repeat: true, update: s.canUpdate(), bare: true})
 	if err == nil || s.life.Err() != nil {
 		return
 	}
