@@ -89,7 +89,7 @@ func (c *Client) Start(ctx context.Context) error {
 }
 
 func (c *Client) startDynamic(ctx context.Context) error {
-	p, err := c.openDynamic(ctx, c.cfg.LocalAddr)
+	p, err := c.openDynamic(ctx, c.internalAddr(netip.AddrPort{}).Addr())
 	if err != nil {
 		return err
 	}

@@ -90,8 +90,9 @@
 // # Options
 //
 // Options and KeepAlive are what real phones differ in: rport, signalling from another
-// port than the one advertised, latching, source checks, silence, RTCP multiplexing, session
-// timers (RFC 4028), and five ways of keeping a NAT's mapping alive, none among them.
+// port than the one advertised, latching, source checks, silence, RTCP multiplexing, reliable
+// provisional responses, UPDATE, session timers, and five ways of keeping a NAT's mapping
+// alive, none among them. Allow and Supported list what is switched on.
 //
 // # Inside
 //
@@ -104,12 +105,11 @@
 // Whoever holds a mutex of a session, profile or client does not call the stack: it may be
 // this goroutine's turn to tell the client of what has arrived.
 //
-// RFC 3261, 3264, 3428 (MESSAGE), 3581 (rport), 3605, 4028, 5626 (keepalives and backoff only),
-// 5761, 6026, 7983, 8489, 8760.
+// RFC 3261, 3262 (PRACK), 3264, 3311 (UPDATE), 3428 (MESSAGE), 3581 (rport), 3605, 4028 (session
+// timers), 5626 (keepalives and backoff only), 5761, 6026, 7983, 8489, 8760.
 //
 // # What it is not
 //
 // No TCP, TLS or WebSocket; no SRTP, ICE or video; no DNS (RFC 3263) beyond
-// Config.Resolve; no PRACK, UPDATE or REFER; no outbound flows (RFC
-// 5626), GRUU or Path.
+// Config.Resolve; no REFER; no outbound flows (RFC 5626), GRUU or Path.
 package ua

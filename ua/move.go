@@ -113,7 +113,10 @@ func (c *Client) rebind(ctx context.Context, to netip.Addr) (moved bool, err err
 		old = append(old[:len(old):len(old)], c.dynamic)
 	}
 	c.sipMu.Unlock()
-	if from == to {
+	switch {
+	case len(old) == 0:
+		return false, ErrNotStarted
+	case from == to:
 		return false, nil
 	}
 	sip, err := c.openSIP(ctx, netip.AddrPortFrom(to, old[0].local.Port()))
@@ -181,6 +184,9 @@ func (p *Profile) renew(ctx context.Context) error {
 	old, pm := p.mapping, p.pm
 	p.mu.Unlock()
 	wait, err := p.reregister(ctx, old, pm)
+	if ctx.Err() != nil { // the caller has gone, the registration goes on
+		wait = max(wait, time.Millisecond)
+	}
 	if wait == 0 || !p.c.spawn(func(context.Context) { p.run(wait) }) {
 		p.disabled()
 	}

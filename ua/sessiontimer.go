@@ -80,7 +80,7 @@ func (a *aging) expiry() time.Time {
 // 7.1 and 7.4), in place of what it said before.
 func (s *Session) askTimer(req *sip.Request) {
 	t := s.c.cfg.SessionTimer
-	if !t.on() {
+	if !t.on() || req.Method == sip.UPDATE && !s.isConfirmed() { // what is not answered does not expire
 		return
 	}
 	s.mu.Lock()

@@ -39,11 +39,15 @@ func (s *Session) noteAllow(m interface{ Values(string) []string }) {
 // confirmed says whether the call is answered. Session.mu is held.
 func (s *Session) confirmed() bool { return s.state == Connected || s.state == Hold }
 
+func (s *Session) isConfirmed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.confirmed()
+}
+
 // updateOnce sends an UPDATE (RFC 3311 section 5.1).
 func (s *Session) updateOnce(ctx context.Context, why *reoffer) error {
-	s.mu.Lock()
-	up := s.confirmed()
-	s.mu.Unlock()
+	up := s.isConfirmed()
 	if up { // before that Call may have the lock
 		if err := s.op.lock(ctx); err != nil {
 			return err
@@ -89,16 +93,16 @@ func (s *Session) mayUpdate(why *reoffer) (d *earlyDialog, hold bool, err error)
 		return nil, false, fmt.Errorf("%w: session is %s", ErrState, s.state)
 	case !s.c.cfg.Update || !allows:
 		return nil, false, fmt.Errorf("%w: UPDATE is not allowed", ErrState)
-	case !why.bare && (s.ours || s.theirs || s.updating || early && !s.early1st()):
+	case !why.bare && (s.ours || s.theirs || s.updating || early && !s.settledEarly()):
 		return nil, false, fmt.Errorf("%w: another offer is under way", ErrState)
 	}
 	s.ours = s.ours || !why.bare
 	return d, why.hold || why.same && s.onHold, nil
 }
 
-// early1st says whether the first offer and answer are complete before the call is answered
+// settledEarly says whether the first offer and answer are complete before the call is answered
 // (RFC 3311 section 5.1). Session.mu is held.
-func (s *Session) early1st() bool {
+func (s *Session) settledEarly() bool {
 	return s.settled || s.heard != nil && s.heard.settled
 }
 
@@ -133,7 +137,9 @@ func (s *Session) updateIn(ctx context.Context, d *earlyDialog, hold bool, why *
 		return false, responseError(sip.UPDATE, res)
 	}
 	s.retarget(d, res)
-	s.gotTimer(res)
+	if up {
+		s.gotTimer(res)
+	}
 	if why.bare {
 		return false, nil
 	}
@@ -269,7 +275,10 @@ func (s *Session) acceptUpdate(tx *serverTx, body []byte) {
 	s.mu.Unlock()
 	s.retarget(d, tx.req)
 	extra := append(s.c.server(), s.earlyContact(), sip.NewHeader("Allow", s.c.cfg.methods()))
-	extra = append(append(extra, s.c.cfg.supported(false)...), s.answerTimer(tx.req)...)
+	extra = append(extra, s.c.cfg.supported(false)...)
+	if s.isConfirmed() {
+		extra = append(extra, s.answerTimer(tx.req)...)
+	}
 	if body != nil {
 		ct := sip.ContentTypeHeader(sdpType)
 		extra = append(extra, &ct)

@@ -56,6 +56,10 @@ type Config struct {
 	// Latch, Strict and Silent are what media.Config says.
 	Latch, Strict, Silent bool
 
+	// PRACK makes the responses that come while it rings reliable (RFC 3262), and Update takes
+	// UPDATE (RFC 3311); without them both methods get 405.
+	PRACK  ua.PRACK
+	Update bool
 	// SessionTimer has calls end that nobody refreshes (RFC 4028); zero does not use it.
 	SessionTimer ua.SessionTimer
 
@@ -93,7 +97,7 @@ func (s *Server) userAgent() ua.Config {
 		Listen: s.listen, LocalAddr: s.local.Addr(), SIPPort: s.local.Port(),
 		MediaPortMin: c.MinPort, MediaPortMax: c.MaxPort,
 		Seed: c.Seed, Logger: c.Logger, OnEvent: s.event,
-		Options: ua.Options{Rport: true, Latch: c.Latch, Strict: c.Strict, Silent: c.Silent, RTCPMux: c.Mux, SessionTimer: c.SessionTimer},
+		Options: ua.Options{Rport: true, Latch: c.Latch, Strict: c.Strict, Silent: c.Silent, RTCPMux: c.Mux, PRACK: c.PRACK, Update: c.Update, SessionTimer: c.SessionTimer},
 		Service: ua.Service{
 			Admit: s.admit, Tel: true, NoMessages: true,
 			Codecs: c.Codecs, PTime: c.PTime, MediaAddr: c.MediaAddr, MediaInTurn: true,
