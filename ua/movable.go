@@ -4,32 +4,33 @@ import (
 	"errors"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // movable is a media stream's socket that can become another one while the stream uses it.
 type movable struct {
-	mu     sync.Mutex
-	conn   net.PacketConn
-	closed bool
+	conn   atomic.Pointer[net.PacketConn]
+	mu     sync.Mutex // of move and Close
+	closed atomic.Bool
 }
 
-func newMovable(conn net.PacketConn) *movable { return &movable{conn: conn} }
-
-func (m *movable) now() (net.PacketConn, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.conn, m.closed
+func newMovable(conn net.PacketConn) *movable {
+	m := &movable{}
+	m.conn.Store(&conn)
+	return m
 }
+
+func (m *movable) now() net.PacketConn { return *m.conn.Load() }
 
 // move puts another socket in the place of the present one, which it closes.
 func (m *movable) move(to net.PacketConn) {
 	m.mu.Lock()
-	old := m.conn
-	if m.closed {
+	old := m.now()
+	if m.closed.Load() {
 		old = to
 	} else {
-		m.conn = to
+		m.conn.Store(&to)
 	}
 	m.mu.Unlock()
 	_ = old.Close()
@@ -38,43 +39,24 @@ func (m *movable) move(to net.PacketConn) {
 // ReadFrom goes on with the next socket where one is closed under it.
 func (m *movable) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
-		conn, _ := m.now()
+		conn := m.now()
 		n, from, err := conn.ReadFrom(b)
-		if now, closed := m.now(); err == nil || closed || now == conn || !errors.Is(err, net.ErrClosed) {
+		if err == nil || m.closed.Load() || m.now() == conn || !errors.Is(err, net.ErrClosed) {
 			return n, from, err
 		}
 	}
 }
 
-func (m *movable) WriteTo(b []byte, to net.Addr) (int, error) {
-	conn, _ := m.now()
-	return conn.WriteTo(b, to)
-}
+func (m *movable) WriteTo(b []byte, to net.Addr) (int, error) { return m.now().WriteTo(b, to) }
 
 func (m *movable) Close() error {
 	m.mu.Lock()
-	m.closed = true
-	conn := m.conn
+	m.closed.Store(true)
 	m.mu.Unlock()
-	return conn.Close()
+	return m.now().Close()
 }
 
-func (m *movable) LocalAddr() net.Addr {
-	conn, _ := m.now()
-	return conn.LocalAddr()
-}
-
-func (m *movable) SetDeadline(t time.Time) error {
-	conn, _ := m.now()
-	return conn.SetDeadline(t)
-}
-
-func (m *movable) SetReadDeadline(t time.Time) error {
-	conn, _ := m.now()
-	return conn.SetReadDeadline(t)
-}
-
-func (m *movable) SetWriteDeadline(t time.Time) error {
-	conn, _ := m.now()
-	return conn.SetWriteDeadline(t)
-}
+func (m *movable) LocalAddr() net.Addr                { return m.now().LocalAddr() }
+func (m *movable) SetDeadline(t time.Time) error      { return m.now().SetDeadline(t) }
+func (m *movable) SetReadDeadline(t time.Time) error  { return m.now().SetReadDeadline(t) }
+func (m *movable) SetWriteDeadline(t time.Time) error { return m.now().SetWriteDeadline(t) }

@@ -304,3 +304,31 @@ func TestOfferInPRACK(t *testing.T) {
 		check(t, b.lastSession().Reject(t.Context(), 486, ""))
 	})
 }
+
+// Through a proxy that asks for credentials and stays in the way.
+func TestPRACKThroughProxy(t *testing.T) {
+	bubble(t, func(t *testing.T, n *memnet) {
+		p := newProxy(t, n, "203.0.113.10:5060")
+		p.password = "secret"
+		a, b := newAgent(t, n, "10.0.0.1:5060", updating), newAgent(t, n, "10.0.0.2:5060", updating)
+		b.onIncoming = func(s *Session) {
+			go func() {
+				check(t, s.EarlyMedia(t.Context(), 183))
+				time.Sleep(time.Second)
+				check(t, s.Update(t.Context()))
+				check(t, s.Answer(t.Context()))
+			}()
+		}
+		alice, bob := a.profile(t, "alice", p), b.profile(t, "bob", p)
+		check(t, alice.Enable(t.Context()))
+		check(t, bob.Enable(t.Context()))
+		s, err := a.call(t, alice, "sip:bob@example.com", nil)
+		check(t, err)
+		for _, method := range []string{"PRACK", "UPDATE"} {
+			equal(t, method, n.count(method), 2) // each by way of the proxy
+		}
+		check(t, s.Update(t.Context()))
+		equal(t, "heard", hears(s), 50)
+		check(t, b.lastSession().Hangup(t.Context()))
+	})
+}

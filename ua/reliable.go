@@ -52,7 +52,7 @@ func (s *Session) sendReliable(code int, reason string, local *media.Description
 		r.local = nil
 	}
 	if s.rseq == 0 {
-		s.rseq = 1 + s.dice(0).Uint32()>>1 // at most 2^31: section 7.1
+		s.rseq = 1 + s.dice(0).Uint32N(1<<31-1) // from 1 to 2^31-1
 	}
 	r.rseq = s.rseq
 	s.rseq++
