@@ -171,7 +171,7 @@ func (s *Session) renewOnce(ctx context.Context, why *reoffer) error {
 	}
 	defer s.op.unlock()
 	s.mu.Lock()
-	if s.ending || s.state != Connected && s.state != Hold || s.pending != nil {
+	if s.ending || s.state != Connected && s.state != Hold || s.pending != nil || s.ours {
 		state := s.state
 		s.mu.Unlock()
 		return fmt.Errorf("%w: session is %s", ErrState, state)
