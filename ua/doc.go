@@ -48,9 +48,9 @@
 // SessionEvent with the state Incoming, to Ring, Answer or Reject. The states are those
 // of RTC_SESSION_STATE. A session is Connected when the ACK was sent or has arrived, and
 // Disconnected when its sockets are closed and its mappings released. Hold, Resume and
-// Refresh send a re-INVITE; the peer's are answered. Audio begins with the first answer, also
-// one in a provisional response, which an incoming call sends by EarlyMedia. Whether audio arrives is told by
-// MediaStats, never by the state.
+// Refresh send a re-INVITE, Update an UPDATE; the peer's are answered. Audio begins with the
+// first answer, also one in a provisional response, which an incoming call sends by
+// EarlyMedia. Whether audio arrives is told by MediaStats, never by the state.
 //
 // # Service
 //

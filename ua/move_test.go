@@ -187,3 +187,39 @@ func TestMoveWithoutPort(t *testing.T) {
 		check(t, s.Hangup(t.Context()))
 	})
 }
+
+// Behind a NAT, a move asks the server from the new sockets, and nothing of the old ones is kept.
+func TestMoveWithSTUN(t *testing.T) {
+	bubble(t, func(t *testing.T, n *memnet) {
+		stunServer(n, "203.0.113.20:3478")
+		p := newProxy(t, n, "203.0.113.10:5060")
+		n.addNAT("10.0.0.0/24", "198.51.100.1")
+		a, b := newAgent(t, n, "10.0.0.1:5060"), newAgent(t, n, "192.0.2.2:5060")
+		b.onIncoming = answerNow
+		pm := must(NewSTUN(STUNConfig{Server: addr("203.0.113.20:3478")}))(t)
+		alice, bob := a.profile(t, "alice", p), b.profile(t, "bob", p)
+		check(t, alice.SetPortManager(pm))
+		check(t, alice.Enable(t.Context()))
+		check(t, bob.Enable(t.Context()))
+		s, err := a.call(t, alice, "sip:bob@example.com", nil)
+		check(t, err)
+		was := s.Mappings()
+		check(t, a.Move(t.Context(), netip.MustParseAddr("10.0.0.7")))
+		for i, m := range s.Mappings() {
+			if m.Internal.Addr().String() != "10.0.0.7" || m.External == was[i].External {
+				t.Errorf("%v was %v", m, was[i])
+			}
+		}
+		equal(t, "kept", len(pm.entries), 3)
+		contact, _ := alice.Mapping()
+		equal(t, "contact", p.contact("alice"), "sip:alice@"+contact.External.String())
+		time.Sleep(time.Minute) // beyond a refresh
+		equal(t, "caller hears", hears(s), 50)
+		equal(t, "callee hears", hears(b.lastSession()), 50)
+		check(t, b.lastSession().Hangup(t.Context()))
+		<-s.Done()
+		check(t, a.Shutdown(t.Context()))
+		equal(t, "kept", len(pm.entries), 0)
+		equal(t, "registered", p.count(), 1)
+	})
+}

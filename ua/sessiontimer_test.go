@@ -53,7 +53,7 @@ func TestSessionTimer(t *testing.T) {
 				b.onIncoming = answerNow
 				s, err := a.call(t, nil, "sip:bob@10.0.0.2", nil)
 				check(t, err)
-				time.Sleep(4 * time.Hour)
+				time.Sleep(2 * time.Hour)
 				equal(t, "state", s.State(), Connected)
 				ok := n.packets(sipText("SIP/2.0 200"))[0]
 				equal(t, "interval", field(ok, "Session-Expires"), c.interval)
@@ -64,7 +64,7 @@ func TestSessionTimer(t *testing.T) {
 				}
 				fresh := 0
 				if c.every > 0 {
-					fresh = int((4*time.Hour - time.Second) / c.every)
+					fresh = int((2*time.Hour - time.Second) / c.every)
 				}
 				caller, callee := c.callerInvites, 0
 				switch c.refreshes {
