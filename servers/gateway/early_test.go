@@ -9,6 +9,7 @@ import (
 	"github.com/natproof/natproof/internal/memnet"
 	"github.com/natproof/natproof/media"
 	"github.com/natproof/natproof/servers/gateway"
+	"github.com/natproof/natproof/ua"
 )
 
 // The gateway is heard while it rings, and says in the 200 what it has said in the 183.
@@ -59,5 +60,39 @@ func TestEarlyMediaWithoutAnOffer(t *testing.T) {
 		if c := only(t, s); c.State != gateway.Talking {
 			t.Errorf("%+v", c)
 		}
+	})
+}
+
+// A caller that requires reliable responses gets them, and without PRACK a refusal.
+func TestReliableRinging(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New()
+		s := start(t, n, gateway.Config{Silent: true, EarlyMedia: true, PRACK: ua.SupportPRACK, Update: true})
+		p := newPhone(t, n, phoneAt)
+		p.extra = "Require: 100rel\r\n"
+		p.invite(offer(phoneRTP))
+		p.next(100)
+		early := p.next(183)
+		p.extra = ""
+		p.in("PRACK", "", "RAck: "+early.GetHeader("RSeq").Value()+" 1 INVITE")
+		p.next(200)
+		if ok := p.next(200); len(ok.Body()) > 0 || len(early.Body()) == 0 {
+			t.Errorf("%s\n%s", early, ok)
+		}
+		p.in("UPDATE", offer(phoneIP+":7000"))
+		if ok := p.next(200); len(ok.Body()) == 0 {
+			t.Errorf("no answer: %s", ok)
+		}
+		if c := only(t, s); c.Remote.RTP != ap(phoneIP+":7000") || c.State != gateway.Answered {
+			t.Errorf("%+v", c)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New()
+		start(t, n, gateway.Config{})
+		p := newPhone(t, n, phoneAt)
+		p.extra = "Require: 100rel\r\n"
+		p.invite(offer(phoneRTP))
+		p.next(420)
 	})
 }
