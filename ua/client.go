@@ -26,6 +26,7 @@ type Client struct {
 	stack   *sipstack.Stack
 	salt    uint64 // of tags
 	gate    *gate
+	moving  oplock // held by Move
 	events  inturn.Queue[Event]
 	notices inturn.Queue[*notice]
 
@@ -68,7 +69,7 @@ func New(cfg Config) (*Client, error) {
 	c.ctx, c.cancel = ctx, func() { cancel(ErrClosed) }
 	c.notices.Call = (*notice).start
 	c.gate = newGate(c, cfg.PortManagerTimeout)
-	c.stack, c.salt = newStack(c), newSalt()
+	c.stack, c.salt, c.moving = newStack(c), newSalt(), newOplock()
 	c.rng = rand.New(rand.NewPCG(cfg.Seed, addrHash(netip.AddrPortFrom(cfg.LocalAddr, cfg.SIPPort))))
 	return c, nil
 }
@@ -97,7 +98,7 @@ func (c *Client) Start(ctx context.Context) error {
 }
 
 func (c *Client) startDynamic(ctx context.Context) error {
-	p, err := c.openDynamic(ctx)
+	p, err := c.openDynamic(ctx, c.internalAddr(netip.AddrPort{}).Addr())
 	if err != nil {
 		return err
 	}
@@ -269,6 +270,11 @@ func (c *Client) transact(ctx context.Context, p path, dst netip.AddrPort, req *
 	if err != nil {
 		return nil, err
 	}
+	return c.await(ctx, tx)
+}
+
+// await waits for the final response of a transaction that is not an INVITE's.
+func (c *Client) await(ctx context.Context, tx *clientTx) (*sipmsg.Response, error) {
 	defer tx.finish()
 	for {
 		select {
@@ -279,7 +285,7 @@ func (c *Client) transact(ctx context.Context, p path, dst netip.AddrPort, req *
 		case err := <-tx.ended:
 			return nil, tx.failure(err)
 		case <-ctx.Done():
-			return nil, fmt.Errorf("ua: %s to %s: %w", req.Method, dst, context.Cause(ctx))
+			return nil, fmt.Errorf("ua: %s to %s: %w", tx.req.Method, tx.flow.peer, context.Cause(ctx))
 		}
 	}
 }

@@ -38,6 +38,8 @@ var (
 
 	// ErrCanceled: the call was given up before it was answered.
 	ErrCanceled = errors.New("ua: call canceled")
+	// ErrMoved: the client moved to another address while the call was being set up.
+	ErrMoved = errors.New("ua: the client has moved")
 	// ErrTransactionTimeout: no response came. The error is a *TimeoutError.
 	ErrTransactionTimeout = errors.New("ua: no response")
 	// ErrMessageTooLarge: a request above 1300 bytes must not be sent over UDP

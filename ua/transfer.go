@@ -80,7 +80,7 @@ func (s *Session) TransferTo(ctx context.Context, other *Session) error {
 		return fmt.Errorf("%w: a call is transferred to another call of the client", ErrConfig)
 	}
 	d, ok := other.Dialog()
-	if !ok || !other.isConfirmed() {
+	if !ok || !other.isUp() {
 		return fmt.Errorf("%w: the other session is %s", ErrState, other.State())
 	}
 	return s.transfer(ctx, writeReferTo(other.referable(), &d))
@@ -111,7 +111,7 @@ func (s *Session) transfer(ctx context.Context, to string) error {
 		return err
 	}
 	defer leave()
-	if !s.isConfirmed() {
+	if !s.isUp() {
 		return fmt.Errorf("%w: session is %s", ErrState, s.State())
 	}
 	r := s.c.referrals.add(s)
