@@ -89,7 +89,7 @@
 //
 // Options and KeepAlive are what real phones differ in: rport, signalling from another
 // port than the one advertised, latching, source checks, silence, RTCP multiplexing, and
-// five ways of keeping a NAT's mapping alive, none among them.
+// six ways of keeping a NAT's mapping alive, none among them.
 //
 // # Inside
 //

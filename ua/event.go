@@ -68,7 +68,7 @@ type MappingEvent struct {
 }
 
 // KeepAliveEvent is a keepalive that shows the way to the registrar to be broken. The
-// profile registers again.
+// profile registers again, unless the keepalive was a REGISTER that has just done so.
 type KeepAliveEvent struct {
 	Profile *Profile
 	Err     error

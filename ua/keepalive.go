@@ -16,17 +16,19 @@ import (
 // KeepAliveKind is what is sent to hold a NAT's mapping.
 type KeepAliveKind uint8
 
-// The kinds of keepalive. The first three are sent from the SIP port itself; OPTIONS is a
-// request, so with Options.Asymmetric it leaves from the port that requests leave from.
+// The kinds of keepalive. CRLF, zeros and STUN are sent from the SIP port itself; OPTIONS and
+// REGISTER are requests, so with Options.Asymmetric they leave from the port that requests
+// leave from. What the first two find out nobody is told, since nobody answers them.
 const (
-	KeepAliveNone    KeepAliveKind = iota
-	KeepAliveCRLF                  // two CRLF, which nobody answers over UDP
-	KeepAliveZero                  // four zero bytes, as some proxies send them
-	KeepAliveSTUN                  // a Binding request (RFC 5626 section 4.4.2); no answer, or another mapping than at registration, is noticed
-	KeepAliveOPTIONS               // a request; no answer is noticed, and with rport another mapping
+	KeepAliveNone     KeepAliveKind = iota
+	KeepAliveCRLF                   // two CRLF, which nobody answers over UDP
+	KeepAliveZero                   // four zero bytes, as some proxies send them
+	KeepAliveSTUN                   // a Binding request (RFC 5626 section 4.4.2); no answer, or another mapping than at registration, is noticed
+	KeepAliveOPTIONS                // a request; no answer is noticed, and with rport another mapping
+	KeepAliveRegister               // a REGISTER, so that another mapping is registered at once; with rport it is told, too
 )
 
-var keepAliveNames = [...]string{"none", "crlf", "zero", "stun", "options"}
+var keepAliveNames = [...]string{"none", "crlf", "zero", "stun", "options", "register"}
 
 // String names the kind.
 func (k KeepAliveKind) String() string { return name(keepAliveNames[:], uint8(k)) }
@@ -38,16 +40,18 @@ type KeepAlive struct {
 	Interval time.Duration
 	// Server is where they go; the zero value is where REGISTER goes, the one that is to
 	// get through. A STUN server elsewhere holds the mapping, but opens the filter of no
-	// NAT for the registrar.
+	// NAT for the registrar. KeepAliveRegister has no other.
 	Server netip.AddrPort
 }
 
 func (k KeepAlive) withDefaults() (KeepAlive, error) {
 	switch {
-	case k.Kind > KeepAliveOPTIONS:
+	case k.Kind > KeepAliveRegister:
 		return k, fmt.Errorf("%w: unknown kind of keepalive %d", ErrConfig, k.Kind)
 	case k.Kind == KeepAliveNone && k != KeepAlive{}:
 		return k, fmt.Errorf("%w: KeepAlive without a Kind", ErrConfig)
+	case k.Kind == KeepAliveRegister && k.Server != netip.AddrPort{}:
+		return k, fmt.Errorf("%w: KeepAlive.Server with a REGISTER, which goes to the registrar", ErrConfig)
 	case k.Interval < 0:
 		return k, fmt.Errorf("%w: KeepAlive.Interval %v", ErrConfig, k.Interval)
 	case k.Server != netip.AddrPort{} && !usable(k.Server):
@@ -92,14 +96,30 @@ func (k *keepAlive) registered() {
 	if k.server() != k.p.nextHop() || k.p.c.cfg.Asymmetric && k.cfg.Kind == KeepAliveSTUN {
 		seen = netip.AddrPort{}
 	}
+	if k.cfg.Kind == KeepAliveRegister {
+		if err := k.found(seen); err != nil {
+			k.p.c.emit(KeepAliveEvent{Profile: k.p, Err: err})
+		}
+		return
+	}
 	k.swap(seen)
-	if !seen.IsValid() && k.cfg.Kind == KeepAliveSTUN {
+	if !seen.IsValid() && k.shows() {
 		k.send()
 	}
 }
 
+// shows says whether the answer to a keepalive tells by which mapping it went, and that of a
+// REGISTER does not.
+func (k *keepAlive) shows() bool {
+	elsewhere := k.server() != k.p.nextHop()
+	return k.cfg.Kind == KeepAliveSTUN || k.cfg.Kind == KeepAliveOPTIONS && k.p.c.cfg.Rport && elsewhere
+}
+
 // found compares the mapping that a keepalive was answered with.
 func (k *keepAlive) found(now netip.AddrPort) error {
+	if !now.IsValid() {
+		return nil
+	}
 	if was := k.swap(now); was.IsValid() && was != now {
 		return fmt.Errorf("ua: keepalive: %w from %s to %s", stunclient.ErrMappingChanged, was, now)
 	}
@@ -152,6 +172,16 @@ func (k *keepAlive) stop() {
 	k.enable(false)
 	k.cancel()
 	k.busy <- struct{}{}
+}
+
+// isRegister says whether the keepalive that is due is a REGISTER, the business of the
+// profile's loop.
+func (k *keepAlive) isRegister() bool {
+	if k.cfg.Kind != KeepAliveRegister {
+		return false
+	}
+	k.timer.Reset(k.interval())
+	return true
 }
 
 // send sends one. Those that wait for an answer do so on a goroutine, one at a time.
@@ -219,10 +249,7 @@ func (k *keepAlive) options(h *held, dst netip.AddrPort) error {
 	if err != nil {
 		return err
 	}
-	if seen := res.Top.Seen(); seen.IsValid() {
-		return k.found(seen)
-	}
-	return nil
+	return k.found(res.Top.Seen())
 }
 
 func (p *Profile) held() *held {

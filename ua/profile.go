@@ -339,8 +339,10 @@ func (p *Profile) run(wait time.Duration) {
 		case <-next.C:
 		case was = <-p.moved:
 		case <-k.due():
-			k.send()
-			continue
+			if !k.isRegister() {
+				k.send()
+				continue
+			}
 		case err := <-k.broken:
 			p.c.emit(KeepAliveEvent{Profile: p, Err: err})
 		}
