@@ -61,7 +61,7 @@ func (c *Client) profileFor(uri sip.Uri) *Profile {
 func (s *Session) earlyContact() *sip.ContactHeader {
 	if s.profile != nil {
 		if p, ok := s.profile.path(); ok {
-			return p.contact(s.user())
+			return s.contact(p)
 		}
 	}
 	return path{via: s.invite.Socket.Local}.contact(s.user())
@@ -181,7 +181,7 @@ func (w *pending2xx) isAcked() bool {
 // send2xx answers an INVITE and repeats the answer until its ACK comes (RFC 3261 section
 // 13.3.1.4).
 func (s *Session) send2xx(tx *serverTx, local media.Description) error {
-	extra := append(s.c.server(), s.c.sendPath(s.sip).contact(s.user()), sip.NewHeader("Allow", s.c.cfg.methods()))
+	extra := append(s.c.server(), s.contact(s.c.sendPath(s.sip)), sip.NewHeader("Allow", s.c.cfg.methods()))
 	ct := sip.ContentTypeHeader(sdpType)
 	w := &pending2xx{
 		cseq: tx.req.CSeq.Number, tx: tx, local: local, offered: len(tx.req.Body()) == 0,

@@ -138,7 +138,7 @@ func (s *Session) user() string {
 func (s *Session) newInvite(target sip.Uri, sdp []byte) (*sip.Request, path) {
 	p := s.c.sendPath(s.sip)
 	req := newRequest(sip.INVITE, target, s.ends, s.localSeq, p, nil)
-	req.AppendHeader(p.contact(s.user()))
+	req.AppendHeader(s.contact(p))
 	req.AppendHeader(sip.NewHeader("Allow", s.c.cfg.methods()))
 	setBody(req, sdpType, sdp)
 	return req, p

@@ -55,6 +55,11 @@ type Options struct {
 	// Asymmetric sends SIP requests and their ACKs from a dynamic port, while Via and Contact
 	// name the port that listens. Responses leave from the port their request arrived on.
 	Asymmetric bool
+	// LearnContact registers as Contact the address that the registrar has seen REGISTER come
+	// from (RFC 3581), in place of the port manager's, and removes what it had registered;
+	// Contact in calls has it too, Via and session descriptions do not. It needs Rport. Two
+	// responses that speak against what was learned end it, see ContactEvent.
+	LearnContact bool
 	// Latch sends media to where media comes from (RFC 7362).
 	Latch bool
 	// Strict drops media that does not come from the signalled address.
@@ -113,6 +118,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.PortManagerTimeout == 0 {
 		c.PortManagerTimeout = defaultTimeout
+	}
+	if c.LearnContact && !c.Rport {
+		return c, fmt.Errorf("%w: LearnContact needs Rport, which asks for what is to be learned", ErrConfig)
 	}
 	if c.HoldAudio && c.Silent {
 		return c, fmt.Errorf("%w: HoldAudio sends what Silent does not", ErrConfig)

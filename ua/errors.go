@@ -47,6 +47,9 @@ var (
 	ErrUnresolvable = errors.New("ua: host name cannot be resolved")
 	// ErrAuthentication: the credentials were refused, or do not fit the challenge.
 	ErrAuthentication = errors.New("ua: authentication failed")
+	// ErrContact: what a response says about where a REGISTER came from cannot be true, or
+	// is another address again (Options.LearnContact).
+	ErrContact = errors.New("ua: contact cannot be learned")
 	// ErrMedia: the two session descriptions have nothing in common, or one of them
 	// cannot be understood.
 	ErrMedia = errors.New("ua: no agreement on media")

@@ -6,7 +6,7 @@ import (
 )
 
 // Event is what a client tells its user: RegistrationEvent, SessionEvent, MediaEvent,
-// MappingEvent, KeepAliveEvent, DiscardEvent, UnsentEvent, SocketEvent or MessageEvent.
+// MappingEvent, KeepAliveEvent, ContactEvent, DiscardEvent, UnsentEvent, SocketEvent or MessageEvent.
 type Event interface{ event() }
 
 // RegistrationEvent is a change of a profile's registration.
@@ -74,6 +74,16 @@ type KeepAliveEvent struct {
 	Err     error
 }
 
+// ContactEvent is what Options.LearnContact made of a response to a REGISTER.
+type ContactEvent struct {
+	Profile *Profile
+	Old     netip.AddrPort // Contact as it was registered
+	New     netip.AddrPort // where that REGISTER came from, as the response has it
+	Learned bool           // New is the Contact from now on
+	Err     error          // ErrContact: what speaks against New
+	Over    bool           // nothing more will be learned until Enable, or another mapping
+}
+
 // DiscardEvent is a response that came and is not used, since the sent-by of its Via is
 // not the one that the request had (RFC 3261 section 18.1.2): somebody on the way, most
 // likely an application level gateway, has rewritten it.
@@ -114,6 +124,7 @@ func (SessionEvent) event()      {}
 func (MediaEvent) event()        {}
 func (MappingEvent) event()      {}
 func (KeepAliveEvent) event()    {}
+func (ContactEvent) event()      {}
 func (DiscardEvent) event()      {}
 func (UnsentEvent) event()       {}
 func (SocketEvent) event()       {}

@@ -244,7 +244,7 @@ func (k *keepAlive) options(h *held, dst netip.AddrPort) error {
 	path := k.p.c.sendPath(h)
 	uri := sip.Uri{Scheme: "sip", Host: dst.Addr().String(), Port: int(dst.Port())}
 	req := newRequest(sip.OPTIONS, uri, k.p.ends(token(), uri), 1, path, nil)
-	req.AppendHeader(path.contact(k.p.aor().User))
+	req.AppendHeader(k.p.contact(path))
 	res, err := k.p.c.transact(k.ctx, path, dst, req)
 	if err != nil {
 		return err

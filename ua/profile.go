@@ -125,11 +125,13 @@ type Profile struct {
 	stop     context.CancelFunc
 	stopped  chan struct{} // closed when the loop has ended
 	mapping  *held
-	moved    chan Mapping // the mapping changed; holds what it was
+	moved    chan struct{} // the mapping changed
 	cseq     uint32
 	expires  time.Duration
 	failures int
 	seen     netip.AddrPort
+	learned  learner
+	bound    []netip.AddrPort // what may be bound, the newest last
 
 	op oplock // held by Enable and Disable
 }
@@ -140,7 +142,7 @@ func (c *Client) NewProfile(cfg ProfileConfig) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Profile{c: c, cfg: cfg, cred: newCredentials(cfg.Account), callID: token(), pm: Local{}, moved: make(chan Mapping, 1), op: newOplock()}
+	p := &Profile{c: c, cfg: cfg, cred: newCredentials(cfg.Account), callID: token(), pm: Local{}, moved: make(chan struct{}, 1), op: newOplock()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -240,12 +242,12 @@ func (p *Profile) Enable(ctx context.Context) error {
 	case <-p.moved: // of an earlier life
 	default:
 	}
-	p.enabled, p.failures = true, 0
+	p.enabled, p.failures, p.learned, p.bound = true, 0, learner{}, nil
 	p.life, p.stop = context.WithCancel(p.c.ctx)
 	p.stopped = make(chan struct{})
 	p.mu.Unlock()
 
-	wait, err := p.refresh(ctx)
+	wait, err := p.attempt(ctx)
 	if err != nil && (ctx.Err() != nil || wait == 0) {
 		p.disabled()
 		return err
@@ -301,7 +303,7 @@ func (p *Profile) unregister(ctx context.Context) error {
 		return nil
 	}
 	p.setState(RegistrationEvent{State: Unregistering})
-	res, err := p.register(ctx, h, 0, Mapping{})
+	res, err := p.register(ctx, h, 0)
 	if err == nil && res.StatusCode >= 300 {
 		err = responseError(sip.REGISTER, res)
 	}
@@ -332,12 +334,11 @@ func (p *Profile) run(wait time.Duration) {
 	k := p.startKeepAlive()
 	defer k.stop()
 	for {
-		was := Mapping{}
 		select {
 		case <-p.life.Done():
 			return
 		case <-next.C:
-		case was = <-p.moved:
+		case <-p.moved:
 		case <-k.due():
 			if !k.isRegister() {
 				k.send()
@@ -346,7 +347,7 @@ func (p *Profile) run(wait time.Duration) {
 		case err := <-k.broken:
 			p.c.emit(KeepAliveEvent{Profile: p, Err: err})
 		}
-		wait, ok := p.refreshFrom(p.life, was)
+		wait, ok := p.refresh(p.life)
 		if !ok {
 			return
 		}
@@ -356,9 +357,9 @@ func (p *Profile) run(wait time.Duration) {
 	}
 }
 
-// refreshFrom registers again; false means that the profile is finished with.
-func (p *Profile) refreshFrom(ctx context.Context, was Mapping) (time.Duration, bool) {
-	wait, err := p.attempt(ctx, was)
+// refresh registers again; false means that the profile is finished with.
+func (p *Profile) refresh(ctx context.Context) (time.Duration, bool) {
+	wait, err := p.attempt(ctx)
 	if err == nil || wait > 0 {
 		return wait, true
 	}
@@ -368,18 +369,13 @@ func (p *Profile) refreshFrom(ctx context.Context, was Mapping) (time.Duration, 
 	return 0, false
 }
 
-func (p *Profile) refresh(ctx context.Context) (time.Duration, error) {
-	return p.attempt(ctx, Mapping{})
-}
-
-// attempt registers once and says when to do so again; 0 is never. was is the mapping
-// whose contact is to be removed, if it is valid.
-func (p *Profile) attempt(ctx context.Context, was Mapping) (time.Duration, error) {
+// attempt registers once and says when to do so again; 0 is never.
+func (p *Profile) attempt(ctx context.Context) (time.Duration, error) {
 	p.setState(RegistrationEvent{State: Registering})
 	h, err := p.ensureMapping(ctx)
 	var res *sipmsg.Response
 	if err == nil {
-		res, err = p.register(ctx, h, p.cfg.Expires, was)
+		res, err = p.registerLearning(ctx, h)
 	}
 	switch {
 	case err == nil && res.StatusCode < 300:
@@ -411,7 +407,7 @@ func (p *Profile) ensureMapping(ctx context.Context) (*held, error) {
 func (p *Profile) mappingChanged(old, now Mapping) {
 	p.c.emit(MappingEvent{Profile: p, Old: old, New: now})
 	select {
-	case p.moved <- old:
+	case p.moved <- struct{}{}:
 	default: // a change is waiting already; the REGISTER will have the newest mapping
 	}
 }

@@ -15,9 +15,9 @@ import (
 )
 
 // register sends REGISTER until it is answered other than by a challenge or by 423.
-func (p *Profile) register(ctx context.Context, h *held, expires time.Duration, was Mapping) (*sipmsg.Response, error) {
+func (p *Profile) register(ctx context.Context, h *held, expires time.Duration) (*sipmsg.Response, error) {
 	for range 2 {
-		res, err := p.registerOnce(ctx, h, expires, was)
+		res, err := p.registerOnce(ctx, h, expires)
 		if err != nil || res.StatusCode != sip.StatusIntervalToBrief {
 			return res, err
 		}
@@ -27,10 +27,20 @@ func (p *Profile) register(ctx context.Context, h *held, expires time.Duration, 
 		}
 		expires = time.Duration(least) * time.Second
 	}
-	return p.registerOnce(ctx, h, expires, was)
+	return p.registerOnce(ctx, h, expires)
 }
 
-func (p *Profile) registerOnce(ctx context.Context, h *held, expires time.Duration, was Mapping) (*sipmsg.Response, error) {
+// registerLearning registers again when the answer teaches another Contact.
+func (p *Profile) registerLearning(ctx context.Context, h *held) (*sipmsg.Response, error) {
+	for {
+		res, err := p.register(ctx, h, p.cfg.Expires)
+		if err != nil || res.StatusCode >= 300 || !p.learn(p.c.sendPath(h), res) {
+			return res, err
+		}
+	}
+}
+
+func (p *Profile) registerOnce(ctx context.Context, h *held, expires time.Duration) (*sipmsg.Response, error) {
 	path := p.c.sendPath(h)
 	p.mu.Lock()
 	p.cseq++
@@ -38,31 +48,31 @@ func (p *Profile) registerOnce(ctx context.Context, h *held, expires time.Durati
 	p.mu.Unlock()
 	uri := sip.Uri{Scheme: "sip", Host: p.cfg.Account.uri.Host} // RFC 3261 section 10.2: no user
 	req := newRequest(sip.REGISTER, uri, p.ends(p.callID, p.aor()), cseq, path, nil)
-	contact := path.contact(p.aor().User)
-	contact.Params.Add("expires", strconv.Itoa(int(expires/time.Second)))
-	req.AppendHeader(contact)
-	if was.External.IsValid() && was.External != path.via {
-		gone := path.contact(p.aor().User)
-		gone.Address.Host, gone.Address.Port = was.External.Addr().String(), int(was.External.Port())
-		gone.Params.Add("expires", "0")
-		req.AppendHeader(gone)
-	}
-	last, res, err := p.c.exchange(ctx, path, p.nextHop(), req, p.cred)
+	seconds := strconv.Itoa(int(expires / time.Second))
+	p.writeContacts(req, path, seconds)
+	last, res, err := p.c.exchangeWith(ctx, path, p.nextHop(), req, p.cred, func(next *sip.Request, challenge *sipmsg.Response) {
+		if expires > 0 && p.learn(path, challenge) {
+			p.writeContacts(next, path, seconds)
+		}
+	})
 	p.mu.Lock()
 	p.cseq = max(p.cseq, last.CSeq().SeqNo)
+	if err == nil && res.StatusCode < 300 {
+		p.bound = p.bound[len(p.bound)-1:] // the others have been removed
+	}
 	p.mu.Unlock()
 	return res, err
 }
 
 // succeeded notes what the registrar granted and says when to refresh.
 func (p *Profile) succeeded(h *held, res *sipmsg.Response) time.Duration {
-	m := h.mapping()
-	granted := p.granted(res, m.External)
+	contact := p.contactAt(p.c.sendPath(h))
+	granted := p.granted(res, contact)
 	p.mu.Lock()
 	p.expires, p.failures, p.seen = granted, 0, res.Top.Seen()
 	seen := p.seen
 	p.mu.Unlock()
-	p.setState(RegistrationEvent{State: Registered, Code: res.StatusCode, Expires: granted, Contact: m.External, Seen: seen})
+	p.setState(RegistrationEvent{State: Registered, Code: res.StatusCode, Expires: granted, Contact: contact, Seen: seen})
 	return p.refreshAfter(granted)
 }
 

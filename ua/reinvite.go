@@ -186,7 +186,7 @@ func (s *Session) renewOnce(ctx context.Context, hold bool) error {
 	if err != nil {
 		return err
 	}
-	req.AppendHeader(p.contact(s.user()))
+	req.AppendHeader(s.contact(p))
 	setBody(req, sdpType, media.Marshal(local))
 	res, req, _, err := s.invite2xx(ctx, req, p, dst)
 	if err != nil {
