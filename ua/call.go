@@ -159,6 +159,7 @@ func (s *Session) invite2xx(ctx context.Context, req *sip.Request, p path, dst n
 		if err != nil {
 			return nil, req, dst, err
 		}
+		cred.heard(res)
 		s.mu.Lock()
 		s.localSeq = req.CSeq().SeqNo
 		s.mu.Unlock()

@@ -226,6 +226,9 @@ func (c *Client) exchangeWith(ctx context.Context, p path, dst netip.AddrPort, r
 			return req, nil, err
 		}
 		res, err := c.transact(ctx, p, dst, req)
+		if err == nil {
+			cred.heard(res)
+		}
 		if err != nil || !isChallenge(res) || cred == nil {
 			return req, res, err
 		}
