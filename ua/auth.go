@@ -51,8 +51,12 @@ func isChallenge(res *sipmsg.Response) bool {
 	return res.StatusCode == authKinds[0].code || res.StatusCode == authKinds[1].code
 }
 
-// attempt is one operation's dealings with challenges: how many it has answered.
-type attempt struct{ learned [2]int }
+// attempt is one operation's dealings with challenges, how many it has answered, and flows, how
+// many have failed it.
+type attempt struct {
+	learned [2]int
+	flows   int
+}
 
 // maxChallenges is how many of one kind an operation answers, however stale the nonces.
 const maxChallenges = 4

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -88,9 +89,11 @@ func TestChallengesEnd(t *testing.T) {
 					t.Errorf("got %v", err)
 				}
 				equal(t, "state", alice.State(), c.state)
+				synctest.Wait()
 				equal(t, "REGISTERs", len(s.got), c.count)
 				if c.state == Rejected {
 					time.Sleep(24 * time.Hour)
+					synctest.Wait()
 					equal(t, "REGISTERs a day later", len(s.got), c.count)
 				}
 			})
@@ -140,6 +143,7 @@ func TestNonceCountAndNextNonce(t *testing.T) {
 		alice := s.profile(t, newAgent(t, n, "10.0.0.1:5060"))
 		check(t, alice.Enable(t.Context()))
 		time.Sleep(5 * time.Hour)
+		synctest.Wait()
 		equal(t, "used", strings.Join(used, " "), "/0 a/1 a/2 a/3 b/1 b/2 b/3")
 	})
 }

@@ -33,6 +33,13 @@
 // fresh: it answers digest challenges (RFC 8760), asks for longer when it is told to
 // (423), refreshes in time, tries again after trouble (RFC 5626 section 4.5), and
 // registers anew when the port manager says that the mapping changed. Disable unregisters.
+// What else moves a registration: a keepalive that shows another mapping than the one at
+// registration, and with Options.LearnContact the address that the registrar has seen.
+//
+// ProfileConfig.Outbound registers by flows (RFC 5626): one to each proxy of a set, found again
+// by instance and reg-id, mended when its keepalive fails, and left for the next when a request
+// is answered 430. A Service-Route (RFC 3608) of the registrar is what requests outside of
+// dialogs pass.
 //
 //	profile, err := client.NewProfile(ua.ProfileConfig{
 //		Account:   ua.Account{URI: "sip:alice@example.com", Password: "secret"},
@@ -102,12 +109,13 @@
 // Whoever holds a mutex of a session, profile or client does not call the stack: it may be
 // this goroutine's turn to tell the client of what has arrived.
 //
-// RFC 3261, 3264, 3428 (MESSAGE), 3581 (rport), 3605, 5626 (keepalives and backoff only),
-// 5761, 6026, 7983, 8489, 8760.
+// RFC 3261, 3264, 3327 (Path, announced), 3428 (MESSAGE), 3581 (rport), 3605, 3608, 5626, 5627
+// (GRUU), 5761, 6026, 7983, 8489, 8760.
 //
 // # What it is not
 //
 // No TCP, TLS or WebSocket; no SRTP, ICE or video; no DNS (RFC 3263) beyond
-// Config.Resolve; no PRACK, UPDATE, REFER or session timers; no outbound flows (RFC
-// 5626), GRUU or Path. Session descriptions in provisional responses are ignored.
+// Config.Resolve; no PRACK, UPDATE, REFER or session timers. A flow (RFC 5626) is the SIP port
+// and a proxy, so there is one to each proxy. Session descriptions in provisional responses are
+// ignored.
 package ua

@@ -77,7 +77,7 @@ type keepAlive struct {
 func (p *Profile) startKeepAlive() *keepAlive {
 	k := &keepAlive{p: p, cfg: p.cfg.KeepAlive, busy: make(chan struct{}, 1), broken: make(chan error, 1)}
 	k.ctx, k.cancel = context.WithCancel(p.life)
-	k.enable(p.State() == Registered)
+	k.enable(p.own() == Registered)
 	k.registered()
 	return k
 }
@@ -93,12 +93,12 @@ func (k *keepAlive) registered() {
 	seen := k.p.seen
 	k.p.mu.Unlock()
 	// With Asymmetric, OPTIONS leaves from the port that REGISTER leaves from, STUN does not.
-	if k.server() != k.p.nextHop() || k.p.c.cfg.Asymmetric && k.cfg.Kind == KeepAliveSTUN {
+	if k.server() != k.p.hop() || k.p.c.cfg.Asymmetric && k.cfg.Kind == KeepAliveSTUN {
 		seen = netip.AddrPort{}
 	}
 	if k.cfg.Kind == KeepAliveRegister {
 		if err := k.found(seen); err != nil {
-			k.p.c.emit(KeepAliveEvent{Profile: k.p, Err: err})
+			k.p.c.emit(KeepAliveEvent{Profile: k.p.owner, Flow: k.p.regID, Err: err})
 		}
 		return
 	}
@@ -111,7 +111,7 @@ func (k *keepAlive) registered() {
 // shows says whether the answer to a keepalive tells by which mapping it went, and that of a
 // REGISTER does not.
 func (k *keepAlive) shows() bool {
-	elsewhere := k.server() != k.p.nextHop()
+	elsewhere := k.server() != k.p.hop()
 	return k.cfg.Kind == KeepAliveSTUN || k.cfg.Kind == KeepAliveOPTIONS && k.p.c.cfg.Rport && elsewhere
 }
 
@@ -139,7 +139,7 @@ func (k *keepAlive) server() netip.AddrPort {
 	if k.cfg.Server.IsValid() {
 		return k.cfg.Server
 	}
-	return k.p.nextHop()
+	return k.p.hop()
 }
 
 func (k *keepAlive) enable(on bool) {
@@ -154,10 +154,25 @@ func (k *keepAlive) enable(on bool) {
 }
 
 func (k *keepAlive) interval() time.Duration {
+	if flow := k.p.flowTimer(); flow > 0 && (k.cfg.Interval == 0 || k.cfg.Interval > flow) {
+		return flow
+	}
 	if k.cfg.Interval > 0 {
 		return k.cfg.Interval
 	}
 	return 24*time.Second + k.p.c.jitter(5*time.Second)
+}
+
+// flowTimer is between 80 and 100 per cent of what the registrar's Flow-Timer says, or 0 (RFC
+// 5626 section 4.4).
+func (p *Profile) flowTimer() time.Duration {
+	p.mu.Lock()
+	most := p.timer
+	p.mu.Unlock()
+	if most == 0 {
+		return 0
+	}
+	return most - p.c.jitter(most/5)
 }
 
 func (k *keepAlive) due() <-chan time.Time {

@@ -65,7 +65,7 @@ func (p *Profile) learn(at path, res *sipmsg.Response) bool {
 	if !p.c.cfg.LearnContact {
 		return false
 	}
-	seen, wrote, server := res.Top.Seen(), p.contactAt(at), p.nextHop()
+	seen, wrote, server := res.Top.Seen(), p.contactAt(at), p.hop()
 	p.mu.Lock()
 	change, err := p.learned.hear(at.via, wrote, seen, server)
 	over := p.learned.over
@@ -77,7 +77,7 @@ func (p *Profile) learn(at path, res *sipmsg.Response) bool {
 		p.c.ctr.contactsDoubted.Add(1)
 	}
 	if change || err != nil {
-		p.c.emit(ContactEvent{Profile: p, Old: wrote, New: seen, Learned: change, Err: err, Over: err != nil && over})
+		p.c.emit(ContactEvent{Profile: p.owner, Flow: p.regID, Old: wrote, New: seen, Learned: change, Err: err, Over: err != nil && over})
 	}
 	return change
 }
@@ -101,7 +101,8 @@ func (p *Profile) contact(at path) *sip.ContactHeader {
 // contact is where requests of the dialog are to be sent.
 func (s *Session) contact(at path) *sip.ContactHeader {
 	if s.profile != nil {
-		return s.profile.contact(at)
+		f := s.profile.flow()
+		return f.mark(f.contact(at))
 	}
 	return at.contact(s.user())
 }
@@ -116,13 +117,17 @@ func (p *Profile) writeContacts(req *sip.Request, at path, seconds string) {
 	}
 	now := p.contact(at)
 	now.Params.Add("expires", seconds)
+	p.announce(req, now)
 	req.AppendHeader(now)
-	here := p.contactAt(at)
+	here, replaces := p.contactAt(at), p.outbounds()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.bound = append(without(p.bound, here), here)
 	if len(p.bound) > maxBound {
 		p.bound = p.bound[1:]
+	}
+	if replaces { // the reg-id says what goes
+		return
 	}
 	for _, old := range p.bound[:len(p.bound)-1] {
 		gone := at.contact(p.aor().User)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -164,6 +165,7 @@ func TestLearnContactEnds(t *testing.T) {
 					}
 				}()
 				check(t, alice.Enable(t.Context()))
+				synctest.Wait()
 				equal(t, "REGISTERs", count, c.count)
 				time.Sleep(24 * time.Hour)
 				equal(t, "events", a.contactEvents(), c.events)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -55,6 +56,8 @@ type ProfileConfig struct {
 	// Proxy is where all requests go that begin a transaction outside of a dialog,
 	// REGISTER included (an outbound proxy, RFC 3261 section 8.1.2).
 	Proxy netip.AddrPort
+	// Outbound registers by flows (RFC 5626).
+	Outbound Outbound
 	// Transport is UDP or 0, which is UDP.
 	Transport Transport
 	// Expires is what is asked for, in whole seconds; 0 is an hour.
@@ -100,6 +103,9 @@ func (c ProfileConfig) withDefaults() (ProfileConfig, error) {
 	case c.RetryBase < 0 || c.RetryMax < c.RetryBase:
 		return c, fmt.Errorf("%w: RetryBase %v, RetryMax %v", ErrConfig, c.RetryBase, c.RetryMax)
 	}
+	if err := c.Outbound.check(c.Proxy); err != nil {
+		return c, err
+	}
 	c.Transport = UDP
 	c.KeepAlive, err = c.KeepAlive.withDefaults()
 	return c, err
@@ -117,6 +123,11 @@ type Profile struct {
 
 	callID string // one for all REGISTERs (RFC 3261 section 10.2)
 
+	owner *Profile   // that the flow is of
+	flows []*Profile // the owner's; of another itself alone
+	regID int        // 0 without outbound
+	lost  chan struct{}
+
 	mu       sync.Mutex
 	pm       PortManager
 	enabled  bool
@@ -131,7 +142,8 @@ type Profile struct {
 	failures int
 	seen     netip.AddrPort
 	learned  learner
-	bound    []netip.AddrPort // what may be bound, the newest last
+	binding
+	bound []netip.AddrPort // what may be bound, the newest last
 
 	op oplock // held by Enable and Disable
 }
@@ -142,7 +154,8 @@ func (c *Client) NewProfile(cfg ProfileConfig) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Profile{c: c, cfg: cfg, cred: newCredentials(cfg.Account), callID: token(), pm: Local{}, moved: make(chan struct{}, 1), op: newOplock()}
+	p := c.newFlow(cfg, newCredentials(cfg.Account))
+	p.newFlows()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -152,18 +165,30 @@ func (c *Client) NewProfile(cfg ProfileConfig) (*Profile, error) {
 	return p, nil
 }
 
+func (c *Client) newFlow(cfg ProfileConfig, cred *credentials) *Profile {
+	return &Profile{
+		c: c, cfg: cfg, cred: cred, callID: token(), pm: Local{},
+		moved: make(chan struct{}, 1), lost: make(chan struct{}, 1), op: newOplock(),
+	}
+}
+
 // Account is who the profile is.
 func (p *Profile) Account() Account { return p.cfg.Account }
 
-// State is where the registration stands.
-func (p *Profile) State() RegistrationState {
+// State is where the registration stands, of several flows that of the first that is up.
+func (p *Profile) State() RegistrationState { return p.flow().own() }
+
+// own is State of one flow.
+func (p *Profile) own() RegistrationState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.state
 }
 
 // Enabled says whether the profile registers, or tries to.
-func (p *Profile) Enabled() bool {
+func (p *Profile) Enabled() bool { return slices.ContainsFunc(p.flows, (*Profile).isEnabled) }
+
+func (p *Profile) isEnabled() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.enabled
@@ -171,9 +196,7 @@ func (p *Profile) Enabled() bool {
 
 // Mapping is the SIP mapping in use; false if there is none.
 func (p *Profile) Mapping() (Mapping, bool) {
-	p.mu.Lock()
-	h := p.mapping
-	p.mu.Unlock()
+	h := p.flow().held()
 	if h == nil {
 		return Mapping{}, false
 	}
@@ -187,11 +210,11 @@ func (p *Profile) SetPortManager(pm PortManager) error {
 	if isNil(pm) {
 		return fmt.Errorf("%w: no port manager", ErrConfig)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.enabled {
+	if p.Enabled() {
 		return ErrPortManagerAlreadySet
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.pm = pm
 	return nil
 }
@@ -223,11 +246,8 @@ func (p *Profile) operate(ctx context.Context) (_ context.Context, done func(), 
 	return ctx, func() { p.op.unlock(); leave() }, nil
 }
 
-// Enable asks the port manager for the SIP mapping and registers. It returns when the
-// registrar has answered, or will not. After an error the profile goes on trying in the
-// background, unless it was Rejected or NeverSent, ctx has ended or NoRetry is set: then it is not
-// enabled.
-func (p *Profile) Enable(ctx context.Context) error {
+// enable is Enable of one flow.
+func (p *Profile) enable(ctx context.Context) error {
 	ctx, done, err := p.operate(ctx)
 	if err != nil {
 		return err
@@ -242,6 +262,11 @@ func (p *Profile) Enable(ctx context.Context) error {
 	case <-p.moved: // of an earlier life
 	default:
 	}
+	select {
+	case <-p.lost:
+	default:
+	}
+	p.binding = binding{}
 	p.enabled, p.failures, p.learned, p.bound = true, 0, learner{}, nil
 	p.life, p.stop = context.WithCancel(p.c.ctx)
 	p.stopped = make(chan struct{})
@@ -272,9 +297,8 @@ func (p *Profile) disabled() {
 	}
 }
 
-// Disable unregisters (Expires: 0) and releases the mapping. Whatever the registrar says,
-// the profile is not registered afterwards as far as it is concerned.
-func (p *Profile) Disable(ctx context.Context) error {
+// disable is Disable of one flow.
+func (p *Profile) disable(ctx context.Context) error {
 	ctx, done, err := p.operate(ctx)
 	if err != nil {
 		return err
@@ -310,8 +334,8 @@ func (p *Profile) unregister(ctx context.Context) error {
 	return err
 }
 
-// shutdown ends the profile without a word to the registrar.
-func (p *Profile) shutdown() {
+// end is shutdown of one flow.
+func (p *Profile) end() {
 	_ = p.op.lock(context.Background()) // Enable and Disable are about to end: their contexts have
 	defer p.op.unlock()
 	p.mu.Lock()
@@ -339,20 +363,22 @@ func (p *Profile) run(wait time.Duration) {
 			return
 		case <-next.C:
 		case <-p.moved:
+		case <-p.lost:
 		case <-k.due():
 			if !k.isRegister() {
 				k.send()
 				continue
 			}
 		case err := <-k.broken:
-			p.c.emit(KeepAliveEvent{Profile: p, Err: err})
+			p.down()
+			p.c.emit(KeepAliveEvent{Profile: p.owner, Flow: p.regID, Err: err})
 		}
 		wait, ok := p.refresh(p.life)
 		if !ok {
 			return
 		}
 		next.Reset(wait)
-		k.enable(p.State() == Registered)
+		k.enable(p.own() == Registered)
 		k.registered()
 	}
 }
@@ -388,13 +414,10 @@ func (p *Profile) attempt(ctx context.Context) (time.Duration, error) {
 
 // ensureMapping asks the port manager if the profile has no mapping yet.
 func (p *Profile) ensureMapping(ctx context.Context) (*held, error) {
-	p.mu.Lock()
-	h, pm := p.mapping, p.pm
-	p.mu.Unlock()
-	if h != nil {
+	if h := p.held(); h != nil {
 		return h, nil
 	}
-	h, err := p.c.getMapping(ctx, pm, want{typ: SIP, remote: p.nextHop(), changed: p.mappingChanged})
+	h, err := p.c.getMapping(ctx, p.owner.manager(), want{typ: SIP, remote: p.hop(), changed: p.mappingChanged})
 	if err != nil {
 		return nil, err
 	}
@@ -405,26 +428,16 @@ func (p *Profile) ensureMapping(ctx context.Context) (*held, error) {
 }
 
 func (p *Profile) mappingChanged(old, now Mapping) {
-	p.c.emit(MappingEvent{Profile: p, Old: old, New: now})
+	p.c.emit(MappingEvent{Profile: p.owner, Old: old, New: now})
 	select {
 	case p.moved <- struct{}{}:
 	default: // a change is waiting already; the REGISTER will have the newest mapping
 	}
 }
 
-// nextHop is where requests outside of dialogs go.
-func (p *Profile) nextHop() netip.AddrPort {
-	if p.cfg.Proxy.IsValid() {
-		return p.cfg.Proxy
-	}
-	return p.cfg.Registrar
-}
-
 // path is how requests of the profile leave; false if it has no mapping.
 func (p *Profile) path() (path, bool) {
-	p.mu.Lock()
-	h := p.mapping
-	p.mu.Unlock()
+	h := p.flow().held()
 	if h == nil {
 		return path{}, false
 	}
@@ -434,8 +447,9 @@ func (p *Profile) path() (path, bool) {
 func (p *Profile) setState(e RegistrationEvent) {
 	p.mu.Lock()
 	p.state = e.State
+	p.up = p.up && e.State != Error && e.State != Rejected && e.State != NeverSent && e.State != NotRegistered
 	p.mu.Unlock()
-	e.Profile = p
+	e.Profile, e.Flow = p.owner, p.regID
 	p.c.emit(e)
 }
 

@@ -30,12 +30,17 @@ func (p *Profile) register(ctx context.Context, h *held, expires time.Duration) 
 	return p.registerOnce(ctx, h, expires)
 }
 
-// registerLearning registers again when the answer teaches another Contact.
+// registerLearning registers again when the answer teaches another Contact, or refuses
+// outbound.
 func (p *Profile) registerLearning(ctx context.Context, h *held) (*sipmsg.Response, error) {
 	for {
 		res, err := p.register(ctx, h, p.cfg.Expires)
-		if err != nil || res.StatusCode >= 300 || !p.learn(p.c.sendPath(h), res) {
+		if err != nil {
 			return res, err
+		}
+		learned := res.StatusCode < 300 && p.learn(p.c.sendPath(h), res)
+		if !learned && !p.refused(res) {
+			return res, nil
 		}
 	}
 }
@@ -50,7 +55,7 @@ func (p *Profile) registerOnce(ctx context.Context, h *held, expires time.Durati
 	req := newRequest(sip.REGISTER, uri, p.ends(p.callID, p.aor()), cseq, path, nil)
 	seconds := strconv.Itoa(int(expires / time.Second))
 	p.writeContacts(req, path, seconds)
-	last, res, err := p.c.exchangeWith(ctx, path, p.nextHop(), req, p.cred, func(next *sip.Request, challenge *sipmsg.Response) {
+	last, res, err := p.c.exchangeWith(ctx, path, p.hop(), req, p.cred, func(next *sip.Request, challenge *sipmsg.Response) {
 		if expires > 0 && p.learn(path, challenge) {
 			p.writeContacts(next, path, seconds)
 		}
@@ -68,11 +73,12 @@ func (p *Profile) registerOnce(ctx context.Context, h *held, expires time.Durati
 func (p *Profile) succeeded(h *held, res *sipmsg.Response) time.Duration {
 	contact := p.contactAt(p.c.sendPath(h))
 	granted := p.granted(res, contact)
+	p.agree(res, contact)
 	p.mu.Lock()
 	p.expires, p.failures, p.seen = granted, 0, res.Top.Seen()
-	seen := p.seen
+	seen, outbound := p.seen, p.outbound
 	p.mu.Unlock()
-	p.setState(RegistrationEvent{State: Registered, Code: res.StatusCode, Expires: granted, Contact: contact, Seen: seen})
+	p.setState(RegistrationEvent{State: Registered, Code: res.StatusCode, Expires: granted, Contact: contact, Seen: seen, Outbound: outbound})
 	return p.refreshAfter(granted)
 }
 
@@ -97,7 +103,7 @@ func (p *Profile) granted(res *sipmsg.Response, contact netip.AddrPort) time.Dur
 			d = p.cfg.Expires
 		}
 		all = append(all, d)
-		if sipmsg.Resolve(&a.URI) == contact {
+		if p.isOurs(&a, contact) {
 			ours = append(ours, d)
 		}
 	}
@@ -130,6 +136,7 @@ func (c *Client) jitter(d time.Duration) time.Duration {
 
 // failed sets the state and says when to try again; 0 is never.
 func (p *Profile) failed(ctx context.Context, res *sipmsg.Response, err error) time.Duration {
+	p.down()
 	e := RegistrationEvent{State: Error, Err: err}
 	if res != nil {
 		e.Code = res.StatusCode
@@ -155,13 +162,22 @@ func (p *Profile) failed(ctx context.Context, res *sipmsg.Response, err error) t
 	return e.Retry
 }
 
-// backoff is RFC 5626 section 4.5, or what the registrar asked for.
+// backoff is after RFC 5626 section 4.5, or what the registrar asked for. With outbound it is
+// what that says: the first wait has been doubled once, and is three times as long while
+// another flow is up.
 func (p *Profile) backoff(err error) time.Duration {
+	base := p.cfg.RetryBase
 	p.mu.Lock()
 	p.failures++
 	n := min(p.failures-1, 16)
 	p.mu.Unlock()
-	wait := min(p.cfg.RetryMax, p.cfg.RetryBase<<n)
+	if p.regID > 0 {
+		n++
+		if p.owner.flow().isUp() {
+			base *= 3
+		}
+	}
+	wait := min(p.cfg.RetryMax, base<<n)
 	wait = wait/2 + p.c.jitter(wait-wait/2)
 	if r, ok := err.(*ResponseError); ok && r.RetryAfter > wait {
 		return r.RetryAfter
