@@ -3,7 +3,9 @@ package ua
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/netip"
+	"time"
 
 	"github.com/emiago/sipgo/sip"
 
@@ -21,6 +23,7 @@ func (p *Profile) newFlows() {
 		return
 	}
 	p.regID = 1
+	p.dice = p.newDice()
 	for i, proxy := range p.cfg.Outbound.Proxies {
 		if i == 0 {
 			p.cfg.Proxy = proxy
@@ -30,8 +33,25 @@ func (p *Profile) newFlows() {
 		cfg.Proxy = proxy
 		f := p.c.newFlow(cfg, p.cred)
 		f.owner, f.flows, f.regID = p, []*Profile{f}, i+1
+		f.dice = f.newDice()
 		p.flows = append(p.flows, f)
 	}
+}
+
+// jitter is between 0 and d. A flow has dice of its own: what it does must not depend on which
+// of two that act at one moment comes first.
+func (p *Profile) jitter(d time.Duration) time.Duration {
+	if p.dice == nil || d < 1 {
+		return p.c.jitter(d)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return time.Duration(p.dice.Uint64() % uint64(d))
+}
+
+// newDice are those of a flow.
+func (p *Profile) newDice() *rand.Rand {
+	return rand.New(rand.NewPCG(p.c.cfg.Seed, addrHash(netip.AddrPortFrom(p.c.cfg.LocalAddr, p.c.cfg.SIPPort))+uint64(p.regID)))
 }
 
 // each does something to all flows, one by one.

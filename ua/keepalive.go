@@ -160,7 +160,7 @@ func (k *keepAlive) interval() time.Duration {
 	if k.cfg.Interval > 0 {
 		return k.cfg.Interval
 	}
-	return 24*time.Second + k.p.c.jitter(5*time.Second)
+	return 24*time.Second + k.p.jitter(5*time.Second)
 }
 
 // flowTimer is between 80 and 100 per cent of what the registrar's Flow-Timer says, or 0 (RFC
@@ -172,7 +172,7 @@ func (p *Profile) flowTimer() time.Duration {
 	if most == 0 {
 		return 0
 	}
-	return most - p.c.jitter(most/5)
+	return most - p.jitter(most/5)
 }
 
 func (k *keepAlive) due() <-chan time.Time {

@@ -459,3 +459,40 @@ func TestOutboundConfigRefused(t *testing.T) {
 		t.Errorf("two kinds of proxies: got %v", err)
 	}
 }
+
+// Flows that die at one moment do the same in every run.
+func TestFlowsAreDeterministic(t *testing.T) {
+	var runs [2]string
+	for i := range runs {
+		bubble(t, func(t *testing.T, n *memnet) {
+			var edges []*edge
+			for j := range 4 {
+				edges = append(edges, newEdge(t, n, fmt.Sprintf("203.0.113.%d:5060", j+1), outboundly("Flow-Timer: 60")))
+			}
+			a := newAgent(t, n, "10.0.0.1:5060", func(c *Config) { c.Rport = true })
+			alice := outboundProfile(t, a, func(c *ProfileConfig) { c.KeepAlive.Kind = KeepAliveSTUN }, edges...)
+			start := time.Now()
+			check(t, alice.Enable(t.Context()))
+			for _, e := range edges {
+				e.set(func() { e.dead = true })
+			}
+			time.Sleep(20 * time.Minute)
+			for _, e := range edges {
+				e.set(func() { e.dead = false })
+			}
+			time.Sleep(40 * time.Minute)
+			check(t, alice.Disable(t.Context()))
+			var b strings.Builder
+			for _, d := range n.packets(func(d datagram) bool { return d.src == a.Addr() }) {
+				fmt.Fprintln(&b, d.at.Sub(start), d.dst, len(d.data))
+			}
+			runs[i] = b.String()
+		})
+	}
+	if runs[0] != runs[1] {
+		t.Error("two runs differ")
+	}
+	if len(runs[0]) < 5000 {
+		t.Errorf("only this happened:\n%s", runs[0])
+	}
+}

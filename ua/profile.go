@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"reflect"
 	"slices"
@@ -127,6 +128,7 @@ type Profile struct {
 	flows []*Profile // the owner's; of another itself alone
 	regID int        // 0 without outbound
 	lost  chan struct{}
+	dice  *rand.Rand // with outbound; mu guards it
 
 	mu       sync.Mutex
 	pm       PortManager

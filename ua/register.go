@@ -123,7 +123,7 @@ func (p *Profile) granted(res *sipmsg.Response, contact netip.AddrPort) time.Dur
 // expires, and less than that of a short one; jitter keeps a thousand phones apart.
 func (p *Profile) refreshAfter(granted time.Duration) time.Duration {
 	margin := min(granted/2, max(granted/10, sipstack.Timeout+8*time.Second))
-	return granted - margin - p.c.jitter(margin/4)
+	return granted - margin - p.jitter(margin/4)
 }
 
 // jitter is between 0 and d.
@@ -178,7 +178,7 @@ func (p *Profile) backoff(err error) time.Duration {
 		}
 	}
 	wait := min(p.cfg.RetryMax, base<<n)
-	wait = wait/2 + p.c.jitter(wait-wait/2)
+	wait = wait/2 + p.jitter(wait-wait/2)
 	if r, ok := err.(*ResponseError); ok && r.RetryAfter > wait {
 		return r.RetryAfter
 	}
