@@ -51,7 +51,7 @@ func (p *Profile) jitter(d time.Duration) time.Duration {
 
 // newDice are those of a flow.
 func (p *Profile) newDice() *rand.Rand {
-	return rand.New(rand.NewPCG(p.c.cfg.Seed, addrHash(netip.AddrPortFrom(p.c.cfg.LocalAddr, p.c.cfg.SIPPort))+uint64(p.regID)))
+	return rand.New(rand.NewPCG(p.c.uint64(), uint64(p.regID)))
 }
 
 // each does something to all flows, one by one.
