@@ -183,7 +183,7 @@ func (s *Session) invite2xx(ctx context.Context, req *sip.Request, p path, dst n
 			req = again(req, p)
 			continue
 		case s.profile != nil && !s.inDialog() && s.profile.otherFlow(&tries, dst, res):
-			req, dst = s.profile.byFlow(req, p), s.profile.nextHop()
+			req, dst = s.profile.byFlow(again(req, p)), s.profile.nextHop()
 			continue
 		case res.StatusCode < 400 && !s.c.cfg.FailOnRedirect && !s.inDialog():
 			contacts = append(contacts, redirects(res)...)

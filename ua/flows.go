@@ -172,15 +172,14 @@ func (p *Profile) otherFlow(a *attempt, dst netip.AddrPort, res *sipmsg.Response
 	return false
 }
 
-// byFlow makes a request that was sent once one for the flow in use.
-func (p *Profile) byFlow(req *sip.Request, at path) *sip.Request {
-	next := again(req, at)
-	for next.RemoveHeader("Route") {
+// byFlow gives a request that another flow has failed the routes of the one in use.
+func (p *Profile) byFlow(req *sip.Request) *sip.Request {
+	for req.RemoveHeader("Route") {
 	}
 	for _, r := range p.routes() {
-		next.AppendHeader(&sip.RouteHeader{Address: r})
+		req.AppendHeader(&sip.RouteHeader{Address: r})
 	}
-	return next
+	return req
 }
 
 // exchange sends a request outside of dialogs that is not an INVITE, made with routes, by the
@@ -193,7 +192,7 @@ func (p *Profile) exchange(ctx context.Context, at path, req *sip.Request) (*sip
 		if err != nil || !p.otherFlow(&tries, dst, res) {
 			return last, res, err
 		}
-		req = p.byFlow(last, at)
+		req = p.byFlow(again(last, at))
 	}
 }
 
