@@ -92,17 +92,22 @@ func (p *Profile) contactAt(at path) netip.AddrPort {
 	return at.via
 }
 
-// contact is where requests for the profile are to be sent.
+// contact is what is registered by a flow.
 func (p *Profile) contact(at path) *sip.ContactHeader {
 	at.via = p.contactAt(at)
 	return at.contact(p.aor().User)
 }
 
+// dialogContact is where requests of dialogs are to be sent, by the flow in use.
+func (p *Profile) dialogContact(at path) *sip.ContactHeader {
+	f := p.flow()
+	return f.mark(f.contact(at))
+}
+
 // contact is where requests of the dialog are to be sent.
 func (s *Session) contact(at path) *sip.ContactHeader {
 	if s.profile != nil {
-		f := s.profile.flow()
-		return f.mark(f.contact(at))
+		return s.profile.dialogContact(at)
 	}
 	return at.contact(s.user())
 }
