@@ -73,17 +73,18 @@ func (c *Client) profileFor(uri sip.Uri) *Profile {
 	return nil
 }
 
-// earlyContact is the Contact before the session has a mapping of its own.
-func (s *Session) earlyContact() *sip.ContactHeader {
+// ownContact is the Contact of responses in the dialog, also before the session has a mapping of
+// its own.
+func (s *Session) ownContact() *sip.ContactHeader {
 	s.mu.Lock()
 	h := s.sip
 	s.mu.Unlock()
 	if h != nil {
-		return s.c.sendPath(h).contact(s.user())
+		return s.contact(s.c.sendPath(h))
 	}
 	if s.profile != nil {
 		if p, ok := s.profile.path(); ok {
-			return p.contact(s.user())
+			return s.contact(p)
 		}
 	}
 	return path{via: s.invite.Socket.Local}.contact(s.user())
@@ -232,7 +233,7 @@ func (w *pending2xx) isAcked() bool {
 // send2xx answers an INVITE and repeats the answer until its ACK comes (RFC 3261 section
 // 13.3.1.4).
 func (s *Session) send2xx(tx *serverTx, local media.Description) error {
-	extra := append(s.c.server(), s.c.sendPath(s.sip).contact(s.user()), sip.NewHeader("Allow", s.c.cfg.methods()))
+	extra := append(s.c.server(), s.contact(s.c.sendPath(s.sip)), sip.NewHeader("Allow", s.c.cfg.methods()))
 	extra = append(append(extra, s.c.cfg.supported(false)...), s.answerTimer(tx.req)...)
 	ct := sip.ContentTypeHeader(sdpType)
 	body := media.Marshal(local)

@@ -108,6 +108,14 @@ func (s *Session) nextHop(ctx context.Context, target sip.Uri) (netip.AddrPort, 
 	return resolver{s.c.cfg.Resolve}.addr(ctx, target)
 }
 
+// serviceRoute is what the registrar wants requests outside of dialogs to pass.
+func (s *Session) serviceRoute() []sip.Uri {
+	if s.profile == nil {
+		return nil
+	}
+	return s.profile.routes()
+}
+
 func (s *Session) startDialog(target sip.Uri) error {
 	to := sip.Uri{Scheme: "sip", User: target.User, Host: target.Host, Port: target.Port}
 	if v, ok := target.UriParams.Get("user"); ok {
@@ -141,8 +149,8 @@ func (s *Session) user() string {
 
 func (s *Session) newInvite(target sip.Uri, sdp []byte) (*sip.Request, path) {
 	p := s.c.sendPath(s.sip)
-	req := newRequest(sip.INVITE, target, s.ends, s.localSeq, p, nil)
-	req.AppendHeader(p.contact(s.user()))
+	req := newRequest(sip.INVITE, target, s.ends, s.localSeq, p, s.serviceRoute())
+	req.AppendHeader(s.contact(p))
 	s.capable(req)
 	for _, h := range s.referHeaders() {
 		req.AppendHeader(h)
@@ -178,6 +186,7 @@ func (s *Session) invite2xx(ctx context.Context, req *sip.Request, p path, dst n
 		if err != nil {
 			return nil, req, dst, err
 		}
+		cred.heard(res)
 		switch {
 		case res.StatusCode < 300:
 			return res, req, dst, nil
@@ -191,6 +200,9 @@ func (s *Session) invite2xx(ctx context.Context, req *sip.Request, p path, dst n
 			continue
 		case res.StatusCode == statusIntervalTooSmall && s.raiseTimer(req, res):
 			req = s.again(req, p)
+			continue
+		case s.profile != nil && !s.inDialog() && s.profile.otherFlow(&tries, dst, res):
+			req, dst = s.profile.byFlow(s.again(req, p)), s.profile.nextHop()
 			continue
 		case res.StatusCode < 400 && !s.c.cfg.FailOnRedirect && !s.inDialog():
 			contacts = append(contacts, redirects(res)...)

@@ -246,12 +246,20 @@ func (c *Client) sendPath(h *held) path {
 // exchange sends a request that is not an INVITE, answers challenges and returns the
 // final response. Other than 2xx is not an error here.
 func (c *Client) exchange(ctx context.Context, p path, dst netip.AddrPort, req *sip.Request, cred *credentials) (*sip.Request, *sipmsg.Response, error) {
+	return c.exchangeWith(ctx, p, dst, req, cred, func(*sip.Request, *sipmsg.Response) {})
+}
+
+// exchangeWith is exchange, and lets amend change the request that answers a challenge.
+func (c *Client) exchangeWith(ctx context.Context, p path, dst netip.AddrPort, req *sip.Request, cred *credentials, amend func(next *sip.Request, challenge *sipmsg.Response)) (*sip.Request, *sipmsg.Response, error) {
 	var tries attempt
 	for {
 		if err := cred.authorize(req); err != nil {
 			return req, nil, err
 		}
 		res, err := c.transact(ctx, p, dst, req)
+		if err == nil {
+			cred.heard(res)
+		}
 		if err != nil || !isChallenge(res) || cred == nil {
 			return req, res, err
 		}
@@ -259,6 +267,7 @@ func (c *Client) exchange(ctx context.Context, p path, dst netip.AddrPort, req *
 			return req, res, err
 		}
 		req = again(req, p)
+		amend(req, res)
 	}
 }
 

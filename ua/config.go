@@ -58,6 +58,11 @@ type Options struct {
 	// Asymmetric sends SIP requests and their ACKs from a dynamic port, while Via and Contact
 	// name the port that listens. Responses leave from the port their request arrived on.
 	Asymmetric bool
+	// LearnContact registers as Contact the address that the registrar has seen REGISTER come
+	// from (RFC 3581), in place of the port manager's, and removes what it had registered;
+	// Contact in dialogs has it too, Via and session descriptions do not. It needs Rport. Two
+	// responses that speak against what was learned end it, see ContactEvent.
+	LearnContact bool
 	// Latch is when media is sent to where media comes from (RFC 7362), and LatchFor how long
 	// media.LatchWindow lets that change, by default 5 s.
 	Latch    media.Latch
@@ -137,6 +142,9 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if err := c.Latch.Check(c.LatchFor); err != nil {
 		return c, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	if c.LearnContact && !c.Rport {
+		return c, fmt.Errorf("%w: LearnContact needs Rport, which asks for what is to be learned", ErrConfig)
 	}
 	if c.PRACK > RequirePRACK {
 		return c, fmt.Errorf("%w: unknown PRACK %d", ErrConfig, c.PRACK)

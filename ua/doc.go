@@ -33,6 +33,13 @@
 // fresh: it answers digest challenges (RFC 8760), asks for longer when it is told to
 // (423), refreshes in time, tries again after trouble (RFC 5626 section 4.5), and
 // registers anew when the port manager says that the mapping changed. Disable unregisters.
+// What else moves a registration: a keepalive that shows another mapping than the one at
+// registration, and with Options.LearnContact the address that the registrar has seen.
+//
+// ProfileConfig.Outbound registers by flows (RFC 5626): one to each proxy of a set, found again
+// by instance and reg-id, mended when its keepalive fails, and left for the next when a request
+// is answered 430. A Service-Route (RFC 3608) of the registrar is what requests outside of
+// dialogs pass.
 //
 //	profile, err := client.NewProfile(ua.ProfileConfig{
 //		Account:   ua.Account{URI: "sip:alice@example.com", Password: "secret"},
@@ -119,7 +126,7 @@
 //
 // Options and KeepAlive are what real phones differ in: rport, signalling from another
 // port than the one advertised, latching, source checks, silence, RTCP multiplexing, reliable
-// provisional responses, UPDATE, session timers, and five ways of keeping a NAT's mapping
+// provisional responses, UPDATE, session timers, and six ways of keeping a NAT's mapping
 // alive, none among them. Allow and Supported list what is switched on.
 //
 // # Inside
@@ -133,15 +140,15 @@
 // Whoever holds a mutex of a session, profile or client does not call the stack: it may be
 // this goroutine's turn to tell the client of what has arrived.
 //
-// RFC 3261, 3262 (PRACK), 3264, 3311 (UPDATE), 3428 (MESSAGE), 3515 and 5589 (transfer), 3581
-// (rport), 3605, 3856 and 4235 (of the phone itself), 3891 (Replaces), 3892 (Referred-By, without
-// its signatures), 3903, 4028 (session timers), 4488, 4733 (DTMF), 5626 (keepalives and backoff
-// only), 5761, 6026, 6665, 7983, 8489, 8760.
+// RFC 3261, 3262 (PRACK), 3264, 3311 (UPDATE), 3327 (Path, announced), 3428 (MESSAGE), 3515 and
+// 5589 (transfer), 3581 (rport), 3605, 3608, 3856 and 4235 (of the phone itself), 3891
+// (Replaces), 3892 (Referred-By, without its signatures), 3903, 4028 (session timers), 4488, 4733
+// (DTMF), 5626, 5627 (GRUU), 5761, 6026, 6665, 7983, 8489, 8760.
 //
 // # What it is not
 //
 // No TCP, TLS or WebSocket; no SRTP, ICE or video; no DNS (RFC 3263) beyond
-// Config.Resolve; no outbound flows (RFC 5626), GRUU or Path.
+// Config.Resolve. A flow (RFC 5626) is the SIP port and a proxy, so there is one to each proxy.
 // Of a SUBSCRIBE that forks the first branch to notify is kept. No resource lists (RFC 4662),
 // no conditional notification (RFC 5839).
 package ua

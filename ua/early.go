@@ -103,7 +103,7 @@ func (s *Session) provisional(code int, reason string) error {
 		_, err := s.invite.respond(code, reason, nil)
 		return err
 	}
-	extra := append(s.c.server(), s.earlyContact()) // it makes an early dialog (RFC 3261 section 12.1.1)
+	extra := append(s.c.server(), s.ownContact()) // it makes an early dialog (RFC 3261 section 12.1.1)
 	if s.c.cfg.Update {
 		extra = append(extra, sip.NewHeader("Allow", s.c.cfg.methods()))
 	}

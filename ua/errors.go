@@ -49,6 +49,13 @@ var (
 	ErrUnresolvable = errors.New("ua: host name cannot be resolved")
 	// ErrAuthentication: the credentials were refused, or do not fit the challenge.
 	ErrAuthentication = errors.New("ua: authentication failed")
+	// ErrNoOutbound: the registrar or the first hop does not do RFC 5626.
+	ErrNoOutbound = errors.New("ua: registered without outbound")
+	// ErrFlowFailed: a 430 says that a flow is broken.
+	ErrFlowFailed = errors.New("ua: flow failed")
+	// ErrContact: what a response says about where a REGISTER came from cannot be true, or
+	// is another address again (Options.LearnContact).
+	ErrContact = errors.New("ua: contact cannot be learned")
 	// ErrMedia: the two session descriptions have nothing in common, or one of them
 	// cannot be understood.
 	ErrMedia = errors.New("ua: no agreement on media")

@@ -92,15 +92,19 @@ func (c *Client) Move(ctx context.Context, to netip.Addr) error {
 		return err
 	}
 	c.mu.Lock()
-	sessions, profiles := c.listSessions(), append([]*Profile(nil), c.profiles...)
+	sessions := c.listSessions()
+	var flows []*Profile
+	for _, p := range c.profiles {
+		flows = append(flows, p.flows...)
+	}
 	c.mu.Unlock()
-	errs := make([]error, len(profiles)+len(sessions))
+	errs := make([]error, len(flows)+len(sessions))
 	oneByOne(ctx, len(errs), func(ctx context.Context, i int) {
-		if i < len(profiles) {
-			errs[i] = profiles[i].renew(ctx)
+		if i < len(flows) {
+			errs[i] = flows[i].renew(ctx)
 			return
 		}
-		errs[i] = sessions[i-len(profiles)].moved(ctx, moved)
+		errs[i] = sessions[i-len(flows)].moved(ctx, moved)
 	})
 	return errors.Join(errs...)
 }
@@ -159,7 +163,7 @@ func (s *Session) moved(ctx context.Context, isNew bool) error {
 	return s.end(ctx, ending{reason: Failed, err: ErrMoved})
 }
 
-// renew registers again by a mapping that the port manager is asked for anew.
+// renew registers a flow again by a mapping that the port manager is asked for anew.
 func (p *Profile) renew(ctx context.Context) error {
 	ctx, done, err := p.operate(ctx)
 	if err != nil {
@@ -181,9 +185,8 @@ func (p *Profile) renew(ctx context.Context) error {
 	}
 	p.life, p.stop = context.WithCancel(p.c.ctx)
 	p.stopped = make(chan struct{})
-	old, pm := p.mapping, p.pm
 	p.mu.Unlock()
-	wait, err := p.reregister(ctx, old, pm)
+	wait, err := p.reregister(ctx)
 	if ctx.Err() != nil { // the caller has gone, the registration goes on
 		wait = max(wait, time.Millisecond)
 	}
@@ -194,11 +197,12 @@ func (p *Profile) renew(ctx context.Context) error {
 }
 
 // reregister is attempt with a new mapping.
-func (p *Profile) reregister(ctx context.Context, old *held, pm PortManager) (time.Duration, error) {
+func (p *Profile) reregister(ctx context.Context) (time.Duration, error) {
+	old := p.held()
 	if old == nil {
-		return p.refresh(ctx)
+		return p.attempt(ctx)
 	}
-	h, err := p.c.getMapping(ctx, pm, want{typ: SIP, remote: p.nextHop(), changed: p.mappingChanged, instead: old})
+	h, err := p.c.getMapping(ctx, p.owner.manager(), want{typ: SIP, remote: p.hop(), changed: p.mappingChanged, instead: old})
 	p.mu.Lock()
 	p.mapping = h
 	p.mu.Unlock()
@@ -206,7 +210,6 @@ func (p *Profile) reregister(ctx context.Context, old *held, pm PortManager) (ti
 		p.c.release(old)
 		return p.failed(ctx, nil, err), err
 	}
-	was := old.mapping()
 	p.c.replace(old, h)
-	return p.attempt(ctx, was)
+	return p.attempt(ctx)
 }

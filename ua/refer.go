@@ -316,14 +316,3 @@ func (r *Reference) follow(ctx context.Context) (*Session, error) {
 	}
 	return s, err
 }
-
-// ownContact is the Contact of responses in the dialog.
-func (s *Session) ownContact() *sip.ContactHeader {
-	s.mu.Lock()
-	h := s.sip
-	s.mu.Unlock()
-	if h == nil {
-		return s.earlyContact()
-	}
-	return s.c.sendPath(h).contact(s.user())
-}

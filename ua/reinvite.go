@@ -201,7 +201,7 @@ func (s *Session) renewOnce(ctx context.Context, why *reoffer) error {
 	if err != nil {
 		return err
 	}
-	req.AppendHeader(p.contact(s.user()))
+	req.AppendHeader(s.contact(p))
 	if s.c.cfg.SessionTimer.on() {
 		s.capable(req)
 	}

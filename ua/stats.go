@@ -33,6 +33,9 @@ type Stats struct {
 	Unmatched   uint64 // responses to nothing that is under way; dropped
 	ForeignVia  uint64 // responses with another sent-by than the request (RFC 3261 section 18.1.2); dropped
 
+	ContactsLearned uint64 // Contacts taken from responses to REGISTER (Options.LearnContact)
+	ContactsDoubted uint64 // responses that spoke against one
+
 	EarlyMedia   uint64 // datagrams on media ports before the stream began; dropped
 	ReadErrors   uint64
 	SendErrors   uint64 // messages that did not leave, see UnsentEvent
@@ -43,7 +46,7 @@ type Stats struct {
 type counters struct {
 	badRequests, strayACKs, repeated2xx, classicSTUN atomic.Uint64
 	oversize, earlyMedia, readErrors, managerCalled  atomic.Uint64
-	invites                                          atomic.Uint64
+	invites, contactsLearned, contactsDoubted        atomic.Uint64
 	answered                                         byCode
 }
 
@@ -63,6 +66,7 @@ func (c *counters) snapshot(stack func() sipstack.Stats) Stats {
 		Answers: s.Responses, Unmatched: s.Unmatched - again, ForeignVia: s.Foreign,
 
 		Invites: c.invites.Load(), Answered: c.answered.snapshot(),
+		ContactsLearned: c.contactsLearned.Load(), ContactsDoubted: c.contactsDoubted.Load(),
 		EarlyMedia: c.earlyMedia.Load(), ReadErrors: s.ReadErrors + c.readErrors.Load(),
 		SendErrors: s.SendErrors, ManagerCalls: c.managerCalled.Load(),
 	}

@@ -133,7 +133,7 @@ func (s *Session) refer(ctx context.Context, r *referral, to string) error {
 	s.mu.Unlock()
 	numbered := func(cseq uint32) { s.c.referrals.number(r, cseq) }
 	res, err := s.ask(ctx, sip.REFER, numbered, func(req *sip.Request, p path) {
-		req.AppendHeader(p.contact(s.user()))
+		req.AppendHeader(s.contact(p))
 		req.AppendHeader(sip.NewHeader("Refer-To", to))
 		req.AppendHeader(sip.NewHeader("Referred-By", "<"+by+">"))
 		if s.c.cfg.NoReferSub { // RFC 4488

@@ -127,7 +127,7 @@ func (s *Session) updateIn(ctx context.Context, d *earlyDialog, hold bool, why *
 	if err != nil {
 		return false, err
 	}
-	req.AppendHeader(p.contact(s.user()))
+	req.AppendHeader(s.contact(p))
 	s.capable(req)
 	if !why.bare {
 		setBody(req, sdpType, media.Marshal(local))
@@ -279,7 +279,7 @@ func (s *Session) acceptUpdate(tx *serverTx, body []byte) {
 	}
 	s.mu.Unlock()
 	s.retarget(d, tx.req)
-	extra := append(s.c.server(), s.earlyContact(), sip.NewHeader("Allow", s.c.cfg.methods()))
+	extra := append(s.c.server(), s.ownContact(), sip.NewHeader("Allow", s.c.cfg.methods()))
 	extra = append(extra, s.c.cfg.supported(false)...)
 	if s.isConfirmed() {
 		extra = append(extra, s.answerTimer(tx.req)...)

@@ -36,10 +36,15 @@ func (u *usage) request(ctx context.Context, method sip.RequestMethod) (*sip.Req
 // exchange sends a request of the dialog, answers challenges and returns the final response.
 func (u *usage) exchange(ctx context.Context, p path, dst netip.AddrPort, req *sip.Request) (*sipmsg.Response, error) {
 	last, res, err := u.c.exchange(ctx, p, dst, req, u.cred)
-	u.mu.Lock()
-	u.localSeq = max(u.localSeq, last.CSeq().SeqNo)
-	u.mu.Unlock()
+	u.used(last)
 	return res, err
+}
+
+// used notes the CSeq of the last copy of a request.
+func (u *usage) used(last *sip.Request) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.localSeq = max(u.localSeq, last.CSeq().SeqNo)
 }
 
 // inOrder says whether a request's CSeq is above the last one's, and notes it (RFC 3261

@@ -117,6 +117,14 @@ func (s *ServerSubscription) begin(ctx context.Context, tx *serverTx, expires ti
 	s.tell(ctx, expires)
 }
 
+// contact is where requests of the dialog are to be sent.
+func (s *ServerSubscription) contact(at path) *sip.ContactHeader {
+	if s.profile != nil {
+		return s.profile.dialogContact(at)
+	}
+	return at.contact(s.user)
+}
+
 // tell sends the NOTIFY that follows each SUBSCRIBE; with Expires: 0 it is the last one (RFC
 // 6665 section 4.4.3).
 func (s *ServerSubscription) tell(ctx context.Context, expires time.Duration) {
@@ -129,7 +137,7 @@ func (s *ServerSubscription) tell(ctx context.Context, expires time.Duration) {
 
 // grant is the 200 to a SUBSCRIBE.
 func (s *ServerSubscription) grant(tx *serverTx, expires time.Duration) {
-	tx.reply(sip.StatusOK, "OK", append(s.c.server(), s.c.sendPath(s.sip).contact(s.user), sip.NewHeader("Expires", wholeSeconds(expires)))...)
+	tx.reply(sip.StatusOK, "OK", append(s.c.server(), s.contact(s.c.sendPath(s.sip)), sip.NewHeader("Expires", wholeSeconds(expires)))...)
 }
 
 // extend sets the alarm. s.mu is held.
