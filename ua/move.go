@@ -69,7 +69,7 @@ func (s *Session) adopt(h *held) {
 
 // Move tells the client that its host has another address now: its SIP port is bound there,
 // the old sockets are closed, profiles ask their port managers and register anew, and calls
-// are renewed, all of them in the order in which they were made. Calls that are not yet
+// and subscriptions of either kind are renewed, each in the order in which they were made. Calls that are not yet
 // established end with ErrMoved: nobody can tell their peers. The address of the present
 // moves nothing, and asks all the same. The error is that of whatever failed; profiles go on
 // trying.
@@ -92,20 +92,27 @@ func (c *Client) Move(ctx context.Context, to netip.Addr) error {
 		return err
 	}
 	c.mu.Lock()
-	sessions := c.listSessions()
+	sessions, subs, watchers := c.listSessions(), c.listSubscriptions(), c.listWatchers()
 	var flows []*Profile
 	for _, p := range c.profiles {
 		flows = append(flows, p.flows...)
 	}
 	c.mu.Unlock()
-	errs := make([]error, len(flows)+len(sessions))
-	oneByOne(ctx, len(errs), func(ctx context.Context, i int) {
-		if i < len(flows) {
-			errs[i] = flows[i].renew(ctx)
-			return
-		}
-		errs[i] = sessions[i-len(flows)].moved(ctx, moved)
-	})
+	var steps []func(context.Context) error
+	for _, p := range flows {
+		steps = append(steps, p.renew)
+	}
+	for _, s := range sessions {
+		steps = append(steps, func(ctx context.Context) error { return s.moved(ctx, moved) })
+	}
+	for _, s := range subs {
+		steps = append(steps, s.renew)
+	}
+	for _, s := range watchers {
+		steps = append(steps, s.renew)
+	}
+	errs := make([]error, len(steps))
+	oneByOne(ctx, len(steps), func(ctx context.Context, i int) { errs[i] = steps[i](ctx) })
 	return errors.Join(errs...)
 }
 

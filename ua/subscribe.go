@@ -105,7 +105,7 @@ func (s *Subscription) newSubscribe(ctx context.Context) (*sip.Request, path, ne
 	s.localSeq++
 	e, seq := s.ends, s.localSeq
 	s.mu.Unlock()
-	p := s.c.sendPath(s.sip)
+	p := s.c.sendPath(s.held())
 	return newRequest(sip.SUBSCRIBE, s.cfg.to, e, seq, p, s.profile.routes()), p, netip.AddrPort{}, nil
 }
 
