@@ -261,6 +261,14 @@ func (s *Session) needRTCP(ctx context.Context, remote netip.AddrPort) error {
 	return s.getMappings(ctx, sip.mapping().Remote, rtp.mapping().Remote, remote, true)
 }
 
+// maySplit is needRTCP before an offer in a dialog, whose answer may be without rtcp-mux.
+func (s *Session) maySplit(ctx context.Context) error {
+	s.mu.Lock()
+	rtcp := s.remote.RTCP
+	s.mu.Unlock()
+	return s.needRTCP(ctx, rtcp)
+}
+
 // giveRTCP gives the stream the socket that needRTCP got after it was made.
 func (s *Session) giveRTCP(stream *media.Stream) error {
 	s.mu.Lock()

@@ -305,6 +305,26 @@ func TestOfferInPRACK(t *testing.T) {
 	})
 }
 
+// An offer in the PRACK of a response that has not answered the first one is refused, and the
+// call goes on.
+func TestOfferInPRACKTooSoon(t *testing.T) {
+	bubble(t, func(t *testing.T, n *memnet) {
+		b, p := newAgent(t, n, "10.0.0.2:5060", pracking(SupportPRACK)), newPeer(t, n, "10.0.0.9:5060")
+		b.onIncoming = func(s *Session) { go s.Ring(t.Context()) }
+		p.sendText("10.0.0.2:5060", strings.Replace(p.invite("10.0.0.2", "c1", sdpAt("10.0.0.9:4000")), "Content-Type", "Supported: 100rel\nContent-Type", 1))
+		ringing := p.response(180)
+		tag, _ := ringing.To().Params.Get("tag")
+		prack := p.inDialog("PRACK", "10.0.0.2", "c1", tag, 2, sdpAt("10.0.0.9:4002"))
+		p.sendText("10.0.0.2:5060", strings.Replace(prack, "Contact", "RAck: "+ringing.GetHeader("RSeq").Value()+" 1 INVITE\nContact", 1))
+		p.response(500)
+		check(t, b.lastSession().EarlyMedia(t.Context(), 183))
+		rtp, _, _ := b.lastSession().MediaRemote()
+		equal(t, "audio to", rtp.String(), "10.0.0.9:4000")
+		check(t, b.lastSession().Reject(t.Context(), 486, ""))
+		equal(t, "outcomes", outcomes(b.Stats()), b.Stats().Datagrams)
+	})
+}
+
 // Through a proxy that asks for credentials and stays in the way.
 func TestPRACKThroughProxy(t *testing.T) {
 	bubble(t, func(t *testing.T, n *memnet) {

@@ -74,9 +74,9 @@ func (s *Session) renegotiate(ctx context.Context, tx *serverTx, offer *media.De
 func (s *Session) reanswer(ctx context.Context, tx *serverTx, offer *media.Description) error {
 	if offer == nil { // the peer asks for an offer; its answer comes with the ACK
 		s.mu.Lock()
-		hold, rtcp := s.onHold, s.remote.RTCP
+		hold := s.onHold
 		s.mu.Unlock()
-		if err := s.needRTCP(ctx, rtcp); err != nil {
+		if err := s.maySplit(ctx); err != nil {
 			return err
 		}
 		s.refreshTarget(tx.req)
@@ -180,7 +180,7 @@ func (s *Session) renewOnce(ctx context.Context, why *reoffer) error {
 		return fmt.Errorf("%w: session is %s", ErrState, state)
 	}
 	s.ours = true
-	hold, rtcp := why.hold || why.same && s.onHold, s.remote.RTCP
+	hold := why.hold || why.same && s.onHold
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
@@ -193,7 +193,7 @@ func (s *Session) renewOnce(ctx context.Context, why *reoffer) error {
 		}
 		why.anew = false // another attempt has no need to
 	}
-	if err := s.needRTCP(ctx, rtcp); err != nil {
+	if err := s.maySplit(ctx); err != nil {
 		return err
 	}
 	local := s.offerFor(hold, why.repeat)

@@ -180,11 +180,14 @@ func (s *Session) pracked(ctx context.Context, tx *serverTx, r *reliable, theirs
 	var body []byte
 	err := s.op.lock(ctx)
 	if err == nil {
+		_, begun := s.MediaStats()
 		switch {
 		case s.offer == nil && r.local != nil:
 			err = s.takeAnswer(ctx, *r.local, *theirs)
-		default:
+		case begun:
 			body, err = s.takeOffer(ctx, *theirs)
+		default:
+			err = fmt.Errorf("%w: the first offer is not answered yet", ErrState)
 		}
 		s.op.unlock()
 	}

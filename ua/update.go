@@ -122,6 +122,15 @@ func (s *Session) updateIn(ctx context.Context, d *earlyDialog, hold bool, why *
 			return s.earlyRequest(ctx, m, d)
 		}
 	}
+	locked := s.under
+	if up {
+		locked = func(ctx context.Context, f func(context.Context) error) error { return f(ctx) }
+	}
+	if !why.bare {
+		if err := locked(ctx, s.maySplit); err != nil {
+			return false, err
+		}
+	}
 	local := s.offerFor(hold, why.repeat)
 	req, p, dst, err := build(ctx, sip.UPDATE)
 	if err != nil {
@@ -148,18 +157,13 @@ func (s *Session) updateIn(ctx context.Context, d *earlyDialog, hold bool, why *
 	if why.bare {
 		return false, nil
 	}
-	take := func(ctx context.Context) error {
+	err = locked(ctx, func(ctx context.Context) error {
 		remote, err := parseDescription(res.Body())
 		if err == nil {
 			err = s.takeAnswer(ctx, local, remote)
 		}
 		return err
-	}
-	if up {
-		err = take(ctx)
-	} else {
-		err = s.under(ctx, take)
-	}
+	})
 	if err == nil {
 		s.settleState()
 	}
