@@ -57,9 +57,9 @@ func New(cfg Config) (*Stream, error) {
 
 // listen starts to read the sockets.
 func (s *Stream) listen() {
-	s.wg.Go(func() { s.read(s.cfg.RTP, true) })
+	s.listenOn(s.cfg.RTP, true)
 	if s.cfg.RTCP != nil {
-		s.wg.Go(func() { s.read(s.cfg.RTCP, false) })
+		s.listenOn(s.cfg.RTCP, false)
 	}
 }
 

@@ -52,6 +52,7 @@ type Lab struct {
 	due      *time.Timer // ends when the first packet is due
 	dueAt    time.Time   // what due is set to; zero: it is not
 	restless bool        // synctest.Wait is refused: nothing can be at rest
+	handed   []handover  // what the step has delivered to sockets that push
 
 	// core guards the topology, the clock queue and the trace. The core holds
 	// it while it handles a batch; whoever changes the lab while it runs takes it.
@@ -271,6 +272,7 @@ func (l *Lab) run() {
 			return
 		}
 		next = l.step(time.Now())
+		l.handOver()
 	}
 }
 
