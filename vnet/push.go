@@ -18,7 +18,7 @@ type handover struct {
 // Push has the socket call a function with each datagram, at the instant of its delivery and on
 // the core's goroutine, so that nobody need wait in ReadFrom. The bytes are read only and valid
 // during the call, which must not wait for anything: no packet moves meanwhile. The calls of an
-// instant are made one after the other; none begins after Close. Nothing waits in a socket that
+// instant are made one after the other; one may be under way when Close returns. Nothing waits in a socket that
 // pushes, so no queue of it is ever full. A nil function is back to ReadFrom.
 //
 // The channel is closed when the socket is. It is false on pion hosts, which have to carry what

@@ -11,7 +11,7 @@ import (
 // A Func takes a datagram. The bytes are read only, and only valid during the call. It is called
 // by one goroutine at a time, at the instant at which a reader would have got the datagram, and
 // must not wait for anything that takes time or another datagram: the network waits for it.
-// An error is what a read would have ended with; a closed socket is no such error.
+// A call may be under way when the socket has been closed. An error is what a read would have ended with; a closed socket is no such error.
 type Func func(b []byte, from netip.AddrPort, err error)
 
 // Conn is a socket that can push.
