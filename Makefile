@@ -8,7 +8,7 @@ FUZZ ?= .
 BENCHTIME ?= 1s
 AGAINST ?= 0d0d3a0
 
-.PHONY: help docs matrix matrix-wide test suites race repeat determinism bench bench-against memory calibrate test-kernel peers adapters lint fuzz
+.PHONY: help docs matrix matrix-wide test suites race repeat determinism bench bench-against memory calibrate test-kernel peers sipp adapters lint fuzz
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
@@ -64,6 +64,10 @@ docs: ## what of the documentation is made from values: the schema of results, t
 test-kernel: ## the same packets through real nftables NAT and our model of it (Linux, root or user namespaces)
 	bash internal/kernelnat/setup.sh
 	PATH="$$PATH:/usr/sbin:/sbin" $(GO) test -tags kernel -count=1 ./internal/kernelnat -args -require
+
+sipp: ## calls and registrations by SIPp over loopback, against registrar, gateway and user agent
+	sh internal/setup/sipp.sh
+	NATPROOF_REQUIRE_SIPP=1 $(GO) test -count=1 -parallel 8 -v ./internal/sipp
 
 adapters: ## pion/webrtc on a virtual host, in modules of their own for transport v4 and v5
 	cd adapters/transportv4 && $(GO) vet ./... && $(GO) test ./...
