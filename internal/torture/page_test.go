@@ -48,7 +48,7 @@ const sipgoHead = `
 ## sipgo alone
 
 sipgo's parser, asked without package internal/sipmsg around it, neither refuses all that is invalid nor reads all that is
-valid; upstream knows (https://github.com/emiago/sipgo/pull/192 brought the messages, with those that fail commented out).
+valid; upstream knows (its sip/torture_test.go, from https://github.com/emiago/sipgo/pull/192, has those that fail commented out).
 internal/sipmsg judges each message before and after that parser, so that none of this is seen from outside.
 `
 
