@@ -7,8 +7,9 @@ FUZZTOTAL ?= 60
 FUZZ ?= .
 BENCHTIME ?= 1s
 AGAINST ?= 0d0d3a0
+KILLS ?= 100
 
-.PHONY: help docs matrix matrix-wide test suites race repeat determinism bench bench-against memory calibrate test-kernel peers adapters lint fuzz
+.PHONY: help docs matrix matrix-wide test suites race repeat determinism bench bench-against memory calibrate test-kernel kills peers adapters lint fuzz
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
@@ -63,6 +64,9 @@ docs: ## what of the documentation is made from values: the schema of results
 test-kernel: ## the same packets through real nftables NAT and our model of it (Linux, root or user namespaces)
 	bash internal/kernelnat/setup.sh
 	PATH="$$PATH:/usr/sbin:/sbin" $(GO) test -tags kernel -count=1 ./internal/kernelnat -args -require
+
+kills: ## a registrar on SQLite killed with kill -9 a hundred times under load (KILLS=100)
+	$(GO) test -count=1 -v -run '^TestKilled$$' -timeout 1h ./servers/registrar/sqlite -args -kills $(KILLS)
 
 adapters: ## pion/webrtc on a virtual host, in modules of their own for transport v4 and v5
 	cd adapters/transportv4 && $(GO) vet ./... && $(GO) test ./...

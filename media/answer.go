@@ -55,6 +55,7 @@ type Agreement struct {
 	RTP, RTCP  netip.AddrPort // of the remote end; equal when multiplexed
 	Mux        bool
 	Codec      Codec // to send with
+	Events     Events
 	PTime      time.Duration
 	Send, Recv bool
 }
@@ -72,7 +73,7 @@ func Agree(local, remote Description) (Agreement, error) {
 		RTP:   remote.RTP,
 		RTCP:  remote.rtcpOrDefault(),
 		Mux:   local.Mux && remote.Mux,
-		Codec: codec,
+		Codec: codec, Events: agreeEvents(local.Codecs, remote.Codecs, codec),
 		PTime: remote.PTime,
 		Send:  local.Direction.Sends() && !remote.Hold(),
 		Recv:  local.Direction.Receives() && remote.Direction.Sends(),

@@ -34,9 +34,12 @@ type Config struct {
 	ClockRate   uint32        // RTP timestamp units per second; default 8000
 	PTime       time.Duration // one packet every PTime; default 20 ms, at most 200 ms
 
-	// Latch sends to wherever valid packets come from instead of to the
-	// signalled address, once they differ (RFC 7362). RTP and RTCP latch apart.
-	Latch bool
+	// Latch is when RTP and RTCP are sent to where valid packets come from instead of to
+	// the signalled address (RFC 7362). The default is LatchOff.
+	Latch Latch
+	// LatchFor is how long LatchWindow lets the source change; default 5 s. No other policy
+	// takes it.
+	LatchFor time.Duration
 	// Strict drops packets that do not come from the signalled address. It is
 	// applied before Latch: a packet it drops moves nothing.
 	Strict bool
@@ -48,6 +51,13 @@ type Config struct {
 	// be faster than its answer, RFC 3264 §5.1) is then received, always; otherwise it
 	// depends on who runs first whether it is RTPEarly.
 	ReadLate bool
+
+	// Events say how telephone events go; by default they do not, and such packets are counted
+	// as WrongPayload.
+	Events Events
+	// OnDTMF is told of each digit that was received, one at a time, once it has ended. It
+	// must return at once and not call the Stream.
+	OnDTMF func(DTMF)
 
 	// CNAME is the RTCP canonical name, 1 to 255 bytes; by default one is made
 	// from the local address.
@@ -70,6 +80,9 @@ func (c Config) withDefaults() Config {
 	if c.PTime == 0 {
 		c.PTime = defaultPTime
 	}
+	if c.Latch == LatchWindow && c.LatchFor == 0 {
+		c.LatchFor = defaultLatchFor
+	}
 	if c.CNAME == "" && c.RTP != nil {
 		c.CNAME = "stream@" + c.RTP.LocalAddr().String()
 	}
@@ -90,7 +103,7 @@ func (c Config) validate() error {
 		return fmt.Errorf("%w: RTCP and RTP are one socket: leave RTCP nil to multiplex", ErrConfig)
 	case c.PayloadType > 127:
 		return fmt.Errorf("%w: payload type %d is over 127", ErrConfig, c.PayloadType)
-	case c.PayloadType >= 64 && c.PayloadType <= 95: // RFC 5761 §4
+	case !usableType(c.PayloadType):
 		return fmt.Errorf("%w: payload type %d looks like RTCP (64..95 are)", ErrConfig, c.PayloadType)
 	case c.PTime < time.Millisecond || c.PTime > maxPTime:
 		return fmt.Errorf("%w: a packet time of %v is not in 1ms..%v", ErrConfig, c.PTime, maxPTime)
@@ -101,5 +114,8 @@ func (c Config) validate() error {
 	case len(c.CNAME) > 255: // RFC 3550 §6.5: the length is one byte
 		return fmt.Errorf("%w: a CNAME of %d bytes is over 255", ErrConfig, len(c.CNAME))
 	}
-	return nil
+	if err := c.Events.validate(c.PayloadType); err != nil {
+		return err
+	}
+	return c.Latch.Check(c.LatchFor)
 }

@@ -12,6 +12,13 @@ var (
 	ErrStarted = errors.New("media: stream already started")
 	ErrClosed  = errors.New("media: stream closed")
 
+	// ErrDTMF: what SendDTMF was given are no digits, or no duration of one.
+	ErrDTMF = errors.New("media: digits refused")
+	// ErrNoEvents: the peer takes no telephone events, or not these.
+	ErrNoEvents = errors.New("media: the peer takes no such telephone events")
+	// ErrNotSending: the stream has nowhere to send to, is on hold, Silent or not started.
+	ErrNotSending = errors.New("media: stream is not sending")
+
 	// ErrSyntax: the session description is not RFC 8866 text.
 	ErrSyntax = errors.New("media: sdp: malformed")
 	// ErrControl comes with ErrSyntax where a control character is the reason.

@@ -28,7 +28,9 @@ func (c *idle) ReadFrom([]byte) (int, net.Addr, error) {
 }
 
 func fuzzStream(f *testing.F) *Stream {
-	s, err := New(Config{RTP: newIdle(), RTCP: newIdle(), Latch: true, OnSTUN: func([]byte, net.Addr, net.PacketConn) {}})
+	s, err := New(Config{RTP: newIdle(), RTCP: newIdle(), Latch: LatchAlways,
+		Events: Events{Send: 101, Recv: 101, Accepts: AllDTMF}, OnDTMF: func(DTMF) {},
+		OnSTUN: func([]byte, net.Addr, net.PacketConn) {}})
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -63,6 +65,7 @@ func FuzzRTP(f *testing.F) {
 	for _, h := range []rtp.Header{
 		{Version: 2},
 		{Version: 2, PayloadType: 101, Marker: true},
+		{Version: 2, PayloadType: 101, Padding: true, PaddingSize: 2},
 		{Version: 2, CSRC: []uint32{1, 2, 3}},
 		{Version: 2, Padding: true, PaddingSize: 4},
 		{Version: 2, Extension: true, ExtensionProfile: 0xBEDE},
@@ -78,6 +81,49 @@ func FuzzRTP(f *testing.F) {
 	f.Add([]byte{0x80})
 	s := fuzzStream(f)
 	f.Fuzz(func(t *testing.T, b []byte) { feed(t, s, b) })
+}
+
+// What was written of an event reads back, and packets of any bytes after one of ours add up.
+func FuzzEvents(f *testing.F) {
+	f.Add([]byte{5, 10, 1, 64}, uint32(0), false)
+	f.Add([]byte{5, 0x8A, 3, 32, 6, 0x8A, 3, 32}, uint32(800), true)
+	f.Add([]byte{99, 0xFF, 0xFF, 0xFF}, uint32(0xFFFF), false)
+	f.Add([]byte{}, uint32(1<<31), false)
+	f.Fuzz(func(t *testing.T, payload []byte, later uint32, marker bool) {
+		if !validEvents(payload) {
+			return
+		}
+		var e incomingEvents
+		told := 0
+		tell := func(bool) { e.open = false; told++ }
+		now := time.Unix(0, 0)
+		e.take(1, 1000, true, eventReport{event: 5, duration: 160}, now, tell)
+		stamp := 1000 + later
+		for b := payload; len(b) > 0; b = b[eventSize:] {
+			r := readEvent(b)
+			var back [eventSize]byte
+			if r.put(back[:]); readEvent(back[:]) != r {
+				t.Errorf("%x reads back as %x", b[:eventSize], back)
+			}
+			e.take(1, stamp, marker, r, now, tell)
+			stamp += uint32(r.duration)
+		}
+		if most := 1 + len(payload)/eventSize; told > most || e.open && told == most {
+			t.Errorf("%d of %d events told", told, most)
+		}
+	})
+}
+
+func FuzzParseEvents(f *testing.F) {
+	for _, s := range []string{"", "0-15", "0-11,16", " 1 , 3-4", "-", "0-", "9-3", "0-999", "0,,1", "0-15 \x00"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, params string) {
+		set, err := ParseEvents(params)
+		if err != nil && set != 0 {
+			t.Errorf("%q: %v and %v", params, set, err)
+		}
+	})
 }
 
 func FuzzRTCP(f *testing.F) {
@@ -181,19 +227,19 @@ func TestIntervalGrowsWithTheSession(t *testing.T) {
 func TestSequenceRules(t *testing.T) {
 	var c source
 	for _, seq := range []uint16{100, 101} {
-		c.packet(1, seq, 0, 0)
+		c.packet(1, seq, 0, 0, true)
 	}
-	c.packet(1, 40000, 0, 0) // a jump: not believed yet
+	c.packet(1, 40000, 0, 0, true) // a jump: not believed yet
 	if c.received != 2 || c.highest != 101 {
 		t.Errorf("one stray packet: %+v", c)
 	}
-	c.packet(1, 40001, 0, 0) // now it is: the sender restarted
+	c.packet(1, 40001, 0, 0, true) // now it is: the sender restarted
 	if c.received != 1 || c.base != 40001 {
 		t.Errorf("a restart: %+v", c)
 	}
-	c.packet(1, 65535, 0, 0)
-	c.packet(1, 65535, 0, 0)
-	c.packet(2, 7, 0, 0) // another SSRC
+	c.packet(1, 65535, 0, 0, true)
+	c.packet(1, 65535, 0, 0, true)
+	c.packet(2, 7, 0, 0, true) // another SSRC
 	if c.ssrc != 2 || c.base != 7 || c.received != 1 {
 		t.Errorf("a new source: %+v", c)
 	}
@@ -205,7 +251,7 @@ func TestJitter(t *testing.T) {
 	estimate := 0.0
 	for i := range uint32(200) {
 		late := (i % 2) * 80
-		c.packet(1, uint16(i), i*160, i*160+late)
+		c.packet(1, uint16(i), i*160, i*160+late, true)
 		if i > 0 {
 			estimate += (80 - estimate) / 16
 		}
@@ -215,7 +261,7 @@ func TestJitter(t *testing.T) {
 	}
 	var steady source
 	for i := range uint32(100) {
-		steady.packet(1, uint16(i), i*160, 12345+i*160)
+		steady.packet(1, uint16(i), i*160, 12345+i*160, true)
 	}
 	if steady.jitter != 0 {
 		t.Errorf("a steady stream has jitter %d", steady.jitter)

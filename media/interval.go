@@ -29,6 +29,18 @@ type schedule struct {
 // interval is the randomised time between two compound packets, RFC 3550
 // §6.3.1 and A.7: the deterministic interval, times 0.5..1.5, over e - 3/2.
 func (c schedule) interval(rng *rand.Rand) time.Duration {
+	seconds := c.deterministic() * (rng.Float64() + 0.5)
+	return time.Duration(seconds / compensation * float64(time.Second))
+}
+
+// patience is how long a member may be silent: five deterministic intervals of a receiver
+// (RFC 3550 §6.3.5).
+func (c schedule) patience() time.Duration {
+	c.weSent, c.initial = false, false
+	return time.Duration(5 * c.deterministic() * float64(time.Second))
+}
+
+func (c schedule) deterministic() float64 {
 	minimum, bandwidth, n := rtcpMinimum, rtcpBandwidth, float64(c.members)
 	if c.initial {
 		minimum /= 2
@@ -40,9 +52,7 @@ func (c schedule) interval(rng *rand.Rand) time.Duration {
 			bandwidth, n = bandwidth*(1-senderShare), n-senders
 		}
 	}
-	seconds := max(c.averageSize*n/bandwidth, minimum)
-	seconds *= rng.Float64() + 0.5
-	return time.Duration(seconds / compensation * float64(time.Second))
+	return max(c.averageSize*n/bandwidth, minimum)
 }
 
 // sized takes the size of a compound packet sent or received into the average.

@@ -27,7 +27,7 @@ func TestLoopback(t *testing.T) {
 		conns[i], addrs[i] = loopback(t)
 	}
 	fast := 2 * time.Millisecond
-	a := mustNew(t, media.Config{RTP: conns[0], RTCP: conns[1], PTime: fast, Latch: true})
+	a := mustNew(t, media.Config{RTP: conns[0], RTCP: conns[1], PTime: fast, Latch: media.LatchAlways})
 	b := mustNew(t, media.Config{RTP: conns[2], RTCP: conns[3], PTime: fast, Strict: true})
 	if err := a.Start(addrs[2], addrs[3]); err != nil {
 		t.Fatal(err)

@@ -75,41 +75,50 @@ func (s *Stream) malformed() {
 }
 
 func (s *Stream) gotRTP(b []byte, from netip.AddrPort, header *rtp.Header) {
-	if !validRTP(b, header) {
+	payload, ok := validRTP(b, header)
+	if !ok {
 		s.malformed()
 		return
 	}
 	now := time.Now()
 	s.mu.Lock()
-	bye, conn, to := s.acceptRTP(header, from, now)
+	bye, conn, to := s.acceptRTP(header, payload, from, now)
 	s.mu.Unlock()
 	if to != nil {
 		s.write(conn, bye, to)
 	}
 }
 
-// validRTP is the header check of RFC 3550 A.1 that one packet allows.
-func validRTP(b []byte, header *rtp.Header) bool {
+// validRTP is the header check of RFC 3550 A.1 that one packet allows. It returns the payload
+// without padding.
+func validRTP(b []byte, header *rtp.Header) (payload []byte, ok bool) {
 	n, err := header.Unmarshal(b)
 	if err != nil {
-		return false
+		return nil, false
 	}
 	padding := 0
 	if header.Padding {
 		padding = int(b[len(b)-1])
 		if padding == 0 {
-			return false
+			return nil, false
 		}
 	}
-	return n+padding <= len(b)
+	if n+padding > len(b) {
+		return nil, false
+	}
+	return b[n : len(b)-padding], true
 }
 
 // acceptRTP counts a valid packet; what it returns is to be sent.
-func (s *Stream) acceptRTP(h *rtp.Header, from netip.AddrPort, now time.Time) (bye []byte, conn net.PacketConn, to net.Addr) {
+func (s *Stream) acceptRTP(h *rtp.Header, payload []byte, from netip.AddrPort, now time.Time) (bye []byte, conn net.PacketConn, to net.Addr) {
 	st := &s.stats
+	isEvent := h.PayloadType == s.cfg.Events.Recv && s.cfg.Events.Recv != 0
 	switch {
-	case h.PayloadType != s.cfg.PayloadType:
+	case h.PayloadType != s.cfg.PayloadType && !isEvent:
 		st.WrongPayload++
+		return nil, nil, nil
+	case isEvent && !validEvents(payload):
+		st.Malformed++
 		return nil, nil, nil
 	case s.start.IsZero():
 		st.RTPEarly++
@@ -126,16 +135,10 @@ func (s *Stream) acceptRTP(h *rtp.Header, from netip.AddrPort, now time.Time) (b
 		}
 		bye, conn, to = s.changeSSRC()
 	}
-	if s.cfg.Latch && s.rtp.latch(from) {
-		st.Latches++
-		if s.multiplexed() {
-			s.rtcp.latch(from)
-		}
-		s.nudge()
-	}
+	s.latchRTP(from, now)
 	since := now.Sub(s.start)
-	s.report.remoteBye = false
-	s.in.packet(h.SSRC, h.SequenceNumber, h.Timestamp, rtpUnits(since, s.cfg.ClockRate))
+	s.report.hear(h.SSRC, now)
+	s.in.packet(h.SSRC, h.SequenceNumber, h.Timestamp, rtpUnits(since, s.cfg.ClockRate), !isEvent)
 	if !s.recv {
 		st.RTPHeld++ // it did arrive: no loss to report
 		return bye, conn, to
@@ -145,6 +148,9 @@ func (s *Stream) acceptRTP(h *rtp.Header, from netip.AddrPort, now time.Time) (b
 	}
 	st.RTPReceived++
 	st.LastReceived, st.LastFrom = since, from
+	if isEvent {
+		s.gotEvents(h, payload, now)
+	}
 	return bye, conn, to
 }
 
@@ -152,7 +158,15 @@ func (s *Stream) gotRTCP(b []byte, from netip.AddrPort) {
 	packets, ok := parseRTCP(b)
 	now := time.Now()
 	s.mu.Lock()
-	defer s.mu.Unlock()
+	bye, conn, to := s.countRTCP(packets, ok, len(b), from, now)
+	s.mu.Unlock()
+	if to != nil {
+		s.write(conn, bye, to)
+	}
+}
+
+// countRTCP counts a compound packet; what it returns is to be sent.
+func (s *Stream) countRTCP(packets []rtcp.Packet, ok bool, size int, from netip.AddrPort, now time.Time) (bye []byte, conn net.PacketConn, to net.Addr) {
 	switch {
 	case !ok:
 		s.stats.Malformed++
@@ -161,9 +175,26 @@ func (s *Stream) gotRTCP(b []byte, from netip.AddrPort) {
 	case s.cfg.Strict && from != s.rtcp.signalled:
 		s.stats.RTCPStrictDropped++
 		s.stats.RTCPStrict = from
+	case senderOf(packets) == s.out.ssrc && !s.foreign(from):
+		s.stats.Looped++
 	default:
-		s.acceptRTCP(packets, len(b), from, now)
+		if senderOf(packets) == s.out.ssrc { // RFC 3550 §8.2
+			bye, conn, to = s.changeSSRC()
+		}
+		s.acceptRTCP(packets, size, from, now)
 	}
+	return bye, conn, to
+}
+
+// senderOf is who sent a compound packet, as its report says.
+func senderOf(packets []rtcp.Packet) uint32 {
+	switch p := packets[0].(type) {
+	case *rtcp.SenderReport:
+		return p.SSRC
+	case *rtcp.ReceiverReport:
+		return p.SSRC
+	}
+	panic("media: a compound packet that begins with neither SR nor RR was taken")
 }
 
 // parseRTCP checks a compound packet as RFC 3550 A.2 says: it begins with SR
@@ -181,14 +212,13 @@ func (s *Stream) acceptRTCP(packets []rtcp.Packet, size int, from netip.AddrPort
 	s.stats.RTCPReceived++
 	s.stats.RTCPLastFrom = from
 	s.report.sized(size)
-	if s.cfg.Latch && s.rtcp.latch(from) {
-		s.stats.RTCPLatches++
-		s.nudge()
-	}
+	s.report.hear(senderOf(packets), now)
+	s.latchRTCP(from, now)
 	for _, p := range packets {
 		switch p := p.(type) {
 		case *rtcp.SenderReport:
-			s.report.remoteSR, s.report.remoteSRAt = uint32(p.NTPTime>>16), now
+			s.report.remoteSR, s.report.remoteSRAt, s.report.remoteSRBy = uint32(p.NTPTime>>16), now, p.SSRC
+			s.stats.Peer.Packets, s.stats.Peer.Octets = p.PacketCount, p.OctetCount
 			s.aboutUs(p.Reports, now)
 		case *rtcp.ReceiverReport:
 			s.aboutUs(p.Reports, now)
@@ -196,7 +226,9 @@ func (s *Stream) acceptRTCP(packets []rtcp.Packet, size int, from netip.AddrPort
 			s.described(p)
 		case *rtcp.Goodbye:
 			s.stats.ByesReceived++
-			s.report.left(now)
+			for _, ssrc := range p.Sources {
+				s.report.left(ssrc, now)
+			}
 		}
 	}
 }

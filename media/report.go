@@ -18,8 +18,21 @@ type reporter struct {
 	packets    [2]uint32 // our RTP count at the last report and the one before
 	remoteSR   uint32    // middle 32 bits of the peer's last sender report
 	remoteSRAt time.Time
-	remoteBye  bool
+	remoteSRBy uint32 // whose it was
 	sentAny    bool
+	peer
+}
+
+// peer is the other member of the session (RFC 3550 §6.3.3).
+type peer struct {
+	present bool
+	ssrc    uint32
+	heard   time.Time // RTP or RTCP
+}
+
+// hear is a packet of the peer's.
+func (r *reporter) hear(ssrc uint32, now time.Time) {
+	r.peer = peer{present: true, ssrc: ssrc, heard: now}
 }
 
 func (r *reporter) init(rng *rand.Rand, now time.Time) {
@@ -29,12 +42,16 @@ func (r *reporter) init(rng *rand.Rand, now time.Time) {
 }
 
 // left is a BYE: the session shrinks from two to one, and the next report
-// moves closer by as much (reverse reconsideration, RFC 3550 §6.3.4).
-func (r *reporter) left(now time.Time) {
-	if r.remoteBye || r.members < 2 {
+// moves closer by as much (reverse reconsideration, RFC 3550 §6.3.4), unless it was made up
+// when there was nobody yet.
+func (r *reporter) left(ssrc uint32, now time.Time) {
+	if !r.present || r.ssrc != ssrc {
 		return
 	}
-	r.remoteBye = true
+	r.present = false
+	if r.members < 2 {
+		return
+	}
 	r.next = now.Add(r.next.Sub(now) / 2)
 	r.last = now.Add(-now.Sub(r.last) / 2)
 	r.members = 1
@@ -59,7 +76,7 @@ func (s *Stream) dueReport(now time.Time) ([]byte, net.PacketConn, net.Addr) {
 	if now.Before(r.next) {
 		return nil, nil, nil
 	}
-	s.count()
+	s.count(now)
 	// Timer reconsideration, RFC 3550 §6.3.6.
 	if at := r.last.Add(r.interval(s.rng)); at.After(now) {
 		r.next = at
@@ -72,17 +89,20 @@ func (s *Stream) dueReport(now time.Time) ([]byte, net.PacketConn, net.Addr) {
 }
 
 // count brings the numbers of members and senders up to date: there are two
-// of us at most (RFC 3550 §6.3.3, §6.3.5).
-func (s *Stream) count() {
+// of us at most (RFC 3550 §6.3.3), and who is silent for long is none (§6.3.5).
+func (s *Stream) count(now time.Time) {
 	r := &s.report
 	r.weSent = s.out.packets != r.packets[1]
 	r.members, r.senders = 1, 0
 	if r.weSent {
 		r.senders++
 	}
-	if s.in.known && !r.remoteBye {
+	if r.present && now.Sub(r.heard) > r.patience() {
+		r.present = false
+	}
+	if r.present {
 		r.members++
-		if s.in.active() {
+		if s.in.known && s.in.active() {
 			r.senders++
 		}
 	}
@@ -130,7 +150,7 @@ func (s *Stream) receptionReports(now time.Time) []rtcp.ReceptionReport {
 	if !ok {
 		return nil
 	}
-	if r := &s.report; !r.remoteSRAt.IsZero() {
+	if r := &s.report; !r.remoteSRAt.IsZero() && r.remoteSRBy == block.SSRC {
 		block.LastSenderReport = r.remoteSR
 		block.Delay = uint32(now.Sub(r.remoteSRAt) * 65536 / time.Second)
 	}

@@ -136,7 +136,7 @@ func TestMux(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memnet.New()
 		a := mustNew(t, media.Config{RTP: n.Listen(aRTP)})
-		bHasBoth := mustNew(t, media.Config{RTP: n.Listen(bRTP), RTCP: n.Listen(bRTCP), Latch: true})
+		bHasBoth := mustNew(t, media.Config{RTP: n.Listen(bRTP), RTCP: n.Listen(bRTCP), Latch: media.LatchAlways})
 		n.Route = resource(aRTP, other)
 		mustStart(t, a, bRTP, bRTP)
 		mustStart(t, bHasBoth, aRTP, aRTP) // a multiplexes
@@ -194,7 +194,7 @@ func TestMalformedRTCP(t *testing.T) {
 	for name, b := range cases {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				n, a, _ := pair(t, media.Config{Latch: true}, media.Config{})
+				n, a, _ := pair(t, media.Config{Latch: media.LatchAlways}, media.Config{})
 				mustStart(t, a, bRTP, bRTCP)
 				n.Listen(other).WriteTo(b, net.UDPAddrFromAddrPort(ap(aRTCP)))
 				time.Sleep(2 * time.Millisecond)

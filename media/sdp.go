@@ -134,8 +134,12 @@ func (d Description) Codec() (Codec, bool) {
 	return Codec{}, false
 }
 
-// rtcpOrDefault is RFC 3605 §2.1, and RFC 3550 §11 for the default.
+// rtcpOrDefault is RFC 3605 §2.1, and RFC 3550 §11 for the default. A hold by 0.0.0.0 is one of
+// RTCP too (RFC 3264 §8.4), whatever a=rtcp says.
 func (d Description) rtcpOrDefault() netip.AddrPort {
+	if d.RTP.Addr().IsUnspecified() && d.RTCP.IsValid() {
+		return netip.AddrPortFrom(d.RTP.Addr(), d.RTCP.Port())
+	}
 	if d.RTCP.IsValid() {
 		return d.RTCP
 	}

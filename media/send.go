@@ -22,6 +22,7 @@ type outgoing struct {
 	paused    bool   // nothing was due last time: silent, on hold, or nowhere to send
 	marker    bool   // the next packet begins a talkspurt (RFC 3551 §4.1)
 	buf       []byte // header and payload; the sender's alone
+	events    outgoingEvents
 
 	packets, octets uint32 // for sender reports
 }
@@ -79,6 +80,10 @@ func (s *Stream) end() {
 	defer s.sending.Unlock()
 	s.sendDue()
 	s.ended = true
+	s.mu.Lock()
+	s.out.events.fail(ErrClosed)
+	s.tellUnended()
+	s.mu.Unlock()
 	s.timer.Reset(0)
 }
 
@@ -86,6 +91,11 @@ func (s *Stream) sendDue() {
 	for s.sendRTP() {
 	}
 	s.sendReport()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hearing.timedOut(time.Now()) {
+		s.tellUnended()
+	}
 }
 
 // sendRTP sends the next packet that is due and says whether it did.
@@ -105,12 +115,20 @@ func (s *Stream) nextRTP(now time.Time) ([]byte, net.Addr) {
 	elapsed := now.Sub(s.start)
 	if !s.sendingRTP() {
 		o.paused = true
+		o.events.fail(ErrNotSending)
 		return nil, nil
 	}
 	if o.paused {
 		// Go on at the next full step: media time went by meanwhile.
-		o.next = max(o.next, uint64((elapsed+s.cfg.PTime-1)/s.cfg.PTime))
+		o.next = max(o.next, steps(elapsed, s.cfg.PTime))
 		o.paused, o.marker = false, true
+	}
+	packet, busy := s.nextEvent(now)
+	switch {
+	case packet != nil:
+		return packet, s.rtp.addr
+	case busy:
+		return nil, nil
 	}
 	due := uint64(elapsed/s.cfg.PTime) + 1 // packets that should have left by now
 	if o.next >= due {
@@ -119,25 +137,35 @@ func (s *Stream) nextRTP(now time.Time) ([]byte, net.Addr) {
 	if due-o.next > maxCatchUp {
 		o.next, o.marker = due-1, true
 	}
-	header := rtp.Header{
-		Version:        2,
-		Marker:         o.marker,
-		PayloadType:    s.cfg.PayloadType,
-		SequenceNumber: o.seq,
-		Timestamp:      o.timestamp + uint32(o.next)*s.samples,
-		SSRC:           o.ssrc,
-	}
-	if _, err := header.MarshalTo(o.buf); err != nil {
-		panic("media: an RTP header without options does not fit 12 bytes: " + err.Error())
-	}
-	o.seq++
+	o.header(rtp.Header{
+		Marker:      o.marker,
+		PayloadType: s.cfg.PayloadType,
+		Timestamp:   o.timestamp + uint32(o.next)*s.samples,
+	}, o.buf)
 	o.next++
 	o.marker = false
-	o.packets++
-	o.octets += uint32(len(o.buf) - rtpHeaderSize)
+	o.sent(len(o.buf) - rtpHeaderSize)
 	s.stats.RTPSent++
 	return o.buf, s.rtp.addr
 }
+
+// header completes a header and writes it into a packet.
+func (o *outgoing) header(h rtp.Header, packet []byte) {
+	h.Version, h.SequenceNumber, h.SSRC = 2, o.seq, o.ssrc
+	if _, err := h.MarshalTo(packet); err != nil {
+		panic("media: an RTP header without options does not fit 12 bytes: " + err.Error())
+	}
+}
+
+// sent is a packet with so many octets of payload.
+func (o *outgoing) sent(octets int) {
+	o.seq++
+	o.packets++
+	o.octets += uint32(octets)
+}
+
+// steps is how many whole packet times cover d.
+func steps(d, packetTime time.Duration) uint64 { return uint64((d + packetTime - 1) / packetTime) }
 
 func (s *Stream) sendingRTP() bool { return s.send && !s.cfg.Silent && s.rtp.addr != nil }
 
@@ -145,11 +173,27 @@ func (s *Stream) sendingRTP() bool { return s.send && !s.cfg.Silent && s.rtp.add
 func (s *Stream) untilNext() time.Duration {
 	at := s.report.next
 	if s.sendingRTP() {
-		if rtpAt := s.start.Add(time.Duration(s.out.next) * s.cfg.PTime); rtpAt.Before(at) {
-			at = rtpAt
-		}
+		at = earlier(at, s.rtpAt())
+	}
+	if end := s.hearing.timeout(); !end.IsZero() {
+		at = earlier(at, end)
 	}
 	return time.Until(at)
+}
+
+// rtpAt is when the next RTP packet is due.
+func (s *Stream) rtpAt() time.Time {
+	if e := &s.out.events; !e.began.IsZero() {
+		return e.next
+	}
+	return s.start.Add(time.Duration(s.out.next) * s.cfg.PTime)
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
 }
 
 func (s *Stream) write(conn net.PacketConn, b []byte, to net.Addr) {

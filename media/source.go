@@ -24,10 +24,12 @@ type source struct {
 	received      uint64
 	seen          uint64 // bit i: highest-i has arrived
 
+	timed   bool // a packet with a transit time was received
 	transit uint32
 	jitter  uint32 // times 16, in timestamp units
 
 	priorExpected, priorReceived uint64 // at the last report
+	fraction                     uint8  // lost, of the last report
 	priorActive                  uint64 // received at the report before the last
 
 	lostBefore, reordered, duplicates int64 // of streams that ended, and events
@@ -45,13 +47,13 @@ func (c *source) begin(ssrc uint32, seq uint16) {
 	}
 }
 
-// packet takes one RTP packet into account. arrival is in timestamp units.
-func (c *source) packet(ssrc uint32, seq uint16, timestamp, arrival uint32) {
+// packet takes one RTP packet into account. arrival is in timestamp units. One that is not
+// timed has the timestamp of an event and not of its leaving, and says nothing of jitter.
+func (c *source) packet(ssrc uint32, seq uint16, timestamp, arrival uint32, timed bool) {
 	v := restarted
 	if c.known && c.ssrc == ssrc {
 		v = c.sequence(seq)
 	}
-	fresh := v == restarted
 	switch v {
 	case restarted:
 		c.begin(ssrc, seq)
@@ -59,7 +61,9 @@ func (c *source) packet(ssrc uint32, seq uint16, timestamp, arrival uint32) {
 		return
 	}
 	c.received++
-	c.jittered(arrival-timestamp, fresh)
+	if timed {
+		c.jittered(arrival - timestamp)
+	}
 }
 
 // What a sequence number says about its packet.
@@ -107,10 +111,11 @@ func (c *source) late(back uint16) {
 }
 
 // jittered is RFC 3550 A.8 in its integer form.
-func (c *source) jittered(transit uint32, first bool) {
+func (c *source) jittered(transit uint32) {
 	d := int32(transit - c.transit)
 	c.transit = transit
-	if first {
+	if !c.timed {
+		c.timed = true
 		return
 	}
 	if d < 0 {
@@ -140,14 +145,14 @@ func (c *source) report() (rtcp.ReceptionReport, bool) {
 	}
 	expected, received := c.expected()-c.priorExpected, c.received-c.priorReceived
 	c.priorExpected, c.priorReceived = c.expected(), c.received
-	var fraction uint8
+	c.fraction = 0
 	if received < expected {
-		fraction = uint8((expected - received) << 8 / expected)
+		c.fraction = uint8((expected - received) << 8 / expected)
 	}
 	const most, least = 1<<23 - 1, -(1 << 23) // 24 bits, signed
 	return rtcp.ReceptionReport{
 		SSRC:               c.ssrc,
-		FractionLost:       fraction,
+		FractionLost:       c.fraction,
 		TotalLost:          uint32(max(min(c.lost(), most), least)) & 0xFFFFFF,
 		LastSequenceNumber: c.highest,
 		Jitter:             c.jitter >> 4,
@@ -158,5 +163,6 @@ func (c *source) fill(st *Stats, rate uint32) {
 	st.RemoteSSRC, st.HighestSeq = c.ssrc, c.highest
 	st.Lost = c.lostBefore + c.lost()
 	st.Reordered, st.Duplicates = uint64(c.reordered), uint64(c.duplicates)
+	st.FractionLost = float64(c.fraction) / 256
 	st.Jitter = time.Duration(c.jitter>>4) * time.Second / time.Duration(rate)
 }

@@ -36,18 +36,27 @@ type Stats struct {
 	Reordered  uint64
 	Duplicates uint64
 
-	// How often the target moved to an observed source (RFC 7362).
-	Latches     uint64
-	RTCPLatches uint64
+	// Telephone events, in digits (RFC 4733). Their packets are among RTPSent and RTPReceived.
+	DTMFSent     uint64
+	DTMFReceived uint64
+
+	// How often the target moved to an observed source (RFC 7362), and how many accepted
+	// packets from elsewhere the policy did not follow.
+	Latches          uint64
+	RTCPLatches      uint64
+	LatchRefused     uint64
+	RTCPLatchRefused uint64
 
 	// From here on: states, not counters.
-	Started     bool
-	Jitter      time.Duration // RFC 3550 A.8
-	RoundTrip   time.Duration // RFC 3550 §6.4.1, zero until a report allows it
-	SSRC        uint32
-	RemoteSSRC  uint32 // zero until RTP was received
-	HighestSeq  uint32 // extended with the cycles
-	RemoteCNAME string
+	Started bool
+	Jitter  time.Duration // RFC 3550 A.8
+	// FractionLost is what our last report said, 0 to 1 (RFC 3550 A.3).
+	FractionLost float64
+	RoundTrip    time.Duration // RFC 3550 §6.4.1, zero until a report allows it
+	SSRC         uint32
+	RemoteSSRC   uint32 // zero until RTP was received
+	HighestSeq   uint32 // extended with the cycles
+	RemoteCNAME  string
 
 	// Times since Start; they mean something when RTPReceived is not zero.
 	FirstReceived time.Duration
@@ -69,13 +78,16 @@ type Stats struct {
 	Peer PeerReport
 }
 
-// PeerReport is a reception report block about our stream (RFC 3550 §6.4.1).
+// PeerReport is a reception report block about our stream, and what the peer says to have sent
+// itself (RFC 3550 §6.4.1).
 type PeerReport struct {
 	Reports      uint64  // how many blocks came
 	FractionLost float64 // 0..1, since the one before
 	Lost         int64
 	HighestSeq   uint32
 	Jitter       time.Duration
+
+	Packets, Octets uint32 // RTP sent, of its last sender report; zero if it sent none
 }
 
 // Sub returns the counters of s less those of earlier, and the states of s.
@@ -101,8 +113,12 @@ func (s Stats) Sub(earlier Stats) Stats {
 	d.Lost -= earlier.Lost
 	d.Reordered -= earlier.Reordered
 	d.Duplicates -= earlier.Duplicates
+	d.DTMFSent -= earlier.DTMFSent
+	d.DTMFReceived -= earlier.DTMFReceived
 	d.Latches -= earlier.Latches
 	d.RTCPLatches -= earlier.RTCPLatches
+	d.LatchRefused -= earlier.LatchRefused
+	d.RTCPLatchRefused -= earlier.RTCPLatchRefused
 	d.Peer.Reports -= earlier.Peer.Reports
 	return d
 }

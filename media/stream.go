@@ -1,6 +1,7 @@
 package media
 
 import (
+	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
 	"net"
@@ -23,12 +24,14 @@ type Stream struct {
 
 	mu         sync.Mutex
 	closed     bool
+	listening  bool
 	start      time.Time // zero until Start
 	rng        *rand.Rand
 	send, recv bool
 	rtp, rtcp  target
 	out        outgoing
 	in         source
+	hearing    incomingEvents
 	report     reporter
 	conflicts  [4]netip.AddrPort // RFC 3550 §8.2: where our own SSRC came from
 	nConflicts int
@@ -49,6 +52,8 @@ func New(cfg Config) (*Stream, error) {
 		send:    true,
 		recv:    true,
 	}
+	s.rtp.latching = latching{policy: cfg.Latch, lasts: cfg.LatchFor}
+	s.rtcp.latching = s.rtp.latching
 	if !cfg.ReadLate {
 		s.listen()
 	}
@@ -57,10 +62,35 @@ func New(cfg Config) (*Stream, error) {
 
 // listen starts to read the sockets.
 func (s *Stream) listen() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listening = true
 	s.wg.Go(func() { s.read(s.cfg.RTP, true) })
-	if s.cfg.RTCP != nil {
-		s.wg.Go(func() { s.read(s.cfg.RTCP, false) })
+	s.listenRTCP()
+}
+
+func (s *Stream) listenRTCP() {
+	if conn := s.cfg.RTCP; conn != nil {
+		s.wg.Go(func() { s.read(conn, false) })
 	}
+}
+
+// AddRTCP gives a Stream that was made without one a socket for RTCP, for a peer that no longer
+// multiplexes; SetRemote says so. After an error the socket stays the caller's.
+func (s *Stream) AddRTCP(conn net.PacketConn) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.closed:
+		return ErrClosed
+	case s.cfg.RTCP != nil || conn == nil || conn == s.cfg.RTP:
+		return fmt.Errorf("%w: one socket for RTCP beside that of RTP", ErrConfig)
+	}
+	s.cfg.RTCP = conn
+	if s.listening {
+		s.listenRTCP()
+	}
+	return nil
 }
 
 // Start begins to send: RTP now and every PTime after, RTCP now and then at
@@ -107,7 +137,8 @@ func (s *Stream) identity(remote netip.AddrPort) uint64 {
 
 // SetRemote says where the peer now wants RTP and RTCP, as a re-INVITE does.
 // An address that has not changed keeps what it latched to: a session refresh
-// must not undo it. A new one forgets it. Before Start it does nothing that
+// must not undo it. A new one forgets it. Either way LatchOnce and LatchWindow begin
+// anew. Before Start it does nothing that
 // Start would not undo.
 func (s *Stream) SetRemote(rtp, rtcp netip.AddrPort) {
 	s.mu.Lock()
@@ -120,8 +151,9 @@ func (s *Stream) setRemote(rtp, rtcp netip.AddrPort) {
 	if !rtcp.IsValid() && s.cfg.RTCP == nil {
 		rtcp = rtp
 	}
-	s.rtp.signal(rtp)
-	s.rtcp.signal(rtcp)
+	now := time.Now()
+	s.rtp.signal(rtp, now)
+	s.rtcp.signal(rtcp, now)
 }
 
 // SetDirection holds and resumes: send off stops RTP (RTCP goes on), recv off
@@ -132,6 +164,20 @@ func (s *Stream) SetDirection(send, recv bool) {
 	defer s.mu.Unlock()
 	s.send, s.recv = send, recv
 	s.nudge()
+}
+
+// SetEvents says how telephone events go from now on, as a re-INVITE may.
+func (s *Stream) SetEvents(e Events) error {
+	if err := e.validate(s.cfg.PayloadType); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cfg.Events = e
+	if e.Send == 0 {
+		s.out.events.fail(ErrNoEvents)
+	}
+	return nil
 }
 
 // LocalAddr is the local address of the RTP socket.

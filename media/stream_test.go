@@ -210,7 +210,7 @@ func TestPlainIgnoresTheObservedSource(t *testing.T) {
 
 func TestLatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n, a, b := pair(t, media.Config{Latch: true}, media.Config{})
+		n, a, b := pair(t, media.Config{Latch: media.LatchAlways}, media.Config{})
 		n.Route = resource(bRTP, other)
 		startBoth(t, a, b)
 		time.Sleep(time.Second)
@@ -245,7 +245,7 @@ func TestLatch(t *testing.T) {
 
 func TestRTCPLatchesApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n, a, b := pair(t, media.Config{Latch: true}, media.Config{})
+		n, a, b := pair(t, media.Config{Latch: media.LatchAlways}, media.Config{})
 		n.Route = resource(bRTCP, other)
 		startBoth(t, a, b)
 		time.Sleep(time.Second)
@@ -262,7 +262,7 @@ func TestRTCPLatchesApart(t *testing.T) {
 func TestLatchTakesOnlyValidRTP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := memnet.New()
-		a := mustNew(t, media.Config{RTP: n.Listen(aRTP), Latch: true})
+		a := mustNew(t, media.Config{RTP: n.Listen(aRTP), Latch: media.LatchAlways})
 		mustStart(t, a, bRTP, bRTP)
 		stranger := n.Listen(other)
 		to := net.UDPAddrFromAddrPort(ap(aRTP))
@@ -297,7 +297,7 @@ func rtpPacket(t testing.TB, payloadType uint8, ssrc uint32, seq uint16) []byte 
 
 func TestStrict(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n, a, b := pair(t, media.Config{Strict: true, Latch: true}, media.Config{})
+		n, a, b := pair(t, media.Config{Strict: true, Latch: media.LatchAlways}, media.Config{})
 		n.Route = func(src, dst netip.AddrPort, _ []byte) (netip.AddrPort, bool) {
 			if src == ap(bRTP) || src == ap(bRTCP) {
 				src = netip.AddrPortFrom(src.Addr(), src.Port()+1000)
@@ -373,7 +373,7 @@ func TestHoldAndResume(t *testing.T) {
 
 func TestNowhereToSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		n, a, b := pair(t, media.Config{Latch: true}, media.Config{})
+		n, a, b := pair(t, media.Config{Latch: media.LatchAlways}, media.Config{})
 		if err := a.Start(netip.AddrPort{}, netip.AddrPort{}); err != nil {
 			t.Fatal(err)
 		}

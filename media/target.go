@@ -3,6 +3,7 @@ package media
 import (
 	"net"
 	"net/netip"
+	"time"
 )
 
 // target is where one kind of packet goes: the signalled address, or the
@@ -11,24 +12,31 @@ type target struct {
 	signalled netip.AddrPort
 	latched   netip.AddrPort
 	addr      net.Addr // current() as the socket wants it, made once
+	latching
 }
 
-func (t *target) signal(to netip.AddrPort) {
+// signal is what a description says, at the start and in a re-INVITE.
+func (t *target) signal(to netip.AddrPort, now time.Time) {
+	t.begin(now)
 	to = unmap(to)
 	if to == t.signalled {
 		return
 	}
-	*t = target{signalled: to, addr: udpAddr(to)}
+	t.signalled, t.latched, t.addr = to, netip.AddrPort{}, udpAddr(to)
 }
 
-// latch moves the target to an observed source and says whether it moved
-// (RFC 7362 §4).
-func (t *target) latch(from netip.AddrPort) bool {
+// latch follows an accepted packet to its source, if the policy is for it
+// (RFC 7362 §4), but not where nothing is to be sent to (RFC 3264 §8.4).
+func (t *target) latch(from netip.AddrPort, now time.Time) (moved, refused bool) {
 	if from == t.current() {
-		return false
+		t.settled = true
+		return false, false
 	}
-	t.latched, t.addr = from, udpAddr(from)
-	return true
+	if t.signalled.Addr().IsUnspecified() || !t.allows(t.signalled, from, now) {
+		return false, t.policy != LatchOff
+	}
+	t.latched, t.addr, t.settled = from, udpAddr(from), true
+	return true, false
 }
 
 func (t *target) current() netip.AddrPort {

@@ -35,13 +35,26 @@ func (c *Client) incoming(tx *serverTx) {
 		c.decline(tx, *refusal)
 		return
 	}
-	s := c.newSession(c.profileFor(req.Recipient), Incoming)
-	s.invite, s.offer = tx, offer
+	old, refusal := c.replacing(req)
+	if refusal != nil {
+		c.reject(tx, *refusal)
+		return
+	}
+	state := Incoming
+	if old != nil {
+		state = Answering
+	}
+	s := c.newSession(c.profileFor(req.Recipient), state)
+	s.invite, s.offer, s.replaced = tx, offer, old
 	s.establishUAS(tx, target)
 	if c.add(s) != nil {
 		return
 	}
-	c.emit(SessionEvent{Session: s, State: Incoming})
+	c.emit(SessionEvent{Session: s, State: Incoming, Replaces: old})
+	if old != nil {
+		s.takePlace()
+		return
+	}
 	s.expire()
 }
 
@@ -100,9 +113,14 @@ func (s *Session) Answer(ctx context.Context) error {
 	if err := s.begin(Incoming, Answering, ErrState); err != nil {
 		return err
 	}
+	return s.answering(ctx)
+}
+
+// answering is Answer once the state is that.
+func (s *Session) answering(ctx context.Context) error {
 	_ = s.op.lock(context.Background())
 	ctx, stop := s.joined(ctx, s.hang)
-	err = s.accept(ctx)
+	err := s.accept(ctx)
 	stop()
 	s.op.unlock()
 	if err == nil {
@@ -182,6 +200,7 @@ func (w *pending2xx) isAcked() bool {
 // 13.3.1.4).
 func (s *Session) send2xx(tx *serverTx, local media.Description) error {
 	extra := append(s.c.server(), s.c.sendPath(s.sip).contact(s.user()), sip.NewHeader("Allow", s.c.cfg.methods()))
+	extra = append(extra, s.c.cfg.supported()...)
 	ct := sip.ContentTypeHeader(sdpType)
 	w := &pending2xx{
 		cseq: tx.req.CSeq.Number, tx: tx, local: local, offered: len(tx.req.Body()) == 0,

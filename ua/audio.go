@@ -17,8 +17,9 @@ type audio struct {
 	local      media.Description // as last sent
 	remote     media.Description // as last agreed
 	codec      media.Codec
-	mux        bool
+	events     media.Events
 	onHold     bool // we want no audio
+	rtcpGiven  bool // the stream has the socket of RTCP
 	stream     *media.Stream
 }
 
@@ -93,7 +94,7 @@ func (s *Session) describe(hold bool) media.Description {
 		d.Direction = media.SendOnly // RFC 3264 section 8.4
 	}
 	if s.stream != nil { // a stream keeps its codec
-		d.Codecs = s.c.keepCodec(s.codec)
+		d.Codecs = s.c.keepCodec(s.codec, s.events)
 	}
 	s.sdpVersion++
 	return d
@@ -172,7 +173,7 @@ func (s *Session) applyMedia(local, remote media.Description, a media.Agreement)
 		state = MediaStarted
 	}
 	s.mu.Lock()
-	s.local, s.remote, s.codec, s.mux, s.stream = local, remote, a.Codec, a.Mux, stream
+	s.local, s.remote, s.codec, s.events, s.stream = local, remote, a.Codec, a.Events, stream
 	s.mu.Unlock()
 	send := a.Send && s.sendsOnHold()
 	stream.SetDirection(send, a.Recv)
@@ -181,6 +182,12 @@ func (s *Session) applyMedia(local, remote media.Description, a media.Agreement)
 			return fmt.Errorf("%w: %w", ErrMedia, err)
 		}
 	} else {
+		if err := s.giveRTCP(stream); err != nil {
+			return err
+		}
+		if err := stream.SetEvents(a.Events); err != nil {
+			return fmt.Errorf("%w: %w", ErrMedia, err)
+		}
 		stream.SetRemote(a.RTP, a.RTCP)
 	}
 	s.c.emit(MediaEvent{Session: s, State: state, Remote: a.RTP, RemoteRTCP: a.RTCP, Send: send, Recv: a.Recv})
@@ -195,17 +202,17 @@ func (s *Session) newStream(a media.Agreement) (*media.Stream, error) {
 	o := s.c.cfg.Options
 	cfg := media.Config{
 		RTP: rtp.take(), PayloadType: a.Codec.PayloadType, ClockRate: a.Codec.ClockRate, PTime: a.PTime,
-		Latch: o.Latch, Strict: o.Strict, Silent: o.Silent, Seed: s.seed,
-		ReadLate: true,
+		Latch: o.Latch, LatchFor: o.LatchFor, Strict: o.Strict, Silent: o.Silent, Seed: s.seed,
+		ReadLate: true, Events: a.Events,
+		OnDTMF: func(d media.DTMF) { s.c.emit(DTMFEvent{Session: s, DTMF: d}) },
 	}
-	var rtcpPort *port
-	if rtcp != nil && !a.Mux {
-		cfg.RTCP, rtcpPort = rtcp.media.take(), rtcp.media.port
+	if rtcp != nil { // with rtcp-mux too, lest the peer gives it up (RFC 5761 section 5.1.1)
+		cfg.RTCP = rtcp.media.take()
 	}
 	cfg.OnSTUN = func(b []byte, from net.Addr, on net.PacketConn) {
 		p := rtp.port
-		if rtcpPort != nil && on == cfg.RTCP {
-			p = rtcpPort
+		if on != cfg.RTP {
+			p = s.rtcpPort()
 		}
 		if looksLikeSTUN(b) {
 			p.gotSTUN(b, from)
@@ -219,7 +226,42 @@ func (s *Session) newStream(a media.Agreement) (*media.Stream, error) {
 		}
 		return nil, fmt.Errorf("%w: %w", ErrMedia, err)
 	}
+	s.mu.Lock()
+	s.rtcpGiven = rtcp != nil
+	s.mu.Unlock()
 	return stream, nil
+}
+
+func (s *Session) rtcpPort() *port {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.rtcp.media.port
+}
+
+// needRTCP gets a port for RTCP if there is none, since the peer did or might not take it on
+// the port of RTP: an answer without rtcp-mux must find one (RFC 5761 section 5.1.1).
+func (s *Session) needRTCP(ctx context.Context, remote netip.AddrPort) error {
+	s.mu.Lock()
+	sip, rtp := s.sip, s.rtp
+	s.mu.Unlock()
+	return s.getMappings(ctx, sip.mapping().Remote, rtp.mapping().Remote, remote, true)
+}
+
+// giveRTCP gives the stream the socket that needRTCP got after it was made.
+func (s *Session) giveRTCP(stream *media.Stream) error {
+	s.mu.Lock()
+	rtcp, given := s.rtcp, s.rtcpGiven
+	s.rtcpGiven = rtcp != nil
+	s.mu.Unlock()
+	if rtcp == nil || given {
+		return nil
+	}
+	conn := rtcp.media.take()
+	if err := stream.AddRTCP(conn); err != nil {
+		_ = conn.Close()
+		return fmt.Errorf("%w: %w", ErrMedia, err)
+	}
+	return nil
 }
 
 func (s *Session) stopMedia() {

@@ -140,6 +140,9 @@ func (s *Session) newInvite(target sip.Uri, sdp []byte) (*sip.Request, path) {
 	req := newRequest(sip.INVITE, target, s.ends, s.localSeq, p, nil)
 	req.AppendHeader(p.contact(s.user()))
 	req.AppendHeader(sip.NewHeader("Allow", s.c.cfg.methods()))
+	for _, h := range append(s.c.cfg.supported(), s.referHeaders()...) {
+		req.AppendHeader(h)
+	}
 	setBody(req, sdpType, sdp)
 	return req, p
 }
@@ -159,9 +162,6 @@ func (s *Session) invite2xx(ctx context.Context, req *sip.Request, p path, dst n
 		if err != nil {
 			return nil, req, dst, err
 		}
-		s.mu.Lock()
-		s.localSeq = req.CSeq().SeqNo
-		s.mu.Unlock()
 		switch {
 		case res.StatusCode < 300:
 			return res, req, dst, nil
@@ -171,7 +171,7 @@ func (s *Session) invite2xx(ctx context.Context, req *sip.Request, p path, dst n
 			if err := cred.learn(&tries, req, res); err != nil {
 				return nil, req, dst, err
 			}
-			req = again(req, p)
+			req = s.again(req, p)
 			continue
 		case res.StatusCode < 400 && !s.c.cfg.FailOnRedirect && !s.inDialog():
 			contacts = append(contacts, redirects(res)...)
@@ -181,12 +181,21 @@ func (s *Session) invite2xx(ctx context.Context, req *sip.Request, p path, dst n
 			return nil, req, dst, responseError(sip.INVITE, res)
 		}
 		tried[next.String()] = true
-		req = again(req, p)
+		req = s.again(req, p)
 		req.Recipient = next
 		if dst, err = s.nextHop(ctx, next); err != nil {
 			return nil, req, dst, err
 		}
 	}
+}
+
+// again is the INVITE once more, with the next CSeq.
+func (s *Session) again(req *sip.Request, p path) *sip.Request {
+	next := again(req, p)
+	if p.dialog == nil {
+		s.number(next)
+	}
+	return next
 }
 
 // canceled tells a call that was given up from one that was refused meanwhile.
@@ -254,7 +263,7 @@ func (s *Session) inviteOnce(ctx context.Context, req *sip.Request, p path, dst 
 		return nil, giveUp(ctx)
 	}
 	s.c.stamp(req)
-	tx, err := s.c.begin(flow{p.sock, dst}, req)
+	tx, err := s.c.beginOn(p, dst, req)
 	if err != nil {
 		return nil, err
 	}
@@ -271,6 +280,7 @@ func (s *Session) inviteOnce(ctx context.Context, req *sip.Request, p path, dst 
 			}
 			if res.StatusCode > sip.StatusTrying && !s.inDialog() {
 				s.step(InProgress, res.StatusCode)
+				s.provisionalCame(res)
 			}
 		case <-s.life.Done(): // the session is over; nobody needs this INVITE any more
 			return nil, context.Cause(s.life)
@@ -351,7 +361,7 @@ func (s *Session) sendACK(invite *sip.Request, p path) error {
 	e, target, routes := s.ends, *s.target.Clone(), slices.Clone(s.routes)
 	s.mu.Unlock()
 	ctx := s.c.ctx
-	req, dst, err := s.route(ctx, sip.ACK, e, invite.CSeq().SeqNo, p, target, routes)
+	req, dst, err := s.c.route(ctx, sip.ACK, e, invite.CSeq().SeqNo, p, target, routes)
 	if err != nil {
 		return err
 	}
@@ -408,12 +418,12 @@ func (s *Session) endFork(ctx context.Context, res *sipmsg.Response) {
 	routes := recordRoutes(res)
 	slices.Reverse(routes)
 	p := s.c.sendPath(h)
-	ack, dst, err := s.route(ctx, sip.ACK, e, res.CSeq.Number, p, target, slices.Clone(routes))
+	ack, dst, err := s.c.route(ctx, sip.ACK, e, res.CSeq.Number, p, target, slices.Clone(routes))
 	if err != nil {
 		return
 	}
 	_, _ = s.c.writeACK(flow{p.sock, dst}, ack)
-	bye, dst, err := s.route(ctx, sip.BYE, e, res.CSeq.Number+1, p, target, routes)
+	bye, dst, err := s.c.route(ctx, sip.BYE, e, res.CSeq.Number+1, p, target, routes)
 	if err == nil {
 		_, _, _ = s.c.exchange(ctx, p, dst, bye, s.credentials())
 	}

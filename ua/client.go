@@ -20,13 +20,14 @@ import (
 // Client is a SIP user agent: one SIP port, any number of profiles and sessions. Make it
 // with New; its methods may be called from any goroutine.
 type Client struct {
-	cfg    Config
-	log    *slog.Logger
-	ctr    counters
-	stack  *sipstack.Stack
-	salt   uint64 // of tags
-	gate   *gate
-	events inturn.Queue[Event]
+	cfg     Config
+	log     *slog.Logger
+	ctr     counters
+	stack   *sipstack.Stack
+	salt    uint64 // of tags
+	gate    *gate
+	events  inturn.Queue[Event]
+	notices inturn.Queue[*notice]
 
 	ctx    context.Context // of everything that goes on
 	cancel func()          // with ErrClosed for its cause
@@ -41,12 +42,19 @@ type Client struct {
 	nextPair int    // MediaInTurn
 	made     uint64 // sessions
 
-	mu       sync.Mutex
-	started  bool
-	closed   bool
-	profiles []*Profile
-	sessions map[string]*Session // by sessionKey
-	invites  map[string]*Session // incoming ones, by mergeKey
+	mu           sync.Mutex
+	started      bool
+	closed       bool
+	profiles     []*Profile
+	sessions     map[string]*Session      // by sessionKey
+	invites      map[string]*Session      // incoming ones, by mergeKey
+	subs         map[string]*Subscription // by sessionKey
+	subsMade     uint64
+	watchers     map[string]*ServerSubscription // by sessionKey
+	publications map[*Publication]bool
+
+	referrals referrals
+	gone      gone
 }
 
 // New makes a client. It opens nothing; Start does.
@@ -58,6 +66,7 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{cfg: cfg, log: cfg.Logger, events: inturn.Queue[Event]{Call: cfg.OnEvent}, sessions: map[string]*Session{}, invites: map[string]*Session{}}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.ctx, c.cancel = ctx, func() { cancel(ErrClosed) }
+	c.notices.Call = (*notice).start
 	c.gate = newGate(c, cfg.PortManagerTimeout)
 	c.stack, c.salt = newStack(c), newSalt()
 	c.rng = rand.New(rand.NewPCG(cfg.Seed, addrHash(netip.AddrPortFrom(cfg.LocalAddr, cfg.SIPPort))))
@@ -122,31 +131,47 @@ func (c *Client) Close() error {
 	}
 	c.closed = true
 	sessions, profiles := c.listSessions(), slices.Clone(c.profiles)
+	subs, watchers, publications := c.listSubscriptions(), c.listWatchers(), c.listPublications()
 	c.mu.Unlock()
 	c.cancel()
 	for _, s := range sessions {
 		s.shutdown()
 	}
+	for _, s := range subs {
+		s.shutdown()
+	}
+	for _, s := range watchers {
+		s.shutdown()
+	}
+	for _, u := range publications {
+		u.shutdown()
+	}
 	for _, p := range profiles {
 		p.shutdown()
 	}
 	c.wg.Wait()
+	c.notices.Wait()
 	_ = c.stack.Close() // of sockets; there is nothing to be done about an error
 	c.events.Wait()
 	return nil
 }
 
-// Shutdown hangs up, unregisters and closes: sessions and then profiles, in the order in
-// which they were made, without waiting for one's answer before the next is told. It takes as
-// long as the peers take, or until ctx ends.
+// Shutdown hangs up, ends subscriptions, unregisters and closes: sessions, publications,
+// subscriptions of others, our own, and then profiles, each in the order in which they were
+// made, without waiting for one's answer before the next is told. It takes as long as the
+// peers take, or until ctx ends.
 func (c *Client) Shutdown(ctx context.Context) error {
 	if c.gate.inside(ctx) {
 		return ErrReentrant
 	}
 	c.mu.Lock()
 	sessions, profiles := c.listSessions(), slices.Clone(c.profiles)
+	subs, watchers, publications := c.listSubscriptions(), c.listWatchers(), c.listPublications()
 	c.mu.Unlock()
 	oneByOne(ctx, len(sessions), func(ctx context.Context, i int) { _ = sessions[i].Hangup(ctx) })
+	oneByOne(ctx, len(publications), func(ctx context.Context, i int) { _ = publications[i].Remove(ctx) })
+	oneByOne(ctx, len(watchers), func(ctx context.Context, i int) { _ = watchers[i].Terminate(ctx, "probation", 0) })
+	oneByOne(ctx, len(subs), func(ctx context.Context, i int) { _ = subs[i].Unsubscribe(ctx) })
 	oneByOne(ctx, len(profiles), func(ctx context.Context, i int) { _ = profiles[i].Disable(ctx) }) // an error if it is not enabled
 	return c.Close()
 }
@@ -199,7 +224,12 @@ func (c *Client) spawn(f func(ctx context.Context)) bool {
 	return true
 }
 
-func (c *Client) emit(e Event) { c.events.Put(e) }
+func (c *Client) emit(e Event) {
+	c.events.Put(e)
+	if _, ok := e.(SessionEvent); ok && len(c.cfg.Notifier.Packages) > 0 {
+		c.callsChanged()
+	}
+}
 
 // sendPath is how requests with the mapping's address leave.
 func (c *Client) sendPath(h *held) path {
@@ -234,7 +264,7 @@ func (c *Client) exchange(ctx context.Context, p path, dst netip.AddrPort, req *
 // transact is one transaction that is not an INVITE's.
 func (c *Client) transact(ctx context.Context, p path, dst netip.AddrPort, req *sip.Request) (*sipmsg.Response, error) {
 	c.stamp(req)
-	tx, err := c.begin(flow{p.sock, dst}, req)
+	tx, err := c.beginOn(p, dst, req)
 	said(ctx)
 	if err != nil {
 		return nil, err

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/media"
 )
 
 // Config says what a Client is. LocalAddr is required; the zero value of every other
@@ -55,8 +57,10 @@ type Options struct {
 	// Asymmetric sends SIP requests and their ACKs from a dynamic port, while Via and Contact
 	// name the port that listens. Responses leave from the port their request arrived on.
 	Asymmetric bool
-	// Latch sends media to where media comes from (RFC 7362).
-	Latch bool
+	// Latch is when media is sent to where media comes from (RFC 7362), and LatchFor how long
+	// media.LatchWindow lets that change, by default 5 s.
+	Latch    media.Latch
+	LatchFor time.Duration
 	// Strict drops media that does not come from the signalled address.
 	Strict bool
 	// Silent sends no RTP, though RTCP.
@@ -71,9 +75,19 @@ type Options struct {
 	// session on hold sends no RTP, though RTCP. Either way its offer is sendonly, or
 	// inactive where the peer holds too (RFC 3264 section 8.4).
 	HoldAudio bool
+	// UnsolicitedMessageSummary takes a NOTIFY of the package message-summary that belongs to no
+	// subscription, as many servers send it, and tells of it; otherwise it is answered 481.
+	UnsolicitedMessageSummary bool
 	// FailOnRedirect makes a 3xx response the end of a call. Otherwise up to five
 	// contacts are tried.
 	FailOnRedirect bool
+	// Refer is what becomes of a REFER (RFC 3515), by which a peer asks for a call.
+	Refer ReferPolicy
+	// NoReferSub asks the peer not to report on a call that it was asked for (RFC 4488).
+	NoReferSub bool
+	// Replaces lets an INVITE take the place of a call (RFC 3891). Whoever can name the call
+	// may; it is answered without ringing.
+	Replaces bool
 }
 
 const (
@@ -114,8 +128,17 @@ func (c Config) withDefaults() (Config, error) {
 	if c.PortManagerTimeout == 0 {
 		c.PortManagerTimeout = defaultTimeout
 	}
+	if err := c.Latch.Check(c.LatchFor); err != nil {
+		return c, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
 	if c.HoldAudio && c.Silent {
 		return c, fmt.Errorf("%w: HoldAudio sends what Silent does not", ErrConfig)
+	}
+	if c.Refer > ReferFollow {
+		return c, fmt.Errorf("%w: Refer %d", ErrConfig, c.Refer)
+	}
+	if c.Refer == ReferAsk && c.OnEvent == nil {
+		return c, fmt.Errorf("%w: Refer asks, and there is no OnEvent", ErrConfig)
 	}
 	if strings.ContainsAny(c.UserAgent, "\r\n") {
 		return c, fmt.Errorf("%w: UserAgent has a line break", ErrConfig)

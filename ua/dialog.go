@@ -84,18 +84,28 @@ func (s *Session) inOrder(req *sipmsg.Request) bool {
 }
 
 // request builds a request within the dialog and says where it goes (RFC 3261 section
-// 12.2.1.1).
+// 12.2.1.1). It gets its CSeq when it is sent.
 func (s *Session) request(ctx context.Context, method sip.RequestMethod) (*sip.Request, path, netip.AddrPort, error) {
 	s.mu.Lock()
-	s.localSeq++
-	e, seq, target, routes, h := s.ends, s.localSeq, *s.target.Clone(), slices.Clone(s.routes), s.sip
+	e, target, routes, h := s.ends, *s.target.Clone(), slices.Clone(s.routes), s.sip
 	s.mu.Unlock()
 	p := s.c.sendPath(h)
-	req, dst, err := s.route(ctx, method, e, seq, p, target, routes)
+	p.dialog = s
+	req, dst, err := s.c.route(ctx, method, e, 0, p, target, routes)
 	return req, p, dst, err
 }
 
-func (s *Session) route(ctx context.Context, method sip.RequestMethod, e ends, seq uint32, p path, target sip.Uri, routes []sip.Uri) (*sip.Request, netip.AddrPort, error) {
+// number gives a request the dialog's next CSeq.
+func (s *Session) number(req *sip.Request) uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.localSeq++
+	req.CSeq().SeqNo = s.localSeq
+	return s.localSeq
+}
+
+// route builds a request along a route set.
+func (c *Client) route(ctx context.Context, method sip.RequestMethod, e ends, seq uint32, p path, target sip.Uri, routes []sip.Uri) (*sip.Request, netip.AddrPort, error) {
 	uri, next := target, target
 	if len(routes) > 0 {
 		next = routes[0]
@@ -104,6 +114,6 @@ func (s *Session) route(ctx context.Context, method sip.RequestMethod, e ends, s
 		}
 	}
 	req := newRequest(method, uri, e, seq, p, routes)
-	dst, err := resolver{s.c.cfg.Resolve}.addr(ctx, next)
+	dst, err := resolver{c.cfg.Resolve}.addr(ctx, next)
 	return req, dst, err
 }

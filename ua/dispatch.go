@@ -15,7 +15,8 @@ const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS"
 // section 8.2: method, header, content.
 func (c *Client) request(tx *serverTx) {
 	req := tx.req
-	required := req.Unsupported("require")
+	required := req.Unsupported("require", c.cfg.extensions()...)
+	misplaced := c.misplaced(tx)
 	malformed := req.Malformed("contact", "route", "record-route")
 	repeated := req.Repeats("content-type")
 	switch {
@@ -30,6 +31,9 @@ func (c *Client) request(tx *serverTx) {
 		return
 	case repeated != "":
 		c.refuse(tx, Refusal{Code: sip.StatusBadRequest, Reason: "Repeated " + repeated})
+		return
+	case misplaced != nil:
+		c.refuse(tx, *misplaced)
 		return
 	case len(required) > 0 && !req.IsCancel(): // section 8.2.2.3
 		c.refuse(tx, Refusal{Code: sip.StatusBadExtension, Headers: []Header{{"Unsupported", strings.Join(required, ", ")}}})
@@ -52,8 +56,14 @@ func (c *Client) request(tx *serverTx) {
 		if !tx.inDialog || c.inDialog(tx) != nil {
 			c.gotMessage(tx)
 		}
-	case sip.NOTIFY: // there are no subscriptions (RFC 6665 section 4.1.3)
-		tx.reply(sip.StatusCallTransactionDoesNotExists, "Subscription Does Not Exist", c.server()...)
+	case sip.REFER:
+		c.gotRefer(tx)
+	case sip.NOTIFY:
+		if !c.gotReport(tx) {
+			c.gotNotify(tx)
+		}
+	case sip.SUBSCRIBE:
+		c.gotSubscribe(tx)
 	}
 }
 
@@ -143,10 +153,11 @@ func reasonPhrase(code int) string {
 
 var reasonPhrases = map[int]string{
 	100: "Trying", 180: "Ringing", 181: "Call Is Being Forwarded", 182: "Queued", 183: "Session Progress",
+	200: "OK", 202: "Accepted",
 	300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy",
 	400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable", 408: "Request Timeout", 410: "Gone",
-	415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension",
+	415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension", 423: "Interval Too Brief",
 	480: "Temporarily Unavailable", 482: "Loop Detected", 484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated",
-	488: "Not Acceptable Here", 491: "Request Pending", 500: "Server Internal Error", 501: "Not Implemented",
+	488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending", 500: "Server Internal Error", 501: "Not Implemented",
 	503: "Service Unavailable", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
 }

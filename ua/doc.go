@@ -49,7 +49,18 @@
 // of RTC_SESSION_STATE. A session is Connected when the ACK was sent or has arrived, and
 // Disconnected when its sockets are closed and its mappings released. Hold, Resume and
 // Refresh send a re-INVITE; the peer's are answered. Whether audio arrives is told by
-// MediaStats, never by the state.
+// MediaStats, never by the state. SendDTMF presses keys, and a DTMFEvent is one of the peer's.
+//
+// # Transfer
+//
+// Transfer and TransferTo ask the peer of a session to call somebody else (REFER, RFC 3515),
+// TransferTo so that the call takes the place of another one that we have. They return with
+// the outcome, which the peer reports, and hang up after a success; each report is a
+// TransferEvent. What this end does when it is asked is Options.Refer; Options.Replaces lets
+// its own calls be replaced.
+//
+//	err := session.Transfer(ctx, "sip:carol@example.com") // blind
+//	err := session.TransferTo(ctx, consultation)          // attended
 //
 // # Service
 //
@@ -68,6 +79,22 @@
 //			return nil
 //		}},
 //	})
+//
+// # Events
+//
+// Profile.Subscribe keeps a subscription to somebody's state (RFC 6665) until Unsubscribe:
+// refreshed in time, begun anew after trouble or when the notifier asks for it. Its states
+// are those of RTC_SUBSCRIPTION_STATE and, as a phase, those of RFC 6665; what is told comes
+// as a NotifyEvent. Profile.Publish keeps a state at a compositor (RFC 3903).
+//
+//	sub, err := profile.Subscribe(ctx, ua.SubscribeConfig{Target: "sip:bob@example.com", Event: "presence"})
+//	...
+//	err = sub.Unsubscribe(ctx)
+//
+// Service.Notifier takes subscriptions of others; PresencePackage and DialogPackage tell them
+// what the phone does, an EventPackage of your own anything else.
+//
+//	cfg.Notifier.Packages = []ua.EventPackage{ua.DialogPackage()}
 //
 // # PortManager
 //
@@ -102,12 +129,15 @@
 // Whoever holds a mutex of a session, profile or client does not call the stack: it may be
 // this goroutine's turn to tell the client of what has arrived.
 //
-// RFC 3261, 3264, 3428 (MESSAGE), 3581 (rport), 3605, 5626 (keepalives and backoff only),
-// 5761, 6026, 7983, 8489, 8760.
+// RFC 3261, 3264, 3428 (MESSAGE), 3515 and 5589 (transfer), 3581 (rport), 3605, 3856 and 4235
+// (of the phone itself), 3891 (Replaces), 3892 (Referred-By, without its signatures), 3903, 4488,
+// 4733 (DTMF), 5626 (keepalives and backoff only), 5761, 6026, 6665, 7983, 8489, 8760.
 //
 // # What it is not
 //
 // No TCP, TLS or WebSocket; no SRTP, ICE or video; no DNS (RFC 3263) beyond
-// Config.Resolve; no PRACK, UPDATE, REFER or session timers; no outbound flows (RFC
+// Config.Resolve; no PRACK, UPDATE or session timers; no outbound flows (RFC
 // 5626), GRUU or Path. Session descriptions in provisional responses are ignored.
+// Of a SUBSCRIBE that forks the first branch to notify is kept. No resource lists (RFC 4662),
+// no conditional notification (RFC 5839).
 package ua

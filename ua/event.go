@@ -6,7 +6,8 @@ import (
 )
 
 // Event is what a client tells its user: RegistrationEvent, SessionEvent, MediaEvent,
-// MappingEvent, KeepAliveEvent, DiscardEvent, UnsentEvent, SocketEvent or MessageEvent.
+// MappingEvent, KeepAliveEvent, DiscardEvent, UnsentEvent, SocketEvent, MessageEvent, DTMFEvent,
+// ReferEvent, TransferEvent, SubscriptionEvent, NotifyEvent, WatcherEvent or PublicationEvent.
 type Event interface{ event() }
 
 // RegistrationEvent is a change of a profile's registration.
@@ -31,6 +32,9 @@ type SessionEvent struct {
 	Reason  TerminateReason // Disconnected
 	Code    int             // of the response that caused it, or 0
 	Err     error           // Disconnected, if it was not asked for
+	// Replaces is the session whose place this one takes (RFC 3891), with Incoming: it is
+	// answered without being asked, and then the other ends with the reason Replaced.
+	Replaces *Session
 }
 
 // MediaEvent is a session's audio beginning, ending or changing.

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/natproof/natproof/media"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -92,6 +94,8 @@ func TestConfigRefused(t *testing.T) {
 		"timeout":     {LocalAddr: good, PortManagerTimeout: -1},
 		"user agent":  {LocalAddr: good, UserAgent: "a\nb"},
 		"hold":        {LocalAddr: good, Options: Options{HoldAudio: true, Silent: true}},
+		"latch":       {LocalAddr: good, Options: Options{Latch: 99}},
+		"window":      {LocalAddr: good, Options: Options{Latch: media.LatchAlways, LatchFor: time.Second}},
 	} {
 		if _, err := New(c); !errors.Is(err, ErrConfig) {
 			t.Errorf("%s: got %v", name, err)

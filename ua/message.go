@@ -30,6 +30,9 @@ type path struct {
 	sock  *port
 	via   netip.AddrPort
 	rport bool
+
+	dialog   *Session          // whose next CSeq a request gets as it is sent; nil: it has one
+	numbered func(cseq uint32) // is told of it before it is sent, if there is one
 }
 
 // newVia writes the top Via: its sent-by is the external address, so that without rport

@@ -17,8 +17,9 @@ func (c *Client) description() media.Description {
 	return media.Description{Mux: c.cfg.RTCPMux, NameRTCP: c.cfg.NameRTCP, Codecs: c.cfg.Codecs, PTime: c.cfg.PTime}
 }
 
-// keepCodec is description's codecs once a stream has one: that one and telephone events.
-func (c *Client) keepCodec(voice media.Codec) []media.Codec {
+// keepCodec is description's codecs once a stream has one: that one and telephone events, which
+// keep their number (RFC 3264 section 8.3.2).
+func (c *Client) keepCodec(voice media.Codec, events media.Events) []media.Codec {
 	all := c.cfg.Codecs
 	if len(all) == 0 {
 		all = media.DefaultCodecs()
@@ -26,6 +27,9 @@ func (c *Client) keepCodec(voice media.Codec) []media.Codec {
 	list := []media.Codec{voice}
 	for _, e := range all {
 		if _, isVoice := (media.Description{Codecs: []media.Codec{e}}).Codec(); !isVoice {
+			if events.Recv != 0 && e.ClockRate == voice.ClockRate {
+				e.PayloadType = events.Recv
+			}
 			list = append(list, e)
 		}
 	}

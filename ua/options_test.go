@@ -70,7 +70,7 @@ func TestRTCPMux(t *testing.T) {
 
 func TestSilentStrictLatch(t *testing.T) {
 	bubble(t, func(t *testing.T, n *memnet) {
-		_, _, sa, sb := pair(t, n, Options{Silent: true, Strict: true}, Options{Latch: true})
+		_, _, sa, sb := pair(t, n, Options{Silent: true, Strict: true}, Options{Latch: media.LatchAlways})
 		x, _ := sa.MediaStats()
 		y, _ := sb.MediaStats()
 		equal(t, "sent by the silent", x.RTPSent, 0)

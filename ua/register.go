@@ -106,8 +106,12 @@ func (p *Profile) granted(res *sipmsg.Response, contact netip.AddrPort) time.Dur
 // refreshAfter leaves time for a REGISTER to fail and be tried again before the binding
 // expires, and less than that of a short one; jitter keeps a thousand phones apart.
 func (p *Profile) refreshAfter(granted time.Duration) time.Duration {
+	return refreshAfter(granted, p.c.jitter)
+}
+
+func refreshAfter(granted time.Duration, jitter func(time.Duration) time.Duration) time.Duration {
 	margin := min(granted/2, max(granted/10, sipstack.Timeout+8*time.Second))
-	return granted - margin - p.c.jitter(margin/4)
+	return granted - margin - jitter(margin/4)
 }
 
 // jitter is between 0 and d.

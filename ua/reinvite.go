@@ -70,16 +70,21 @@ func (s *Session) renegotiate(ctx context.Context, tx *serverTx, offer *media.De
 
 func (s *Session) reanswer(ctx context.Context, tx *serverTx, offer *media.Description) error {
 	s.mu.Lock()
-	hold, mux := s.onHold, s.mux
+	hold, rtcp := s.onHold, s.remote.RTCP
 	s.mu.Unlock()
 	if offer == nil { // the peer asks for an offer; its answer comes with the ACK
+		if err := s.needRTCP(ctx, rtcp); err != nil {
+			return err
+		}
 		s.refreshTarget(tx.req)
 		return s.send2xx(tx, s.offerOf(hold))
 	}
-	local := s.describe(hold)
-	if mux && !offer.Mux && s.rtcp == nil {
-		return fmt.Errorf("%w: rtcp-mux can no longer be given up", ErrMedia)
+	if !offer.Mux || !s.c.cfg.RTCPMux {
+		if err := s.needRTCP(ctx, offer.RTCP); err != nil {
+			return err
+		}
 	}
+	local := s.describe(hold)
 	answer, err := media.Answer(*offer, local)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrMedia, err)
@@ -175,12 +180,16 @@ func (s *Session) renewOnce(ctx context.Context, hold bool) error {
 		return fmt.Errorf("%w: session is %s", ErrState, state)
 	}
 	s.ours = true
+	rtcp := s.remote.RTCP
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
 		s.ours = false
 		s.mu.Unlock()
 	}()
+	if err := s.needRTCP(ctx, rtcp); err != nil {
+		return err
+	}
 	local := s.offerOf(hold)
 	req, p, dst, err := s.request(ctx, sip.INVITE)
 	if err != nil {

@@ -3,6 +3,7 @@ package ua
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -24,6 +25,8 @@ type Service struct {
 	Tel bool
 	// NoMessages answers MESSAGE with 405 and does not list it in Allow.
 	NoMessages bool
+	// Notifier takes subscriptions to states of ours.
+	Notifier Notifier
 
 	// Codecs are offered and accepted, in order of preference; none is media.DefaultCodecs.
 	Codecs []media.Codec
@@ -67,7 +70,7 @@ func (s Service) check() error {
 	case len(s.Codecs) > 0 && !voice:
 		return fmt.Errorf("%w: no voice codec", ErrConfig)
 	}
-	return nil
+	return s.Notifier.check()
 }
 
 // methods are those that are understood, as Allow lists them.
@@ -129,6 +132,15 @@ func (c *Client) refuse(tx *serverTx, r Refusal) {
 	c.decline(tx, r)
 }
 
+// reject is refuse for 400 and 416, else decline.
+func (c *Client) reject(tx *serverTx, r Refusal) {
+	if r.Code == sip.StatusBadRequest || r.Code == statusUnsupportedURIScheme {
+		c.refuse(tx, r)
+		return
+	}
+	c.decline(tx, r)
+}
+
 // decline sends a refusal of a request that is as it should be.
 func (c *Client) decline(tx *serverTx, r Refusal) {
 	tx.reply(r.Code, r.reason(), append(c.server(), r.headers()...)...)
@@ -156,7 +168,10 @@ func (r Refusal) headers() []sip.Header {
 func (c *Client) gotOptions(tx *serverTx) {
 	capabilities := []sip.Header{
 		sip.NewHeader("Allow", c.cfg.methods()), sip.NewHeader("Accept", sdpType),
-		sip.NewHeader("Accept-Encoding", "identity"), sip.NewHeader("Supported", ""),
+		sip.NewHeader("Accept-Encoding", "identity"), sip.NewHeader("Supported", strings.Join(c.cfg.extensions(), ", ")),
+	}
+	if events := c.cfg.Notifier.names(); events != "" { // RFC 6665 section 4.4.4
+		capabilities = append(capabilities, sip.NewHeader("Allow-Events", events))
 	}
 	if !tx.inDialog {
 		if r := c.admit(tx); r != nil {

@@ -46,9 +46,10 @@ const (
 	Shutdown                            // the client was closed
 	Failed                              // anything else: see the error
 	Expired                             // the INVITE's Expires passed before the answer
+	Replaced                            // another call took its place (RFC 3891)
 )
 
-var reasonNames = [...]string{"normal", "canceled", "busy", "declined", "timeout", "not supported", "port mapping", "shutdown", "failed", "expired"}
+var reasonNames = [...]string{"normal", "canceled", "busy", "declined", "timeout", "not supported", "port mapping", "shutdown", "failed", "expired", "replaced"}
 
 // String names the reason.
 func (r TerminateReason) String() string { return name(reasonNames[:], uint8(r)) }
@@ -66,6 +67,7 @@ type Session struct {
 	hang context.Context // until Hangup: what Call and Answer heed
 	drop context.CancelCauseFunc
 	op   oplock        // held by Call, Answer, re-INVITEs and the end
+	turn oplock        // held while a request of the dialog is numbered and sent
 	done chan struct{} // closed in Disconnected
 
 	mu     sync.Mutex
@@ -79,6 +81,7 @@ type Session struct {
 	lots
 	audio
 	early
+	origin
 
 	invite   *serverTx // incoming: the INVITE
 	offer    *media.Description
@@ -92,7 +95,7 @@ type Session struct {
 
 // newSession makes a session in a state; it is not yet one of the client's.
 func (c *Client) newSession(p *Profile, state SessionState) *Session {
-	s := &Session{c: c, profile: p, state: state, op: newOplock(), done: make(chan struct{}), early: newEarly()}
+	s := &Session{c: c, profile: p, state: state, op: newOplock(), turn: newOplock(), done: make(chan struct{}), early: newEarly()}
 	s.life, s.kill = context.WithCancelCause(c.ctx)
 	s.hang, s.drop = context.WithCancelCause(s.life)
 	s.sdpVersion = 1
@@ -304,6 +307,7 @@ func (s *Session) end(ctx context.Context, e ending) error {
 	for _, h := range s.mappings() {
 		s.c.release(h)
 	}
+	s.c.forget(s)
 	s.c.mu.Lock()
 	delete(s.c.sessions, s.id)
 	delete(s.c.invites, s.merge)
@@ -337,6 +341,11 @@ func (s *Session) Hangup(ctx context.Context) error {
 		return err
 	}
 	defer leave()
+	return s.hangUp(ctx, Normal)
+}
+
+// hangUp is Hangup; the reason is that of a call that was up.
+func (s *Session) hangUp(ctx context.Context, reason TerminateReason) error {
 	s.mu.Lock()
 	state, over, pending, inviting := s.state, s.ending, s.pending, s.inviting
 	s.mu.Unlock()
@@ -369,7 +378,7 @@ func (s *Session) Hangup(ctx context.Context) error {
 		case <-ctx.Done():
 		}
 	}
-	return s.end(ctx, ending{bye: state != Idle})
+	return s.end(ctx, ending{reason: reason, bye: state != Idle})
 }
 
 // sendBye ends the dialog. That the peer no longer knows it is as good as an answer (RFC

@@ -1,6 +1,7 @@
 package ua
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -37,6 +38,20 @@ func (c *Client) begin(f flow, req *sip.Request) (*clientTx, error) {
 	}
 	t.tx = tx
 	return t, nil
+}
+
+// beginOn begins a transaction on a path. Several goroutines may have something to say in a
+// dialog, and its CSeqs must leave in their order (RFC 3261 section 12.2.2).
+func (c *Client) beginOn(p path, dst netip.AddrPort, req *sip.Request) (*clientTx, error) {
+	if s := p.dialog; s != nil {
+		_ = s.turn.lock(context.Background()) // it is held while a message is sent, and no longer
+		defer s.turn.unlock()
+		n := s.number(req)
+		if p.numbered != nil {
+			p.numbered(n)
+		}
+	}
+	return c.begin(flow{p.sock, dst}, req)
 }
 
 // notSent says why a request did not leave.

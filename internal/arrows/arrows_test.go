@@ -28,9 +28,9 @@ var may = map[string][]string{
 	"stunclient":        {"internal/text", "github.com/pion/stun/"},
 	"media":             {"internal/readbuf", "internal/text", "github.com/pion/"},
 	"servers/stun":      {"internal/readbuf", "internal/text", "stunclient", "github.com/pion/stun/"},
-	"servers/registrar": {"internal/sipmsg", "internal/sipstack", "internal/text", "github.com/emiago/sipgo", "github.com/icholy/digest"},
+	"servers/registrar": {"internal/eventbody", "internal/sipmsg", "internal/sipstack", "internal/text", "servers/stun", "github.com/emiago/sipgo", "github.com/icholy/digest"},
 	"servers/gateway":   {"internal/inturn", "media", "ua"},
-	"ua":                {"internal/inturn", "internal/readbuf", "internal/sipmsg", "internal/sipstack", "internal/text", "media", "stunclient", "github.com/emiago/sipgo", "github.com/icholy/digest", "github.com/pion/stun/"},
+	"ua":                {"internal/eventbody", "internal/inturn", "internal/readbuf", "internal/sipmsg", "internal/sipstack", "internal/text", "media", "stunclient", "github.com/emiago/sipgo", "github.com/icholy/digest", "github.com/pion/stun/"},
 	"ua/provision":      {"ua", "internal/sipmsg", "internal/text", "github.com/goccy/go-yaml"},
 	"discover":          {"stunclient", "github.com/pion/stun/"},
 	"calibrate":         {"bubble", "natmodels", "vnet", "discover", "stunclient", "scenarios/cell", "scenarios/stage"},
@@ -41,10 +41,14 @@ var may = map[string][]string{
 	"scenarios/stage":   {"vnet", "ua", "servers/", "media", "natmodels", "scenarios/cell", "scenarios/theory", "scenarios/wire"},
 	"scenarios/flows":   {"scenarios/cell", "scenarios/theory", "scenarios/wire", "scenarios/stage"},
 	"report":            {"scenarios", "internal/sipmsg", "vnet", "natmodels", "github.com/pion/"},
-	"cmd/natproof":      {"report", "scenarios", "calibrate", "natmodels", "discover", "stunclient", "github.com/spf13/", "golang.org/x/term"},
+	"cmd/natproof":      {"report", "scenarios", "calibrate", "natmodels", "discover", "servers/registrar", "stunclient", "github.com/spf13/", "golang.org/x/term"},
 	"specs":             {"report", "scenarios", "github.com/onsi/ginkgo/"},
 	"examples/plain":    {"bubble", "natmodels", "vnet", "scenarios", "github.com/emiago/sipgo"},
 	"examples":          {"bubble", "natmodels", "vnet", "scenarios"},
+
+	"internal/eventbody": {"internal/text"},
+
+	"servers/registrar/sqlite": {"servers/registrar", "modernc.org/sqlite"},
 }
 
 // never takes from a room's list what lies below it: theory reads behaviours, and is

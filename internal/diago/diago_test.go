@@ -10,6 +10,7 @@ import (
 	"github.com/emiago/diago"
 
 	"github.com/natproof/natproof/bubble"
+	"github.com/natproof/natproof/media"
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/servers/gateway"
@@ -37,7 +38,7 @@ func TestDiagoCallsTheGateway(t *testing.T) {
 		public, home, done := world(t, "symmetric")
 		defer done()
 		gw := must(gateway.New(must(public.Listen(netip.AddrPortFrom(public.Addr(), sipPort)))(t), gateway.Config{
-			RingTime: time.Second, Latch: true,
+			RingTime: time.Second, Latch: media.LatchAlways,
 			Listen: func(a netip.AddrPort) (net.PacketConn, error) { return public.Listen(a) },
 		}))(t)
 		go gw.Serve()

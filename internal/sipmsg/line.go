@@ -30,7 +30,7 @@ func ParseStartLine(line string) (StartLine, bool) {
 		code := int(second[0]-'0')*100 + int(second[1]-'0')*10 + int(second[2]-'0')
 		return StartLine{Status: code, Reason: third, Version: first}, true
 	}
-	if !isToken(first) || second == "" || !isVersion(third) {
+	if !IsToken(first) || second == "" || !isVersion(third) {
 		return StartLine{}, false
 	}
 	return StartLine{Method: first, URI: second, Version: third}, true
@@ -57,8 +57,8 @@ func hasLineEnd(s string) bool {
 	return strings.IndexByte(s, '\r') >= 0 || strings.IndexByte(s, '\n') >= 0
 }
 
-// isToken recognises a token (RFC 3261 §25.1), which method names are.
-func isToken(s string) bool {
+// IsToken recognises a token (RFC 3261 §25.1), which method names are.
+func IsToken(s string) bool {
 	for i := range len(s) {
 		if !isTokenChar(s[i]) {
 			return false

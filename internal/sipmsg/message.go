@@ -196,7 +196,7 @@ func salvage(b []byte, method string) *sip.Request {
 		}
 		rest = more
 		name, v, ok := strings.Cut(line, ":")
-		if name = trim(name); ok && isToken(name) && !strings.ContainsAny(line[:1], LWS) {
+		if name = trim(name); ok && IsToken(name) && !strings.ContainsAny(line[:1], LWS) {
 			r.AppendHeader(sip.NewHeader(name, unfold(trim(v))))
 		}
 	}

@@ -134,7 +134,7 @@ func ParseCSeq(s string) (CSeq, bool) {
 		number, method = number[:i], strings.TrimLeft(number[i:], LWS)
 	}
 	n, err := strconv.ParseUint(number, 10, 31) // digits, without a sign
-	if err != nil || !isToken(method) {
+	if err != nil || !IsToken(method) {
 		return CSeq{}, false
 	}
 	return CSeq{uint32(n), method}, true

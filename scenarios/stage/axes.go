@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"github.com/natproof/natproof/media"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/theory"
 	"github.com/natproof/natproof/servers/gateway"
@@ -33,14 +34,14 @@ func options(s Setup) ua.Options {
 	c, side := s.Cell, s.Side
 	return ua.Options{
 		Rport: c.Rport,
-		Latch: c.Latch.Has(side), Strict: c.Strict.Has(side), Silent: !s.Media || c.Silent.Has(side),
+		Latch: latch(c, side), Strict: c.Strict.Has(side), Silent: !s.Media || c.Silent.Has(side),
 		NameRTCP: c.ALG != cell.ALGOff,
 	}
 }
 
 // gatewayOptions are those of the PSTN gateway, which is always b.
 func gatewayOptions(c cell.Cell) gateway.Config {
-	return gateway.Config{Latch: c.Latch.Has(cell.B), Strict: c.Strict.Has(cell.B), Silent: c.Silent.Has(cell.B)}
+	return gateway.Config{Latch: latch(c, cell.B), Strict: c.Strict.Has(cell.B), Silent: c.Silent.Has(cell.B)}
 }
 
 // Unaided are the traits of a phone that knows nothing of NATs and has no option of those
@@ -50,4 +51,12 @@ func Unaided(c cell.Cell, side cell.Side) (theory.Traits, error) {
 		return theory.Traits{}, ErrNotThisPhone
 	}
 	return theory.Traits{Address: theory.Bound}, nil
+}
+
+// latch is the policy of those who latch.
+func latch(c cell.Cell, side cell.Side) media.Latch {
+	if c.Latch.Has(side) {
+		return media.LatchAlways
+	}
+	return media.LatchOff
 }

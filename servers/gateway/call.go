@@ -77,10 +77,15 @@ type Call struct {
 	Retransmissions int
 	Reinvites       int // accepted ones
 
+	Digits string // what the caller pressed (RFC 4733), the last 1,000
+
 	Local, Remote media.Description // as last exchanged
 	Agreed        media.Agreement   // what they come to: addresses, codec, direction
 	Media         media.Stats       // the last ones when ended
 }
+
+// maxDigits bounds what a call remembers of the keys that were pressed.
+const maxDigits = 1000
 
 // call is the session of one INVITE. Server.mu guards it.
 type call struct {

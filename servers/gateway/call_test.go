@@ -526,8 +526,16 @@ func TestMediaOptions(t *testing.T) {
 	})
 	t.Run("latch", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
-			c, ph := call(t, gateway.Config{Latch: true})
+			c, ph := call(t, gateway.Config{Latch: media.LatchAlways})
 			if c.Media.LatchedTo != ap(phoneIP+":60000") || c.Media.Latches != 1 || ph.RTPReceived > 5 {
+				t.Errorf("%+v\n%+v", c.Media, ph)
+			}
+		})
+	})
+	t.Run("latch for no time to speak of", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			c, ph := call(t, gateway.Config{Latch: media.LatchWindow, LatchFor: 1})
+			if c.Media.Latches != 0 || c.Media.LatchRefused != c.Media.RTPReceived || ph.RTPReceived < 498 {
 				t.Errorf("%+v\n%+v", c.Media, ph)
 			}
 		})
@@ -588,14 +596,16 @@ func TestMux(t *testing.T) {
 			if (stream.Stats().RTCPReceived > 0) != takes {
 				t.Errorf("takes it %v: the phone got RTCP %d", takes, stream.Stats().RTCPReceived)
 			}
-			p.in("INVITE", offer(phoneRTP)) // no longer offered
-			if takes {
-				p.next(488)
-			} else {
-				p.next(200)
+			p.in("INVITE", offer(phoneRTP)) // no longer offered: RTCP has a port of its own, if it had none
+			again, err := media.Parse(p.next(200).Body())
+			if err != nil || again.Mux || again.RTCP != netip.AddrPortFrom(answer.RTP.Addr(), answer.RTP.Port()+1) {
+				t.Errorf("%+v %v", again, err)
 			}
 			p.ack("")
-			time.Sleep(time.Millisecond)
+			time.Sleep(10 * time.Second)
+			if c := only(t, s); c.Media.RTCPSendTo != c.Agreed.RTCP || c.Agreed.RTCP == c.Agreed.RTP {
+				t.Errorf("takes it %v: %+v", takes, c)
+			}
 		})
 	}
 }

@@ -49,8 +49,14 @@ type Config struct {
 	PTime  time.Duration // default 20 ms
 	Mux    bool          // takes RTCP on the RTP port if the caller offers it (RFC 5761)
 
-	// Latch, Strict and Silent are what media.Config says.
-	Latch, Strict, Silent bool
+	// DeclineRefer answers a REFER, which asks the gateway to call somebody, with 603. Otherwise
+	// it is a method that the gateway does not know: 405.
+	DeclineRefer bool
+
+	// Latch, LatchFor, Strict and Silent are what media.Config says.
+	Latch          media.Latch
+	LatchFor       time.Duration
+	Strict, Silent bool
 
 	// Seed decides SSRCs, RTCP times and session ids. Tags and branches are always unique.
 	Seed uint64
@@ -81,12 +87,15 @@ func (c Config) withDefaults() (Config, error) {
 
 // userAgent is the gateway as package ua sees it.
 func (s *Server) userAgent() ua.Config {
-	c := s.cfg
+	c, refer := s.cfg, ua.ReferUnsupported
+	if c.DeclineRefer {
+		refer = ua.ReferDecline
+	}
 	return ua.Config{
 		Listen: s.listen, LocalAddr: s.local.Addr(), SIPPort: s.local.Port(),
 		MediaPortMin: c.MinPort, MediaPortMax: c.MaxPort,
 		Seed: c.Seed, Logger: c.Logger, OnEvent: s.event,
-		Options: ua.Options{Rport: true, Latch: c.Latch, Strict: c.Strict, Silent: c.Silent, RTCPMux: c.Mux},
+		Options: ua.Options{Rport: true, Latch: c.Latch, LatchFor: c.LatchFor, Strict: c.Strict, Silent: c.Silent, RTCPMux: c.Mux, Refer: refer},
 		Service: ua.Service{
 			Admit: s.admit, Tel: true, NoMessages: true,
 			Codecs: c.Codecs, PTime: c.PTime, MediaAddr: c.MediaAddr, MediaInTurn: true,

@@ -6,7 +6,7 @@
 //
 //	conn, err := net.ListenPacket("udp", "203.0.113.5:5060")
 //	...
-//	gw, err := gateway.New(conn, gateway.Config{RingTime: 2 * time.Second, Latch: true})
+//	gw, err := gateway.New(conn, gateway.Config{RingTime: 2 * time.Second, Latch: media.LatchAlways})
 //	...
 //	go gw.Serve()
 //	...
@@ -29,6 +29,8 @@
 // caller has not sent anything to yet, which is the case in which a port
 // manager's UpdateRemoteAddress is called.
 //
+// Digits that the caller presses (RFC 4733) are remembered in Call.Digits.
+//
 // Requests of the gateway go by the caller's Contact and Record-Route set (RFC
 // 3261 §12.2.1.1), and not back to where the INVITE came from: a Contact that
 // names the wrong mapping loses the BYE. Names are never looked up.
@@ -43,5 +45,5 @@
 // # What it is not
 //
 // No registration, authentication, TCP or TLS; it never calls anybody. No early
-// media, PRACK, UPDATE, REFER or session timers. A call keeps its codec.
+// media, PRACK, UPDATE or session timers; REFER is refused, see Config.DeclineRefer. A call keeps its codec.
 package gateway

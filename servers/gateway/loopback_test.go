@@ -111,7 +111,7 @@ func TestAForeignCallerInABubble(t *testing.T) {
 // test's own time limit is the only one.
 func TestLoopback(t *testing.T) {
 	conn := loopback(t)
-	s, err := gateway.New(conn, gateway.Config{Latch: true, PTime: 2 * time.Millisecond})
+	s, err := gateway.New(conn, gateway.Config{Latch: media.LatchAlways, PTime: 2 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -345,6 +345,7 @@ func TestConfigRefused(t *testing.T) {
 			"one end of them": {good, gateway.Config{MinPort: 5001}},
 			"PTime":           {good, gateway.Config{PTime: time.Second}},
 			"no voice":        {good, gateway.Config{Codecs: []media.Codec{{PayloadType: 101, Name: "telephone-event", ClockRate: 8000}}}},
+			"latch":           {good, gateway.Config{LatchFor: time.Second}},
 		} {
 			if _, err := gateway.New(try.conn, try.cfg); !errors.Is(err, gateway.ErrConfig) {
 				t.Errorf("%s: %v", name, err)

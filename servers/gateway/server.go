@@ -210,6 +210,13 @@ func (s *Server) event(e ua.Event) {
 		if c := s.sessions[e.Session]; c != nil && e.State == ua.MediaChanged {
 			c.view.Reinvites++
 		}
+	case ua.DTMFEvent:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		if c := s.sessions[e.Session]; c != nil {
+			d := c.view.Digits + string(e.Digit)
+			c.view.Digits = d[max(0, len(d)-maxDigits):]
+		}
 	case ua.SessionEvent:
 		s.mu.Lock()
 		c := s.sessions[e.Session]

@@ -12,7 +12,7 @@ func (s *Server) receiveAck(req *request) {
 		return
 	}
 	targets, f := s.route(req)
-	if f != nil || len(targets) != 1 || !targets[0].to.IsValid() {
+	if f != nil || len(targets) != 1 || targets[0].gone || !targets[0].to.IsValid() {
 		s.dropAck(req, "no target")
 		return
 	}
@@ -21,7 +21,7 @@ func (s *Server) receiveAck(req *request) {
 		Source: req.Source, Target: t.to, By: t.by, URI: t.rule})
 	o := s.outgoing(req, t, s.statelessBranch(req))
 	s.stats.AcksForwarded++
-	s.stack.Write(s.socket, o.Wire, o.dest) // a failed write is counted and told by the stack
+	s.stack.Write(o.from.socket, o.Wire, o.dest) // a failed write is counted and told by the stack
 }
 
 func (s *Server) dropAck(req *request, why string) {

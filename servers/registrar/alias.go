@@ -19,15 +19,16 @@ const aliasParam = "alias"
 // aliases reports whether the Contact of a request gets an alias: only that of the user
 // agent itself, not one that came through another proxy.
 func (s *Server) aliases(req *request) bool {
-	return s.cfg.Policy == PolicyReceived && len(req.Vias) == 1 && req.Method != sip.REGISTER
+	return s.policy.alias && len(req.Vias) == 1 && req.Method != sip.REGISTER &&
+		!s.ownFlow(req).IsValid()
 }
 
 // aliasesResponse is aliases for responses. The topmost Record-Route being ours means
 // that no proxy after this one stays in the dialog, unless the request came by here twice;
 // then the Contact has its alias from the first time.
 func (s *Server) aliasesResponse(res *response, contact string) bool {
-	if s.cfg.Policy != PolicyReceived || res.StatusCode >= 300 || res.CSeq.Method == string(sip.REGISTER) ||
-		strings.Contains(contact, ";"+aliasParam+"=") {
+	if !s.policy.alias || res.StatusCode >= 300 || res.CSeq.Method == string(sip.REGISTER) ||
+		strings.Contains(contact, ";"+aliasParam+"=") || s.isGRUU(contact) {
 		return false
 	}
 	rr := res.Values("record-route")
@@ -36,11 +37,12 @@ func (s *Server) aliasesResponse(res *response, contact string) bool {
 	}
 	uri, _, _, ok := sipmsg.SplitAddress(rr[0])
 	u, valid := sipmsg.ParseURI(uri)
-	return ok && valid && s.isSelf(&u)
+	return ok && valid && s.isSelf(&u) && !s.isFlow(&u, res.Source)
 }
 
-// aliased adds the alias to a Contact value, unless its URI names the source already.
-func aliased(contact string, from netip.AddrPort) string {
+// aliased adds the alias to a Contact value, unless its URI names already what the policy
+// makes of it and of the source.
+func (p *rules) aliased(contact string, source netip.AddrPort) string {
 	values := sipmsg.SplitList(nil, contact)
 	if len(values) != 1 {
 		return contact // "*" or several: not a dialog's Contact
@@ -56,6 +58,7 @@ func aliased(contact string, from netip.AddrPort) string {
 		before, after = before+"<", ">"+after
 	}
 	text = withoutAlias(text)
+	from := p.reach(&u, source)
 	if host, ok := sipmsg.HostAddr(u.Host); !ok || host != from.Addr() || sipmsg.URIPort(&u) != from.Port() {
 		base, headers, asks := strings.Cut(text, "?")
 		text = base + ";" + aliasParam + "=" + from.Addr().String() + "~" + strconv.Itoa(int(from.Port())) + "~1"

@@ -139,7 +139,11 @@ func (a *authenticator) judge(c *digest.Credentials, req *request, now time.Time
 	if !ok || !now.Before(expires) {
 		return staleNonce
 	}
-	if c.QOP != "" && !a.count(serial, uint32(c.Nc), expires, now) {
+	nc := uint32(1) // without a count a nonce is good for one request, or anybody could send it again
+	if c.QOP != "" {
+		nc = uint32(c.Nc)
+	}
+	if !a.count(serial, nc, expires, now) {
 		return staleNonce
 	}
 	return authentic

@@ -24,6 +24,7 @@ type branch struct {
 func (b *branch) Response(res *sipmsg.Response) {
 	b.f.s.mu.Lock()
 	defer b.f.s.mu.Unlock()
+	b.f.s.flows.hear(res.Source, b.f.s.now())
 	b.received(res)
 }
 
@@ -64,6 +65,9 @@ func (b *branch) received(res *response) {
 		}
 	case res.StatusCode < 300:
 		first := b.conclude()
+		if first && !f.done {
+			f.s.edgeRegistered(f.req, res)
+		}
 		if !f.done || invite { // every 2xx to an INVITE (RFC 3261 §16.7 step 5)
 			f.done = true
 			f.giveBack(res)
@@ -77,7 +81,8 @@ func (b *branch) received(res *response) {
 		if !b.conclude() {
 			return
 		}
-		f.consider(final{code: res.StatusCode, reason: res.Reason, res: res})
+		v := final{code: res.StatusCode, reason: res.Reason, res: res}
+		f.lost(b.t, v)
 		f.settle()
 	}
 }
@@ -89,7 +94,7 @@ func (b *branch) failed(v final, why string) {
 	f := b.f
 	f.s.emit(Event{Kind: TimedOut, Method: string(f.req.Method), CallID: f.req.CallID, User: f.req.uri.User,
 		Source: b.t.to, By: b.t.by, URI: b.t.rule, Detail: why})
-	f.consider(v)
+	f.lost(b.t, v)
 	f.settle()
 }
 

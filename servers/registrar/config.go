@@ -19,38 +19,6 @@ import (
 // ErrConfig is wrapped by every error New returns for a configuration it cannot honour.
 var ErrConfig = errors.New("registrar: invalid configuration")
 
-// Policy says where requests for a registered user go.
-type Policy uint8
-
-const (
-	// PolicyContact sends to exactly the address the user agent wrote in its Contact (RFC 3261 §16.6 step 7).
-	PolicyContact Policy = iota
-	// PolicyReceived sends to the address the REGISTER came from, and adds an alias
-	// parameter (";alias=ip~port~1") to Contacts that name another address than the one
-	// their message came from, so that requests inside the dialog reach the agent too.
-	PolicyReceived
-)
-
-func (p Policy) String() string {
-	switch p {
-	case PolicyContact:
-		return "contact"
-	case PolicyReceived:
-		return "received"
-	}
-	return fmt.Sprintf("Policy(%d)", uint8(p))
-}
-
-// ParsePolicy is the inverse of Policy.String.
-func ParsePolicy(name string) (Policy, error) {
-	for _, p := range []Policy{PolicyContact, PolicyReceived} {
-		if p.String() == name {
-			return p, nil
-		}
-	}
-	return 0, fmt.Errorf("%w: policy %q is neither %q nor %q", ErrConfig, name, PolicyContact, PolicyReceived)
-}
-
 // Algorithm is a digest algorithm by its registered name.
 type Algorithm string
 
@@ -75,8 +43,18 @@ type Config struct {
 	// Domain is the host part of the addresses of record, default the host of Advertise.
 	Domain string
 	// Advertise is the address written into Via and Record-Route, default the local
-	// address of the connection; needed when that is a wildcard.
+	// address of the connection; needed when that is a wildcard, or behind a NAT.
 	Advertise netip.AddrPort
+	// Local is the address that neighbours on the server's own network know it by, default
+	// the local address of the connection. The server goes by this one too.
+	Local netip.AddrPort
+	// DoubleRecordRoute puts both addresses into the Record-Route of a request that comes
+	// in by one and leaves by the other (RFC 5658): Advertise and Local, by whether the peer
+	// is Inside, or that of CallConn. What stays on one side names that side alone.
+	DoubleRecordRoute bool
+	// Inside are the networks of peers that reach the server at Local, for
+	// DoubleRecordRoute; default the private ones (RFC 1918, RFC 4193).
+	Inside []netip.Prefix
 
 	// Users maps user names to passwords. Nil turns authentication off.
 	Users map[string]string
@@ -90,14 +68,33 @@ type Config struct {
 	NonceLifetime time.Duration
 
 	Policy Policy
+	// CallConn is the socket that PolicyAnotherSource sends from. The server owns it.
+	CallConn net.PacketConn
+	// CallAdvertise is the address of CallConn in Via and Record-Route, default its local one.
+	CallAdvertise netip.AddrPort
 	// IgnoreRport answers to the port in the Via even when the client asked for rport,
 	// as a proxy does that implements RFC 3261 without RFC 3581.
 	IgnoreRport bool
+
+	// Ping keeps the NATs of registered users open, default not.
+	Ping Ping
+
+	// Outbound makes the server registrar and edge proxy of RFC 5626: bindings by instance
+	// and reg-id, requests by flow, STUN keepalives answered. Not with PolicyAnotherSource.
+	Outbound bool
+	// FlowTimer asks user agents to be heard of at least that often over each flow, in
+	// whole seconds; a flow that is not fails. Default not.
+	FlowTimer time.Duration
+	// GRUU hands out public GRUUs (RFC 5627) for user agents with an instance.
+	GRUU bool
 
 	MinExpires     time.Duration // shorter registrations get 423; default 60 s
 	MaxExpires     time.Duration // longer ones are cut to this; default 2 hours
 	DefaultExpires time.Duration // when the client does not say; default 1 hour
 	MaxContacts    int           // bindings per address of record; default 10
+
+	// Agents answer SUBSCRIBE and PUBLISH for users, default none.
+	Agents Agents
 
 	// Routes are tried in order for requests that are not for a known user.
 	Routes []Route
@@ -105,6 +102,10 @@ type Config struct {
 	Peers []netip.AddrPort
 	// Relay forwards requests for anybody to anywhere. Leave it off on a public network.
 	Relay bool
+
+	// Store keeps bindings, subscriptions and published state over a restart, default none:
+	// they live in memory. See package sqlite for one.
+	Store Store
 
 	// MTU of the paths from here in bytes, default 1500. A request larger than MTU-200
 	// may not be sent over UDP (RFC 3261 §18.1.1) and is refused with 513.
@@ -122,6 +123,8 @@ type Config struct {
 	// the SIP port (RFC 5626 §4.4.2). The bytes are only valid during the call, which
 	// must not call the Server. Nil drops and counts them.
 	OnSTUN func(b []byte, from netip.AddrPort)
+	// AnswerSTUN answers them here, as Outbound does unless OnSTUN is set.
+	AnswerSTUN bool
 }
 
 // withDefaults returns a private copy of c with defaults filled in, or why it is impossible.
@@ -159,8 +162,17 @@ func (c Config) withDefaults(local net.Addr) (Config, error) {
 			return bad("digest algorithm %q", a)
 		}
 	}
-	if c.Policy > PolicyReceived {
+	if int(c.Policy) >= len(policies) {
 		return bad("policy %v", c.Policy)
+	}
+	if err := c.sidesDefault(local); err != nil {
+		return bad("%v", err)
+	}
+	if err := c.Ping.withDefaults(); err != nil {
+		return bad("%v", err)
+	}
+	if err := c.outboundDefault(); err != nil {
+		return bad("%v", err)
 	}
 	setDefault(&c.NonceLifetime, 5*time.Minute)
 	setDefault(&c.MinExpires, time.Minute)
@@ -178,6 +190,9 @@ func (c Config) withDefaults(local net.Addr) (Config, error) {
 	setDefault(&c.MTU, 1500)
 	if c.MaxContacts < 1 || c.MTU < 576 {
 		return bad("MaxContacts %d, MTU %d", c.MaxContacts, c.MTU)
+	}
+	if err := c.Agents.setDefaults(); err != nil {
+		return Config{}, err
 	}
 	c.Routes, c.Peers = slices.Clone(c.Routes), slices.Clone(c.Peers)
 	for i := range c.Routes {

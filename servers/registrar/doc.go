@@ -1,5 +1,5 @@
 // Package registrar is a SIP registrar, location service and stateful proxy on one UDP
-// socket. It is the public server that user agents behind NATs register with and call
+// socket, or two. It is the public server that user agents behind NATs register with and call
 // through, with the choices that decide whether that works as settings: route to the
 // Contact a user agent wrote or to where its REGISTER came from, honour rport or not.
 //
@@ -45,11 +45,46 @@
 // that names another address than the one it came from; the peer returns it in the
 // Request-URI of ACK, BYE and re-INVITE, and the proxy sends those to the alias. This is
 // what Kamailio's nathelper module does with add_contact_alias and handle_ruri_alias.
+// PolicyReceivedNoAlias leaves Contacts alone, PolicyIPOnly believes the port of the
+// Contact, PolicyAnotherSource calls from a second socket. Policies lists them.
+//
+// Config.Ping keeps the NATs of registered users open.
+//
+// # Behind a NAT, or on two sides
+//
+// Config.Advertise is the address outside, Config.Local the one inside; the server goes by
+// both in URIs and Vias. With DoubleRecordRoute a dialog between the sides has a
+// Record-Route for each (RFC 5658), so that neighbours need no hairpinning.
+//
+// # Outbound
+//
+// Config.Outbound makes it registrar and edge proxy of RFC 5626, in one or for a registrar
+// behind it. A flow is the address a REGISTER came from. Dialogs are tied to it by a token
+// in the Record-Route when the Contact has ;ob. A flow fails when pings of kind options get
+// no answer (Ping.MaxUnanswered), when it is silent for 10 s more than Config.FlowTimer (STUN
+// and SIP count), or when its user agent registers it from elsewhere; a flow that has been
+// silent for longer than MaxExpires is forgotten. Then the next flow of the same instance is
+// tried, new requests get 480 and those of a dialog 430.
 //
 // # Reading along
 //
 // Config.OnEvent gets each decision with its reason, for example "INVITE bob ->
 // 198.51.100.7:40001 by received sip:bob@10.0.0.2:5060". Stats counts, bad input included.
+//
+// # Agents
+//
+// Config.Agents makes the server the notifier (RFC 6665) of its users' presence (RFC 3856,
+// published by RFC 3903) and message-summary (RFC 3842). A NOTIFY goes where a request to a
+// binding with the subscriber's Contact and source would go, by the same policy: through a
+// NAT it is a call. Server.SetMessages and Server.SetPresence are for what no user agent
+// publishes. Several publications for one user are notified as one document of all their
+// tuples, a lone one byte for byte.
+//
+// # Persistence
+//
+// Bindings, subscriptions and published state live in memory, or in Config.Store as well:
+// then what got a 200 is there after a restart. Package sqlite is one. After a restart each
+// subscriber gets a NOTIFY of how things are.
 //
 // # Order and time
 //
@@ -60,6 +95,5 @@
 // # What it is not
 //
 // UDP only: no TCP, TLS or sips. No DNS: a Contact or Route with a host name cannot be
-// reached. No RFC 5626 outbound flows, GRUU, recursion on 3xx or maddr in Via. Bindings
-// live in memory.
+// reached. No temporary GRUUs, recursion on 3xx or maddr in Via.
 package registrar

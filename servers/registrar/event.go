@@ -20,11 +20,17 @@ const (
 	Answered                          // the server itself answered a request
 	TimedOut                          // a target did not answer in time
 	Dropped                           // something was thrown away
+	Subscribed                        // a subscription was made or refreshed
+	Unsubscribed                      // a subscription ended
+	Published                         // a user agent published, refreshed or removed event state
+	Notified                          // a NOTIFY was sent
+	Unreachable                       // a binding was removed since its user agent does not answer
 )
 
 var eventNames = [...]string{
 	Registered: "registered", Unregistered: "unregistered", Expired: "expired", Forwarded: "forwarded",
-	Returned: "returned", Answered: "answered", TimedOut: "timed-out", Dropped: "dropped",
+	Returned: "returned", Answered: "answered", TimedOut: "timed-out", Dropped: "dropped", Unreachable: "unreachable",
+	Subscribed: "subscribed", Unsubscribed: "unsubscribed", Published: "published", Notified: "notified",
 }
 
 func (k EventKind) String() string {
@@ -47,11 +53,13 @@ const (
 	ByPeer                        // an entry of Config.Routes
 	ByVia                         // the Via: received address and sent-by port (RFC 3261 §18.2.2)
 	ByRport                       // the Via: received address and rport (RFC 3581 §4)
+	ByFlow                        // the flow the user agent opened (RFC 5626)
+	BySourceIP                    // the IP address the REGISTER came from, and the port of the Contact
 )
 
 var causeNames = [...]string{
 	ByContact: "contact", ByReceived: "received", ByPath: "path", ByAlias: "alias", ByRoute: "route",
-	ByRequestURI: "request-uri", ByPeer: "peer", ByVia: "via", ByRport: "rport",
+	ByRequestURI: "request-uri", ByPeer: "peer", ByVia: "via", ByRport: "rport", ByFlow: "flow", BySourceIP: "source-ip",
 }
 
 func (c Cause) String() string {
@@ -80,7 +88,7 @@ type Event struct {
 func (e Event) String() string {
 	var b strings.Builder
 	switch {
-	case e.Kind == Forwarded:
+	case e.Kind == Forwarded, e.Kind == Notified:
 		fmt.Fprintf(&b, "%s %s -> %v by %v", e.Method, e.User, e.Target, e.By)
 	case e.Target.IsValid():
 		fmt.Fprintf(&b, "%v %d to %s -> %v by %v", e.Kind, e.Code, e.Method, e.Target, e.By)

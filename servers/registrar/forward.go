@@ -14,6 +14,7 @@ type forward struct {
 	tx        *sipstack.ServerTx
 	by        Cause // rule that says where its responses go
 	invite    bool
+	users     bool // the targets are bindings
 	req       *request
 	targets   []*target // not tried yet, best q first
 	branches  []*branch
@@ -51,6 +52,10 @@ func (f *forward) next() {
 
 func (f *forward) start(t *target) {
 	s := f.s
+	if t.gone {
+		f.instead(t, final{code: 430, reason: "Flow Failed"})
+		return
+	}
 	if !t.to.IsValid() {
 		f.consider(final{code: 502, reason: "Cannot Reach " + sipmsg.Printable(t.rule)})
 		return
@@ -63,9 +68,9 @@ func (f *forward) start(t *target) {
 	b := &branch{f: f, t: t}
 	s.emit(Event{Kind: Forwarded, Method: o.Method, CallID: o.CallID, User: f.req.uri.User,
 		Source: f.req.Source, Target: t.to, By: t.by, URI: t.rule})
-	tx, err := s.stack.Request(s.socket, o.dest, &o.Sent, b)
+	tx, err := s.stack.Request(o.from.socket, o.dest, &o.Sent, b)
 	if err != nil { // RFC 3261 §16.9: as if 503 had been received
-		f.consider(final{code: 503, reason: "Cannot Send"})
+		f.instead(t, final{code: 503, reason: "Cannot Send"})
 		return
 	}
 	s.stats.RequestsForwarded++
@@ -147,6 +152,8 @@ func (f *forward) finish() {
 	switch {
 	case v.res == nil && f.cancelled:
 		f.s.refuse(f.tx, f.req, fail(487, "Request Terminated", ""))
+	case v.code == 430 && f.users: // that is between proxies: the caller has no other flow (RFC 5626)
+		f.s.refuse(f.tx, f.req, fail(480, "Temporarily Unavailable", "no flow is left"))
 	case v.res == nil && v.code == 408 && !f.invite:
 		// RFC 4320 §4.2: no 408 for anything but INVITE; the client has given up by now.
 		f.tx.Drop()

@@ -21,6 +21,30 @@ type Binding struct {
 	Instance string   // +sip.instance, without quotes (RFC 5626 §4.1)
 	RegID    int      // reg-id, 0 when not given (RFC 5626 §4.2)
 	Path     []string // RFC 3327
+	Outbound bool     // the user agent uses RFC 5626: Instance and RegID name the binding, not Contact
+}
+
+// A bindingKey tells the bindings of a server apart.
+type bindingKey struct {
+	user, contact, instance string
+	regID                   int
+}
+
+func (b *Binding) key() bindingKey {
+	if b.Outbound {
+		return bindingKey{user: b.User, instance: b.Instance, regID: b.RegID}
+	}
+	return bindingKey{user: b.User, contact: b.Contact}
+}
+
+// find is the binding in a list that has a key, or nil.
+func find(list []Binding, key bindingKey) *Binding {
+	for i := range list {
+		if list[i].key() == key {
+			return &list[i]
+		}
+	}
+	return nil
 }
 
 func (b *Binding) expired(now time.Time) bool { return !now.Before(b.Expires) }

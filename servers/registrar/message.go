@@ -1,6 +1,8 @@
 package registrar
 
 import (
+	"net/netip"
+
 	"github.com/emiago/sipgo/sip"
 
 	"github.com/natproof/natproof/internal/sipmsg"
@@ -13,10 +15,14 @@ type request struct {
 	*sipmsg.Request
 
 	// Routing state, see preprocess.
-	uri     sip.Uri // the Request-URI to route by
-	uriText string  // the same as it is written
-	routes  []string
-	dialog  bool // belongs to a dialog this server put itself into with Record-Route
+	uri      sip.Uri // the Request-URI to route by
+	uriText  string  // the same as it is written
+	routes   []string
+	dialog   bool           // belongs to a dialog this server put itself into with Record-Route
+	flow     netip.AddrPort // the flow that a Route of ours names, if it is another's
+	outbound bool           // a REGISTER that makes a flow of a Contact
+	in       *side          // where it came in; nil for an ACK
+	out      *side          // the last Route of ours named it; nil without one
 }
 
 func newRequest(m *sipmsg.Request) *request {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -22,6 +23,25 @@ type hub struct {
 	lost  []string // destinations nobody was bound to
 	fault func(to netip.AddrPort) error
 	tap   func(p packet, to netip.AddrPort)
+	nat   *nat
+}
+
+// A nat is a port forward: what its inner address sends out of its network has the outer
+// one as its source, and what is sent to the outer one from without arrives.
+type nat struct {
+	inner, outer netip.AddrPort
+	network      netip.Prefix
+}
+
+func (n *nat) translate(from, to netip.AddrPort) (netip.AddrPort, netip.AddrPort) {
+	switch {
+	case n == nil:
+	case from == n.inner && !n.network.Contains(to.Addr()):
+		from = n.outer
+	case to == n.outer && !n.network.Contains(from.Addr()): // no hairpinning
+		to = n.inner
+	}
+	return from, to
 }
 
 type packet struct {
@@ -68,8 +88,9 @@ func (e *end) WriteTo(b []byte, to net.Addr) (int, error) {
 	if e.hub.tap != nil {
 		e.hub.tap(packet{e.addr, append([]byte(nil), b...)}, dst)
 	}
-	if d := e.hub.ends[dst]; d != nil {
-		d.in <- packet{e.addr, append([]byte(nil), b...)}
+	from, at := e.hub.nat.translate(e.addr, dst)
+	if d := e.hub.ends[at]; d != nil {
+		d.in <- packet{from, append([]byte(nil), b...)}
 	} else {
 		e.hub.lost = append(e.hub.lost, dst.String())
 	}
@@ -107,8 +128,15 @@ type lab struct {
 // inLab runs f in a bubble with a server, and checks that nothing is left running.
 func inLab(t *testing.T, cfg Config, f func(l *lab)) {
 	t.Helper()
+	inLabAt(t, proxyAddr, func(*hub) Config { return cfg }, f)
+}
+
+// inLabAt is inLab with a server at another address, and a configuration for this hub.
+func inLabAt(t *testing.T, addr string, config func(h *hub) Config, f func(l *lab)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		l := &lab{T: t, hub: newHub(), proxy: proxyAddr}
+		cfg := config(l.hub)
 		if cfg.Domain == "" {
 			cfg.Domain = "example.com"
 		}
@@ -118,7 +146,7 @@ func inLab(t *testing.T, cfg Config, f func(l *lab)) {
 			l.events = append(l.events, e.String())
 			l.mu.Unlock()
 		}
-		srv, err := New(l.listen(proxyAddr), cfg)
+		srv, err := New(l.listen(addr), cfg)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -175,12 +203,13 @@ type phone struct {
 	*lab
 	*end
 	name    string
+	proxy   string // where it sends
 	contact string
 	cseq    int
 }
 
 func (l *lab) phone(name, addr string) *phone {
-	return &phone{lab: l, end: l.listen(addr), name: name, contact: "sip:" + name + "@" + addr}
+	return &phone{lab: l, end: l.listen(addr), name: name, proxy: l.proxy, contact: "sip:" + name + "@" + addr}
 }
 
 // A message is one that was received, raw and parsed.
@@ -390,12 +419,11 @@ func (p *phone) inDialog(method string, m *message, callee bool, opts ...string)
 		}
 	}
 	all := []string{"From: " + from, "Call-ID: " + m.one("Call-ID")}
-	for i := range routes {
-		r := routes[i]
-		if !callee { // RFC 3261 §12.1.2: the caller turns the route set around
-			r = routes[len(routes)-1-i]
-		}
-		all = append(all, "Route: "+r)
+	if !callee { // RFC 3261 §12.1.2: the caller turns the route set around
+		slices.Reverse(routes)
+	}
+	if len(routes) > 0 {
+		all = append(all, "Route: "+strings.Join(routes, ", "))
 	}
 	target, _, _, _ := sipmsg.SplitAddress(m.one("Contact"))
 	if method == "ACK" {

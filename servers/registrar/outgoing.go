@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/emiago/sipgo/sip"
-
 	"github.com/natproof/natproof/internal/sipmsg"
 )
 
@@ -16,23 +14,28 @@ import (
 type outgoing struct {
 	sipmsg.Sent
 	dest netip.AddrPort
+	from *side
 }
 
 // outgoing rewrites req for a target (RFC 3261 §16.6).
 func (s *Server) outgoing(req *request, t *target, branch string) *outgoing {
-	o := &outgoing{dest: t.to, Sent: sipmsg.Sent{
-		Method: string(req.Method), URI: t.uri, Via: "SIP/2.0/UDP " + s.cfg.Advertise.String() + ";branch=" + branch,
+	from := s.leave(req, t)
+	o := &outgoing{dest: t.to, from: from, Sent: sipmsg.Sent{
+		Method: string(req.Method), URI: t.uri, Via: "SIP/2.0/UDP " + from.addr.String() + ";branch=" + branch,
 		Routes: t.routes, From: req.From, To: req.To, CallID: req.CallID, CSeq: req.CSeq.Number,
 	}}
 	w := &s.out
 	w.Reset()
 	w.WriteString(o.Method + " " + o.URI + " SIP/2.0\r\n")
-	sipmsg.WriteHeader(w, "Via", o.Via)    // step 8
-	for _, r := range s.recordRoute(req) { // step 4
+	sipmsg.WriteHeader(w, "Via", o.Via)              // step 8
+	for _, r := range s.recordRoutes(req, t, from) { // step 4
 		sipmsg.WriteHeader(w, "Record-Route", r)
 	}
 	for _, r := range o.Routes {
 		sipmsg.WriteHeader(w, "Route", r)
+	}
+	if p := s.edgePath(req, from); p != "" { // RFC 3327 §5.2: on top
+		sipmsg.WriteHeader(w, "Path", p)
 	}
 	hops, seenVia := "70", false // RFC 3261 §16.6 step 3
 	for _, h := range req.Headers() {
@@ -46,8 +49,8 @@ func (s *Server) outgoing(req *request, t *target, branch string) *outgoing {
 		case name == "max-forwards":
 			n, _ := strconv.Atoi(h.Value())
 			hops = strconv.Itoa(n - 1)
-		case name == "contact" && s.aliases(req):
-			sipmsg.WriteHeader(w, h.Name(), aliased(h.Value(), req.Source))
+		case name == "contact" && s.aliases(req) && !s.isGRUU(h.Value()):
+			sipmsg.WriteHeader(w, h.Name(), s.policy.aliased(h.Value(), req.Source))
 		case name == "proxy-authorization" && s.auth.ours(h.Value()): // RFC 3261 §22.3
 		default:
 			sipmsg.WriteHeader(w, h.Name(), h.Value())
@@ -58,16 +61,6 @@ func (s *Server) outgoing(req *request, t *target, branch string) *outgoing {
 	w.Write(req.Body())
 	o.Wire = bytes.Clone(w.Bytes())
 	return o
-}
-
-// recordRoute returns the value to add so that later requests of the dialog come this
-// way. The d parameter proves that this server put itself there, see preprocess.
-func (s *Server) recordRoute(req *request) []string {
-	switch req.Method {
-	case sip.INVITE, sip.SUBSCRIBE, sip.NOTIFY, sip.REFER:
-		return []string{"<sip:" + s.cfg.Advertise.String() + ";lr;d=" + s.dialogMark(req.CallID) + ">"}
-	}
-	return nil
 }
 
 // incoming rewrites a response on its way back (RFC 3261 §16.7 step 3): our Via goes.
@@ -83,7 +76,7 @@ func (s *Server) incoming(res *response) []byte {
 			seenVia = true
 			sipmsg.WriteOtherVias(w, h.Value())
 		case name == "contact" && s.aliasesResponse(res, h.Value()):
-			sipmsg.WriteHeader(w, h.Name(), aliased(h.Value(), res.Source))
+			sipmsg.WriteHeader(w, h.Name(), s.policy.aliased(h.Value(), res.Source))
 		default:
 			sipmsg.WriteHeader(w, h.Name(), h.Value())
 		}

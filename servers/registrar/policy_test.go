@@ -85,7 +85,7 @@ func TestAliased(t *testing.T) {
 		"<tel:+1>":             "<tel:+1>",
 		"<sip:a@h>, <sip:b@h>": "<sip:a@h>, <sip:b@h>",
 	} {
-		if got := aliased(in, from); got != want {
+		if got := policies[PolicyReceived].aliased(in, from); got != want {
 			t.Errorf("aliased(%q)\n got %q\nwant %q", in, got, want)
 		}
 	}

@@ -17,7 +17,8 @@ func (s *Server) proxy(tx *sipstack.ServerTx, req *request) {
 		s.refuse(tx, req, f)
 		return
 	}
-	ctx := &forward{s: s, tx: tx, by: req.replyBy(), invite: req.Method == sip.INVITE, req: req, targets: targets}
+	ctx := &forward{s: s, tx: tx, by: req.replyBy(), invite: req.Method == sip.INVITE, req: req, targets: targets,
+		users: targets[0].user}
 	if ctx.invite {
 		s.answer(tx, req, 100, "Trying") // RFC 3261 §16.2: within 200 ms
 	}

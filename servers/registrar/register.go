@@ -15,7 +15,7 @@ import (
 
 // register handles REGISTER for the domain (RFC 3261 §10.3; the numbers are its steps).
 func (s *Server) register(tx *sipstack.ServerTx, req *request) {
-	if opts := req.Unsupported("require", "path"); len(opts) > 0 { // step 2
+	if opts := req.Unsupported("require", s.extensions()...); len(opts) > 0 { // step 2
 		s.refuse(tx, req, fail(420, "Bad Extension", "", header("Unsupported", strings.Join(opts, ", "))))
 		return
 	}
@@ -44,6 +44,9 @@ func (s *Server) register(tx *sipstack.ServerTx, req *request) {
 // update applies the Contacts of a REGISTER, all of them or none.
 func (s *Server) update(req *request, user string) *failure {
 	contacts, f := s.contacts(req)
+	if f == nil {
+		f = s.outbound(req, contacts)
+	}
 	if f != nil {
 		return f
 	}
@@ -54,6 +57,7 @@ func (s *Server) update(req *request, user string) *failure {
 	now := s.now()
 	before := s.lookup(user, now)
 	after := slices.Clone(before)
+	var moved []netip.AddrPort // flows that others take the place of
 	newer := func(b Binding) bool { return b.CallID == req.CallID && b.CSeq >= req.CSeq.Number }
 	if req.star() {
 		if slices.ContainsFunc(before, newer) {
@@ -62,7 +66,7 @@ func (s *Server) update(req *request, user string) *failure {
 		after = nil
 	}
 	for _, c := range contacts { // step 7
-		same := func(b Binding) bool { return sipmsg.EqualURI(b.Contact, c.uri) }
+		same := func(b Binding) bool { return c.names(&b) }
 		if slices.ContainsFunc(before, func(b Binding) bool { return same(b) && newer(b) }) {
 			return outOfOrder
 		}
@@ -72,6 +76,9 @@ func (s *Server) update(req *request, user string) *failure {
 			after = slices.Delete(after, i, i+1)
 		case c.expires == 0:
 		case i >= 0:
+			if after[i].Outbound && after[i].Received != req.Source {
+				moved = append(moved, after[i].Received)
+			}
 			after[i] = s.binding(req, user, c, now)
 		default:
 			after = append(after, s.binding(req, user, c, now))
@@ -79,6 +86,15 @@ func (s *Server) update(req *request, user string) *failure {
 	}
 	if len(after) > s.location.max && len(after) > len(before) {
 		return fail(403, "Too Many Contacts", "")
+	}
+	if f := s.keep(user, after); f != nil {
+		return f
+	}
+	for _, old := range moved {
+		s.flows.close(old)
+	}
+	if req.outbound && len(req.Vias) == 1 {
+		s.flows.open(req.Source, now)
 	}
 	s.stats.Registrations++
 	s.commit(user, before, after)
@@ -111,6 +127,12 @@ func (s *Server) commit(user string, before, after []Binding) {
 			}
 		}
 	}
+	s.put(user, before, after)
+}
+
+// put makes these the bindings of a user.
+func (s *Server) put(user string, before, after []Binding) {
+	s.pingThese(before, after)
 	r := s.location.users[user]
 	if r == nil {
 		if len(after) == 0 {
@@ -125,7 +147,8 @@ func (s *Server) commit(user string, before, after []Binding) {
 // registered lists what is bound now (step 8).
 func (s *Server) registered(req *request, user string) []sipmsg.Header {
 	now := s.now()
-	var headers []sipmsg.Header
+	headers := s.outboundHeaders(req)
+	gruu := s.cfg.GRUU && slices.Contains(req.Values("supported"), "gruu")
 	for _, b := range s.lookup(user, now) {
 		// Rounded up, so that a client that trusts it is never early by its own clock.
 		left := int(math.Ceil(b.Expires.Sub(now).Seconds()))
@@ -139,8 +162,13 @@ func (s *Server) registered(req *request, user string) []sipmsg.Header {
 		if b.RegID > 0 {
 			v += ";reg-id=" + strconv.Itoa(b.RegID)
 		}
-		if s.cfg.Policy == PolicyReceived && !names(b.Contact, b.Received) {
+		if s.policy.by == ByReceived && !names(b.Contact, b.Received) {
 			v += `;received="sip:` + b.Received.String() + `"`
+		}
+		if g := ""; gruu {
+			if g = s.gruu(req.To, &b); g != "" {
+				v += `;pub-gruu="` + g + `"`
+			}
 		}
 		headers = append(headers, header("Contact", v))
 	}
@@ -159,6 +187,16 @@ type contact struct {
 	q        float64
 	instance string
 	regID    int
+	outbound bool // a flow (RFC 5626)
+}
+
+// names says whether a binding is the one of the contact: by the URI (RFC 3261 §10.3 step 7),
+// or by instance and reg-id (RFC 5626 §6).
+func (c *contact) names(b *Binding) bool {
+	if c.outbound || b.Outbound {
+		return c.outbound == b.Outbound && c.instance == b.Instance && c.regID == b.RegID
+	}
+	return sipmsg.EqualURI(b.Contact, c.uri)
 }
 
 func (r *request) has(name string) bool { _, ok := r.Value(name); return ok }
@@ -228,7 +266,7 @@ func (s *Server) expires(req *request, params string) time.Duration {
 func (s *Server) binding(req *request, user string, c contact, now time.Time) Binding {
 	b := Binding{
 		User: user, Contact: c.uri, Received: req.Source, Expires: now.Add(c.expires), Q: c.q,
-		CallID: strings.Clone(req.CallID), CSeq: req.CSeq.Number, Instance: c.instance, RegID: c.regID,
+		CallID: strings.Clone(req.CallID), CSeq: req.CSeq.Number, Instance: c.instance, RegID: c.regID, Outbound: c.outbound,
 	}
 	for _, p := range req.Values("path") {
 		b.Path = append(b.Path, strings.Clone(p))

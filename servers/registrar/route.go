@@ -18,17 +18,25 @@ type target struct {
 	by     Cause
 	rule   string  // the URI that rule read
 	q      float64 // preference of a registered contact
+	user   bool    // a registered contact
+
+	flow     netip.AddrPort // of RFC 5626, invalid without one
+	gone     bool           // the flow is
+	instance string         // that the flow goes to
+	others   []*target      // further flows to it
 }
 
 // route determines the targets of a request (RFC 3261 §16.5).
 func (s *Server) route(req *request) ([]*target, *failure) {
 	uri := req.uriText
-	if s.cfg.Policy == PolicyReceived && req.dialog && len(req.routes) == 0 {
+	if s.policy.alias && req.dialog && len(req.routes) == 0 {
 		if to, ok := aliasOf(&req.uri); ok {
 			return []*target{{uri: withoutAlias(uri), to: to, by: ByAlias, rule: uri}}, nil
 		}
 	}
 	switch {
+	case req.flow.IsValid() && (len(req.routes) > 0 || !s.isSelf(&req.uri)):
+		return s.routeFlow(req)
 	case len(req.routes) > 0:
 		return s.routeOn(req)
 	case s.isSelf(&req.uri):
@@ -69,7 +77,7 @@ func (s *Server) routeOn(req *request) ([]*target, *failure) {
 func (s *Server) routeUser(req *request) ([]*target, *failure) {
 	user := sipmsg.Unescape(req.uri.User)
 	now := s.now()
-	bindings := s.lookup(user, now)
+	bindings := s.ofGRUU(req, s.lookup(user, now))
 	if len(bindings) == 0 {
 		if p := s.peerRoute(&req.uri); p != nil && !s.knows(user) {
 			return []*target{{uri: req.uriText, to: p.To, by: ByPeer, rule: req.uriText}}, nil
@@ -92,25 +100,29 @@ func (s *Server) routeUser(req *request) ([]*target, *failure) {
 		}
 		return 0
 	})
-	return targets, nil
+	return byInstance(targets), nil
 }
 
 // contactTarget says how to reach a binding.
 func (s *Server) contactTarget(b *Binding) *target {
-	t := &target{uri: requestURI(b.Contact), by: ByContact, rule: b.Contact, q: b.Q}
-	switch {
-	case len(b.Path) > 0: // RFC 3327 §5.4
+	t := &target{uri: requestURI(b.Contact), by: s.policy.by, rule: b.Contact, q: b.Q, user: true}
+	if b.Outbound {
+		t.instance = b.Instance
+	}
+	if len(b.Path) > 0 { // RFC 3327 §5.4
 		text, _, _, _ := sipmsg.SplitAddress(b.Path[0])
 		if u, ok := sipmsg.ParseURI(text); ok {
 			t.to = sipmsg.Resolve(&u)
 		}
 		t.routes, t.by, t.rule = b.Path, ByPath, text
-	case s.cfg.Policy == PolicyReceived:
-		t.to, t.by = b.Received, ByReceived
-	default:
-		if u, ok := sipmsg.ParseURI(b.Contact); ok {
-			t.to = sipmsg.Resolve(&u)
-		}
+		return t
+	}
+	if b.Outbound {
+		s.flowTarget(t, b)
+		return t
+	}
+	if u, ok := sipmsg.ParseURI(b.Contact); ok {
+		t.to = s.policy.reach(&u, b.Received)
 	}
 	return t
 }

@@ -11,6 +11,7 @@ import (
 	mathrand "math/rand/v2"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,23 +21,27 @@ import (
 	"github.com/natproof/natproof/internal/sipstack"
 )
 
-// A Server is registrar, location service and stateful proxy on one socket.
+// A Server is registrar, location service and stateful proxy on one socket, or two.
 type Server struct {
-	cfg   Config
-	conn  net.PacketConn
-	local netip.AddrPort // address of conn
-	log   *slog.Logger
+	cfg    Config
+	policy *rules
+	sides  sides
+	log    *slog.Logger
 
 	// The stack tells of one datagram or timer at a time, in order of arrival. mu is for
 	// those who look on from outside.
 	stack    *sipstack.Stack
-	socket   *sipstack.Socket
+	socket   *sipstack.Socket // that user agents register at
 	mu       sync.Mutex
 	location location
+	pings    map[bindingKey]*pinged
+	flows    flows
 	auth     authenticator
+	agents   agents
 	rng      *mathrand.ChaCha8
 	key      [32]byte
-	mark     hash.Hash // of dialogs, with key
+	markKey  []byte
+	mark     hash.Hash // of dialogs, with markKey
 	salt     uint64    // of tags
 	stats    Stats
 	out      bytes.Buffer // scratch for the message being written
@@ -51,19 +56,29 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: cfg, local: sipmsg.AddrPort(conn.LocalAddr()), log: cfg.Logger, key: cfg.key()}
-	s.mark = hmac.New(sha256.New, s.key[:])
+	s := &Server{cfg: cfg, policy: &policies[cfg.Policy], log: cfg.Logger, key: cfg.key()}
+	s.markKey = s.key[:]
+	s.mark = hmac.New(sha256.New, s.markKey)
 	s.rng = mathrand.NewChaCha8(s.key)
 	s.salt = s.rng.Uint64()
 	s.stats.Rejected = make(map[int]uint64)
 	s.location = location{max: cfg.MaxContacts, users: make(map[string]*record)}
+	s.pings = make(map[bindingKey]*pinged)
+	s.flows = newFlows(&cfg)
 	s.auth = newAuthenticator(cfg, s.key, s.isSelf)
 	stack := sipstack.Config{User: user{s}, Tag: func(req *sipmsg.Request) string { return req.Tag(s.salt) }, IgnoreRport: cfg.IgnoreRport}
-	if cfg.OnSTUN != nil {
-		stack.OnSTUN = func(_ *sipstack.Socket, b []byte, from netip.AddrPort) { cfg.OnSTUN(b, from) }
+	if stack.OnSTUN, err = s.stunHandler(); err != nil {
+		return nil, fmt.Errorf("registrar: new: %w", err)
 	}
 	s.stack = sipstack.New(stack)
+	s.agents = s.newAgents()
+	if err := s.load(); err != nil {
+		return nil, err
+	}
 	if s.socket, err = s.stack.Open(conn); err != nil {
+		return nil, fmt.Errorf("registrar: new: %w", err)
+	}
+	if s.sides, err = s.open(conn.LocalAddr()); err != nil {
 		return nil, fmt.Errorf("registrar: new: %w", err)
 	}
 	return s, nil
@@ -88,8 +103,10 @@ func (s *Server) Serve() error {
 		return nil
 	}
 	s.serving = true
+	s.pingAll()
 	s.mu.Unlock()
-	if err := s.stack.Serve(s.socket); err != nil {
+	s.resume()
+	if err := s.serve(); err != nil {
 		return fmt.Errorf("registrar: serve: %w", err)
 	}
 	return nil
@@ -113,20 +130,48 @@ func (s *Server) now() time.Time { return time.Now() }
 // token returns a short random word.
 func (s *Server) token() string { return sipmsg.Fixed(s.rng.Uint64()) }
 
+// extensions are the option tags this server supports in a REGISTER.
+func (s *Server) extensions() []string {
+	list := []string{"path"}
+	if s.cfg.Outbound {
+		list = append(list, "outbound")
+	}
+	if s.cfg.GRUU {
+		list = append(list, "gruu")
+	}
+	return list
+}
+
+func (s *Server) supported() string { return strings.Join(s.extensions(), ", ") }
+
 // handle answers a new request or sends it on.
 func (s *Server) handle(tx *sipstack.ServerTx, req *request) {
 	if fail := s.preprocess(req); fail != nil {
 		s.refuse(tx, req, fail)
 		return
 	}
+	if s.agentsServe(req) {
+		s.serveAgents(tx, req)
+		return
+	}
 	switch own := len(req.routes) == 0 && s.isSelf(&req.uri); {
 	case own && req.Method == sip.REGISTER:
 		s.register(tx, req)
 	case own && req.Method == sip.OPTIONS && req.uri.User == "":
-		s.answer(tx, req, 200, "OK", // RFC 3261 §11.2
-			header("Allow", "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, MESSAGE, SUBSCRIBE, NOTIFY, REFER, INFO, UPDATE, PRACK, PUBLISH"),
-			header("Supported", "path"))
+		s.answer(tx, req, 200, "OK", s.capabilities()...) // RFC 3261 §11.2
 	default:
 		s.proxy(tx, req)
 	}
+}
+
+// capabilities are what an OPTIONS for the server itself is answered with.
+func (s *Server) capabilities() []sipmsg.Header {
+	h := []sipmsg.Header{
+		header("Allow", "INVITE, ACK, CANCEL, BYE, REGISTER, OPTIONS, MESSAGE, SUBSCRIBE, NOTIFY, REFER, INFO, UPDATE, PRACK, PUBLISH"),
+		header("Supported", s.supported()),
+	}
+	if s.agents.allow != "" {
+		h = append(h, header("Allow-Events", s.agents.allow))
+	}
+	return h
 }

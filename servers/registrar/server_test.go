@@ -30,6 +30,7 @@ func TestNewRefuses(t *testing.T) {
 		"default over":   {proxyAddr, Config{DefaultExpires: 3 * time.Hour}},
 		"contacts":       {proxyAddr, Config{MaxContacts: -1}},
 		"mtu":            {proxyAddr, Config{MTU: 100}},
+		"agents":         {proxyAddr, Config{Agents: Agents{Presence: true, MessagesInterval: -1}}},
 		"route nowhere":  {proxyAddr, Config{Routes: []Route{{Prefix: "+"}}}},
 		"advertise zero": {proxyAddr, Config{Advertise: netip.AddrPortFrom(local.Addr(), 0)}},
 	} {

@@ -9,7 +9,7 @@ type Stats struct {
 	Datagrams  uint64 // received
 	Keepalives uint64 // of them: empty, CRLF or a few zero bytes only
 	NotSIP     uint64 // of them: STUN with nobody to take it
-	STUN       uint64 // of them: STUN handed to Config.OnSTUN
+	STUN       uint64 // of them: STUN handed to Config.OnSTUN, or taken by AnswerSTUN
 	Oversize   uint64 // of them: too large for the read buffer
 	Malformed  uint64 // of them: not understood, whether answered with 400 or 505, or dropped
 	Requests   uint64 // of them: requests that began a transaction
@@ -19,6 +19,16 @@ type Stats struct {
 	Queries       uint64         // REGISTER requests without Contact
 	Bindings      int            // bindings alive now
 	Rejected      map[int]uint64 // requests this server refused, by status code
+
+	Subscriptions int    // to the server's agents, alive now
+	Publications  int    // alive now
+	Notified      uint64 // NOTIFYs sent, each counted once
+	NotifyFailed  uint64 // of them: not answered, or refused
+
+	Pings           uint64 // sent, see Config.Ping
+	PingsAnswered   uint64
+	PingsUnanswered uint64
+	Unreachable     uint64 // bindings removed since nobody answered
 
 	RequestsForwarded  uint64 // new requests sent on, each branch counted once
 	ResponsesForwarded uint64
@@ -31,6 +41,7 @@ type Stats struct {
 	AcksUnmatched      uint64 // ACKs without a transaction or a dialog
 	WriteErrors        uint64 // messages that did not leave
 	ReadErrors         uint64
+	StoreErrors        uint64 // changes that Config.Store did not keep; their requests got 500
 
 	Transactions int // alive now, finished ones that still absorb retransmissions included
 }
@@ -42,8 +53,12 @@ func (s *Server) Stats() Stats {
 	st, below := s.stats, s.stack.Stats()
 	st.Rejected = maps.Clone(s.stats.Rejected)
 	st.Bindings = s.location.count(s.now())
+	st.Subscriptions = len(s.agents.dialogs)
+	for _, p := range s.agents.presence {
+		st.Publications += len(p.published)
+	}
 	st.Datagrams, st.Keepalives, st.Malformed = below.Datagrams, below.Keepalives, below.Malformed+below.Faulty
-	if s.cfg.OnSTUN == nil {
+	if s.cfg.OnSTUN == nil && !s.cfg.AnswerSTUN {
 		st.NotSIP = below.STUN
 	} else {
 		st.STUN = below.STUN

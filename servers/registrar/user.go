@@ -18,7 +18,10 @@ type user struct{ s *Server }
 func (u user) Request(tx *sipstack.ServerTx, m *sipmsg.Request) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
-	if req := newRequest(m); m.Method == sip.CANCEL {
+	u.s.flows.hear(m.Source, u.s.now())
+	req := newRequest(m)
+	req.in = u.s.sides.of(tx.Socket, m.Source)
+	if m.Method == sip.CANCEL {
 		u.s.receiveCancel(tx, req)
 	} else {
 		u.s.handle(tx, req)
@@ -28,6 +31,7 @@ func (u user) Request(tx *sipstack.ServerTx, m *sipmsg.Request) {
 func (u user) Ack(m *sipmsg.Request) {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
+	u.s.flows.hear(m.Source, u.s.now())
 	u.s.receiveAck(newRequest(m))
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"hash/fnv"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,7 +20,9 @@ func (s *Server) preprocess(req *request) *failure {
 	if sch := req.uri.Scheme; sch != "sip" && sch != "tel" {
 		return fail(416, "Unsupported URI Scheme", sch) // sips would need TLS
 	}
-	s.popRoutes(req)
+	if !s.popRoutes(req) {
+		return fail(403, "Forbidden", "a flow token that was not made here")
+	}
 	if mf, ok := req.Value("max-forwards"); ok && mf == "0" && !s.endsHere(req) {
 		return fail(483, "Too Many Hops", "")
 	}
@@ -34,18 +37,21 @@ func (s *Server) preprocess(req *request) *failure {
 
 // endsHere reports whether a request is for this server itself.
 func (s *Server) endsHere(req *request) bool {
-	return len(req.routes) == 0 && s.isSelf(&req.uri) &&
+	return s.agentsServe(req) || len(req.routes) == 0 && s.isSelf(&req.uri) &&
 		(req.Method == sip.REGISTER || req.Method == sip.OPTIONS && req.uri.User == "")
 }
 
-// popRoutes removes this server from the Route.
-func (s *Server) popRoutes(req *request) {
+// popRoutes removes this server from the Route. It is false if a flow token there is forged.
+func (s *Server) popRoutes(req *request) bool {
 	req.routes = req.Values("route")
 	if s.isMarked(&req.uri, req.CallID) && len(req.routes) > 0 {
 		// §16.4: a strict router put our own Record-Route into the Request-URI.
 		last := len(req.routes) - 1
 		text, _, _, ok := sipmsg.SplitAddress(req.routes[last])
 		if u, valid := sipmsg.ParseURI(text); ok && valid {
+			if !s.popFlow(req, &req.uri) {
+				return false
+			}
 			req.dialog = true
 			req.uri, req.uriText = u, text
 			req.routes = req.routes[:last]
@@ -55,11 +61,16 @@ func (s *Server) popRoutes(req *request) {
 		text, _, _, ok := sipmsg.SplitAddress(req.routes[0])
 		u, valid := sipmsg.ParseURI(text)
 		if !ok || !valid || !s.isSelf(&u) {
-			return
+			return true
+		}
+		if !s.popFlow(req, &u) {
+			return false
 		}
 		req.dialog = req.dialog || s.isMarked(&u, req.CallID)
+		req.out = s.sides.named(&u)
 		req.routes = req.routes[1:]
 	}
+	return true
 }
 
 // dialogMark is the proof, in the Record-Route, that this server let a dialog through.
@@ -86,18 +97,18 @@ func (s *Server) isSelf(u *sip.Uri) bool {
 		if u.Port == 0 || u.Port == sipmsg.DefaultPort && !literal {
 			return true
 		}
-		if port := uint16(u.Port); port == s.cfg.Advertise.Port() || port == s.local.Port() {
+		if s.sides.hasPort(uint16(u.Port)) {
 			return true
 		}
 	}
 	return s.isSelfAddr(u.Host, sipmsg.URIPort(u))
 }
 
-// isSelfAddr reports whether host and port are those of this server's socket.
+// isSelfAddr reports whether host and port are an address of this server.
 func (s *Server) isSelfAddr(host string, port uint16) bool {
 	a, ok := sipmsg.HostAddr(host)
 	at := netip.AddrPortFrom(a, port)
-	return ok && (at == s.cfg.Advertise || at == s.local)
+	return ok && slices.Contains(s.sides.names, at)
 }
 
 // loopHash covers what decides the way of a request through this server. Equal hash,
