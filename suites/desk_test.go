@@ -40,6 +40,7 @@ type desk struct {
 	told string // what messages and notifications said
 
 	registered bool
+	refused    error // a port manager on a session that is not idle
 	heard      uint64
 	gateway    gateway.Call
 	trace      []vnet.Event
@@ -213,6 +214,12 @@ func (d *desk) other(on func(ua.Event), more func(*ua.Config)) (*ua.Client, *ua.
 	return b, p, p.Enable(context.Background())
 }
 
+// reason is why the application's session ended.
+func (d *desk) reason() ua.TerminateReason {
+	r, _ := d.session.Reason()
+	return r
+}
+
 func (d *desk) count(s *ua.Session) {
 	if stats, ok := s.MediaStats(); ok {
 		d.heard = stats.RTPReceived
@@ -271,6 +278,9 @@ func startsWith(s string) func([]byte) bool {
 }
 
 func isRTP(b []byte) bool { return len(b) > 1 && b[0]>>6 == 2 }
+
+// isSTUNRequest: method Binding, class request (RFC 8489 section 5).
+func isSTUNRequest(b []byte) bool { return len(b) >= 20 && b[0] == 0x00 && b[1] == 0x01 }
 
 // isSTUNIndication: method Binding, class indication (RFC 8489 section 5).
 func isSTUNIndication(b []byte) bool { return len(b) >= 20 && b[0] == 0x00 && b[1] == 0x11 }

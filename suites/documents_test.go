@@ -31,10 +31,14 @@ const (
 	releaseRTCP = "ReleaseMapping(RTCP, 10.0.0.2:40001, 198.51.100.1:40001)"
 )
 
-var documents = ginkgo.Label("documents", "port-manager:stun", "nat:port-restricted", "expect:works")
+var (
+	documents   = ginkgo.Label("documents", "nat:port-restricted", "expect:works")
+	viaSTUN     = ginkgo.Label("port-manager:stun")
+	viaForwards = ginkgo.Label("port-manager:static")
+)
 
 var _ = ginkgo.Describe("Using STUN with the RTC Client API", documents, func() {
-	ginkgo.It("The RTC Client calls the provided methods to retrieve the external IP address and port pairs on the NAT and the internal port and address on the client device.", ginkgo.Label("flow:register"), func() {
+	ginkgo.It("The RTC Client calls the provided methods to retrieve the external IP address and port pairs on the NAT and the internal port and address on the client device.", viaSTUN, ginkgo.Label("flow:register"), func() {
 		d := newDesk(flows.Register)
 		d.play(func() error {
 			ginkgo.By("The application creates a profile to be registered.")
@@ -57,7 +61,7 @@ var _ = ginkgo.Describe("Using STUN with the RTC Client API", documents, func() 
 		gomega.Expect(calls(d.forProfile)).To(gomega.Equal([]string{getSIP, releaseSIP}))
 	})
 
-	ginkgo.It("It uses these port and address pairs for exchanging registration SIP messages with the Registrar.", ginkgo.Label("flow:register"), func() {
+	ginkgo.It("It uses these port and address pairs for exchanging registration SIP messages with the Registrar.", viaSTUN, ginkgo.Label("flow:register"), func() {
 		d := newDesk(flows.Register)
 		d.play(func() error { _, err := d.enabledProfile(); return err })
 		register := d.first("REGISTER", "a")
@@ -66,7 +70,7 @@ var _ = ginkgo.Describe("Using STUN with the RTC Client API", documents, func() 
 		gomega.Expect(d.wrote.first("10.0.0.2:5060", startsWith("REGISTER "))).To(gomega.BeNumerically(">", 0), "from the internal pair")
 	})
 
-	ginkgo.It("The methods include a dependency on the remote client's port as well as the transport used.", ginkgo.Label("flow:register"), func() {
+	ginkgo.It("The methods include a dependency on the remote client's port as well as the transport used.", viaSTUN, ginkgo.Label("flow:register"), func() {
 		d := newDesk(flows.Register)
 		d.play(func() error { _, err := d.enabledProfile(); return err })
 		asked := d.forProfile.Calls()[0]
@@ -74,7 +78,7 @@ var _ = ginkgo.Describe("Using STUN with the RTC Client API", documents, func() 
 		gomega.Expect(asked.Transport).To(gomega.Equal(ua.UDP))
 	})
 
-	ginkgo.It("If pre-configuration is used, the application returns the addresses that are pre-configured and mapped.", ginkgo.Label("flow:call"), func() {
+	ginkgo.It("If pre-configuration is used, the application returns the addresses that are pre-configured and mapped.", viaForwards, ginkgo.Label("flow:call"), func() {
 		d := newDesk(flows.Call)
 		d.cell.PortManager = cell.ManagerStatic // the NAT has the forwards
 		forwards, err := ua.NewStatic(
@@ -89,7 +93,7 @@ var _ = ginkgo.Describe("Using STUN with the RTC Client API", documents, func() 
 		gomega.Expect(d.heard).To(gomega.BeNumerically(">", 200), "RTP packets in five seconds")
 	})
 
-	ginkgo.It("The RTC Client calls GetMappingEx for each port type (SIP, RTP and RTCP).", ginkgo.Label("flow:call"), func() {
+	ginkgo.It("The RTC Client calls GetMappingEx for each port type (SIP, RTP and RTCP).", viaSTUN, ginkgo.Label("flow:call"), func() {
 		d := newDesk(flows.Call)
 		d.play(d.outgoing("sip:b@example.com"))
 		gomega.Expect(calls(d.forSession)).To(gomega.Equal([]string{
@@ -98,14 +102,14 @@ var _ = ginkgo.Describe("Using STUN with the RTC Client API", documents, func() 
 		gomega.Expect(d.heard).To(gomega.BeNumerically(">", 200), "RTP packets in five seconds")
 	})
 
-	ginkgo.It("You will need to provide mappings during registration as well as during any session you initiate.", ginkgo.Label("flow:call"), func() {
+	ginkgo.It("You will need to provide mappings during registration as well as during any session you initiate.", viaSTUN, ginkgo.Label("flow:call"), func() {
 		d := newDesk(flows.Call)
 		d.play(d.outgoing("sip:b@example.com"))
 		gomega.Expect(calls(d.forProfile)).To(gomega.Equal([]string{getSIP, releaseSIP}))
 		gomega.Expect(calls(d.forSession)[:3]).To(gomega.Equal([]string{getSIP, getRTP, getRTCP}))
 	})
 
-	ginkgo.It("The same port manager can be used for both registration and session establishment.", ginkgo.Label("flow:call"), func() {
+	ginkgo.It("The same port manager can be used for both registration and session establishment.", viaSTUN, ginkgo.Label("flow:call"), func() {
 		d := newDesk(flows.Call)
 		d.sessionManager = func() ua.PortManager { return d.forProfile }
 		d.play(d.outgoing("sip:b@example.com"))
@@ -115,20 +119,20 @@ var _ = ginkgo.Describe("Using STUN with the RTC Client API", documents, func() 
 		}))
 	})
 
-	ginkgo.It("This includes outgoing and incoming calls: an incoming one.", ginkgo.Label("flow:call"), func() {
+	ginkgo.It("This includes outgoing and incoming calls: an incoming one.", viaSTUN, ginkgo.Label("flow:call"), func() {
 		d := newDesk(flows.Call)
 		d.play(d.incoming(nil))
 		gomega.Expect(calls(d.forSession)).To(gomega.Equal(incomingCalls))
 	})
 
-	ginkgo.It("This includes registration, subscription and notification services: the profile's port manager is asked for SIP.", ginkgo.Label("flow:register"), func() {
+	ginkgo.It("This includes registration, subscription and notification services: the profile's port manager is asked for SIP.", viaSTUN, ginkgo.Label("flow:register"), func() {
 		d := newDesk(flows.Call)
 		d.play(d.subscribing)
 		gomega.Expect(d.told).To(gomega.ContainSubstring("<presence"), "the NOTIFY came in")
 		gomega.Expect(calls(d.forProfile)).To(gomega.Equal([]string{getSIP, getSIP, releaseSIP, releaseSIP}), "the profile's, within it the subscription's")
 	})
 
-	ginkgo.It("This includes registration, subscription and notification services: a subscription that comes in, and is notified.", ginkgo.Label("flow:register"), func() {
+	ginkgo.It("This includes registration, subscription and notification services: a subscription that comes in, and is notified.", viaSTUN, ginkgo.Label("flow:register"), func() {
 		d := newDesk(flows.Call)
 		d.play(d.notifying)
 		gomega.Expect(d.told).To(gomega.ContainSubstring("<presence"))
@@ -136,7 +140,7 @@ var _ = ginkgo.Describe("Using STUN with the RTC Client API", documents, func() 
 		gomega.Expect(d.first("NOTIFY", "a")).To(gomega.MatchRegexp(`Contact: .*@198\.51\.100\.1:5060`))
 	})
 
-	ginkgo.It("This includes registration, subscription and notification services and IM: a message out and one in.", ginkgo.Label("flow:register"), func() {
+	ginkgo.It("This includes registration, subscription and notification services and IM: a message out and one in.", viaSTUN, ginkgo.Label("flow:register"), func() {
 		d := newDesk(flows.Call)
 		d.play(d.messaging)
 		gomega.Expect(d.told).To(gomega.Equal("to b, to a"))
@@ -154,7 +158,7 @@ const (
 	getRTCPDirect = "GetMapping(RTCP, UDP, 203.0.113.31:0) = 10.0.0.2:40001, 198.51.100.1:40001"
 )
 
-var _ = ginkgo.Describe("Client Application Behind a NAT", documents, ginkgo.Label("flow:pc-to-phone"), func() {
+var _ = ginkgo.Describe("Client Application Behind a NAT", documents, viaSTUN, ginkgo.Label("flow:pc-to-phone"), func() {
 	ginkgo.It("In the scenario represented by the following steps, the client initiates a PC-phone session with a gateway that is not situated behind a NAT.", func() {
 		d := newDesk(flows.PCToPhone)
 		d.play(func() error {

@@ -44,6 +44,7 @@ func (d *desk) calling(profile *ua.Profile, to string) error {
 	if err := session.Call(context.Background(), to); err != nil {
 		return err
 	}
+	d.refused = session.SetPortManager(manager)
 	time.Sleep(talk)
 	d.count(session)
 	return session.Hangup(context.Background())
