@@ -58,7 +58,7 @@ var (
 	ErrMarkup = errors.New("markup that a document may not have")
 	// ErrShape: in YAML, a value where a mapping or a list is wanted, or the other way round.
 	ErrShape = errors.New("of another shape than is wanted here")
-	// ErrTooLarge: more than MaxSize.
+	// ErrTooLarge: more than MaxSize, read or to be written.
 	ErrTooLarge = errors.New("document too large")
 )
 

@@ -88,7 +88,7 @@ func TestAllProblems(t *testing.T) {
 		{provision.Parse, "<profile/>", "provision: line 1, column 1: profile: no provision element"},
 		{provision.Parse, "<provision>", "provision: line 1, column 12: syntax error: unexpected EOF"},
 		{provision.Parse, "<provision\xff/>", "provision: line 1, column 11: syntax error: not UTF-8"},
-		{provision.Parse, strings.Repeat(" ", provision.MaxSize+1), "provision: document too large: 65537 bytes, at most 65536"},
+		{provision.Parse, strings.Repeat(" ", provision.MaxSize+1), "provision: document too large: 16385 bytes, at most 16384"},
 		{provision.Parse, "<provision/>", `provision: line 1, column 1: no key
 provision: line 1, column 1: no name
 provision: line 1, column 1: no user
@@ -138,10 +138,14 @@ provision: line 13, column 32: sipsrv 1 session 1 party: given twice
 provision: line 14, column 1: client: markup that a document may not have: Anchor
 provision: line 15, column 1: provider: markup that a document may not have: Alias
 provision: line 16, column 1: unknown attribute: "extra" of provision`},
-		{provision.ParseYAML, "key: a\tb\nname: \"a\\tb\"\n--- \nkey: k\n", `provision: line 1, column 1: key: text out of place: a tab outside of quotes
-provision: line 1, column 1: no user
+		{provision.ParseYAML, "key: a\tb\nname: \"a\\tb\"\nuser:\n  uri: sip:a\n   @b\n  allowedauth: [dig\test]\n--- \nkey: k\n", `provision: line 1, column 1: key: text out of place: "ab" needs quotes
 provision: line 1, column 1: no server
-provision: line 3, column 1: markup that a document may not have: a second document`},
+provision: line 4, column 3: uri: text out of place: "sip:a @b" needs quotes
+provision: line 4, column 3: user uri: invalid uri of the user: "sip:a @b" is no sip: URI with a user
+provision: line 6, column 17: allowedauth: text out of place: "digest" needs quotes
+provision: line 7, column 1: markup that a document may not have: a second document`},
+		{provision.ParseYAML, strings.Repeat("[", provision.MaxSize), "provision: line 1, column 17: of another shape than is wanted here: nested too deep"},
+		{provision.ParseYAML, "key:\n " + strings.Repeat(" -", 17), "provision: line 2, column 35: of another shape than is wanted here: nested too deep"},
 	} {
 		_, err := c.parse([]byte(c.text))
 		if err == nil || err.Error() != c.want {
@@ -171,5 +175,13 @@ provision: sipsrv 2: more than one registrar`
 	}
 	if err := amun().Check(); err != nil {
 		t.Error(err)
+	}
+	d = amun()
+	d.Name = strings.Repeat("<", provision.MaxSize)
+	if _, err := d.XML(); !errors.Is(err, provision.ErrTooLarge) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := d.YAML(); !errors.Is(err, provision.ErrTooLarge) {
+		t.Errorf("got %v", err)
 	}
 }

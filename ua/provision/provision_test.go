@@ -100,6 +100,9 @@ func bothForms(t testing.TB, want provision.Document) {
 		"YAML": {want.YAML, provision.ParseYAML},
 	} {
 		b, err := form.write()
+		if errors.Is(err, provision.ErrTooLarge) {
+			continue // what is short in one notation may be long in another
+		}
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}

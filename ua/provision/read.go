@@ -14,8 +14,9 @@ type Options struct {
 	Lenient bool
 }
 
-// MaxSize is the most bytes that a document may have.
-const MaxSize = 64 << 10
+// MaxSize is the most bytes that a document may have: the YAML parser's time grows with their
+// square.
+const MaxSize = 16 << 10
 
 // Parse reads the XML of a document. The error is Problems: all there are, in the order of
 // the text, unless it is no XML to begin with.

@@ -25,15 +25,21 @@ func (o Options) Parse(b []byte) (Document, error) {
 
 // readable refuses what no decoder is given.
 func readable(b []byte) error {
-	var ps Problems
-	switch {
-	case len(b) > MaxSize:
-		ps.add(place{}, "", fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(b), MaxSize))
-	case !utf8.Valid(b):
-		c := cursor{b: b, line: 1}
-		ps.add(c.at(firstInvalid(b)), "", fmt.Errorf("%w: not UTF-8", ErrSyntax))
+	if err := fits(b); err != nil || utf8.Valid(b) {
+		return err
 	}
+	var ps Problems
+	c := cursor{b: b, line: 1}
+	ps.add(c.at(firstInvalid(b)), "", fmt.Errorf("%w: not UTF-8", ErrSyntax))
 	return ps.err()
+}
+
+// fits refuses a text that is too large.
+func fits(b []byte) error {
+	if len(b) <= MaxSize {
+		return nil
+	}
+	return Problems{{Err: fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, len(b), MaxSize)}}
 }
 
 func firstInvalid(b []byte) int {
@@ -174,13 +180,16 @@ func (c *cursor) at(off int) place {
 	return place{c.line, c.column + 1}
 }
 
-// XML writes the document. It is not written if it breaks a rule.
+// XML writes the document. It is not written if it breaks a rule or could not be read again.
 func (d Document) XML() ([]byte, error) {
 	if err := d.Check(); err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
 	writeXML(&b, d.tree(), "")
+	if err := fits(b.Bytes()); err != nil {
+		return nil, err
+	}
 	return b.Bytes(), nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 )
@@ -21,7 +22,11 @@ func (o Options) ParseYAML(b []byte) (Document, error) {
 		return Document{}, err
 	}
 	var r yamlReader
-	file, err := parser.ParseBytes(b, 0, parser.AllowDuplicateMapKey())
+	tokens := lexer.Tokenize(string(b))
+	if !r.shallow(tokens) {
+		return Document{}, r.err()
+	}
+	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		r.syntax(err)
 		return Document{}, r.err()
@@ -43,6 +48,32 @@ func (o Options) ParseYAML(b []byte) (Document, error) {
 
 // yamlReader makes a tree of YAML.
 type yamlReader struct{ Problems }
+
+// maxDepth is more than a document needs, and little enough for the parser, which recurses.
+const maxDepth = 16
+
+// shallow notes and refuses what is nested deeper, in brackets or in dashes.
+func (r *yamlReader) shallow(tokens token.Tokens) bool {
+	depth, dashes, line := 0, 0, 0
+	for _, t := range tokens {
+		if t.Position.Line != line {
+			line, dashes = t.Position.Line, 0
+		}
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			depth++
+		case token.SequenceEndType, token.MappingEndType:
+			depth--
+		case token.SequenceEntryType:
+			dashes++
+		}
+		if depth > maxDepth || dashes > maxDepth {
+			r.add(tokenPlace(t), "", fmt.Errorf("%w: nested too deep", ErrShape))
+			return false
+		}
+	}
+	return true
+}
 
 func (r *yamlReader) syntax(err error) {
 	var at place
@@ -94,9 +125,7 @@ func (r *yamlReader) element(name string, at place, values []*ast.MappingValueNo
 // entry is an attribute, an element or several.
 func (r *yamlReader) entry(n *node, name string, at place, value ast.Node) {
 	if text, ok := scalar(value); ok {
-		if t := value.GetToken(); t.Type == token.StringType && strings.Contains(strings.TrimSpace(t.Origin), "\t") {
-			r.add(at, name, fmt.Errorf("%w: a tab outside of quotes", ErrText)) // which the parser would drop
-		}
+		r.plain(value, at, name)
 		n.attrs = append(n.attrs, attr{name: name, value: text, at: at})
 		return
 	}
@@ -141,9 +170,18 @@ func (r *yamlReader) words(n *node, name string, at place, seq *ast.SequenceNode
 			r.add(startOf(v), name, fmt.Errorf("%w: no word", ErrShape))
 			continue
 		}
+		r.plain(v, startOf(v), name)
 		words = append(words, w)
 	}
 	n.attrs = append(n.attrs, attr{name: name, value: strings.Join(words, " "), at: at, list: true})
+}
+
+// plain notes a value without quotes that the parser reads as another one than is written: it
+// drops tabs, and folds lines.
+func (r *yamlReader) plain(n ast.Node, at place, path string) {
+	if t := n.GetToken(); t.Type == token.StringType && strings.Trim(t.Origin, " \t\r\n") != t.Value {
+		r.add(at, path, fmt.Errorf("%w: %.20q needs quotes", ErrText, t.Value))
+	}
 }
 
 // refusal says why a value is none.
@@ -188,7 +226,7 @@ func tokenPlace(t *token.Token) place {
 	return place{t.Position.Line, t.Position.Column}
 }
 
-// YAML writes the document. It is not written if it breaks a rule.
+// YAML writes the document. It is not written if it breaks a rule or could not be read again.
 func (d Document) YAML() ([]byte, error) {
 	if err := d.Check(); err != nil {
 		return nil, err
@@ -198,7 +236,11 @@ func (d Document) YAML() ([]byte, error) {
 		return nil, fmt.Errorf("provision: yaml: %w", err)
 	}
 	ast.Walk(quoter{}, n)
-	return []byte(n.String() + "\n"), nil
+	b := []byte(n.String() + "\n")
+	if err := fits(b); err != nil {
+		return nil, err
+	}
+	return b, nil
 }
 
 // quoter puts quotes around what is not plain beyond doubt.
