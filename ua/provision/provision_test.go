@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"go.uber.org/goleak"
+	"pgregory.net/rapid"
 
 	"github.com/natproof/natproof/ua/provision"
 )
@@ -90,7 +91,7 @@ func TestRoundTrip(t *testing.T) {
 }
 
 // bothForms writes a document, reads it and compares.
-func bothForms(t testing.TB, want provision.Document) {
+func bothForms(t rapid.TB, want provision.Document) {
 	t.Helper()
 	for name, form := range map[string]struct {
 		write func() ([]byte, error)
