@@ -186,7 +186,8 @@ func (d *desk) tell(s string) {
 type manners struct {
 	ua.PortManager
 	get    func(context.Context, ua.MappingRequest) error
-	update func() error
+	update func(context.Context) error
+	gone   func(context.Context) error
 }
 
 func (m manners) GetMapping(ctx context.Context, r ua.MappingRequest) (ua.Mapping, error) {
@@ -200,9 +201,18 @@ func (m manners) GetMapping(ctx context.Context, r ua.MappingRequest) (ua.Mappin
 
 func (m manners) UpdateRemoteAddress(ctx context.Context, mapping ua.Mapping, remote netip.AddrPort) error {
 	if m.update != nil {
-		if err := m.update(); err != nil {
+		if err := m.update(ctx); err != nil {
 			return err
 		}
 	}
 	return m.PortManager.UpdateRemoteAddress(ctx, mapping, remote)
+}
+
+func (m manners) ReleaseMapping(ctx context.Context, mapping ua.Mapping) error {
+	if m.gone != nil {
+		if err := m.gone(ctx); err != nil {
+			return err
+		}
+	}
+	return m.PortManager.ReleaseMapping(ctx, mapping)
 }
