@@ -133,16 +133,16 @@ provision: line 5, column 5: user: of another shape than is wanted here: a seque
 provision: line 5, column 5: user: basic authentication needs a realm
 provision: line 7, column 1: sipsrv 1: of another shape than is wanted here: a mapping, not a sequence
 provision: line 9, column 3: sipsrv 1: basic authentication needs TLS, not UDP
-provision: line 12, column 7: session: of another shape than is wanted here: String
+provision: line 12, column 7: sipsrv session: of another shape than is wanted here: String
 provision: line 13, column 32: sipsrv 1 session 1 party: given twice
 provision: line 14, column 1: client: markup that a document may not have: Anchor
 provision: line 15, column 1: provider: markup that a document may not have: Alias
 provision: line 16, column 1: unknown attribute: "extra" of provision`},
 		{provision.ParseYAML, "key: a\tb\nname: \"a\\tb\"\nuser:\n  uri: sip:a\n   @b\n  allowedauth: [dig\test]\n--- \nkey: k\n", `provision: line 1, column 1: key: text out of place: "ab" needs quotes
 provision: line 1, column 1: no server
-provision: line 4, column 3: uri: text out of place: "sip:a @b" needs quotes
+provision: line 4, column 3: user uri: text out of place: "sip:a @b" needs quotes
 provision: line 4, column 3: user uri: invalid uri of the user: "sip:a @b" is no sip: URI with a user
-provision: line 6, column 17: allowedauth: text out of place: "digest" needs quotes
+provision: line 6, column 17: user allowedauth: text out of place: "digest" needs quotes
 provision: line 7, column 1: markup that a document may not have: a second document`},
 		{provision.ParseYAML, strings.Repeat("[", provision.MaxSize), "provision: line 1, column 17: of another shape than is wanted here: nested too deep"},
 		{provision.ParseYAML, "key:\n " + strings.Repeat(" -", 17), "provision: line 2, column 35: of another shape than is wanted here: nested too deep"},

@@ -125,7 +125,7 @@ func (r *yamlReader) element(name string, at place, values []*ast.MappingValueNo
 // entry is an attribute, an element or several.
 func (r *yamlReader) entry(n *node, name string, at place, value ast.Node) {
 	if text, ok := scalar(value); ok {
-		r.plain(value, at, name)
+		r.plain(value, at, pathIn(n, name))
 		n.attrs = append(n.attrs, attr{name: name, value: text, at: at})
 		return
 	}
@@ -135,7 +135,7 @@ func (r *yamlReader) entry(n *node, name string, at place, value ast.Node) {
 	}
 	seq, ok := value.(*ast.SequenceNode)
 	if !ok {
-		r.add(at, name, r.refusal(value))
+		r.add(at, pathIn(n, name), r.refusal(value))
 		return
 	}
 	if many(name) || slices.ContainsFunc(seq.Values, isMapping) {
@@ -145,6 +145,14 @@ func (r *yamlReader) entry(n *node, name string, at place, value ast.Node) {
 	r.words(n, name, at, seq)
 }
 
+// pathIn is the path of an entry: the root has none of its own.
+func pathIn(n *node, name string) string {
+	if n.name == "provision" {
+		return name
+	}
+	return n.name + " " + name
+}
+
 func isMapping(n ast.Node) bool { _, ok := mapping(n); return ok }
 
 // elements are those of a sequence of mappings.
@@ -152,7 +160,7 @@ func (r *yamlReader) elements(n *node, name string, seq *ast.SequenceNode) {
 	for _, v := range seq.Values {
 		values, ok := mapping(v)
 		if !ok {
-			r.add(startOf(v), name, r.refusal(v))
+			r.add(startOf(v), pathIn(n, name), r.refusal(v))
 			continue
 		}
 		kid := r.element(name, startOf(v), values)
@@ -167,10 +175,10 @@ func (r *yamlReader) words(n *node, name string, at place, seq *ast.SequenceNode
 	for _, v := range seq.Values {
 		w, ok := scalar(v)
 		if !ok || len(strings.Fields(w)) != 1 {
-			r.add(startOf(v), name, fmt.Errorf("%w: no word", ErrShape))
+			r.add(startOf(v), pathIn(n, name), fmt.Errorf("%w: no word", ErrShape))
 			continue
 		}
-		r.plain(v, startOf(v), name)
+		r.plain(v, startOf(v), pathIn(n, name))
 		words = append(words, w)
 	}
 	n.attrs = append(n.attrs, attr{name: name, value: strings.Join(words, " "), at: at, list: true})
