@@ -59,6 +59,11 @@ func (f *Flow) Predict(c cell.Cell, n *theory.Network) (cell.Outcome, error) {
 				theory.ErrNotCovered, cmp.Or(s.Cause.Box, t.Cause.Box), s.Step)
 		}
 	}
+	for _, n := range paces {
+		if what := n.Unsure(); what != "" {
+			return o, fmt.Errorf("%w: %s", theory.ErrNotCovered, what)
+		}
+	}
 	return o, nil
 }
 

@@ -40,19 +40,22 @@ type course struct {
 	gates  []*gate
 	given  int
 	ticks  []*tick
-	acked  bool // the call is established at both ends
+	acked  bool   // the call is established at both ends
+	unsure string // what depends on the order of two things that happen at about the same time
 }
 
 // station is an end in the course of things.
 type station struct {
 	end    *end
 	line   *line
-	asked  endpoint // as the STUN server saw it when it was asked last
-	wrote  endpoint // what its registration says
-	came   endpoint // where its registration came from
-	last   endpoint // where its last request or response came from
-	known  bool     // it has registered
-	failed bool     // and has given up to do so again
+	asked  endpoint      // as the STUN server saw it when it was asked last
+	wrote  endpoint      // what its registration says
+	came   endpoint      // where its registration came from
+	last   endpoint      // where its last request or response came from
+	known  bool          // it has registered
+	failed bool          // its last REGISTER is, or remains, without an answer
+	gaveUp time.Duration // when it is, or was, tried no longer
+	pings  *tick         // its keepalives that are answered, or nil
 }
 
 // tick is what happens again and again by itself.
@@ -139,14 +142,23 @@ func (c *course) every(d time.Duration, do func()) {
 	c.ticks = append(c.ticks, &tick{next: c.now + d, every: d, do: do})
 }
 
+// once has something happen at an instant.
+func (c *course) once(at time.Duration, do func()) {
+	c.ticks = append(c.ticks, &tick{next: at, every: ages, do: do})
+}
+
+// ages is longer than anything lasts.
+const ages = 1 << 20 * time.Hour
+
 // sends is a message of the end to the proxy.
 func (c *course) sends(s *station) { s.last = s.line.out(atProxy, c.now) }
 
 // asks is a Binding request to the STUN server, and the answer.
 func (c *course) asks(s *station) {
-	s.asked = s.line.out(atSTUN, c.now)
+	at := s.line.out(atSTUN, c.now)
 	c.pass(c.pace)
-	c.in(s, s.asked, atSTUN)
+	c.in(s, at, atSTUN)
+	s.asked = at
 }
 
 // Registers is the REGISTER of an end, which always gets out: a NAT opens for what comes from the
@@ -168,7 +180,15 @@ func (n *Network) registers(s *station) {
 		c.asks(s)
 		c.every(stunRefresh, func() {
 			if c.asks(s); s.asked != s.wrote {
-				n.registersAgain(s)
+				if n.pinged(s) {
+					c.unsure = fmt.Sprintf("whether %s hears first from the proxy or from the STUN server that its mapping has changed", s.end.host)
+				}
+				c.once(max(c.now, s.gaveUp), func() {
+					if s.asked != s.wrote {
+						s.failed = false
+						n.registersAgain(s)
+					}
+				})
 			}
 		})
 	}
@@ -333,8 +353,22 @@ func (n *Network) keepAlive(s *station) {
 		})
 	case cell.KeepAliveSTUN, cell.KeepAliveOPTIONS:
 		c.every(n.interval, func() { n.pings(s) })
+		s.pings = c.ticks[len(c.ticks)-1]
 	}
 }
+
+// pinged says whether a keepalive sees the mapping at about the time that it is now, so that it may
+// be the first to tell of another one, with the old address in the REGISTER to which the 200 goes.
+func (n *Network) pinged(s *station) bool {
+	if s.pings == nil || n.keep != cell.KeepAliveSTUN || n.bySource(*s.end) {
+		return false
+	}
+	since := (n.course.now - s.pings.next) % s.pings.every
+	return min(since.Abs(), s.pings.every-since.Abs()) < 4*late
+}
+
+// Unsure is what is not foreseen of what has happened so far, or empty.
+func (n *Network) Unsure() string { return n.course.unsure }
 
 // pings is a keepalive that is answered. If it shows another mapping than that of the
 // registration the end registers again (RFC 5626 §4.4).
@@ -354,7 +388,8 @@ func (n *Network) pings(s *station) {
 }
 
 // registersAgain is a REGISTER and its 200, since the mapping is another one now. Without the 200
-// it is over for a long time.
+// it is repeated until timer F ends it, and over for a long time, unless the port manager has an address
+// to tell then that is not the one in it.
 func (n *Network) registersAgain(s *station) {
 	c := n.course
 	if s.failed {
@@ -372,5 +407,12 @@ func (n *Network) registersAgain(s *station) {
 	default:
 		at.port = cell.SIPPort
 	}
-	s.failed = !c.in(s, at, atProxy).IsZero()
+	if s.failed = !c.in(s, at, atProxy).IsZero(); !s.failed {
+		return
+	}
+	s.gaveUp = c.now + timerB
+	begun := c.now
+	for _, after := range copies(false) {
+		c.once(begun+after, func() { c.sends(s) })
+	}
 }

@@ -89,6 +89,8 @@ func coveredNAT(cfg Config, e End) error {
 		return errors.New("fewer mappings or ports than a flow may need (RFC 6888 REQ-4)")
 	case static && b.Kind == natmodels.Conntrack:
 		return errors.New("port forwards of a box that tracks connections")
+	case static && cfg.Change == cell.ChangeRenumber && e.Side == cell.A:
+		return errors.New("port forwards of a NAT that gets another address")
 	case static:
 		return nil
 	case cfg.Forwards:
