@@ -200,19 +200,29 @@ func (n *Network) registers(s *station) {
 
 // Registered is the 200 to a REGISTER. Without it the REGISTER is repeated until timer F ends it.
 func (n *Network) Registered(side cell.Side, message string) Answer {
+	c, s, open := n.course, n.station(side), true
+	ends := c.now + timerB
+	n.repeats(s, &open)
 	a := n.Response(side, message)
-	c, s := n.course, n.station(side)
-	if a.Fate == cell.Arrived {
-		n.keepAlive(s)
+	if open = a.Fate != cell.Arrived; open {
+		c.until(ends)
 		return a
 	}
-	for begun, next := c.now, t1; c.now < begun+timerB; next = min(2*next, t2) {
-		c.pass(min(next, begun+timerB-c.now))
-		if c.now < begun+timerB {
-			c.sends(s)
-		}
-	}
+	n.keepAlive(s)
 	return a
+}
+
+// repeats are the copies of a REGISTER, as long as it is open (RFC 3261 §17.1.2.2, timers E and F).
+func (n *Network) repeats(s *station, open *bool) {
+	c := n.course
+	begun := c.now
+	for _, after := range copies(false) {
+		c.once(begun+after, func() {
+			if *open {
+				c.sends(s)
+			}
+		})
+	}
 }
 
 // Sends is that an end sends a message, by way of the proxy.
@@ -411,8 +421,5 @@ func (n *Network) registersAgain(s *station) {
 		return
 	}
 	s.gaveUp = c.now + timerB
-	begun := c.now
-	for _, after := range copies(false) {
-		c.once(begun+after, func() { c.sends(s) })
-	}
+	n.repeats(s, &s.failed)
 }
