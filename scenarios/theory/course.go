@@ -35,13 +35,13 @@ const stunRefresh = 25 * time.Second
 type course struct {
 	now    time.Duration
 	pace   time.Duration
+	stun   time.Duration // likewise, of a message to or from the STUN server
 	a, b   *station
 	beside *station // the phone beside a, or nil
 	gates  []*gate
 	given  int
 	ticks  []*tick
-	acked  bool   // the call is established at both ends
-	unsure string // what depends on the order of two things that happen at about the same time
+	acked  bool // the call is established at both ends
 }
 
 // station is an end in the course of things.
@@ -53,20 +53,21 @@ type station struct {
 	came   endpoint      // where its registration came from
 	last   endpoint      // where its last request or response came from
 	known  bool          // it has registered
-	failed bool          // its last REGISTER is, or remains, without an answer
-	gaveUp time.Duration // when it is, or was, tried no longer
-	pings  *tick         // its keepalives that are answered, or nil
+	failed bool          // and nobody has answered when it did so again
+	busy   time.Duration // until when it waits for that
 }
 
 // tick is what happens again and again by itself.
 type tick struct {
 	next, every time.Duration
+	anew        bool // the time begins when what was done is over
 	do          func()
 }
 
-// begin is the beginning of everything, where each message takes as long as the pace says.
-func (n *Network) begin(pace time.Duration) {
-	c := &course{pace: pace}
+// begin is the beginning of everything, where each message takes as long as the pace says, and one to
+// the STUN server as long as the other.
+func (n *Network) begin(pace, stun time.Duration) {
+	c := &course{pace: pace, stun: stun}
 	c.a, c.b = c.station(&n.a, 1), c.station(&n.b, 2)
 	if n.beside {
 		c.beside = c.station(&n.a, 3)
@@ -74,13 +75,18 @@ func (n *Network) begin(pace time.Duration) {
 	n.course = c
 }
 
-// Paces are the networks in which messages take as little and as much time as they can. What is
-// not the same in both is not foreseen.
-func (n *Network) Paces() [2]*Network {
-	fast, slow := *n, *n
-	fast.begin(soon)
-	slow.begin(late)
-	return [2]*Network{&fast, &slow}
+// Paces are the networks in which messages, and those to the STUN server, take as little and as much
+// time as they can. What is not the same in all is not foreseen.
+func (n *Network) Paces() []*Network {
+	var all []*Network
+	for _, pace := range []time.Duration{soon, late} {
+		for _, stun := range []time.Duration{soon, late} {
+			x := *n
+			x.begin(pace, stun)
+			all = append(all, &x)
+		}
+	}
+	return all
 }
 
 // station is an end with its line, of which others may share NATs. The number tells hosts apart.
@@ -130,7 +136,9 @@ func (c *course) until(t time.Duration) {
 		k := c.ticks[i]
 		c.now = max(c.now, k.next)
 		k.next += k.every
-		k.do()
+		if k.do(); k.anew {
+			k.next = c.now + k.every
+		}
 	}
 }
 
@@ -142,23 +150,27 @@ func (c *course) every(d time.Duration, do func()) {
 	c.ticks = append(c.ticks, &tick{next: c.now + d, every: d, do: do})
 }
 
-// once has something happen at an instant.
-func (c *course) once(at time.Duration, do func()) {
-	c.ticks = append(c.ticks, &tick{next: at, every: ages, do: do})
+// everyAfter is every, where the time begins anew when what was done is over.
+func (c *course) everyAfter(d time.Duration, do func()) {
+	c.ticks = append(c.ticks, &tick{next: c.now + d, every: d, anew: true, do: do})
 }
 
-// ages is longer than anything lasts.
-const ages = 1 << 20 * time.Hour
+// once has something happen at a time.
+func (c *course) once(at time.Duration, do func()) {
+	c.ticks = append(c.ticks, &tick{next: at, every: never, do: do})
+}
+
+// never is longer than anything lasts.
+const never = 1 << 62
 
 // sends is a message of the end to the proxy.
 func (c *course) sends(s *station) { s.last = s.line.out(atProxy, c.now) }
 
 // asks is a Binding request to the STUN server, and the answer.
 func (c *course) asks(s *station) {
-	at := s.line.out(atSTUN, c.now)
-	c.pass(c.pace)
-	c.in(s, at, atSTUN)
-	s.asked = at
+	s.asked = s.line.out(atSTUN, c.now)
+	c.pass(2 * c.stun)
+	c.in(s, s.asked, atSTUN)
 }
 
 // Registers is the REGISTER of an end, which always gets out: a NAT opens for what comes from the
@@ -178,17 +190,9 @@ func (n *Network) registers(s *station) {
 	c := n.course
 	if s.end.traits.Address == Asked {
 		c.asks(s)
-		c.every(stunRefresh, func() {
+		c.everyAfter(stunRefresh, func() {
 			if c.asks(s); s.asked != s.wrote {
-				if n.pinged(s) {
-					c.unsure = fmt.Sprintf("whether %s hears first from the proxy or from the STUN server that its mapping has changed", s.end.host)
-				}
-				c.once(max(c.now, s.gaveUp), func() {
-					if s.asked != s.wrote {
-						s.failed = false
-						n.registersAgain(s)
-					}
-				})
+				c.once(max(c.now, s.busy), func() { n.registersAgain(s) })
 			}
 		})
 	}
@@ -200,29 +204,24 @@ func (n *Network) registers(s *station) {
 
 // Registered is the 200 to a REGISTER. Without it the REGISTER is repeated until timer F ends it.
 func (n *Network) Registered(side cell.Side, message string) Answer {
-	c, s, open := n.course, n.station(side), true
-	ends := c.now + timerB
-	n.repeats(s, &open)
-	a := n.Response(side, message)
-	if open = a.Fate != cell.Arrived; open {
-		c.until(ends)
-		return a
-	}
-	n.keepAlive(s)
-	return a
-}
-
-// repeats are the copies of a REGISTER, as long as it is open (RFC 3261 §17.1.2.2, timers E and F).
-func (n *Network) repeats(s *station, open *bool) {
-	c := n.course
+	c, s := n.course, n.station(side)
 	begun := c.now
+	a := n.response(s, message, nil)
 	for _, after := range copies(false) {
-		c.once(begun+after, func() {
-			if *open {
-				c.sends(s)
-			}
-		})
+		if a.Fate == cell.Arrived {
+			break
+		}
+		c.until(begun + after)
+		c.sends(s)
+		s.came = s.last
+		a = n.response(s, message, nil)
 	}
+	if a.Fate == cell.Arrived {
+		n.keepAlive(s)
+	} else {
+		c.until(begun + timerB)
+	}
+	return a
 }
 
 // Sends is that an end sends a message, by way of the proxy.
@@ -269,7 +268,7 @@ func (n *Network) Idle() {
 	if n.when == cell.WhenIdle {
 		n.changes()
 	}
-	n.Lapse(n.idle - before)
+	n.Lapse(n.idle - before + cell.BesideTheHour)
 }
 
 // changes is what happens to the NAT in front of a.
@@ -280,6 +279,8 @@ func (n *Network) changes() {
 			g.restart(n.course.now)
 		case cell.ChangeRenumber:
 			g.renumber(n.course.now)
+		case cell.ChangeBehaviour:
+			g.become(n.becomes)
 		}
 	}
 }
@@ -363,63 +364,52 @@ func (n *Network) keepAlive(s *station) {
 		})
 	case cell.KeepAliveSTUN, cell.KeepAliveOPTIONS:
 		c.every(n.interval, func() { n.pings(s) })
-		s.pings = c.ticks[len(c.ticks)-1]
 	}
 }
 
-// pinged says whether a keepalive sees the mapping at about the time that it is now, so that it may
-// be the first to tell of another one, with the old address in the REGISTER to which the 200 goes.
-func (n *Network) pinged(s *station) bool {
-	if s.pings == nil || n.keep != cell.KeepAliveSTUN || n.bySource(*s.end) {
-		return false
-	}
-	since := (n.course.now - s.pings.next) % s.pings.every
-	return min(since.Abs(), s.pings.every-since.Abs()) < 4*late
-}
-
-// Unsure is what is not foreseen of what has happened so far, or empty.
-func (n *Network) Unsure() string { return n.course.unsure }
-
-// pings is a keepalive that is answered. If it shows another mapping than that of the
-// registration the end registers again (RFC 5626 §4.4).
+// pings is a keepalive that is answered. If it is not, or shows another mapping than that of the
+// registration, the end registers again (RFC 5626 §4.4).
 func (n *Network) pings(s *station) {
 	c := n.course
-	if s.failed {
+	if s.failed || c.now < s.busy {
 		return
 	}
-	before := s.last
 	c.sends(s)
-	at := s.last
-	c.pass(c.pace)
-	c.in(s, at, atProxy)
-	if sees := n.keep == cell.KeepAliveSTUN || n.bySource(*s.end); sees && at != s.came && before != at {
+	from, back := s.last, s.last
+	patience := timerB
+	if n.keep == cell.KeepAliveOPTIONS {
+		back = n.back(s)
+	} else {
+		patience = 79 * t1 // RFC 8489 §6.2.1: Rc requests and 16 RTO after the last
+	}
+	c.pass(2 * c.pace)
+	switch {
+	case !c.in(s, back, atProxy).IsZero():
+		n.tries(s, patience)
+		c.once(s.busy, func() { n.registersAgain(s) })
+	case (n.keep == cell.KeepAliveSTUN || n.bySource(*s.end)) && from != s.came:
 		n.registersAgain(s)
 	}
 }
 
+// tries is a request that is repeated in vain.
+func (n *Network) tries(s *station, patience time.Duration) {
+	c := n.course
+	s.busy = c.now + patience
+	for _, after := range copies(false) {
+		c.once(c.now+after, func() { c.sends(s) })
+	}
+}
+
 // registersAgain is a REGISTER and its 200, since the mapping is another one now. Without the 200
-// it is repeated until timer F ends it, and over for a long time, unless the port manager has an address
-// to tell then that is not the one in it.
+// only news of yet another mapping make it try once more.
 func (n *Network) registersAgain(s *station) {
 	c := n.course
-	if s.failed {
-		return
-	}
 	s.wrote = s.asked
 	c.sends(s)
-	c.pass(c.pace)
+	c.pass(2 * c.pace)
 	s.came = s.last
-	at := s.last
-	switch {
-	case n.bySource(*s.end):
-	case s.end.traits.Address == Asked:
-		at = s.asked
-	default:
-		at.port = cell.SIPPort
+	if s.failed = !c.in(s, n.back(s), atProxy).IsZero(); s.failed {
+		n.tries(s, timerB)
 	}
-	if s.failed = !c.in(s, at, atProxy).IsZero(); !s.failed {
-		return
-	}
-	s.gaveUp = c.now + timerB
-	n.repeats(s, &s.failed)
 }
