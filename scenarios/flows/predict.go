@@ -125,6 +125,9 @@ func (s Step) observe(t *wire.Tape, talk wire.Talk, talked bool, told []wire.Tol
 // shortest is how long a call must talk for its media to be judged.
 const shortest = 500 * time.Millisecond
 
+// briefTalk is long enough for both ends to have sent for a while before RTP is counted.
+const briefTalk = 1500 * time.Millisecond
+
 // DefaultMediaTime is how long an established call talks: long enough for both
 // ends to have sent RTCP a few times (RFC 3550 §6.2: every five seconds).
 const DefaultMediaTime = 12 * time.Second
