@@ -23,7 +23,10 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	if Of(c).Media() {
 		cfg.Talk = cmp.Or(talk, DefaultMediaTime)
 	}
-	cfg.Idle, cfg.KeepAlive, cfg.Interval = c.Idle.Time(), c.KeepAlive, c.Interval.Time()
+	if Of(c).Uses(cell.KeyIdle) {
+		cfg.Idle = c.Idle.Time()
+	}
+	cfg.KeepAlive, cfg.Interval = c.KeepAlive, c.Interval.Time()
 	cfg.Change, cfg.When = c.Change, c.When
 	if cfg.Becomes, err = stage.Becomes(c); err != nil {
 		return nil, err
