@@ -166,8 +166,8 @@ var Axes = []*Axis{
 	}),
 	word(func(c *Cell) *Registrar { return &c.Registrar }, Axis{
 		Key: KeyRegistrar, JSON: "registrar", Name: "registrar policy",
-		Help:    "where the proxy routes to: contact is what the user agent wrote, received where its REGISTER came from",
-		Default: "contact", Values: []string{"contact", "received"},
+		Help:    "where the proxy routes to: contact is what the user agent wrote, received where its REGISTER came from, received-no-alias the same for new requests alone, ip-only that address with the port it wrote, another-source is received from another address of the proxy",
+		Default: "contact", Values: []string{"contact", "received", "received-no-alias", "ip-only", "another-source"},
 		Caption: func(v string) string { return "registrar " + v },
 	}),
 	{

@@ -25,7 +25,7 @@ type End struct {
 
 // Network is what the questions are asked about.
 type Network struct {
-	proxy  cell.Registrar
+	policy policy
 	rport  bool
 	caller cell.Side
 	talk   time.Duration
@@ -67,7 +67,11 @@ type Config struct {
 
 // New makes a network, unless theory has nothing to say about it.
 func New(cfg Config) (*Network, error) {
-	n := &Network{proxy: cfg.Policy, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk,
+	p, known := policies[cfg.Policy]
+	if !known {
+		return nil, fmt.Errorf("%w: a proxy with the policy %q", ErrNotCovered, cfg.Policy)
+	}
+	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk,
 		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When, beside: cfg.Neighbour}
 	for _, x := range []struct {
 		to   *end

@@ -2,6 +2,7 @@ package theory
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/scenarios/cell"
@@ -16,6 +17,7 @@ type SignallingTraits struct {
 
 // Response says whether a response that the proxy has reaches who asked, and is of use there.
 func (n *Network) Response(to cell.Side, message string) Answer {
+	n.course.says(n.course.socket(), true)
 	e := n.end(to).announcing(announcedSIP)
 	s, way := n.station(to), n.responseWay(e, message)
 	if !s.decides(way) {
@@ -32,7 +34,7 @@ func (n *Network) Response(to cell.Side, message string) Answer {
 	case e.alg == nil: // to where it came from, and the port of the Via
 		at.port = cell.SIPPort
 	}
-	return n.arrives(s, at, message, copies(false)).because(way)
+	return n.arrives(s, at, s.spoke, message, copies(false)).because(way)
 }
 
 // Describes says whether a response with a session description, from an end, is one that the
@@ -71,7 +73,7 @@ func (n *Network) responseWay(e end, message string) cell.Cause {
 func (n *Network) bySource(e end) bool { return n.rport && e.traits.Rport }
 
 // Request says whether a request that the proxy routes to an end reaches what it announced
-// or, under the policy received, where its REGISTER came from.
+// or where its REGISTER came from, as the policy of the proxy has it.
 func (n *Network) Request(to cell.Side, message string) Answer {
 	return n.request(to, message, false)
 }
@@ -82,12 +84,22 @@ func (n *Network) InDialog(to cell.Side, message string) Answer {
 	return n.request(to, message, true)
 }
 
+// contactless are requests within a dialog that have no Contact (RFC 3261 §20, table 2; RFC 3262
+// §5, RFC 6086 §6).
+var contactless = []string{"ACK", "BYE", "CANCEL", "PRACK", "INFO", "MESSAGE"}
+
 func (n *Network) request(to cell.Side, message string, dialog bool) Answer {
-	s, c := n.station(to), n.routed(n.end(to).announcing(announcedSIP), message)
+	s, from := n.station(to), remote(atProxy)
+	if dialog {
+		from = n.course.socket()
+	}
+	n.course.says(from, !dialog || !slices.Contains(contactless, message))
+	c := n.routed(n.end(to).announcing(announcedSIP), message, n.policy.reach(dialog))
 	if !s.decides(c) {
 		return answer(c)
 	}
-	return n.arrives(s, n.target(s, dialog), message, copies(message == "INVITE")).because(c)
+	from = n.leaves(s, dialog)
+	return n.arrives(s, n.target(s, dialog), from, message, copies(message == "INVITE")).because(c)
 }
 
 // decides says whether it is for the course of things to say if the proxy gets through, given why
@@ -103,25 +115,6 @@ func (a Answer) because(c cell.Cause) Answer {
 		a.Cause.Why = c.Why
 	}
 	return a
-}
-
-// routed is why what the proxy routes to an end that has just registered does not reach it, or
-// zero.
-func (n *Network) routed(e end, message string) cell.Cause {
-	switch {
-	case n.proxy == cell.RegistrarReceived:
-		// To where the REGISTER, or the last message of the dialog, came from:
-		// a mapping towards the proxy, which its own filter admits.
-		return cell.Cause{}
-	case e.local:
-		return cell.Cause{Box: cell.BoxInternet, Rule: cell.RuleNoRoute, Message: message,
-			Why: fmt.Sprintf("the Contact of %s is a private address (RFC 1918 §3) and the proxy routes to what it says (RFC 3261 §16.6)", e.host)}
-	}
-	c := e.unreached(message)
-	if !c.IsZero() {
-		c.Why = "the proxy routes to the Contact (RFC 3261 §16.6), the address the STUN server saw; " + c.Why
-	}
-	return c
 }
 
 // unreached is why the proxy does not get through to what the end announced, or zero.
