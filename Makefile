@@ -19,7 +19,7 @@ matrix: ## the main job: which registrations and calls work through which NATs, 
 	@$(GO) run ./cmd/natproof matrix --seed $(SEED)
 
 # Flows x behaviours x ways to learn one's address x routing x rport x filter scopes x ALGs.
-WIDE = --a rfc4787 --b rfc4787 --port-manager local,static,stun --registrar contact,received --rport=false,true \
+WIDE = --flow register,call,pc-to-phone --a rfc4787 --b rfc4787 --port-manager local,static,stun --registrar contact,received --rport=false,true \
 	--filter-scope mapping,endpoint --alg off,full,any-port,linux,stale-length,double --hosts pion,native
 
 matrix-wide: ## some 35,000 cells: prediction and observation must agree in each; matrix-wide.txt has the tables

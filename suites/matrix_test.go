@@ -154,7 +154,7 @@ var _ = ginkgo.Describe("A sample of the wide product", func() {
 	const every = 61 // prime, so that it falls upon every value of every axis
 	var sample []cell.Cell
 	for i, c := range plan(cell.Choice{
-		"a": cell.RFC4787(), "b": cell.RFC4787(), "port-manager": all(cell.KeyPortManager), "registrar": all(cell.KeyRegistrar),
+		"flow": {"register", "call", "called", "pc-to-phone"}, "a": cell.RFC4787(), "b": cell.RFC4787(), "port-manager": all(cell.KeyPortManager), "registrar": all(cell.KeyRegistrar),
 		"rport": all(cell.KeyRport), "filter-scope": all(cell.KeyFilterScope), "alg": all(cell.KeyALG),
 	}) {
 		if i%every == 0 {
