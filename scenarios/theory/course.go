@@ -185,19 +185,27 @@ func (n *Network) registers(s *station) {
 
 // Registered is the 200 to a REGISTER. Without it the REGISTER is repeated until timer F ends it.
 func (n *Network) Registered(side cell.Side, message string) Answer {
-	a := n.Response(side, message)
 	c, s := n.course, n.station(side)
+	begun := c.now
+	a := n.Response(side, message)
 	if a.Fate == cell.Arrived {
 		n.keepAlive(s)
 		return a
 	}
-	for begun, next := c.now, t1; c.now < begun+timerB; next = min(2*next, t2) {
+	for next := t1; c.now < begun+timerB; next = min(2*next, t2) {
 		c.pass(min(next, begun+timerB-c.now))
 		if c.now < begun+timerB {
 			c.sends(s)
 		}
 	}
 	return a
+}
+
+// repeats is that an end, which has got no answer, sends its last request again.
+func (n *Network) repeats(s *station) {
+	if n.station(s.end.side) == s {
+		s.line.out(s.spoke, n.course.now)
+	}
 }
 
 // Sends is that an end sends the message that is asked about next, by way of the proxy.
@@ -260,8 +268,9 @@ func (n *Network) changes() {
 }
 
 // arrives says whether a message of the proxy that is sent to an endpoint in front of an end gets
-// in, given everything that has happened. It is repeated at those times after the first.
-func (n *Network) arrives(s *station, at endpoint, from remote, message string, again []time.Duration) Answer {
+// in, given everything that has happened. It is repeated at those times after the first; a
+// response, since it was asked for again.
+func (n *Network) arrives(s *station, at endpoint, from remote, message string, asked func(), again []time.Duration) Answer {
 	c := n.course
 	c.pass(c.pace)
 	if !s.known {
@@ -274,6 +283,9 @@ func (n *Network) arrives(s *station, at endpoint, from remote, message string, 
 			return Arrives()
 		}
 		c.until(begun + after)
+		if asked != nil {
+			asked()
+		}
 		cause = c.in(s, at, from)
 	}
 	if cause.IsZero() {

@@ -67,7 +67,7 @@ type Config struct {
 
 // New makes a network, unless theory has nothing to say about it.
 func New(cfg Config) (*Network, error) {
-	p, known := policies[cfg.Policy]
+	p, known := policies[cmp.Or(cfg.Policy, cell.RegistrarContact)]
 	if !known {
 		return nil, fmt.Errorf("%w: a proxy with the policy %q", ErrNotCovered, cfg.Policy)
 	}

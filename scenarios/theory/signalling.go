@@ -34,7 +34,7 @@ func (n *Network) Response(to cell.Side, message string) Answer {
 	case e.alg == nil: // to where it came from, and the port of the Via
 		at.port = cell.SIPPort
 	}
-	return n.arrives(s, at, s.spoke, message, copies(false)).because(way)
+	return n.arrives(s, at, s.spoke, message, func() { n.repeats(s) }, copies(false)).because(way)
 }
 
 // Describes says whether a response with a session description, from an end, is one that the
@@ -99,7 +99,7 @@ func (n *Network) request(to cell.Side, message string, dialog bool) Answer {
 		return answer(c)
 	}
 	from = n.leaves(s, dialog)
-	return n.arrives(s, n.target(s, dialog), from, message, copies(message == "INVITE")).because(c)
+	return n.arrives(s, n.target(s, dialog), from, message, nil, copies(message == "INVITE")).because(c)
 }
 
 // decides says whether it is for the course of things to say if the proxy gets through, given why
