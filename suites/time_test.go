@@ -26,7 +26,7 @@ var _ = ginkgo.Describe("A phone that is idle", ginkgo.Label("flow:idle-then-cal
 		{"is not held by a STUN server elsewhere, which is not the proxy",
 			"idle-then-called/stun[a=linux-masquerade,registrar=received,rport=true,idle=20m]", cell.RuleFiltered},
 		{"behind a timer of 10 s is reached by the third copy of the INVITE, after a keepalive",
-			"idle-then-called/local[a=mikrotik,registrar=received,rport=true,idle=49s,keepalive=crlf]", ""},
+			"idle-then-called/local[a=mikrotik,registrar=received,rport=true,idle=47s,keepalive=crlf]", ""},
 		{"is lost when its NAT restarts and nothing is sent",
 			"idle-then-called/local[a=port-restricted,registrar=received,rport=true,change=restart]", cell.RuleFlushed},
 		{"is found again when OPTIONS show another mapping, and it registers anew",

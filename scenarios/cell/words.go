@@ -57,11 +57,17 @@ const (
 	ChangeNone     Change = "none"
 	ChangeRestart  Change = "restart"  // it forgets every mapping
 	ChangeRenumber Change = "renumber" // it gets another external address
+	// ChangeBehaviour: it becomes symmetric, as some do under load (RFC 4787 REQ-11 forbids it).
+	ChangeBehaviour Change = "behaviour"
 )
 
 // BeforeChange is how much of a time passes before the change in its midst: less than half, so that
 // it meets nothing that happens at regular times.
 func BeforeChange(d time.Duration) time.Duration { return d * 43 / 100 }
+
+// BesideTheHour is how much later than after whole seconds somebody is wanted: what phones do at
+// regular times is over then, with all that follows from it.
+const BesideTheHour = 2300 * time.Millisecond
 
 // Moment is when a change happens.
 type Moment string

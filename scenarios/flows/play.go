@@ -66,7 +66,7 @@ func (p *Play) Idle() {
 	if p.Cell.When == cell.WhenIdle {
 		p.change()
 	}
-	time.Sleep(idle - cell.BeforeChange(idle))
+	time.Sleep(idle - cell.BeforeChange(idle) + cell.BesideTheHour)
 }
 
 // change does to the NAT in front of a what the cell wants.

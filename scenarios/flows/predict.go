@@ -25,6 +25,9 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	}
 	cfg.Idle, cfg.KeepAlive, cfg.Interval = c.Idle.Time(), c.KeepAlive, c.Interval.Time()
 	cfg.Change, cfg.When = c.Change, c.When
+	if cfg.Becomes, err = stage.Becomes(c); err != nil {
+		return nil, err
+	}
 	cfg.OneNAT, cfg.Neighbour = c.Topology == cell.OneNAT, c.Topology == cell.TwoPhones
 	carrier, err := stage.Carrier(c)
 	if err != nil {
@@ -52,11 +55,13 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 // not which box stops it by which rule. What depends on how long messages take it does not say.
 func (f *Flow) Predict(c cell.Cell, n *theory.Network) (cell.Outcome, error) {
 	steps, paces := f.In(c), n.Paces()
-	o, slow := f.predict(steps, paces[0]), f.predict(steps, paces[1])
-	for i, s := range o.Steps {
-		if t := slow.Steps[i]; s.Fate != t.Fate || !s.Cause.Same(t.Cause) {
-			return o, fmt.Errorf("%w: %s: whether %s arrives depends on how long messages take (RFC 4787 §4.3)",
-				theory.ErrNotCovered, cmp.Or(s.Cause.Box, t.Cause.Box), s.Step)
+	o := f.predict(steps, paces[0])
+	for _, other := range paces[1:] {
+		for i, t := range f.predict(steps, other).Steps {
+			if s := o.Steps[i]; s.Fate != t.Fate || !s.Cause.Same(t.Cause) {
+				return o, fmt.Errorf("%w: %s: whether %s arrives depends on how long messages take (RFC 4787 §4.3)",
+					theory.ErrNotCovered, cmp.Or(s.Cause.Box, t.Cause.Box), s.Step)
+			}
 		}
 	}
 	return o, nil

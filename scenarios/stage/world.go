@@ -28,6 +28,7 @@ type World struct {
 	Beside               *vnet.Host    // the phone beside a, or nil
 
 	site  *vnet.Site // of a
+	natA  natmodels.Model
 	next  netip.Addr // that the NAT in front of a gets
 	hosts vnet.HostKind
 	boxes []Box
@@ -129,7 +130,7 @@ func (w *World) addSide(c cell.Cell, side cell.Side, seed uint64, access vnet.Li
 		return err
 	}
 	if side == cell.A {
-		w.A, w.NATA, w.site = host, gw, site
+		w.A, w.NATA, w.natA, w.site = host, gw, nat, site
 		w.box(c.Host(side), RoleHost, addr)
 		if c.Topology == cell.TwoPhones {
 			if w.Beside, err = site.AddHost(cell.BoxBeside, third(prefix)); err != nil {

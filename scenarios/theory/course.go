@@ -35,6 +35,7 @@ const stunRefresh = 25 * time.Second
 type course struct {
 	now    time.Duration
 	pace   time.Duration
+	stun   time.Duration // likewise, of a message to or from the STUN server
 	a, b   *station
 	beside *station // the phone beside a, or nil
 	gates  []*gate
@@ -49,25 +50,28 @@ type course struct {
 type station struct {
 	end     *end
 	line    *line
-	asked   endpoint // as the STUN server saw it when it was asked last
-	wrote   endpoint // what its registration says
-	came    endpoint // where its registration came from
-	last    endpoint // where its last request or response came from
-	spoke   remote   // and which socket it went to
-	contact endpoint // where its last message with a Contact for a dialog came from
-	known   bool     // it has registered
-	failed  bool     // and has given up to do so again
+	asked   endpoint      // as the STUN server saw it when it was asked last
+	wrote   endpoint      // what its registration says
+	came    endpoint      // where its registration came from
+	last    endpoint      // where its last request or response came from
+	spoke   remote        // and which socket it went to
+	contact endpoint      // where its last message with a Contact for a dialog came from
+	known   bool          // it has registered
+	failed  bool          // and nobody has answered when it did so again
+	busy    time.Duration // until when it waits for that
 }
 
 // tick is what happens again and again by itself.
 type tick struct {
 	next, every time.Duration
+	anew        bool // the time begins when what was done is over
 	do          func()
 }
 
-// begin is the beginning of everything, where each message takes as long as the pace says.
-func (n *Network) begin(pace time.Duration) {
-	c := &course{pace: pace}
+// begin is the beginning of everything, where each message takes as long as the pace says, and one to
+// the STUN server as long as the other.
+func (n *Network) begin(pace, stun time.Duration) {
+	c := &course{pace: pace, stun: stun}
 	c.a, c.b = c.station(&n.a, 1), c.station(&n.b, 2)
 	if n.beside {
 		c.beside = c.station(&n.a, 3)
@@ -75,13 +79,18 @@ func (n *Network) begin(pace time.Duration) {
 	n.course = c
 }
 
-// Paces are the networks in which messages take as little and as much time as they can. What is
-// not the same in both is not foreseen.
-func (n *Network) Paces() [2]*Network {
-	fast, slow := *n, *n
-	fast.begin(soon)
-	slow.begin(late)
-	return [2]*Network{&fast, &slow}
+// Paces are the networks in which messages, and those to the STUN server, take as little and as much
+// time as they can. What is not the same in all is not foreseen.
+func (n *Network) Paces() []*Network {
+	var all []*Network
+	for _, pace := range []time.Duration{soon, late} {
+		for _, stun := range []time.Duration{soon, late} {
+			x := *n
+			x.begin(pace, stun)
+			all = append(all, &x)
+		}
+	}
+	return all
 }
 
 // station is an end with its line, of which others may share NATs. The number tells hosts apart.
@@ -132,7 +141,9 @@ func (c *course) until(t time.Duration) {
 		k := c.ticks[i]
 		c.now = max(c.now, k.next)
 		k.next += k.every
-		k.do()
+		if k.do(); k.anew {
+			k.next = c.now + k.every
+		}
 	}
 }
 
@@ -144,13 +155,26 @@ func (c *course) every(d time.Duration, do func()) {
 	c.ticks = append(c.ticks, &tick{next: c.now + d, every: d, do: do})
 }
 
+// everyAfter is every, where the time begins anew when what was done is over.
+func (c *course) everyAfter(d time.Duration, do func()) {
+	c.ticks = append(c.ticks, &tick{next: c.now + d, every: d, anew: true, do: do})
+}
+
+// once has something happen at a time.
+func (c *course) once(at time.Duration, do func()) {
+	c.ticks = append(c.ticks, &tick{next: at, every: never, do: do})
+}
+
+// never is longer than anything lasts.
+const never = 1 << 62
+
 // sends is a message of the end to the proxy.
 func (c *course) sends(s *station) { s.last, s.spoke = s.line.out(atProxy, c.now), atProxy }
 
 // asks is a Binding request to the STUN server, and the answer.
 func (c *course) asks(s *station) {
 	s.asked = s.line.out(atSTUN, c.now)
-	c.pass(c.pace)
+	c.pass(2 * c.stun)
 	c.in(s, s.asked, atSTUN)
 }
 
@@ -171,9 +195,9 @@ func (n *Network) registers(s *station) {
 	c := n.course
 	if s.end.traits.Address == Asked {
 		c.asks(s)
-		c.every(stunRefresh, func() {
+		c.everyAfter(stunRefresh, func() {
 			if c.asks(s); s.asked != s.wrote {
-				n.registersAgain(s)
+				c.once(max(c.now, s.busy), func() { n.registersAgain(s) })
 			}
 		})
 	}
@@ -187,25 +211,22 @@ func (n *Network) registers(s *station) {
 func (n *Network) Registered(side cell.Side, message string) Answer {
 	c, s := n.course, n.station(side)
 	begun := c.now
-	a := n.Response(side, message)
+	a := n.response(s, message, nil)
+	for _, after := range copies(false) {
+		if a.Fate == cell.Arrived {
+			break
+		}
+		c.until(begun + after)
+		c.sends(s)
+		s.came = s.last
+		a = n.response(s, message, nil)
+	}
 	if a.Fate == cell.Arrived {
 		n.keepAlive(s)
-		return a
-	}
-	for next := t1; c.now < begun+timerB; next = min(2*next, t2) {
-		c.pass(min(next, begun+timerB-c.now))
-		if c.now < begun+timerB {
-			c.sends(s)
-		}
+	} else {
+		c.until(begun + timerB)
 	}
 	return a
-}
-
-// repeats is that an end, which has got no answer, sends its last request again.
-func (n *Network) repeats(s *station) {
-	if n.station(s.end.side) == s {
-		s.line.out(s.spoke, n.course.now)
-	}
 }
 
 // Sends is that an end sends the message that is asked about next, by way of the proxy.
@@ -252,7 +273,7 @@ func (n *Network) Idle() {
 	if n.when == cell.WhenIdle {
 		n.changes()
 	}
-	n.Lapse(n.idle - before)
+	n.Lapse(n.idle - before + cell.BesideTheHour)
 }
 
 // changes is what happens to the NAT in front of a.
@@ -263,14 +284,15 @@ func (n *Network) changes() {
 			g.restart(n.course.now)
 		case cell.ChangeRenumber:
 			g.renumber(n.course.now)
+		case cell.ChangeBehaviour:
+			g.become(n.becomes)
 		}
 	}
 }
 
 // arrives says whether a message of the proxy that is sent to an endpoint in front of an end gets
-// in, given everything that has happened. It is repeated at those times after the first; a
-// response, since it was asked for again.
-func (n *Network) arrives(s *station, at endpoint, from remote, message string, asked func(), again []time.Duration) Answer {
+// in, given everything that has happened. It is repeated at those times after the first.
+func (n *Network) arrives(s *station, at endpoint, from remote, message string, again []time.Duration) Answer {
 	c := n.course
 	c.pass(c.pace)
 	if !s.known {
@@ -283,9 +305,6 @@ func (n *Network) arrives(s *station, at endpoint, from remote, message string, 
 			return Arrives()
 		}
 		c.until(begun + after)
-		if asked != nil {
-			asked()
-		}
 		cause = c.in(s, at, from)
 	}
 	if cause.IsZero() {
@@ -347,41 +366,49 @@ func (n *Network) keepAlive(s *station) {
 	}
 }
 
-// pings is a keepalive that is answered. If it shows another mapping than that of the
-// registration the end registers again (RFC 5626 §4.4).
+// pings is a keepalive that is answered. If it is not, or shows another mapping than that of the
+// registration, the end registers again (RFC 5626 §4.4).
 func (n *Network) pings(s *station) {
 	c := n.course
-	if s.failed {
+	if s.failed || c.now < s.busy {
 		return
 	}
-	before := s.last
 	c.sends(s)
-	at := s.last
-	c.pass(c.pace)
-	c.in(s, at, atProxy)
-	if sees := n.keep == cell.KeepAliveSTUN || n.bySource(*s.end); sees && at != s.came && before != at {
+	from, back := s.last, s.last
+	patience := timerB
+	if n.keep == cell.KeepAliveOPTIONS {
+		back = n.back(s)
+	} else {
+		patience = 79 * t1 // RFC 8489 §6.2.1: Rc requests and 16 RTO after the last
+	}
+	c.pass(2 * c.pace)
+	switch {
+	case !c.in(s, back, atProxy).IsZero():
+		n.tries(s, patience)
+		c.once(s.busy, func() { n.registersAgain(s) })
+	case (n.keep == cell.KeepAliveSTUN || n.bySource(*s.end)) && from != s.came:
 		n.registersAgain(s)
 	}
 }
 
+// tries is a request that is repeated in vain.
+func (n *Network) tries(s *station, patience time.Duration) {
+	c := n.course
+	s.busy = c.now + patience
+	for _, after := range copies(false) {
+		c.once(c.now+after, func() { c.sends(s) })
+	}
+}
+
 // registersAgain is a REGISTER and its 200, since the mapping is another one now. Without the 200
-// it is over for a long time.
+// only news of yet another mapping make it try once more.
 func (n *Network) registersAgain(s *station) {
 	c := n.course
-	if s.failed {
-		return
-	}
 	s.wrote = s.asked
 	c.sends(s)
-	c.pass(c.pace)
+	c.pass(2 * c.pace)
 	s.came = s.last
-	at := s.last
-	switch {
-	case n.bySource(*s.end):
-	case s.end.traits.Address == Asked:
-		at = s.asked
-	default:
-		at.port = cell.SIPPort
+	if s.failed = !c.in(s, n.back(s), atProxy).IsZero(); s.failed {
+		n.tries(s, timerB)
 	}
-	s.failed = !c.in(s, at, atProxy).IsZero()
 }

@@ -54,7 +54,7 @@ func TestTheMappingOfSIPEndsInTheCall(t *testing.T) {
 			n.Acknowledged(cell.B)
 			n.Talk()
 			n.Sends(cell.A)
-			if got, want := n.InDialog(cell.B, "BYE"), [2]cell.Rule{x.early, x.later}[i]; got.Cause.Rule != want {
+			if got, want := n.InDialog(cell.B, "BYE"), []cell.Rule{x.early, x.early, x.later, x.later}[i]; got.Cause.Rule != want {
 				t.Errorf("idle %v, pace %d: %s, want %q", x.idle, i, got.Cause, want)
 			}
 		}

@@ -50,6 +50,7 @@ type mapping struct {
 	to      remote // empty: all there are
 	outside endpoint
 	admits  map[remote]bool // who was sent to by it
+	left    bool            // what is sent makes a new one, though it is there
 	ended   cell.Rule       // what a packet to it is dropped for once it is no longer
 }
 
@@ -113,7 +114,7 @@ func (g *gate) out(inside endpoint, to remote, now time.Duration) endpoint {
 		key = ""
 	}
 	for _, m := range g.mappings {
-		if m.inside == inside && m.to == key && m.alive(now) {
+		if m.inside == inside && m.to == key && !m.left && m.alive(now) {
 			m.use(now, false)
 			m.admits[to] = true
 			return m.outside
@@ -190,6 +191,19 @@ func (g *gate) restart(now time.Duration) {
 		}
 	}
 	clear(g.unasked)
+}
+
+// become is another behaviour, which RFC 4787 REQ-11 forbids. Mappings stay, but what is sent does not
+// find them if mappings depend on something else now; and who is admitted has to be sent to anew.
+func (g *gate) become(b natmodels.Behavior) {
+	filters, maps := b.Filtering != g.behavior.Filtering, b.Mapping != g.behavior.Mapping
+	g.behavior = b
+	for _, m := range g.mappings {
+		m.left = m.left || maps
+		if m.behavior = b; filters {
+			m.admits = map[remote]bool{}
+		}
+	}
 }
 
 // renumber is another external address. Nobody has the old one.

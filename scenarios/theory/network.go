@@ -35,6 +35,7 @@ type Network struct {
 	keep     cell.KeepAlive
 	interval time.Duration
 	change   cell.Change
+	becomes  natmodels.Behavior // what the NAT in front of a is after a change of its behaviour
 	when     cell.Moment
 	beside   bool // somebody is beside a
 	course   *course
@@ -63,6 +64,8 @@ type Config struct {
 	// Change is what happens to the NAT in front of a, When it does.
 	Change cell.Change
 	When   cell.Moment
+	// Becomes is how it behaves afterwards, if its behaviour is what changes.
+	Becomes natmodels.Behavior
 }
 
 // New makes a network, unless theory has nothing to say about it.
@@ -72,7 +75,7 @@ func New(cfg Config) (*Network, error) {
 		return nil, fmt.Errorf("%w: a proxy with the policy %q", ErrNotCovered, cfg.Policy)
 	}
 	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk,
-		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When, beside: cfg.Neighbour}
+		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When, becomes: cfg.Becomes, beside: cfg.Neighbour}
 	for _, x := range []struct {
 		to   *end
 		from End
@@ -83,7 +86,7 @@ func New(cfg Config) (*Network, error) {
 		}
 		*x.to = e
 	}
-	n.begin(soon)
+	n.begin(soon, soon)
 	return n, nil
 }
 

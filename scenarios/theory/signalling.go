@@ -3,6 +3,7 @@ package theory
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/scenarios/cell"
@@ -15,26 +16,36 @@ type SignallingTraits struct {
 	ChecksVia bool
 }
 
-// Response says whether a response that the proxy has reaches who asked, and is of use there.
+// Response says whether a response that the proxy has reaches who asked, and is of use there. It is
+// repeated.
 func (n *Network) Response(to cell.Side, message string) Answer {
 	n.course.says(n.course.socket(), true)
-	e := n.end(to).announcing(announcedSIP)
-	s, way := n.station(to), n.responseWay(e, message)
+	return n.response(n.station(to), message, copies(false))
+}
+
+func (n *Network) response(s *station, message string, again []time.Duration) Answer {
+	e := s.end.announcing(announcedSIP)
+	way := n.responseWay(e, message)
 	if !s.decides(way) {
 		return answer(way)
 	}
 	if c := n.foreignVia(e, message); !c.IsZero() && way.IsZero() {
 		return answer(c)
 	}
+	return n.arrives(s, n.back(s), s.spoke, message, again).because(way)
+}
+
+// back is where the response to the last request of an end is sent.
+func (n *Network) back(s *station) endpoint {
 	at := s.last
 	switch {
-	case n.bySource(e):
-	case e.traits.Address == Asked:
+	case n.bySource(*s.end): // RFC 3581 §4
+	case s.end.traits.Address == Asked: // RFC 3261 §18.2.2: the address that it comes from, but the port of the Via
 		at = s.asked
-	case e.alg == nil: // to where it came from, and the port of the Via
+	case s.end.alg == nil:
 		at.port = cell.SIPPort
 	}
-	return n.arrives(s, at, s.spoke, message, func() { n.repeats(s) }, copies(false)).because(way)
+	return at
 }
 
 // Describes says whether a response with a session description, from an end, is one that the
@@ -99,7 +110,7 @@ func (n *Network) request(to cell.Side, message string, dialog bool) Answer {
 		return answer(c)
 	}
 	from = n.leaves(s, dialog)
-	return n.arrives(s, n.target(s, dialog), from, message, nil, copies(message == "INVITE")).because(c)
+	return n.arrives(s, n.target(s, dialog), from, message, copies(message == "INVITE")).because(c)
 }
 
 // decides says whether it is for the course of things to say if the proxy gets through, given why
