@@ -107,6 +107,7 @@ const (
 	KeyCarrier     = "carrier"
 	KeyHairpin     = "hairpin"
 	KeyRefresh     = "refresh"
+	KeyTalk        = "talk"
 	KeyIdle        = "idle"
 	KeyKeepAlive   = "keepalive"
 	KeyInterval    = "interval"
@@ -136,6 +137,7 @@ type Cell struct {
 	Carrier   string // the NAT of the carrier, of topologies that have one
 	Hairpin   Hairpin
 	Refresh   Refresh
+	Talk      Duration // how long a call without media lasts
 	Idle      Duration
 	KeepAlive KeepAlive
 	Interval  Duration // between two keepalives
@@ -225,6 +227,11 @@ var Axes = []*Axis{
 	word(func(c *Cell) *Refresh { return &c.Refresh }, Axis{
 		Key: KeyRefresh, JSON: "refresh", Name: "refresh", Help: "which packets keep a mapping alive, in every NAT (RFC 4787 section 4.3)",
 		Default: "own", Values: []string{"own", "outbound", "inbound", "both"}, Caption: unless("own", "refresh "),
+	}),
+	duration(func(c *Cell) *Duration { return &c.Talk }, Axis{
+		Key: KeyTalk, JSON: "talk", Name: "length of the call", Help: "how long a call without media lasts",
+		Default: "2m", Values: []string{"10s", "2m", "10m"}, Asked: true,
+		Caption: func(v string) string { return "lasts for " + v },
 	}),
 	duration(func(c *Cell) *Duration { return &c.Idle }, Axis{
 		Key: KeyIdle, JSON: "idle", Name: "idle time", Help: "how long nothing happens before somebody is wanted",

@@ -41,9 +41,11 @@ type course struct {
 	gates  []*gate
 	given  int
 	ticks  []*tick
-	acked  bool     // the call is established at both ends
-	turn   *station // whose message is about to be sent
-	apart  bool     // the dialog goes by the proxy's other socket
+	acked  bool          // the call is established at both ends
+	missed cell.Cause    // or why the ACK does not arrive
+	parted time.Duration // when the ACK was sent first
+	turn   *station      // whose message is about to be sent
+	apart  bool          // the dialog goes by the proxy's other socket
 }
 
 // station is an end in the course of things.
@@ -261,7 +263,7 @@ func (n *Network) TalkOrGiveUp() {
 // Acknowledged is InDialog for the ACK, from which on both ends talk.
 func (n *Network) Acknowledged(to cell.Side) Answer {
 	a := n.InDialog(to, "ACK")
-	n.course.acked = a.Fate == cell.Arrived
+	n.course.acked, n.course.missed = a.Fate == cell.Arrived, a.Cause
 	return a
 }
 

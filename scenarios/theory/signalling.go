@@ -86,20 +86,20 @@ func (n *Network) bySource(e end) bool { return n.rport && e.traits.Rport }
 // Request says whether a request that the proxy routes to an end reaches what it announced
 // or where its REGISTER came from, as the policy of the proxy has it.
 func (n *Network) Request(to cell.Side, message string) Answer {
-	return n.request(to, message, false)
+	return n.request(to, message, false, copies(message == "INVITE"))
 }
 
 // InDialog is Request within a dialog. The alias in the Contact does for it what the stored source
 // does for a new request.
 func (n *Network) InDialog(to cell.Side, message string) Answer {
-	return n.request(to, message, true)
+	return n.request(to, message, true, copies(message == "INVITE"))
 }
 
 // contactless are requests within a dialog that have no Contact (RFC 3261 §20, table 2; RFC 3262
 // §5, RFC 6086 §6).
 var contactless = []string{"ACK", "BYE", "CANCEL", "PRACK", "INFO", "MESSAGE"}
 
-func (n *Network) request(to cell.Side, message string, dialog bool) Answer {
+func (n *Network) request(to cell.Side, message string, dialog bool, again []time.Duration) Answer {
 	s, from := n.station(to), remote(atProxy)
 	if dialog {
 		from = n.course.socket()
@@ -110,7 +110,7 @@ func (n *Network) request(to cell.Side, message string, dialog bool) Answer {
 		return answer(c)
 	}
 	from = n.leaves(s, dialog)
-	return n.arrives(s, n.target(s, dialog), from, message, copies(message == "INVITE")).because(c)
+	return n.arrives(s, n.target(s, dialog), from, message, again).because(c)
 }
 
 // decides says whether it is for the course of things to say if the proxy gets through, given why
