@@ -43,7 +43,7 @@ type course struct {
 	ticks  []*tick
 	acked  bool          // the call is established at both ends
 	missed cell.Cause    // or why the ACK does not arrive
-	parted time.Duration // when the ACK was sent first
+	parted time.Duration // when the 200, or the ACK, was sent first
 	turn   *station      // whose message is about to be sent
 	apart  bool          // the dialog goes by the proxy's other socket
 }
@@ -256,7 +256,7 @@ func (n *Network) TalkOrGiveUp() {
 	if n.course.acked {
 		n.Lapse(n.talk)
 	} else {
-		n.Lapse(timerB)
+		n.course.until(n.course.parted + timerB)
 	}
 }
 

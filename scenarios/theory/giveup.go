@@ -45,11 +45,11 @@ func (n *Network) Lasts() {
 	}
 }
 
-// LastsUnheard is Lasts where it has not been asked whether the call stays up, since the caller knows
-// of none.
+// LastsUnheard is Lasts where it has not been asked whether the call stays up, since the caller
+// knows of none.
 func (n *Network) LastsUnheard() {
-	if n.course.parted == 0 {
-		n.Lapse(timerB)
+	if !n.course.acked {
+		n.course.until(n.course.parted + timerB)
 	}
 }
 

@@ -19,8 +19,26 @@ type SignallingTraits struct {
 // Response says whether a response that the proxy has reaches who asked, and is of use there. It is
 // repeated.
 func (n *Network) Response(to cell.Side, message string) Answer {
-	n.course.says(n.course.socket(), true)
-	return n.response(n.station(to), message, copies(false))
+	c, s := n.course, n.station(to)
+	c.says(c.socket(), true)
+	invited := message == "200 to INVITE"
+	if invited {
+		c.parted = c.now
+	}
+	a, lost := n.response(s, message, nil), true
+	if a.Fate == cell.Arrived {
+		return a
+	}
+	for _, after := range copies(invited) { // the request is repeated too: nothing that is sent back gets in
+		c.once(c.now+after, func() {
+			if lost {
+				s.line.out(s.spoke, c.now)
+			}
+		})
+	}
+	a = n.response(s, message, copies(false))
+	lost = a.Fate == cell.Lost
+	return a
 }
 
 func (n *Network) response(s *station, message string, again []time.Duration) Answer {
