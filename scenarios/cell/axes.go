@@ -117,6 +117,7 @@ const (
 	KeyCarrier     = "carrier"
 	KeyHairpin     = "hairpin"
 	KeyRefresh     = "refresh"
+	KeyTalk        = "talk"
 	KeyIdle        = "idle"
 	KeyKeepAlive   = "keepalive"
 	KeyInterval    = "interval"
@@ -146,6 +147,7 @@ type Cell struct {
 	Carrier   string // the NAT of the carrier, of topologies that have one
 	Hairpin   Hairpin
 	Refresh   Refresh
+	Talk      Duration // how long a call without media lasts
 	Idle      Duration
 	KeepAlive KeepAlive
 	Interval  Duration // between two keepalives
@@ -176,8 +178,8 @@ var Axes = []*Axis{
 	}),
 	word(func(c *Cell) *Registrar { return &c.Registrar }, Axis{
 		Key: KeyRegistrar, JSON: "registrar", Name: "registrar policy",
-		Help:    "where the proxy routes to: contact is what the user agent wrote, received where its REGISTER came from",
-		Default: "contact", Values: []string{"contact", "received"},
+		Help:    "where the proxy routes to: contact is what the user agent wrote, received where its REGISTER came from, received-no-alias the same for new requests alone, ip-only that address with the port it wrote, another-source is received from another address of the proxy",
+		Default: "contact", Values: []string{"contact", "received", "received-no-alias", "ip-only", "another-source"},
 		Caption: func(v string) string { return "registrar " + v },
 	}),
 	{
@@ -235,6 +237,11 @@ var Axes = []*Axis{
 	word(func(c *Cell) *Refresh { return &c.Refresh }, Axis{
 		Key: KeyRefresh, JSON: "refresh", Name: "refresh", Help: "which packets keep a mapping alive, in every NAT (RFC 4787 section 4.3)",
 		Default: "own", Values: []string{"own", "outbound", "inbound", "both"}, Caption: unless("own", "refresh "),
+	}),
+	duration(func(c *Cell) *Duration { return &c.Talk }, Axis{
+		Key: KeyTalk, JSON: "talk", Name: "length of the call", Help: "how long a call without media lasts",
+		Default: "2m", Values: []string{"10s", "2m", "10m"}, Asked: true,
+		Caption: func(v string) string { return "lasts for " + v },
 	}),
 	duration(func(c *Cell) *Duration { return &c.Idle }, Axis{
 		Key: KeyIdle, JSON: "idle", Name: "idle time", Help: "how long nothing happens before somebody is wanted",

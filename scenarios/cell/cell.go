@@ -36,6 +36,15 @@ const (
 	// RegistrarReceived routes to where the REGISTER came from, and repairs
 	// in-dialog requests by an alias in the Contact.
 	RegistrarReceived Registrar = "received"
+	// RegistrarReceivedNoAlias is received for new requests; those in a dialog go to the
+	// Contact.
+	RegistrarReceivedNoAlias Registrar = "received-no-alias"
+	// RegistrarIPOnly routes to the address that messages came from, and the port that the
+	// user agent wrote.
+	RegistrarIPOnly Registrar = "ip-only"
+	// RegistrarAnotherSource is received, but what is for a user leaves from another address
+	// of the proxy.
+	RegistrarAnotherSource Registrar = "another-source"
 )
 
 // FilterScope says on whose account a NAT remembers who was contacted.

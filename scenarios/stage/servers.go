@@ -69,8 +69,15 @@ func (w *World) ServeProxy(c cell.Cell, seed uint64) (stop func() error, err err
 	if c.Topology == cell.ProxyNAT {
 		cfg.Advertise = cell.ProxyOf(c)
 	}
-	if c.Registrar == cell.RegistrarReceived {
-		cfg.Policy = registrar.PolicyReceived
+	if cfg.Policy, err = registrar.ParsePolicy(string(c.Registrar)); err != nil {
+		return nil, fmt.Errorf("stage: proxy: %w", err)
+	}
+	if c.Registrar == cell.RegistrarAnotherSource {
+		calls := w.Proxy.Addrs()[1]
+		if cfg.CallConn, err = w.Proxy.Listen(netip.AddrPortFrom(calls, cell.ProxyPort)); err != nil {
+			return nil, fmt.Errorf("stage: proxy: %w", err)
+		}
+		cfg.CallAdvertise = cell.CallsOf(c)
 	}
 	if w.Gateway != nil {
 		cfg.Routes = []registrar.Route{{Prefix: cell.PhoneNumber, Phone: true, To: netip.AddrPortFrom(cell.GatewayAddr, cell.GatewayPort)}}

@@ -179,30 +179,40 @@ func third(p netip.Prefix) netip.Addr { return p.Addr().Next().Next().Next() }
 
 // addProxy puts the proxy beside the other servers, or behind a NAT that forwards its port.
 func (w *World) addProxy(c cell.Cell, site *vnet.Site) error {
-	at, addr := cell.ProxyOf(c), cell.ProxyAddr
+	at, addr, calls := cell.ProxyOf(c), cell.ProxyAddr, cell.CallsAddr
+	apart := c.Registrar == cell.RegistrarAnotherSource
 	if c.Topology == cell.ProxyNAT {
 		nat, err := catalogue.Lookup("port-restricted")
 		if err != nil {
 			return err
 		}
-		addr = cell.ProxyInside
-		gw, err := w.Lab.Internet().AddGateway(cell.BoxNATProxy, vnet.GatewayConfig{NAT: nat, Place: natmodels.Place{
+		addr, calls = cell.ProxyInside, cell.CallsInside
+		place := natmodels.Place{
 			External: []netip.Addr{at.Addr()},
 			Static:   []natmodels.StaticMapping{{Protocol: natmodels.UDP, Internal: netip.AddrPortFrom(addr, cell.ProxyPort), External: at}},
-		}})
+		}
+		if out := cell.CallsOf(c); apart {
+			place.External = append(place.External, out.Addr())
+			place.Static = append(place.Static, natmodels.StaticMapping{Protocol: natmodels.UDP, Internal: netip.AddrPortFrom(calls, cell.ProxyPort), External: out})
+		}
+		gw, err := w.Lab.Internet().AddGateway(cell.BoxNATProxy, vnet.GatewayConfig{NAT: nat, Place: place})
 		if err != nil {
 			return err
 		}
 		if site, err = gw.Inside().AddSite("site-proxy", vnet.SiteConfig{Prefix: cell.ProxyNet, Hosts: w.hosts}); err != nil {
 			return err
 		}
-		w.box(cell.BoxNATProxy, RoleNAT, at.Addr())
+		w.box(cell.BoxNATProxy, RoleNAT, place.External...)
+	}
+	addrs := []netip.Addr{addr}
+	if apart {
+		addrs = append(addrs, calls)
 	}
 	var err error
-	if w.Proxy, err = site.AddHost(cell.BoxProxy, addr); err != nil {
+	if w.Proxy, err = site.AddHost(cell.BoxProxy, addrs...); err != nil {
 		return err
 	}
-	w.box(cell.BoxProxy, RoleServer, addr)
+	w.box(cell.BoxProxy, RoleServer, addrs...)
 	return nil
 }
 

@@ -41,20 +41,26 @@ type course struct {
 	gates  []*gate
 	given  int
 	ticks  []*tick
-	acked  bool // the call is established at both ends
+	acked  bool          // the call is established at both ends
+	missed cell.Cause    // or why the ACK does not arrive
+	parted time.Duration // when the 200, or the ACK, was sent first
+	turn   *station      // whose message is about to be sent
+	apart  bool          // the dialog goes by the proxy's other socket
 }
 
 // station is an end in the course of things.
 type station struct {
-	end    *end
-	line   *line
-	asked  endpoint      // as the STUN server saw it when it was asked last
-	wrote  endpoint      // what its registration says
-	came   endpoint      // where its registration came from
-	last   endpoint      // where its last request or response came from
-	known  bool          // it has registered
-	failed bool          // and nobody has answered when it did so again
-	busy   time.Duration // until when it waits for that
+	end     *end
+	line    *line
+	asked   endpoint      // as the STUN server saw it when it was asked last
+	wrote   endpoint      // what its registration says
+	came    endpoint      // where its registration came from
+	last    endpoint      // where its last request or response came from
+	spoke   remote        // and which socket it went to
+	contact endpoint      // where its last message with a Contact for a dialog came from
+	known   bool          // it has registered
+	failed  bool          // and nobody has answered when it did so again
+	busy    time.Duration // until when it waits for that
 }
 
 // tick is what happens again and again by itself.
@@ -122,6 +128,7 @@ func (n *Network) station(side cell.Side) *station {
 
 // until lets time pass, and all that happens by itself in it.
 func (c *course) until(t time.Duration) {
+	c.says(atProxy, true)
 	for {
 		i := -1
 		for j, k := range c.ticks {
@@ -164,7 +171,7 @@ func (c *course) once(at time.Duration, do func()) {
 const never = 1 << 62
 
 // sends is a message of the end to the proxy.
-func (c *course) sends(s *station) { s.last = s.line.out(atProxy, c.now) }
+func (c *course) sends(s *station) { s.last, s.spoke = s.line.out(atProxy, c.now), atProxy }
 
 // asks is a Binding request to the STUN server, and the answer.
 func (c *course) asks(s *station) {
@@ -224,10 +231,10 @@ func (n *Network) Registered(side cell.Side, message string) Answer {
 	return a
 }
 
-// Sends is that an end sends a message, by way of the proxy.
+// Sends is that an end sends the message that is asked about next, by way of the proxy.
 func (n *Network) Sends(side cell.Side) {
 	n.course.pass(n.course.pace)
-	n.course.sends(n.station(side))
+	n.course.turn = n.station(side)
 }
 
 // Lapse is a time in which no message of a flow is sent.
@@ -249,14 +256,14 @@ func (n *Network) TalkOrGiveUp() {
 	if n.course.acked {
 		n.Lapse(n.talk)
 	} else {
-		n.Lapse(timerB)
+		n.course.until(n.course.parted + timerB)
 	}
 }
 
 // Acknowledged is InDialog for the ACK, from which on both ends talk.
 func (n *Network) Acknowledged(to cell.Side) Answer {
 	a := n.InDialog(to, "ACK")
-	n.course.acked = a.Fate == cell.Arrived
+	n.course.acked, n.course.missed = a.Fate == cell.Arrived, a.Cause
 	return a
 }
 
@@ -287,26 +294,26 @@ func (n *Network) changes() {
 
 // arrives says whether a message of the proxy that is sent to an endpoint in front of an end gets
 // in, given everything that has happened. It is repeated at those times after the first.
-func (n *Network) arrives(s *station, at endpoint, message string, again []time.Duration) Answer {
+func (n *Network) arrives(s *station, at endpoint, from remote, message string, again []time.Duration) Answer {
 	c := n.course
 	c.pass(c.pace)
 	if !s.known {
 		return Arrives()
 	}
 	begun := c.now
-	cause := c.in(s, at, atProxy)
+	cause := c.in(s, at, from)
 	for _, after := range again {
 		if cause.IsZero() {
 			return Arrives()
 		}
 		c.until(begun + after)
-		cause = c.in(s, at, atProxy)
+		cause = c.in(s, at, from)
 	}
 	if cause.IsZero() {
 		return Arrives()
 	}
 	cause.Message = message
-	cause.Why = n.whyNot(s, cause)
+	cause.Why = n.whyNot(s, from, cause)
 	return answer(cause)
 }
 
@@ -324,7 +331,13 @@ func copies(invite bool) []time.Duration {
 	return all
 }
 
-func (n *Network) whyNot(s *station, c cell.Cause) string {
+func (n *Network) whyNot(s *station, from remote, c cell.Cause) string {
+	switch c.Rule {
+	case cell.RuleFiltered, cell.RuleNoMapping:
+		if from == atCalls {
+			return fmt.Sprintf("the proxy sends what is for %s from an address that it did not register with, which its NAT does not admit (RFC 4787 §5)", s.end.host)
+		}
+	}
 	switch c.Rule {
 	case cell.RuleElsewhere:
 		return fmt.Sprintf("that port of the NAT is another host's, which uses the same as %s", s.end.host)
@@ -338,18 +351,6 @@ func (n *Network) whyNot(s *station, c cell.Cause) string {
 		return fmt.Sprintf("%s has not sent to the proxy since the mapping was made (RFC 4787 §5)", s.end.host)
 	}
 	return ""
-}
-
-// target is the endpoint to which the proxy sends what is for an end: what it wrote, or where its
-// registration, or in a dialog its last message, came from.
-func (n *Network) target(s *station, dialog bool) endpoint {
-	switch {
-	case n.proxy != cell.RegistrarReceived && s.end.traits.Address == Asked:
-		return s.wrote
-	case !dialog: // where it came from, or what an ALG made of the Contact, which is the same
-		return s.came
-	}
-	return s.last
 }
 
 // keepAlive begins what a registered end does to stay reachable.

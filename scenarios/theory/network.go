@@ -25,10 +25,11 @@ type End struct {
 
 // Network is what the questions are asked about.
 type Network struct {
-	proxy  cell.Registrar
+	policy policy
 	rport  bool
 	caller cell.Side
 	talk   time.Duration
+	lasts  time.Duration
 	a, b   end
 
 	idle     time.Duration
@@ -52,6 +53,8 @@ type Config struct {
 	// Talk is how long a call that is established is silent on the signalling path; 0 is a
 	// call that ends at once.
 	Talk time.Duration
+	// Lasts is how long a call without media lasts, where a flow has such a time.
+	Lasts time.Duration
 	// Idle is how long nothing happens where a flow has such a time.
 	Idle time.Duration
 	// KeepAlive is what the ends that have registered do to stay reachable, every Interval.
@@ -70,7 +73,11 @@ type Config struct {
 
 // New makes a network, unless theory has nothing to say about it.
 func New(cfg Config) (*Network, error) {
-	n := &Network{proxy: cfg.Policy, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk,
+	p, known := policies[cmp.Or(cfg.Policy, cell.RegistrarContact)]
+	if !known {
+		return nil, fmt.Errorf("%w: a proxy with the policy %q", ErrNotCovered, cfg.Policy)
+	}
+	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, lasts: cfg.Lasts,
 		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When, becomes: cfg.Becomes, beside: cfg.Neighbour}
 	for _, x := range []struct {
 		to   *end
