@@ -25,8 +25,10 @@ type Flow struct {
 	Without []string
 	With    []string  // of the axes that must be asked for, those that it asks for
 	Caller  cell.Side // who calls whom
-	Steps   []Step    // in the order in which they happen
-	Play    func(ctx context.Context, p *Play)
+	// Able lists what it wants of an end beside registering and calling (see package stage).
+	Able  map[cell.Side][]string
+	Steps []Step // in the order in which they happen
+	Play  func(ctx context.Context, p *Play)
 	// Columns are those of its table, which has a row for each NAT of a. Without any the
 	// table has the NATs of b in its columns, and shows the media of each call.
 	Columns []Column
@@ -78,6 +80,9 @@ func (f *Flow) Uses(axis string) bool {
 	}
 	return !slices.Contains(f.Without, axis)
 }
+
+// Wants is what it wants of an end beside registering and calling.
+func (f *Flow) Wants(side cell.Side) []string { return f.Able[side] }
 
 // Host is the box at that end.
 func (f *Flow) Host(side cell.Side) string { return f.Ends[side].Box }

@@ -47,12 +47,13 @@ type course struct {
 type station struct {
 	end    *end
 	line   *line
-	asked  endpoint // as the STUN server saw it when it was asked last
-	wrote  endpoint // what its registration says
-	came   endpoint // where its registration came from
-	last   endpoint // where its last request or response came from
-	known  bool     // it has registered
-	failed bool     // and has given up to do so again
+	asked  endpoint      // as the STUN server saw it when it was asked last
+	wrote  endpoint      // what its registration says
+	came   endpoint      // where its registration came from
+	last   endpoint      // where its last request or response came from
+	known  bool          // it has registered
+	failed bool          // and has given up to do so again
+	begun  time.Duration // when it sent the first copy of its last request
 }
 
 // tick is what happens again and again by itself.
