@@ -369,7 +369,7 @@ func (n *Network) registersAgain(s *station) {
 	switch {
 	case n.bySource(*s.end):
 	case s.end.traits.Address == Asked:
-		at = s.asked
+		at.port = s.asked.port
 	default:
 		at.port = cell.SIPPort
 	}

@@ -27,9 +27,9 @@ func (n *Network) Response(to cell.Side, message string) Answer {
 	at := s.last
 	switch {
 	case n.bySource(e):
-	case e.traits.Address == Asked:
-		at = s.asked
-	case e.alg == nil: // to where it came from, and the port of the Via
+	case e.traits.Address == Asked: // to where it came from, and the port of the Via
+		at.port = s.asked.port
+	case e.alg == nil:
 		at.port = cell.SIPPort
 	}
 	return n.arrives(s, at, message, copies(false)).because(way)
