@@ -25,7 +25,7 @@ var Message = add(Flow{
 	Ends:    callEnds,
 	Caller:  cell.A,
 	Able:    map[cell.Side][]string{cell.A: {stage.Messages}, cell.B: {stage.Messages}},
-	With:    []string{cell.KeyIdle, cell.KeyKeepAlive, cell.KeyInterval, cell.KeyChange},
+	With:    []string{cell.KeyIdle, cell.KeyKeepAlive, cell.KeyPing, cell.KeyInterval, cell.KeyChange},
 	Without: []string{cell.KeyHangup},
 	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B),
 		after((*theory.Network).Idle, asked(callEnds, cell.A, "MESSAGE", MessageAToB, MessageAToBResponse)),

@@ -24,6 +24,7 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 		cfg.Talk = cmp.Or(talk, DefaultMediaTime)
 	}
 	cfg.Idle, cfg.KeepAlive, cfg.Interval = c.Idle.Time(), c.KeepAlive, c.Interval.Time()
+	cfg.Ping = c.Ping
 	cfg.Change, cfg.When = c.Change, c.When
 	cfg.OneNAT, cfg.Neighbour = c.Topology == cell.OneNAT, c.Topology == cell.TwoPhones
 	carrier, err := stage.Carrier(c)

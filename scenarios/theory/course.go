@@ -53,10 +53,11 @@ type station struct {
 	last   endpoint      // where its last request or response came from
 	known  bool          // it has registered
 	failed bool          // and has given up to do so again
+	pings  []*tick       // of the registrar
 	begun  time.Duration // when it sent the first copy of its last request
 }
 
-// tick is what happens again and again by itself.
+// tick is what happens by itself: again and again or, without a time between, once.
 type tick struct {
 	next, every time.Duration
 	do          func()
@@ -127,7 +128,9 @@ func (c *course) until(t time.Duration) {
 		}
 		k := c.ticks[i]
 		c.now = max(c.now, k.next)
-		k.next += k.every
+		if k.next += k.every; k.every == 0 {
+			c.drop(k)
+		}
 		k.do()
 	}
 }
@@ -136,8 +139,21 @@ func (c *course) until(t time.Duration) {
 func (c *course) pass(d time.Duration) { c.until(c.now + d) }
 
 // every has something happen again and again from now on.
-func (c *course) every(d time.Duration, do func()) {
-	c.ticks = append(c.ticks, &tick{next: c.now + d, every: d, do: do})
+func (c *course) every(d time.Duration, do func()) *tick {
+	return c.tick(&tick{next: c.now + d, every: d, do: do})
+}
+
+// once has something happen at a time.
+func (c *course) once(at time.Duration, do func()) *tick { return c.tick(&tick{next: at, do: do}) }
+
+func (c *course) tick(k *tick) *tick {
+	c.ticks = append(c.ticks, k)
+	return k
+}
+
+// drop keeps things from happening.
+func (c *course) drop(these ...*tick) {
+	c.ticks = slices.DeleteFunc(c.ticks, func(k *tick) bool { return slices.Contains(these, k) })
 }
 
 // sends is a message of the end to the proxy.
@@ -177,6 +193,7 @@ func (n *Network) registers(s *station) {
 	c.sends(s)
 	c.pass(c.pace)
 	s.came, s.known = s.last, true
+	n.pinged(s)
 }
 
 // Registered is the 200 to a REGISTER. Without it the REGISTER is repeated until timer F ends it.
@@ -361,10 +378,13 @@ func (n *Network) registersAgain(s *station) {
 	if s.failed {
 		return
 	}
+	same := s.wrote == s.asked
 	s.wrote = s.asked
 	c.sends(s)
 	c.pass(c.pace)
-	s.came = s.last
+	if s.came = s.last; !same { // another binding
+		n.pinged(s)
+	}
 	at := s.last
 	switch {
 	case n.bySource(*s.end):

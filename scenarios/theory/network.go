@@ -33,6 +33,7 @@ type Network struct {
 
 	idle     time.Duration
 	keep     cell.KeepAlive
+	ping     cell.Ping
 	interval time.Duration
 	change   cell.Change
 	when     cell.Moment
@@ -53,8 +54,10 @@ type Config struct {
 	Talk time.Duration
 	// Idle is how long nothing happens where a flow has such a time.
 	Idle time.Duration
-	// KeepAlive is what the ends that have registered do to stay reachable, every Interval.
+	// KeepAlive is what the ends that have registered do to stay reachable, every Interval, and
+	// Ping what the registrar does for them.
 	KeepAlive cell.KeepAlive
+	Ping      cell.Ping
 	Interval  time.Duration
 	// OneNAT: both ends are on one local network, behind the NAT of a.
 	OneNAT bool
@@ -68,7 +71,7 @@ type Config struct {
 // New makes a network, unless theory has nothing to say about it.
 func New(cfg Config) (*Network, error) {
 	n := &Network{proxy: cfg.Policy, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk,
-		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When, beside: cfg.Neighbour}
+		idle: cfg.Idle, keep: cfg.KeepAlive, ping: cfg.Ping, interval: cfg.Interval, change: cfg.Change, when: cfg.When, beside: cfg.Neighbour}
 	for _, x := range []struct {
 		to   *end
 		from End

@@ -1,9 +1,6 @@
 package theory
 
 import (
-	"slices"
-	"time"
-
 	"github.com/natproof/natproof/scenarios/cell"
 )
 
@@ -41,15 +38,8 @@ func (n *Network) repeats(s *station) (over func()) {
 	var all []*tick
 	for _, after := range copies(false) {
 		if at := s.begun + after; at > c.now {
-			k := &tick{next: at, every: never, do: func() { c.sends(s) }}
-			all = append(all, k)
-			c.ticks = append(c.ticks, k)
+			all = append(all, c.once(at, func() { c.sends(s) }))
 		}
 	}
-	return func() {
-		c.ticks = slices.DeleteFunc(c.ticks, func(k *tick) bool { return slices.Contains(all, k) })
-	}
+	return func() { c.drop(all...) }
 }
-
-// never is the time between two of what happens once.
-const never = time.Duration(1 << 62)
