@@ -65,7 +65,7 @@ func (w *World) ServeProxy(c cell.Cell, seed uint64) (stop func() error, err err
 		return nil, fmt.Errorf("stage: proxy: %w", err)
 	}
 	cfg := registrar.Config{Domain: cell.Domain, Seed: seedFor(seed, cell.BoxProxy), OnEvent: w.proxyEvent}
-	cfg.Ping = ping(c)
+	cfg.Ping, cfg.Agents = ping(c), agents(c)
 	cfg.AnswerSTUN = c.KeepAlive == cell.KeepAliveSTUN
 	if c.Topology == cell.ProxyNAT {
 		cfg.Advertise = cell.ProxyOf(c)
@@ -80,6 +80,7 @@ func (w *World) ServeProxy(c cell.Cell, seed uint64) (stop func() error, err err
 	if err != nil {
 		return nil, fmt.Errorf("stage: proxy: %w", err)
 	}
+	w.registrar = server
 	return start(server), nil
 }
 

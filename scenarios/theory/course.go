@@ -54,6 +54,7 @@ type station struct {
 	known  bool          // it has registered
 	failed bool          // and has given up to do so again
 	pings  []*tick       // of the registrar
+	watch  *watch        // its subscription, or nil
 	begun  time.Duration // when it sent the first copy of its last request
 }
 
@@ -187,6 +188,7 @@ func (n *Network) registers(s *station) {
 			if c.asks(s); s.asked != s.wrote {
 				n.registersAgain(s)
 			}
+			n.resubscribes(s)
 		})
 	}
 	s.wrote = s.asked
