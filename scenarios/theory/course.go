@@ -248,6 +248,7 @@ func (n *Network) TalkOrGiveUp() {
 func (n *Network) Acknowledged(to cell.Side) Answer {
 	a := n.InDialog(to, "ACK")
 	n.course.acked = a.Fate == cell.Arrived
+	a.Copy = 0 // as often as the 200 is repeated (RFC 3261 §13.2.2.4)
 	return a
 }
 
@@ -284,15 +285,17 @@ func (n *Network) arrives(s *station, at endpoint, message string, again []time.
 	}
 	begun := c.now
 	cause := c.in(s, at, atProxy)
+	copies := 1
 	for _, after := range again {
 		if cause.IsZero() {
-			return Arrives()
+			break
 		}
 		c.until(begun + after)
 		cause = c.in(s, at, atProxy)
+		copies++
 	}
 	if cause.IsZero() {
-		return Arrives()
+		return Answer{Fate: cell.Arrived, Copy: copies}
 	}
 	cause.Message = message
 	cause.Why = n.whyNot(s, cause)

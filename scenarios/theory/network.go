@@ -98,6 +98,7 @@ func (n *Network) end(side cell.Side) end {
 type Answer struct {
 	Fate  cell.Fate
 	Cause cell.Cause
+	Copy  int // see cell.StepOutcome
 }
 
 // answer is that something arrives, or is lost for the cause.

@@ -32,7 +32,9 @@ func (n *Network) Response(to cell.Side, message string) Answer {
 	case e.alg == nil:
 		at.port = cell.SIPPort
 	}
-	return n.arrives(s, at, message, copies(false)).because(way)
+	a := n.arrives(s, at, message, copies(false)).because(way)
+	a.Copy = 0 // it is repeated when its request is
+	return a
 }
 
 // Describes says whether a response with a session description, from an end, is one that the
