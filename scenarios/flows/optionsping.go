@@ -23,7 +23,7 @@ var OptionsPing = add(Flow{
 	Story:   "It registers; nobody wants anything of it for a while; then b, a public caller, asks it by OPTIONS through the proxy what it can do (RFC 3261 §11), and calls it, and one hangs up.",
 	Ends:    registerEnds,
 	Without: []string{cell.KeyB},
-	Able:    map[cell.Side][]string{cell.B: {stage.Options}},
+	Able:    map[cell.Side][]string{cell.A: {stage.Options}, cell.B: {stage.Options}},
 	With:    []string{cell.KeyIdle, cell.KeyKeepAlive, cell.KeyPing, cell.KeyInterval, cell.KeyChange},
 	Caller:  cell.B,
 	Steps: steps(registers(registerEnds, cell.A),

@@ -2,8 +2,10 @@ package stage
 
 import (
 	"context"
+	"slices"
 
 	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/theory"
 )
 
 // What an endpoint may be able to do beside registering and calling. A flow says whom it wants to
@@ -26,6 +28,19 @@ const (
 	Messages = "messages"
 	Options  = "options"
 )
+
+// Able are the traits of a phone that can do those things too.
+func Able(traits func(cell.Cell, cell.Side) (theory.Traits, error), things ...string) func(cell.Cell, cell.Side) (theory.Traits, error) {
+	return func(c cell.Cell, side cell.Side) (theory.Traits, error) {
+		if f, ok := c.Flow.(wanting); ok && !slices.ContainsFunc(f.Wants(side), func(w string) bool { return !slices.Contains(things, w) }) {
+			c.Flow = content{c.Flow}
+		}
+		return traits(c, side)
+	}
+}
+
+// content is a flow that wants no more of an end than to register and to call.
+type content struct{ cell.Flow }
 
 // wanting is a flow that wants more of an end than to register and to call.
 type wanting interface {
