@@ -92,9 +92,17 @@ func surpriseText(s scenarios.Surprise) string {
 	return "predicted " + fateText(s.Predicted) + "; observed " + fateText(s.Observed)
 }
 
+// arrivedText is the fate, and by which copy if that was not the first.
+func arrivedText(s cell.StepOutcome) string {
+	if s.Copy > 1 {
+		return fmt.Sprintf("%s by copy %d", fateWord(s.Fate), s.Copy)
+	}
+	return fateWord(s.Fate)
+}
+
 func fateText(s cell.StepOutcome) string {
 	if s.Cause.IsZero() {
-		return fateWord(s.Fate)
+		return arrivedText(s)
 	}
 	return fmt.Sprintf("%s (%s)", fateWord(s.Fate), causeText(s.Cause))
 }

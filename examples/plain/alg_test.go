@@ -12,7 +12,7 @@ import (
 // Beside an ALG a plain phone is predicted, and rightly; but for a session description that is cut
 // short in the middle of a line.
 func TestBesideALGs(t *testing.T) {
-	cells := plan(t, cell.Choice{"alg": {"full", "any-port", "linux", "stale-length", "double"}, "registrar": {"contact", "received"}})
+	cells := plan(t, cell.Choice{"flow": {"register", "call", "called", "pc-to-phone", "message", "options-ping"}, "alg": {"full", "any-port", "linux", "stale-length", "double"}, "registrar": {"contact", "received"}})
 	for _, phones := range []stage.Phones{both.Phones, {cell.A: plain.Phone}, {cell.B: plain.Phone}} {
 		count := map[scenarios.Status]int{}
 		for _, c := range cells {

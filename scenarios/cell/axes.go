@@ -121,6 +121,7 @@ const (
 	KeyIdle        = "idle"
 	KeyKeepAlive   = "keepalive"
 	KeyInterval    = "interval"
+	KeyPing        = "ping"
 	KeyChange      = "change"
 	KeyWhen        = "when"
 	KeyHangup      = "hangup"
@@ -150,7 +151,8 @@ type Cell struct {
 	Talk      Duration // how long a call without media lasts
 	Idle      Duration
 	KeepAlive KeepAlive
-	Interval  Duration // between two keepalives
+	Ping      Ping
+	Interval  Duration // between two keepalives, or pings
 	Change    Change   // what becomes of the NAT in front of a while the flow is played
 	When      Moment   // and when
 	Hangup    Role     // who ends the call
@@ -252,10 +254,14 @@ var Axes = []*Axis{
 		Key: KeyKeepAlive, JSON: "keepalive", Name: "keepalive", Help: "what a phone sends to the proxy to hold its mapping",
 		Default: "none", Values: []string{"none", "crlf", "zero", "stun", "options"}, Asked: true, Caption: unless("none", "keepalive "),
 	}),
+	word(func(c *Cell) *Ping { return &c.Ping }, Axis{
+		Key: KeyPing, JSON: "ping", Name: "ping", Help: "what the registrar sends to a phone to hold its mapping",
+		Default: "none", Values: []string{"none", "zero", "options"}, Asked: true, Caption: unless("none", "pinged by "),
+	}),
 	duration(func(c *Cell) *Duration { return &c.Interval }, Axis{
-		Key: KeyInterval, JSON: "interval", Name: "interval", Help: "the time between two keepalives",
+		Key: KeyInterval, JSON: "interval", Name: "interval", Help: "the time between two keepalives, or pings",
 		Default: "25s", Values: []string{"8s", "25s", "2m"}, Asked: true,
-		Moot:    func(c *Cell) bool { return c.KeepAlive == KeepAliveNone },
+		Moot:    func(c *Cell) bool { return c.KeepAlive == KeepAliveNone && c.Ping == PingNone },
 		Caption: func(v string) string { return "every " + v },
 	}),
 	word(func(c *Cell) *Change { return &c.Change }, Axis{

@@ -138,6 +138,9 @@ type StepOutcome struct {
 	Step  Step
 	Fate  Fate
 	Cause Cause // zero if Fate is Arrived
+	// Copy is, of a request that arrived, which of those that its last hop sent did so, from 1; of
+	// what links lose none is counted. 0 is not said.
+	Copy int
 }
 
 // Verdict of a part of the flow.

@@ -28,6 +28,8 @@ type Flow struct {
 	Caller  cell.Side // who calls whom
 	// Brief is how long its calls must talk for RTP to be judged; 0 is [DefaultMediaTime].
 	Brief time.Duration
+	// Able lists what it wants of an end beside registering and calling (see package stage).
+	Able  map[cell.Side][]string
 	Steps []Step // in the order in which they happen
 	Play  func(ctx context.Context, p *Play)
 	// Columns are those of its table, which has a row for each NAT of a. Without any the
@@ -81,6 +83,9 @@ func (f *Flow) Uses(axis string) bool {
 	}
 	return !slices.Contains(f.Without, axis)
 }
+
+// Wants is what it wants of an end beside registering and calling.
+func (f *Flow) Wants(side cell.Side) []string { return f.Able[side] }
 
 // Host is the box at that end.
 func (f *Flow) Host(side cell.Side) string { return f.Ends[side].Box }

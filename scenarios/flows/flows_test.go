@@ -57,13 +57,13 @@ func TestFlows(t *testing.T) {
 func checkSteps(t *testing.T, f *flows.Flow) {
 	t.Helper()
 	boxes := []string{cell.BoxProxy, f.Host(cell.A), f.Host(cell.B)}
-	var before []cell.Step
+	var before []flows.Step
 	for _, s := range f.Steps {
 		if s.Name == "" || s.Message == "" || s.Part == 0 || s.Asks == nil {
 			t.Errorf("%s: %+v says too little of itself", f, s.Step)
 		}
 		for _, earlier := range before {
-			if earlier.Name == s.Name && s.If == nil {
+			if earlier.Name == s.Name && (earlier.If == nil || s.If == nil) {
 				t.Errorf("%s: there are two steps %s", f, s)
 			}
 		}
@@ -77,14 +77,14 @@ func checkSteps(t *testing.T, f *flows.Flow) {
 			t.Errorf("%s: %s goes from %s to %s", f, s, s.From, s.To)
 		}
 		for _, need := range s.Needs {
-			if !slices.Contains(before, need.Step) {
+			if !slices.ContainsFunc(before, func(x flows.Step) bool { return x.Step == need.Step }) {
 				t.Errorf("%s: %s needs %s, which is no earlier step", f, s, need.Step)
 			}
 			if need.Why == "" {
 				t.Errorf("%s: %s needs %s, for no reason", f, s, need.Step)
 			}
 		}
-		before = append(before, s.Step)
+		before = append(before, s)
 	}
 }
 

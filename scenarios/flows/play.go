@@ -71,10 +71,11 @@ func (p *Play) Idle() {
 
 // change does to the NAT in front of a what the cell wants.
 func (p *Play) change() {
-	if err := p.World.Change(p.Cell.Change); err != nil {
-		p.err = errors.Join(p.err, err)
-	}
+	p.failed(p.World.Change(p.Cell.Change))
 }
+
+// failed takes note of what could not be played.
+func (p *Play) failed(err error) { p.err = errors.Join(p.err, err) }
 
 // Err is what could not be played.
 func (p *Play) Err() error { return p.err }

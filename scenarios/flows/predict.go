@@ -28,6 +28,7 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	}
 	cfg.KeepAlive, cfg.Interval = c.KeepAlive, c.Interval.Time()
 	cfg.Lasts = c.Talk.Time()
+	cfg.Ping = c.Ping
 	cfg.Change, cfg.When = c.Change, c.When
 	if cfg.Becomes, err = stage.Becomes(c); err != nil {
 		return nil, err
@@ -65,6 +66,8 @@ func (f *Flow) Predict(c cell.Cell, n *theory.Network) (cell.Outcome, error) {
 			if s := o.Steps[i]; s.Fate != t.Fate || !s.Cause.Same(t.Cause) {
 				return o, fmt.Errorf("%w: %s: whether %s arrives depends on how long messages take (RFC 4787 §4.3)",
 					theory.ErrNotCovered, cmp.Or(s.Cause.Box, t.Cause.Box), s.Step)
+			} else if s.Copy != t.Copy {
+				o.Steps[i].Copy = 0
 			}
 		}
 	}
@@ -77,7 +80,7 @@ func (f *Flow) predict(steps []Step, n *theory.Network) cell.Outcome {
 	for _, s := range steps {
 		a := f.ask(s, n, fate)
 		fate[s.Step] = a.Fate
-		all = append(all, cell.StepOutcome{Step: s.Step, Fate: a.Fate, Cause: a.Cause})
+		all = append(all, cell.StepOutcome{Step: s.Step, Fate: a.Fate, Cause: a.Cause, Copy: a.Copy})
 	}
 	return cell.Conclude(all)
 }
@@ -106,7 +109,11 @@ func (f *Flow) Observe(c cell.Cell, t *wire.Tape, told []wire.Told) cell.Outcome
 	var all []cell.StepOutcome
 	for _, s := range f.In(c) {
 		if fate, cause, judged := s.observe(t, talk, talked, told); judged {
-			all = append(all, cell.StepOutcome{Step: s.Step, Fate: fate, Cause: cause})
+			x := cell.StepOutcome{Step: s.Step, Fate: fate, Cause: cause}
+			if fate == cell.Arrived && !s.IsStream() {
+				x.Copy = t.Copy(s.From, s.To, s.Match, told)
+			}
+			all = append(all, x)
 		}
 	}
 	return cell.Conclude(all)

@@ -65,6 +65,7 @@ func (w *World) ServeProxy(c cell.Cell, seed uint64) (stop func() error, err err
 		return nil, fmt.Errorf("stage: proxy: %w", err)
 	}
 	cfg := registrar.Config{Domain: cell.Domain, Seed: seedFor(seed, cell.BoxProxy), OnEvent: w.proxyEvent}
+	cfg.Ping, cfg.Agents = ping(c), agents(c)
 	cfg.AnswerSTUN = c.KeepAlive == cell.KeepAliveSTUN
 	if c.Topology == cell.ProxyNAT {
 		cfg.Advertise = cell.ProxyOf(c)
@@ -86,7 +87,19 @@ func (w *World) ServeProxy(c cell.Cell, seed uint64) (stop func() error, err err
 	if err != nil {
 		return nil, fmt.Errorf("stage: proxy: %w", err)
 	}
+	w.registrar = server
 	return start(server), nil
+}
+
+// ping is what the registrar does to hold the mappings of its users.
+func ping(c cell.Cell) registrar.Ping {
+	kind := map[cell.Ping]registrar.PingKind{
+		cell.PingNone: registrar.PingNone, cell.PingZero: registrar.PingZero, cell.PingOptions: registrar.PingOptions,
+	}[c.Ping]
+	if kind == registrar.PingNone {
+		return registrar.Ping{}
+	}
+	return registrar.Ping{Kind: kind, Interval: c.Interval.Time()}
 }
 
 // badRequest is 400 (RFC 3261 §21.4.1).

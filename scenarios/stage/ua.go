@@ -24,8 +24,9 @@ type agent struct {
 	profile *ua.Profile
 	setup   Setup
 
-	mu   sync.Mutex
-	last *ua.Session // the last call, in or out
+	mu    sync.Mutex
+	last  *ua.Session // the last call, in or out
+	watch *ua.Subscription
 }
 
 // retryBase keeps a failed registration from being tried again while the flow

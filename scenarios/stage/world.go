@@ -11,6 +11,7 @@ import (
 	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/wire"
+	"github.com/natproof/natproof/servers/registrar"
 	"github.com/natproof/natproof/vnet"
 )
 
@@ -27,12 +28,13 @@ type World struct {
 	STUN, Proxy, Gateway *vnet.Host    // STUN has two addresses; Gateway is nil where the flow has none
 	Beside               *vnet.Host    // the phone beside a, or nil
 
-	site  *vnet.Site // of a
-	natA  natmodels.Model
-	next  netip.Addr // that the NAT in front of a gets
-	hosts vnet.HostKind
-	boxes []Box
-	told  []wire.Told // what the proxy tells; read it when it has stopped
+	site      *vnet.Site // of a
+	natA      natmodels.Model
+	next      netip.Addr // that the NAT in front of a gets
+	hosts     vnet.HostKind
+	boxes     []Box
+	registrar *registrar.Server // nil before ServeProxy
+	told      []wire.Told       // what the proxy tells; read it when it has stopped
 }
 
 // NewWorld builds the cell's topology. The seed decides what NATs choose at random.

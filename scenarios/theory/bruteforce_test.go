@@ -192,7 +192,7 @@ func (s signallingPlay) deliver(to addr) (string, cell.Rule) {
 func TestOracleSignallingAgainstPackets(t *testing.T) {
 	cells := mustPlan(t, cell.Choice{
 		"a": cell.RFC4787(), "b": cell.RFC4787(), "port-manager": all(cell.KeyPortManager),
-		"registrar": {"contact", "received", "received-no-alias", "ip-only"}, "rport": {"false", "true"}, "filter-scope": all(cell.KeyFilterScope),
+		"flow": calling(), "registrar": {"contact", "received", "received-no-alias", "ip-only"}, "rport": {"false", "true"}, "filter-scope": all(cell.KeyFilterScope),
 	})
 	for _, c := range cells {
 		for _, preserve := range []bool{false, true} {
@@ -306,4 +306,15 @@ func mustPlan(t *testing.T, choice cell.Choice) []cell.Cell {
 		t.Fatal(err)
 	}
 	return cells
+}
+
+// calling are the flows in which somebody is called.
+func calling() []string {
+	var names []string
+	for _, f := range flows.All() {
+		if slices.ContainsFunc(f.Steps, func(s flows.Step) bool { return s.Step == flows.Invite }) {
+			names = append(names, f.Key)
+		}
+	}
+	return names
 }

@@ -61,9 +61,12 @@ type station struct {
 	known   bool          // it has registered
 	failed  bool          // and nobody has answered when it did so again
 	busy    time.Duration // until when it waits for that
+	pings   []*tick       // of the registrar
+	watch   *watch        // its subscription, or nil
+	begun   time.Duration // when it sent the first copy of its last request
 }
 
-// tick is what happens again and again by itself.
+// tick is what happens by itself: again and again or, without a time between, once.
 type tick struct {
 	next, every time.Duration
 	anew        bool // the time begins when what was done is over
@@ -142,7 +145,9 @@ func (c *course) until(t time.Duration) {
 		}
 		k := c.ticks[i]
 		c.now = max(c.now, k.next)
-		k.next += k.every
+		if k.next += k.every; k.every == 0 {
+			c.drop(k)
+		}
 		if k.do(); k.anew {
 			k.next = c.now + k.every
 		}
@@ -153,22 +158,27 @@ func (c *course) until(t time.Duration) {
 func (c *course) pass(d time.Duration) { c.until(c.now + d) }
 
 // every has something happen again and again from now on.
-func (c *course) every(d time.Duration, do func()) {
-	c.ticks = append(c.ticks, &tick{next: c.now + d, every: d, do: do})
+func (c *course) every(d time.Duration, do func()) *tick {
+	return c.tick(&tick{next: c.now + d, every: d, do: do})
+}
+
+// once has something happen at a time.
+func (c *course) once(at time.Duration, do func()) *tick { return c.tick(&tick{next: at, do: do}) }
+
+func (c *course) tick(k *tick) *tick {
+	c.ticks = append(c.ticks, k)
+	return k
+}
+
+// drop keeps things from happening.
+func (c *course) drop(these ...*tick) {
+	c.ticks = slices.DeleteFunc(c.ticks, func(k *tick) bool { return slices.Contains(these, k) })
 }
 
 // everyAfter is every, where the time begins anew when what was done is over.
 func (c *course) everyAfter(d time.Duration, do func()) {
-	c.ticks = append(c.ticks, &tick{next: c.now + d, every: d, anew: true, do: do})
+	c.tick(&tick{next: c.now + d, every: d, anew: true, do: do})
 }
-
-// once has something happen at a time.
-func (c *course) once(at time.Duration, do func()) {
-	c.ticks = append(c.ticks, &tick{next: at, every: never, do: do})
-}
-
-// never is longer than anything lasts.
-const never = 1 << 62
 
 // sends is a message of the end to the proxy.
 func (c *course) sends(s *station) { s.last, s.spoke = s.line.out(atProxy, c.now), atProxy }
@@ -201,12 +211,14 @@ func (n *Network) registers(s *station) {
 			if c.asks(s); s.asked != s.wrote {
 				c.once(max(c.now, s.busy), func() { n.registersAgain(s) })
 			}
+			n.resubscribes(s)
 		})
 	}
 	s.wrote = s.asked
 	c.sends(s)
 	c.pass(c.pace)
 	s.came, s.known = s.last, true
+	n.pinged(s)
 }
 
 // Registered is the 200 to a REGISTER. Without it the REGISTER is repeated until timer F ends it.
@@ -264,6 +276,7 @@ func (n *Network) TalkOrGiveUp() {
 func (n *Network) Acknowledged(to cell.Side) Answer {
 	a := n.InDialog(to, "ACK")
 	n.course.acked, n.course.missed = a.Fate == cell.Arrived, a.Cause
+	a.Copy = 0 // as often as the 200 is repeated (RFC 3261 §13.2.2.4)
 	return a
 }
 
@@ -302,15 +315,17 @@ func (n *Network) arrives(s *station, at endpoint, from remote, message string, 
 	}
 	begun := c.now
 	cause := c.in(s, at, from)
+	copies := 1
 	for _, after := range again {
 		if cause.IsZero() {
-			return Arrives()
+			break
 		}
 		c.until(begun + after)
 		cause = c.in(s, at, from)
+		copies++
 	}
 	if cause.IsZero() {
-		return Arrives()
+		return Answer{Fate: cell.Arrived, Copy: copies}
 	}
 	cause.Message = message
 	cause.Why = n.whyNot(s, from, cause)
@@ -406,10 +421,13 @@ func (n *Network) tries(s *station, patience time.Duration) {
 // only news of yet another mapping make it try once more.
 func (n *Network) registersAgain(s *station) {
 	c := n.course
+	same := s.wrote == s.asked
 	s.wrote = s.asked
 	c.sends(s)
 	c.pass(2 * c.pace)
-	s.came = s.last
+	if s.came = s.last; !same { // another binding
+		n.pinged(s)
+	}
 	if s.failed = !c.in(s, n.back(s), atProxy).IsZero(); s.failed {
 		n.tries(s, timerB)
 	}

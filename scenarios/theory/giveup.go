@@ -59,7 +59,7 @@ func (n *Network) StaysUp(callee cell.Side) Answer {
 	if n.course.acked {
 		return Arrives()
 	}
-	a := Answer{cell.Lost, n.course.missed}
+	a := answer(n.course.missed)
 	a.Cause.Why = fmt.Sprintf("%s gave the call up %d s after its 200, for want of an ACK (RFC 3261 §13.3.1.4): %s",
 		n.end(callee).host, timerB/time.Second, a.Cause.Why)
 	return a

@@ -34,6 +34,7 @@ type Network struct {
 
 	idle     time.Duration
 	keep     cell.KeepAlive
+	ping     cell.Ping
 	interval time.Duration
 	change   cell.Change
 	becomes  natmodels.Behavior // what the NAT in front of a is after a change of its behaviour
@@ -57,8 +58,10 @@ type Config struct {
 	Lasts time.Duration
 	// Idle is how long nothing happens where a flow has such a time.
 	Idle time.Duration
-	// KeepAlive is what the ends that have registered do to stay reachable, every Interval.
+	// KeepAlive is what the ends that have registered do to stay reachable, every Interval, and
+	// Ping what the registrar does for them.
 	KeepAlive cell.KeepAlive
+	Ping      cell.Ping
 	Interval  time.Duration
 	// OneNAT: both ends are on one local network, behind the NAT of a.
 	OneNAT bool
@@ -78,7 +81,7 @@ func New(cfg Config) (*Network, error) {
 		return nil, fmt.Errorf("%w: a proxy with the policy %q", ErrNotCovered, cfg.Policy)
 	}
 	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, lasts: cfg.Lasts,
-		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When, becomes: cfg.Becomes, beside: cfg.Neighbour}
+		idle: cfg.Idle, keep: cfg.KeepAlive, ping: cfg.Ping, interval: cfg.Interval, change: cfg.Change, when: cfg.When, becomes: cfg.Becomes, beside: cfg.Neighbour}
 	for _, x := range []struct {
 		to   *end
 		from End
@@ -105,6 +108,7 @@ func (n *Network) end(side cell.Side) end {
 type Answer struct {
 	Fate  cell.Fate
 	Cause cell.Cause
+	Copy  int // see cell.StepOutcome
 }
 
 // answer is that something arrives, or is lost for the cause.

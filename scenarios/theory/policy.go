@@ -75,14 +75,18 @@ func (n *Network) target(s *station, dialog bool) endpoint {
 	if dialog && s.contact != (endpoint{}) {
 		came = s.contact
 	}
-	by := n.policy.reach(dialog)
-	switch asked := s.end.traits.Address == Asked; {
+	return s.end.reached(n.policy.reach(dialog), s.wrote, came)
+}
+
+// reached is the endpoint of an end that wrote one into its Contact and was seen at the other.
+func (e *end) reached(by way, wrote, came endpoint) endpoint {
+	switch asked := e.traits.Address == Asked; {
 	case by == toSource:
 	case by == toSourceIP && asked:
-		return endpoint{came.address, s.wrote.port}
+		return endpoint{came.address, wrote.port}
 	case asked:
-		return s.wrote
-	case by == toSourceIP && s.end.alg == nil && s.end.traits.Address == Bound:
+		return wrote
+	case by == toSourceIP && e.alg == nil && e.traits.Address == Bound:
 		return endpoint{came.address, cell.SIPPort}
 	}
 	return came // or what an ALG made of the Contact, which is the same

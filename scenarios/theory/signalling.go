@@ -59,7 +59,7 @@ func (n *Network) back(s *station) endpoint {
 	switch {
 	case n.bySource(*s.end): // RFC 3581 §4
 	case s.end.traits.Address == Asked: // RFC 3261 §18.2.2: the address that it comes from, but the port of the Via
-		at = s.asked
+		at.port = s.asked.port
 	case s.end.alg == nil:
 		at.port = cell.SIPPort
 	}

@@ -2,6 +2,7 @@ package wire
 
 import (
 	"fmt"
+	"hash/fnv"
 	"strings"
 
 	"github.com/natproof/natproof/internal/sipmsg"
@@ -15,6 +16,8 @@ type line struct {
 	seq     uint32 // the number in CSeq
 	callID  string
 	fromTag string
+	ends    bool   // it ends a subscription, or says that it has ended (RFC 6665 §4.1.2.3, §4.2.2)
+	told    uint64 // of a NOTIFY: a sum of its body, to tell one state from another
 }
 
 // readLine reads the first line, CSeq, Call-ID and From; false if it is not SIP.
@@ -23,7 +26,18 @@ func readLine(b []byte) (line, bool) {
 	if !ok {
 		return line{}, false
 	}
-	return line{m.Names(), m.Status, m.Reason, m.CSeq.Number, m.CallID, m.FromTag}, true
+	l := line{method: m.Names(), status: m.Status, reason: m.Reason, seq: m.CSeq.Number, callID: m.CallID, fromTag: m.FromTag}
+	switch {
+	case l.request("SUBSCRIBE"):
+		l.ends = m.Expires == "0"
+	case l.request("NOTIFY"):
+		state, _, _ := strings.Cut(m.State, ";")
+		l.ends = strings.TrimSpace(state) == "terminated"
+		sum := fnv.New64a()
+		sum.Write(m.Body)
+		l.told = sum.Sum64()
+	}
+	return l, true
 }
 
 // request says whether it is a request of the method.
