@@ -69,6 +69,13 @@ func (p *Play) Idle() {
 	time.Sleep(idle - cell.BeforeChange(idle))
 }
 
+// Before is what the cell wants to happen when all have registered.
+func (p *Play) Before() {
+	if p.Cell.When == cell.WhenIdle {
+		p.change()
+	}
+}
+
 // change does to the NAT in front of a what the cell wants.
 func (p *Play) change() {
 	if err := p.World.Change(p.Cell.Change); err != nil {
@@ -126,14 +133,32 @@ func (p *Play) awaitACK(callee cell.Side) bool {
 
 // talk lets media run, and takes note of what the ends discard once it is steady.
 func (p *Play) talk() {
-	rtp, rtcp, _ := wire.Windows(p.MediaTime)
+	calm, all := talkTime(p.Cell, p.MediaTime)
+	rtp, rtcp, _ := wire.Windows(all)
 	longest := max(rtp, rtcp)
-	time.Sleep(p.MediaTime - longest)
+	time.Sleep(calm)
+	if calm > 0 {
+		p.change()
+	}
+	time.Sleep(all - calm - longest)
 	early := p.counts()
 	time.Sleep(longest - rtp)
 	late := p.counts()
 	time.Sleep(rtp)
 	p.discarded(map[cell.Part]tally{cell.RTP: late, cell.RTCP: early}, p.counts())
+}
+
+// again is how long it may take until media is steady that something has happened to: the longest
+// time between two reports of RTCP, beside that in which they are counted (RFC 3550 §6.3.1).
+const again = 13 * time.Second
+
+// talkTime is how long a call talks, and how much of that passes before what happens in it.
+func talkTime(c cell.Cell, media time.Duration) (calm, all time.Duration) {
+	if c.When != cell.WhenInCall || c.Change == cell.ChangeNone {
+		return 0, media
+	}
+	calm = cell.BeforeChange(media)
+	return calm, calm + max(media, again)
 }
 
 // tally is what each end has counted.

@@ -21,7 +21,7 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	}
 	cfg := theory.Config{Policy: c.Registrar, Rport: true, ALG: alg, Forwards: c.PortManager == cell.ManagerStatic, Caller: Of(c).Caller}
 	if Of(c).Media() {
-		cfg.Talk = cmp.Or(talk, DefaultMediaTime)
+		cfg.Calm, cfg.Talk = talkTime(c, cmp.Or(talk, DefaultMediaTime))
 	}
 	cfg.Idle, cfg.KeepAlive, cfg.Interval = c.Idle.Time(), c.KeepAlive, c.Interval.Time()
 	cfg.Change, cfg.When = c.Change, c.When

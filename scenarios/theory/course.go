@@ -40,19 +40,24 @@ type course struct {
 	gates  []*gate
 	given  int
 	ticks  []*tick
-	acked  bool // the call is established at both ends
+	acked  bool          // the call is established at both ends
+	talked time.Duration // how long it has talked
+	talks  []*talk       // its media, if something happens to it
 }
 
 // station is an end in the course of things.
 type station struct {
-	end    *end
-	line   *line
-	asked  endpoint // as the STUN server saw it when it was asked last
-	wrote  endpoint // what its registration says
-	came   endpoint // where its registration came from
-	last   endpoint // where its last request or response came from
-	known  bool     // it has registered
-	failed bool     // and has given up to do so again
+	end     *end
+	line    *line
+	asked   endpoint // as the STUN server saw it when it was asked last
+	wrote   endpoint // what its registration says
+	contact endpoint // what its dialog says
+	alias   endpoint // where its last message of a dialog came from
+	forward endpoint // of a port that is forwarded to it: what it was told when that was set up
+	came    endpoint // where its registration came from
+	last    endpoint // where its last request or response came from
+	known   bool     // it has registered
+	failed  bool     // and has given up to do so again
 }
 
 // tick is what happens again and again by itself.
@@ -83,9 +88,7 @@ func (n *Network) Paces() [2]*Network {
 // station is an end with its line, of which others may share NATs. The number tells hosts apart.
 func (c *course) station(e *end, host int) *station {
 	s := &station{end: e, line: &line{host: endpoint{host, cell.SIPPort}}}
-	if e.traits.Address == Forwarded {
-		return s
-	}
+	s.forward = s.line.host
 	for _, d := range e.gates {
 		i := slices.IndexFunc(c.gates, func(g *gate) bool { return g.box == d.box })
 		if i < 0 {
@@ -94,7 +97,10 @@ func (c *course) station(e *end, host int) *station {
 				b.Unreplied, b.Idle = helped, helped
 			}
 			i = len(c.gates)
-			c.gates = append(c.gates, &gate{box: d.box, behavior: b, address: (i + 1) * networks, given: &c.given, unasked: map[remote]time.Duration{}})
+			c.gates = append(c.gates, &gate{box: d.box, behavior: b, address: (i + 1) * networks, given: &c.given, unasked: map[endpoint]time.Duration{}})
+		}
+		if e.traits.Address == Forwarded { // each of its ports; there are no NATs behind, and no other hosts
+			c.gates[i].forwards, s.forward = host, endpoint{c.gates[i].address, cell.SIPPort}
 		}
 		s.line.boxes = append(s.line.boxes, c.gates[i])
 	}
@@ -162,6 +168,17 @@ func (n *Network) Registers(side cell.Side) Answer {
 	return Arrives()
 }
 
+// writes is what the end takes its address of SIP to be.
+func (s *station) writes() endpoint {
+	switch s.end.traits.Address {
+	case Asked:
+		return s.asked
+	case Forwarded:
+		return s.forward
+	}
+	return s.line.host
+}
+
 func (n *Network) registers(s *station) {
 	c := n.course
 	if s.end.traits.Address == Asked {
@@ -172,7 +189,7 @@ func (n *Network) registers(s *station) {
 			}
 		})
 	}
-	s.wrote = s.asked
+	s.wrote = s.writes()
 	c.sends(s)
 	c.pass(c.pace)
 	s.came, s.known = s.last, true
@@ -198,7 +215,12 @@ func (n *Network) Registered(side cell.Side, message string) Answer {
 // Sends is that an end sends a message, by way of the proxy.
 func (n *Network) Sends(side cell.Side) {
 	n.course.pass(n.course.pace)
-	n.course.sends(n.station(side))
+	s := n.station(side)
+	if s.contact == (endpoint{}) {
+		s.contact = s.writes()
+	}
+	n.course.sends(s)
+	s.alias = s.last
 }
 
 // Lapse is a time in which no message of a flow is sent.
@@ -208,7 +230,7 @@ func (n *Network) Lapse(d time.Duration) { n.course.pass(d) }
 // in vain for as long as the callee could take to notice.
 func (n *Network) Talk() {
 	if n.course.acked {
-		n.Lapse(n.talk)
+		n.Lapse(n.talk - n.course.talked)
 	} else {
 		n.Lapse(t2)
 	}
@@ -218,7 +240,7 @@ func (n *Network) Talk() {
 // 3261 §13.3.1.4).
 func (n *Network) TalkOrGiveUp() {
 	if n.course.acked {
-		n.Lapse(n.talk)
+		n.Lapse(n.talk - n.course.talked)
 	} else {
 		n.Lapse(timerB)
 	}
@@ -229,6 +251,37 @@ func (n *Network) Acknowledged(to cell.Side) Answer {
 	a := n.InDialog(to, "ACK")
 	n.course.acked = a.Fate == cell.Arrived
 	return a
+}
+
+// Changed is the talk until something has happened to the NAT in front of a, if it does in a call,
+// and all is steady again.
+func (n *Network) Changed() {
+	c := n.course
+	switch {
+	case n.change == cell.ChangeNone:
+		return
+	case n.when == cell.WhenIdle:
+		if n.change == cell.ChangeRenumber && n.a.traits.Address == Forwarded { // and it has not learned of that
+			n.talks()
+		}
+		return
+	}
+	n.talks()
+	n.Lapse(n.calm)
+	c.talked = n.calm
+	n.changes()
+	first := cell.A
+	if c.pace == late { // whose packet is the next is not foreseen
+		first = cell.B
+	}
+	n.converse(first)
+}
+
+// ChangedBefore is what happens to that NAT when all have registered and nobody calls yet.
+func (n *Network) ChangedBefore() {
+	if n.when == cell.WhenIdle {
+		n.changes()
+	}
 }
 
 // Idle is the time in which nobody wants anything of anybody, with what happens to the NAT in front
@@ -313,12 +366,14 @@ func (n *Network) whyNot(s *station, c cell.Cause) string {
 // registration, or in a dialog its last message, came from.
 func (n *Network) target(s *station, dialog bool) endpoint {
 	switch {
-	case n.proxy != cell.RegistrarReceived && s.end.traits.Address == Asked:
+	case n.proxy != cell.RegistrarReceived && dialog:
+		return s.contact
+	case n.proxy != cell.RegistrarReceived:
 		return s.wrote
 	case !dialog: // where it came from, or what an ALG made of the Contact, which is the same
 		return s.came
 	}
-	return s.last
+	return s.alias
 }
 
 // keepAlive begins what a registered end does to stay reachable.
@@ -360,7 +415,7 @@ func (n *Network) registersAgain(s *station) {
 	if s.failed {
 		return
 	}
-	s.wrote = s.asked
+	s.wrote = s.writes()
 	c.sends(s)
 	c.pass(c.pace)
 	s.came = s.last

@@ -11,13 +11,24 @@ import (
 // MediaTraits are what an end does about RTP and RTCP. RTCP it always sends, also about media
 // that it only gets (RFC 3550 §6.4).
 type MediaTraits struct {
-	Latch  bool // sends media to where media came from (RFC 7362)
-	Strict bool // drops media that is not from the signalled source
-	Silent bool // sends no RTP, and opens no hole for it
+	Latch  bool        // sends media to where media came from (RFC 7362)
+	Policy LatchPolicy // and when, if it does
+	Strict bool        // drops media that is not from the signalled source
+	Silent bool        // sends no RTP, and opens no hole for it
 	// NamesRTCP: its session descriptions write a=rtcp with the address (RFC 3605), also where
 	// that says nothing new, so that an ALG can rewrite it. Others take the port above that of RTP.
 	NamesRTCP bool
 }
+
+// LatchPolicy is when an end that latches does so.
+type LatchPolicy uint8
+
+const (
+	LatchAlways      LatchPolicy = iota
+	LatchOnce                    // at the first packet, and the first after a description
+	LatchWindow                  // for a while after the beginning, and after a description
+	LatchSameAddress             // from other ports of the signalled address alone
+)
 
 // stream predicts one kind of packet, RTP or RTCP, between the two ends. Each
 // end uses one socket, announced the address that its traits say: bound, forwarded, or learned
@@ -33,6 +44,9 @@ type stream struct {
 // and an announced address of its own, so it fares as RTP does, except that an end that
 // sends no media still reports (RFC 3550 §6.4).
 func (n *Network) Stream(part cell.Part, from cell.Side) Answer {
+	if n.course.talks != nil {
+		return n.streams(part, from)
+	}
 	s, what := stream{message: "RTP"}, announcedRTP
 	if part == cell.RTCP {
 		s, what = stream{message: "RTCP", rtcp: true}, announcedRTCP

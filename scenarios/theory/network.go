@@ -29,6 +29,7 @@ type Network struct {
 	rport  bool
 	caller cell.Side
 	talk   time.Duration
+	calm   time.Duration
 	a, b   end
 
 	idle     time.Duration
@@ -51,6 +52,8 @@ type Config struct {
 	// Talk is how long a call that is established is silent on the signalling path; 0 is a
 	// call that ends at once.
 	Talk time.Duration
+	// Calm is how much of it passes before what happens in a call.
+	Calm time.Duration
 	// Idle is how long nothing happens where a flow has such a time.
 	Idle time.Duration
 	// KeepAlive is what the ends that have registered do to stay reachable, every Interval.
@@ -67,7 +70,7 @@ type Config struct {
 
 // New makes a network, unless theory has nothing to say about it.
 func New(cfg Config) (*Network, error) {
-	n := &Network{proxy: cfg.Policy, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk,
+	n := &Network{proxy: cfg.Policy, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, calm: cfg.Calm,
 		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When, beside: cfg.Neighbour}
 	for _, x := range []struct {
 		to   *end

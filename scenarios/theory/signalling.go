@@ -28,7 +28,7 @@ func (n *Network) Response(to cell.Side, message string) Answer {
 	switch {
 	case n.bySource(e):
 	case e.traits.Address == Asked:
-		at = s.asked
+		at.port = s.asked.port
 	case e.alg == nil: // to where it came from, and the port of the Via
 		at.port = cell.SIPPort
 	}
