@@ -25,8 +25,10 @@ type Flow struct {
 	Without []string
 	With    []string  // of the axes that must be asked for, those that it asks for
 	Caller  cell.Side // who calls whom
-	Steps   []Step    // in the order in which they happen
-	Play    func(ctx context.Context, p *Play)
+	// Reoffers is who sends a re-INVITE in the call; empty is nobody.
+	Reoffers cell.Side
+	Steps    []Step // in the order in which they happen
+	Play     func(ctx context.Context, p *Play)
 	// Columns are those of its table, which has a row for each NAT of a. Without any the
 	// table has the NATs of b in its columns, and shows the media of each call.
 	Columns []Column
@@ -60,6 +62,8 @@ type Step struct {
 	Asks func(*theory.Network) theory.Answer
 	// Needs are earlier steps without which it is not sent.
 	Needs []Need
+	// Only: without what it needs it is not looked for, since others send the like of it.
+	Only bool
 }
 
 // Need is an earlier step, and why its loss means that a later one is not sent.
@@ -112,6 +116,9 @@ func (f *Flow) Established(o cell.Outcome) bool {
 	}
 	return true
 }
+
+// Reinvites reports whether an end must be able to send a re-INVITE.
+func (f *Flow) Reinvites(side cell.Side) bool { return f.Reoffers == side }
 
 // String is the key.
 func (f *Flow) String() string { return f.Key }

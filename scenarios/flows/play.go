@@ -88,6 +88,11 @@ func (p *Play) Err() error { return p.err }
 
 // Converse lets an end call, talk, if the flow has media, and one of them hang up.
 func (p *Play) Converse(ctx context.Context, caller cell.Side, target string) {
+	p.converse(ctx, caller, target, p.talk)
+}
+
+// converse is Converse, with what passes in the call.
+func (p *Play) converse(ctx context.Context, caller cell.Side, target string, talk func()) {
 	call := p.call(ctx, caller, target)
 	if call == nil {
 		if p.Cell.Hangup == cell.Callee {
@@ -96,7 +101,7 @@ func (p *Play) Converse(ctx context.Context, caller cell.Side, target string) {
 		return
 	}
 	if p.awaitACK(caller.Other()) && p.Flow.Media() {
-		p.talk()
+		talk()
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -133,14 +138,24 @@ func (p *Play) awaitACK(callee cell.Side) bool {
 
 // talk lets media run, and takes note of what the ends discard once it is steady.
 func (p *Play) talk() {
-	calm, all := talkTime(p.Cell, p.MediaTime)
-	rtp, rtcp, _ := wire.Windows(all)
-	longest := max(rtp, rtcp)
+	calm, all := p.Flow.talkTime(p.Cell, p.MediaTime)
+	p.inCall(calm)
+	p.steady(all - calm)
+}
+
+// inCall is the time of a call until the change in the midst of it, if there is one.
+func (p *Play) inCall(calm time.Duration) {
 	time.Sleep(calm)
-	if calm > 0 {
+	if p.Cell.When == cell.WhenInCall {
 		p.change()
 	}
-	time.Sleep(all - calm - longest)
+}
+
+// steady lets media run for the last part of a call.
+func (p *Play) steady(last time.Duration) {
+	rtp, rtcp, _ := wire.Windows(last)
+	longest := max(rtp, rtcp)
+	time.Sleep(last - longest)
 	early := p.counts()
 	time.Sleep(longest - rtp)
 	late := p.counts()
@@ -153,13 +168,19 @@ func (p *Play) talk() {
 const again = 13 * time.Second
 
 // talkTime is how long a call talks, and how much of that passes before what happens in it.
-func talkTime(c cell.Cell, media time.Duration) (calm, all time.Duration) {
-	if c.When != cell.WhenInCall || c.Change == cell.ChangeNone {
-		return 0, media
-	}
+func (f *Flow) talkTime(c cell.Cell, media time.Duration) (calm, all time.Duration) {
 	calm = cell.BeforeChange(media)
-	return calm, calm + max(media, again)
+	switch {
+	case f.Reoffers != "":
+		return calm, calm + 2*pause + max(media, again)
+	case c.When == cell.WhenInCall && c.Change != cell.ChangeNone:
+		return calm, calm + max(media, again)
+	}
+	return 0, media
 }
+
+// pause is the time between what is done in a call.
+const pause = time.Second
 
 // tally is what each end has counted.
 type tally map[cell.Side]map[cell.Part]stage.Count

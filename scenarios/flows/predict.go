@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/natproof/natproof/scenarios/cell"
@@ -21,7 +22,7 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	}
 	cfg := theory.Config{Policy: c.Registrar, Rport: true, ALG: alg, Forwards: c.PortManager == cell.ManagerStatic, Caller: Of(c).Caller}
 	if Of(c).Media() {
-		cfg.Calm, cfg.Talk = talkTime(c, cmp.Or(talk, DefaultMediaTime))
+		cfg.Calm, cfg.Talk = Of(c).talkTime(c, cmp.Or(talk, DefaultMediaTime))
 	}
 	cfg.Idle, cfg.KeepAlive, cfg.Interval = c.Idle.Time(), c.KeepAlive, c.Interval.Time()
 	cfg.Change, cfg.When = c.Change, c.When
@@ -95,9 +96,15 @@ func (f *Flow) Observe(c cell.Cell, t *wire.Tape, told []wire.Told) cell.Outcome
 	caller, callee := f.Host(f.Caller), f.Host(f.Caller.Other())
 	talk, talked := t.Talked(caller, callee, told)
 	var all []cell.StepOutcome
+	arrived := map[cell.Step]bool{}
 	for _, s := range f.In(c) {
+		if i := slices.IndexFunc(s.Needs, func(n Need) bool { return !arrived[n.Step] }); s.Only && i >= 0 {
+			all = append(all, cell.StepOutcome{Step: s.Step, Fate: cell.NotSent, Cause: cell.Cause{Box: s.From, Rule: cell.RuleNotSent, Message: s.Message, Why: s.Needs[i].Why}})
+			continue
+		}
 		if fate, cause, judged := s.observe(t, talk, talked, told); judged {
 			all = append(all, cell.StepOutcome{Step: s.Step, Fate: fate, Cause: cause})
+			arrived[s.Step] = fate == cell.Arrived
 		}
 	}
 	return cell.Conclude(all)

@@ -52,6 +52,7 @@ type station struct {
 	asked   endpoint // as the STUN server saw it when it was asked last
 	wrote   endpoint // what its registration says
 	contact endpoint // what its dialog says
+	before  endpoint // and the one before that
 	alias   endpoint // where its last message of a dialog came from
 	forward endpoint // of a port that is forwarded to it: what it was told when that was set up
 	came    endpoint // where its registration came from
@@ -220,7 +221,7 @@ func (n *Network) Sends(side cell.Side) {
 		s.contact = s.writes()
 	}
 	n.course.sends(s)
-	s.alias = s.last
+	s.before, s.alias = s.alias, s.last
 }
 
 // Lapse is a time in which no message of a flow is sent.
@@ -256,7 +257,6 @@ func (n *Network) Acknowledged(to cell.Side) Answer {
 // Changed is the talk until something has happened to the NAT in front of a, if it does in a call,
 // and all is steady again.
 func (n *Network) Changed() {
-	c := n.course
 	switch {
 	case n.change == cell.ChangeNone:
 		return
@@ -266,15 +266,28 @@ func (n *Network) Changed() {
 		}
 		return
 	}
-	n.talks()
-	n.Lapse(n.calm)
-	c.talked = n.calm
-	n.changes()
-	first := cell.A
-	if c.pace == late { // whose packet is the next is not foreseen
-		first = cell.B
+	n.inCall(n.converse)
+}
+
+// inCall is the time of a call until the change in the midst of it, if there is one, and what is
+// sent then. Whose packet is the next is not foreseen.
+func (n *Network) inCall(then func(first cell.Side)) {
+	c := n.course
+	changes := n.change != cell.ChangeNone && n.when == cell.WhenInCall
+	if changes {
+		n.talks()
 	}
-	n.converse(first)
+	n.Lapse(n.calm)
+	c.talked += n.calm
+	switch {
+	case !changes:
+	case c.pace == late:
+		n.changes()
+		then(cell.B)
+	default:
+		n.changes()
+		then(cell.A)
+	}
 }
 
 // ChangedBefore is what happens to that NAT when all have registered and nobody calls yet.
@@ -428,4 +441,10 @@ func (n *Network) registersAgain(s *station) {
 		at.port = cell.SIPPort
 	}
 	s.failed = !c.in(s, at, atProxy).IsZero()
+}
+
+// Passes is a part of the time that a call talks.
+func (n *Network) Passes(d time.Duration) {
+	n.Lapse(d)
+	n.course.talked += d
 }

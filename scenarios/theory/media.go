@@ -186,6 +186,9 @@ func (s stream) strictCheck(x, y end) cell.Cause {
 // to where it heard y: y's mapping towards the address x announced. Its filter
 // admits that address, so x must still be seen there if ports matter.
 func (s stream) learned(x, y end) bool {
+	if x.traits.Policy == LatchSameAddress && (y.local || y.internal) { // it hears another address than the signalled one
+		return false
+	}
 	if x.internal { // it hears the private address, and sends there without a NAT
 		return s.hears(x, y)
 	}
@@ -201,6 +204,9 @@ func (s stream) hears(x, y end) bool {
 func (s stream) whyNotLearned(x, y end) string {
 	if !s.hears(x, y) {
 		return fmt.Sprintf("%s latches but accepts nothing from %s to latch on to (RFC 7362 §4)", x.host, y.host)
+	}
+	if x.traits.Policy == LatchSameAddress && (y.local || y.internal) {
+		return fmt.Sprintf("%s latches on to other ports of the signalled address only, and %s is seen at another address", x.host, y.host)
 	}
 	return fmt.Sprintf("latching (RFC 7362 §4) does not help: where %s hears %s the filter wants the announced port of %s too", x.host, y.host, x.host)
 }

@@ -86,11 +86,15 @@ func (x *socket) signals(to endpoint) {
 }
 
 // converse has both ends send in turn, until it is always the same.
-func (n *Network) converse(first cell.Side) {
+func (n *Network) converse(first cell.Side) { n.converses(first, cell.RTP, cell.RTCP) }
+
+func (n *Network) converses(first cell.Side, parts ...cell.Part) {
 	for range rounds {
 		for _, t := range n.course.talks {
-			n.course.sendsMedia(t, first)
-			n.course.sendsMedia(t, first.Other())
+			if slices.Contains(parts, t.part) {
+				n.course.sendsMedia(t, first)
+				n.course.sendsMedia(t, first.Other())
+			}
 		}
 	}
 }
