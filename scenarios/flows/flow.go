@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/theory"
@@ -27,8 +28,12 @@ type Flow struct {
 	Caller  cell.Side // who calls whom
 	// Reoffers is who sends a re-INVITE in the call; empty is nobody.
 	Reoffers cell.Side
-	Steps    []Step // in the order in which they happen
-	Play     func(ctx context.Context, p *Play)
+	// Attacked is to whom a stranger sends media in the call; empty is nobody.
+	Attacked cell.Side
+	// Longer is how long a call talks for what happens in it, beside the usual time.
+	Longer time.Duration
+	Steps  []Step // in the order in which they happen
+	Play   func(ctx context.Context, p *Play)
 	// Columns are those of its table, which has a row for each NAT of a. Without any the
 	// table has the NATs of b in its columns, and shows the media of each call.
 	Columns []Column
@@ -54,6 +59,8 @@ type Step struct {
 	From, To string // the boxes that send it, and that must get it
 	// Match selects it on the wire; nil for a stream, which is told by its kind.
 	Match wire.Match
+	// Sees tells of it instead, if it is neither.
+	Sees func(*wire.Tape) (cell.Fate, cell.Cause)
 	// If says of which cells it is a step; nil is all.
 	If func(cell.Cell) bool
 	// After is what passes before it, beside what steps take; nil is nothing.
@@ -119,6 +126,9 @@ func (f *Flow) Established(o cell.Outcome) bool {
 
 // Reinvites reports whether an end must be able to send a re-INVITE.
 func (f *Flow) Reinvites(side cell.Side) bool { return f.Reoffers == side }
+
+// Attacks reports whether an end is attacked by a stranger.
+func (f *Flow) Attacks(side cell.Side) bool { return f.Attacked == side }
 
 // String is the key.
 func (f *Flow) String() string { return f.Key }

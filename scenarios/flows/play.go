@@ -78,10 +78,11 @@ func (p *Play) Before() {
 
 // change does to the NAT in front of a what the cell wants.
 func (p *Play) change() {
-	if err := p.World.Change(p.Cell.Change); err != nil {
-		p.err = errors.Join(p.err, err)
-	}
+	p.fails(p.World.Change(p.Cell.Change))
 }
+
+// fails takes note of what could not be played.
+func (p *Play) fails(err error) { p.err = errors.Join(p.err, err) }
 
 // Err is what could not be played.
 func (p *Play) Err() error { return p.err }
@@ -171,8 +172,8 @@ const again = 13 * time.Second
 func (f *Flow) talkTime(c cell.Cell, media time.Duration) (calm, all time.Duration) {
 	calm = cell.BeforeChange(media)
 	switch {
-	case f.Reoffers != "":
-		return calm, calm + 2*pause + max(media, again)
+	case f.Longer > 0:
+		return calm, calm + f.Longer + max(media, again)
 	case c.When == cell.WhenInCall && c.Change != cell.ChangeNone:
 		return calm, calm + max(media, again)
 	}

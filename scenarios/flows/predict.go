@@ -26,6 +26,7 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	}
 	cfg.Idle, cfg.KeepAlive, cfg.Interval = c.Idle.Time(), c.KeepAlive, c.Interval.Time()
 	cfg.Change, cfg.When = c.Change, c.When
+	cfg.Watched = c.HasMedia() && (Of(c).Attacked != "" || c.Change != cell.ChangeNone && (c.When == cell.WhenInCall || cfg.Forwards))
 	cfg.OneNAT, cfg.Neighbour = c.Topology == cell.OneNAT, c.Topology == cell.TwoPhones
 	carrier, err := stage.Carrier(c)
 	if err != nil {
@@ -53,11 +54,14 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 // not which box stops it by which rule. What depends on how long messages take it does not say.
 func (f *Flow) Predict(c cell.Cell, n *theory.Network) (cell.Outcome, error) {
 	steps, paces := f.In(c), n.Paces()
-	o, slow := f.predict(steps, paces[0]), f.predict(steps, paces[1])
-	for i, s := range o.Steps {
-		if t := slow.Steps[i]; s.Fate != t.Fate || !s.Cause.Same(t.Cause) {
-			return o, fmt.Errorf("%w: %s: whether %s arrives depends on how long messages take (RFC 4787 §4.3)",
-				theory.ErrNotCovered, cmp.Or(s.Cause.Box, t.Cause.Box), s.Step)
+	o := f.predict(steps, paces[0])
+	for _, other := range paces[1:] {
+		slow := f.predict(steps, other)
+		for i, s := range o.Steps {
+			if t := slow.Steps[i]; s.Fate != t.Fate || !s.Cause.Same(t.Cause) {
+				return o, fmt.Errorf("%w: %s: whether %s arrives depends on how long messages take (RFC 4787 §4.3)",
+					theory.ErrNotCovered, cmp.Or(s.Cause.Box, t.Cause.Box), s.Step)
+			}
 		}
 	}
 	return o, nil
@@ -84,7 +88,7 @@ func (f *Flow) ask(s Step, n *theory.Network, fate map[cell.Step]cell.Fate) theo
 		s.After(n)
 	}
 	for side, e := range f.Ends {
-		if e.Box == s.From && !s.IsStream() && s.Part != cell.Registration {
+		if e.Box == s.From && s.Match != nil && s.Part != cell.Registration {
 			n.Sends(side)
 		}
 	}
@@ -111,6 +115,10 @@ func (f *Flow) Observe(c cell.Cell, t *wire.Tape, told []wire.Told) cell.Outcome
 }
 
 func (s Step) observe(t *wire.Tape, talk wire.Talk, talked bool, told []wire.Told) (cell.Fate, cell.Cause, bool) {
+	if s.Sees != nil {
+		fate, cause := s.Sees(t)
+		return fate, cause, true
+	}
 	if !s.IsStream() {
 		fate, cause := t.Message(s.Message, s.From, s.To, s.Match, told)
 		return fate, cause, true

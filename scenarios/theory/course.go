@@ -33,16 +33,18 @@ const stunRefresh = 25 * time.Second
 // course is what has happened so far: what time it is, and what the NATs on the way of signalling
 // have seen of it. Media is not in it; see [Network.Stream].
 type course struct {
-	now    time.Duration
-	pace   time.Duration
-	a, b   *station
-	beside *station // the phone beside a, or nil
-	gates  []*gate
-	given  int
-	ticks  []*tick
-	acked  bool          // the call is established at both ends
-	talked time.Duration // how long it has talked
-	talks  []*talk       // its media, if something happens to it
+	now     time.Duration
+	pace    time.Duration
+	a, b    *station
+	beside  *station // the phone beside a, or nil
+	gates   []*gate
+	given   int
+	ticks   []*tick
+	acked   bool          // the call is established at both ends
+	first   cell.Side     // whose media comes first after something has happened
+	reports []cell.Side   // and who reports before long, in that order
+	talked  time.Duration // how long it has talked
+	talks   []*talk       // its media, if something happens to it
 }
 
 // station is an end in the course of things.
@@ -77,13 +79,28 @@ func (n *Network) begin(pace time.Duration) {
 	n.course = c
 }
 
-// Paces are the networks in which messages take as little and as much time as they can. What is
-// not the same in both is not foreseen.
-func (n *Network) Paces() [2]*Network {
-	fast, slow := *n, *n
-	fast.begin(soon)
-	slow.begin(late)
-	return [2]*Network{&fast, &slow}
+// Paces are the networks in which messages take as little and as much time as they can, and in which
+// media comes in other orders, if that is of account. What is not the same in all is not foreseen.
+func (n *Network) Paces() []*Network {
+	orders := []struct {
+		pace    time.Duration
+		first   cell.Side
+		reports []cell.Side
+	}{
+		{soon, cell.A, []cell.Side{cell.A, cell.B}}, {late, cell.B, []cell.Side{cell.B, cell.A}},
+		{soon, cell.B, nil}, {soon, cell.A, []cell.Side{cell.A}}, {soon, cell.B, []cell.Side{cell.B}},
+	}
+	if !n.watched {
+		orders = orders[:2]
+	}
+	var all []*Network
+	for _, o := range orders {
+		like := *n
+		like.begin(o.pace)
+		like.course.first, like.course.reports = o.first, o.reports
+		all = append(all, &like)
+	}
+	return all
 }
 
 // station is an end with its line, of which others may share NATs. The number tells hosts apart.
@@ -266,12 +283,13 @@ func (n *Network) Changed() {
 		}
 		return
 	}
-	n.inCall(n.converse)
+	if n.inCall() {
+		n.converse(n.course.first)
+	}
 }
 
-// inCall is the time of a call until the change in the midst of it, if there is one, and what is
-// sent then. Whose packet is the next is not foreseen.
-func (n *Network) inCall(then func(first cell.Side)) {
+// inCall is the time of a call until the change in the midst of it, and says whether there is one.
+func (n *Network) inCall() bool {
 	c := n.course
 	changes := n.change != cell.ChangeNone && n.when == cell.WhenInCall
 	if changes {
@@ -279,15 +297,10 @@ func (n *Network) inCall(then func(first cell.Side)) {
 	}
 	n.Lapse(n.calm)
 	c.talked += n.calm
-	switch {
-	case !changes:
-	case c.pace == late:
+	if changes {
 		n.changes()
-		then(cell.B)
-	default:
-		n.changes()
-		then(cell.A)
 	}
+	return changes
 }
 
 // ChangedBefore is what happens to that NAT when all have registered and nobody calls yet.
@@ -310,7 +323,10 @@ func (n *Network) Idle() {
 
 // changes is what happens to the NAT in front of a.
 func (n *Network) changes() {
-	for _, g := range n.course.a.line.boxes[:min(1, len(n.course.a.line.boxes))] {
+	for _, g := range n.course.gates {
+		if g.box != cell.BoxNATA {
+			continue
+		}
 		switch n.change {
 		case cell.ChangeRestart:
 			g.restart(n.course.now)

@@ -77,6 +77,8 @@ func coveredNAT(cfg Config, e End) error {
 	b, static := e.NAT, e.Traits.Address == Forwarded
 	linux := cfg.ALG != nil && cfg.ALG.Linux
 	switch {
+	case cfg.Watched && cfg.ALG != nil:
+		return errors.New("what happens in a call whose addresses an ALG has rewritten")
 	case b.Kind == natmodels.Router:
 		return nil
 	case b.Kind != natmodels.Translator && b.Kind != natmodels.Conntrack:

@@ -79,7 +79,7 @@ func (c *course) in(s *station, at, from endpoint) (cause cell.Cause) {
 		if g == nil {
 			return cell.Cause{Box: realm, Rule: cell.RuleNoRoute}
 		}
-		realm = "inside " + g.box
+		realm = g.box
 		if at, cause = g.in(at, from, c.now); !cause.IsZero() {
 			return cause
 		}
@@ -107,6 +107,8 @@ func (c *course) host(number int) string {
 		return c.a.end.host
 	case c.b.line.host.address:
 		return c.b.end.host
+	case atStranger.address:
+		return cell.BoxStranger
 	}
 	return cell.BoxBeside
 }

@@ -38,6 +38,7 @@ type Network struct {
 	change   cell.Change
 	when     cell.Moment
 	beside   bool // somebody is beside a
+	watched  bool // media is played packet by packet
 	course   *course
 }
 
@@ -54,6 +55,9 @@ type Config struct {
 	Talk time.Duration
 	// Calm is how much of it passes before what happens in a call.
 	Calm time.Duration
+	// Watched: something happens to the media of calls, so that what has happened to it before is
+	// of account.
+	Watched bool
 	// Idle is how long nothing happens where a flow has such a time.
 	Idle time.Duration
 	// KeepAlive is what the ends that have registered do to stay reachable, every Interval.
@@ -71,7 +75,7 @@ type Config struct {
 // New makes a network, unless theory has nothing to say about it.
 func New(cfg Config) (*Network, error) {
 	n := &Network{proxy: cfg.Policy, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, calm: cfg.Calm,
-		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When, beside: cfg.Neighbour}
+		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When, watched: cfg.Watched, beside: cfg.Neighbour}
 	for _, x := range []struct {
 		to   *end
 		from End

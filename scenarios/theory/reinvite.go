@@ -24,15 +24,23 @@ func (n *Network) Reinvite(from cell.Side) Answer {
 // Held is the time for which an end holds the call, with what happens in the midst of it. Both ends
 // go on to report (RFC 3550 §6.2).
 func (n *Network) Held(rest time.Duration) {
-	n.inCall(func(first cell.Side) { n.converses(first, cell.RTCP) })
+	if n.inCall() {
+		n.report()
+	}
 	n.Lapse(rest)
 	n.course.talked += rest
 }
 
+// report is RTCP in a short time, in which there may be none.
+func (n *Network) report() { n.converses(cell.RTCP, n.course.reports...) }
+
 // Renews is the time in which a call talks, with what happens in the midst of it, until an end asks
 // anew for its addresses.
 func (n *Network) Renews(side cell.Side, rest time.Duration) {
-	n.inCall(n.converse)
+	if n.inCall() {
+		n.converses(cell.RTP, n.course.first, n.course.first.Other())
+		n.report()
+	}
 	n.Lapse(rest)
 	n.course.talked += rest
 	c, s := n.course, n.station(side)

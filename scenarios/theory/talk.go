@@ -27,6 +27,7 @@ type socket struct {
 	target    endpoint // where it sends
 	settled   bool     // who latches once has heard somebody
 	sent      bool
+	strays    bool       // it has sent to a stranger
 	cause     cell.Cause // what stopped the last packet
 }
 
@@ -86,15 +87,17 @@ func (x *socket) signals(to endpoint) {
 }
 
 // converse has both ends send in turn, until it is always the same.
-func (n *Network) converse(first cell.Side) { n.converses(first, cell.RTP, cell.RTCP) }
+func (n *Network) converse(first cell.Side) {
+	n.converses(cell.RTP, first, first.Other())
+	n.converses(cell.RTCP, first, first.Other())
+}
 
-func (n *Network) converses(first cell.Side, parts ...cell.Part) {
+// converses is that of some, and of one part.
+func (n *Network) converses(part cell.Part, sides ...cell.Side) {
+	t := n.course.talks[slices.IndexFunc(n.course.talks, func(t *talk) bool { return t.part == part })]
 	for range rounds {
-		for _, t := range n.course.talks {
-			if slices.Contains(parts, t.part) {
-				n.course.sendsMedia(t, first)
-				n.course.sendsMedia(t, first.Other())
-			}
+		for _, side := range sides {
+			n.course.sendsMedia(t, side)
 		}
 	}
 }
@@ -147,12 +150,10 @@ func (p LatchPolicy) moves(x *socket, from endpoint, open bool) bool {
 // from where it comes there, or what stops it.
 func (c *course) carry(l *line, to endpoint) (at, src endpoint, cause cell.Cause) {
 	src = l.host
-	realm := cell.BoxInternet
 	at = to
-	for i, g := range l.boxes {
+	for _, g := range l.boxes {
 		if c.inside(g, to) {
-			realm = "inside " + g.box
-			return c.enters(realm, at, src)
+			return c.enters(g.box, at, src)
 		}
 		if to.address == g.address {
 			if g.behavior.Hairpin == natmodels.NoHairpinning {
@@ -166,12 +167,11 @@ func (c *course) carry(l *line, to endpoint) (at, src endpoint, cause cell.Cause
 			if !cause.IsZero() {
 				return at, src, cause
 			}
-			return c.enters("inside "+g.box, at, src)
+			return c.enters(g.box, at, src)
 		}
 		src = g.out(src, to, c.now)
-		_ = i
 	}
-	return c.enters(realm, at, src)
+	return c.enters(cell.BoxInternet, at, src)
 }
 
 // inside says whether an endpoint is in the realm behind a NAT.
@@ -199,10 +199,13 @@ func (c *course) enters(realm string, at, from endpoint) (endpoint, endpoint, ce
 			return at, from, cell.Cause{Box: realm, Rule: cell.RuleNoRoute}
 		}
 		var cause cell.Cause
-		realm = "inside " + g.box
+		realm = g.box
 		if at, cause = g.in(at, from, c.now); !cause.IsZero() {
 			return at, from, cause
 		}
+	}
+	if at == atStranger && realm == cell.BoxInternet {
+		return at, from, cell.Cause{}
 	}
 	for _, s := range []*station{c.a, c.b, c.beside} {
 		if s == nil || s.line.host.address != at.address {
@@ -210,7 +213,7 @@ func (c *course) enters(realm string, at, from endpoint) (endpoint, endpoint, ce
 		}
 		home := cell.BoxInternet
 		if len(s.line.boxes) > 0 {
-			home = "inside " + s.line.boxes[0].box
+			home = s.line.boxes[0].box
 		}
 		if home == realm {
 			return at, from, cell.Cause{}
@@ -243,6 +246,8 @@ func (x *socket) whyNot(box string, r cell.Rule) string {
 		return fmt.Sprintf("%s sends to an address that is private, or that the NAT no longer has", x.station.end.host)
 	case cell.RuleFiltered, cell.RuleNoMapping:
 		return fmt.Sprintf("%s is not seen at the address that %s admits at the mapping to which it sends (RFC 4787 §5)", x.station.end.host, box)
+	case cell.RuleElsewhere:
+		return fmt.Sprintf("%s has latched on to it and hears nobody else", x.station.end.host)
 	case cell.RuleStrict:
 		return fmt.Sprintf("%s is not seen at the address that it announced", x.station.end.host)
 	case cell.RuleHairpin:
