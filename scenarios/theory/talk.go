@@ -167,7 +167,11 @@ func (c *course) carry(l *line, to endpoint) (at, src endpoint, cause cell.Cause
 			if !cause.IsZero() {
 				return at, src, cause
 			}
-			return c.enters(g.box, at, src)
+			at, src, cause = c.enters(g.box, at, src)
+			if cause.Rule == cell.RuleNoRoute { // it was sent from there, and not let in
+				cause.Box = "inside " + g.box
+			}
+			return at, src, cause
 		}
 		src = g.out(src, to, c.now)
 	}
