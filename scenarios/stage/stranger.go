@@ -1,11 +1,10 @@
 package stage
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"time"
-
-	"github.com/pion/rtp"
 
 	"github.com/natproof/natproof/media"
 	"github.com/natproof/natproof/scenarios/cell"
@@ -58,6 +57,15 @@ func serversLink(c cell.Cell) vnet.LinkConfig {
 	return vnet.LinkConfig{}
 }
 
+// packet is the n-th of an RTP stream of PCMU (RFC 3550 §5.1), 20 ms each.
+func packet(n int) []byte {
+	const version, ssrc, samples = 2 << 6, 0xbadc0de, 160
+	b := binary.BigEndian.AppendUint16([]byte{version, media.PCMU}, uint16(n))
+	b = binary.BigEndian.AppendUint32(b, uint32(n*samples))
+	b = binary.BigEndian.AppendUint32(b, ssrc)
+	return append(b, make([]byte, samples)...)
+}
+
 // Attack has the stranger send RTP to an address for some time, and hear what comes back.
 func (w *World) Attack(to netip.AddrPort, every, lasts time.Duration) error {
 	conn, err := w.Stranger.Listen(netip.AddrPortFrom(w.Stranger.Addr(), cell.RTPPort))
@@ -72,14 +80,8 @@ func (w *World) Attack(to netip.AddrPort, every, lasts time.Duration) error {
 			}
 		}
 	}()
-	p := rtp.Packet{Header: rtp.Header{Version: 2, PayloadType: media.PCMU, SSRC: 0xbadc0de}, Payload: make([]byte, 160)}
-	for sent := time.Duration(0); sent < lasts; sent += every {
-		p.SequenceNumber++
-		p.Timestamp += 160
-		b, err := p.Marshal()
-		if err != nil {
-			return fmt.Errorf("stage: stranger: %w", err)
-		}
+	for n := 0; time.Duration(n)*every < lasts; n++ {
+		b := packet(n)
 		if _, err := conn.WriteToUDPAddrPort(b, to); err != nil {
 			return fmt.Errorf("stage: stranger: %w", err)
 		}
