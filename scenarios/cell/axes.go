@@ -108,6 +108,7 @@ const (
 	KeyRegistrar   = "registrar"
 	KeyRport       = "rport"
 	KeyLatch       = "latch"
+	KeyLatchPolicy = "latch-policy"
 	KeyStrict      = "strict"
 	KeySilent      = "silent"
 	KeyFilterScope = "filter-scope"
@@ -136,10 +137,11 @@ type Cell struct {
 	A, B        string // names of NATs: presets, devices, or files of settings
 	PortManager PortManager
 	Registrar   Registrar
-	Rport       bool  // the user agents ask for RFC 3581 and the proxy grants it
-	Latch       Sides // who sends media to where media came from (RFC 7362)
-	Strict      Sides // who drops media from anywhere but the signalled source
-	Silent      Sides // who sends no RTP and opens no hole for it: none, a or b
+	Rport       bool        // the user agents ask for RFC 3581 and the proxy grants it
+	Latch       Sides       // who sends media to where media came from (RFC 7362)
+	LatchPolicy LatchPolicy // and when
+	Strict      Sides       // who drops media from anywhere but the signalled source
+	Silent      Sides       // who sends no RTP and opens no hole for it: none, a or b
 	FilterScope FilterScope
 	ALG         ALG // in every NAT of the cell
 	Hosts       Hosts
@@ -198,6 +200,11 @@ var Axes = []*Axis{
 	word(func(c *Cell) *Sides { return &c.Latch }, Axis{
 		Key: KeyLatch, JSON: "latch", Name: "latch", Help: "who sends media to where media came from",
 		Default: "none", Media: true, Values: []string{"none", "a", "b", "both"}, Caption: unless("none", "latch "),
+	}),
+	word(func(c *Cell) *LatchPolicy { return &c.LatchPolicy }, Axis{
+		Key: KeyLatchPolicy, JSON: "latchPolicy", Name: "latch policy", Help: "when they do: always, once, for the first seconds, or from other ports of the same address alone",
+		Default: "always", Media: true, Values: []string{"always", "once", "window", "same-address"}, Caption: unless("always", "latching "),
+		Moot: func(c *Cell) bool { return c.Latch == NoSide },
 	}),
 	word(func(c *Cell) *Sides { return &c.Strict }, Axis{
 		Key: KeyStrict, JSON: "strict", Name: "strict", Help: "who drops media from anywhere but the signalled source",

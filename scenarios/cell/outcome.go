@@ -15,6 +15,7 @@ const (
 	Signalling
 	RTP
 	RTCP
+	Attack // media of those who are not of the call
 )
 
 // Message is what a packet of a stream is called in causes; empty for other parts.
@@ -201,6 +202,7 @@ func Conclude(steps []StepOutcome) Outcome {
 			if !ok {
 				o.Signalling = Failed
 			}
+		case Attack:
 		default:
 			arrived[s.Step.Part][s.Step.From] = ok
 		}

@@ -15,7 +15,8 @@ const (
 	BoxCarrier  = "carrier" // the NAT of a carrier, in front of those of its subscribers
 	BoxNATProxy = "nat-proxy"
 	BoxBeside   = "phone" // the phone beside a
-	BoxB        = "b"     // the user agent b
+	BoxStranger = "stranger"
+	BoxB        = "b" // the user agent b
 )
 
 // NATBox is the box of the NAT on the given side.
@@ -57,6 +58,8 @@ var (
 	STUNAddr    = netip.MustParseAddr("203.0.113.20")
 	STUNAltAddr = netip.MustParseAddr("203.0.113.21")
 	GatewayAddr = netip.MustParseAddr("203.0.113.30")
+	// StrangerAddr is the address of somebody who is not of the call.
+	StrangerAddr = netip.MustParseAddr("203.0.113.66")
 )
 
 // Place are the addresses of one side: with a NAT the private network and

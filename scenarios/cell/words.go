@@ -78,12 +78,22 @@ func BeforeChange(d time.Duration) time.Duration { return d * 43 / 100 }
 // regular times is over then, with all that follows from it.
 const BesideTheHour = 2300 * time.Millisecond
 
+// LatchPolicy is when who latches follows to where media comes from.
+type LatchPolicy string
+
+const (
+	LatchAlways      LatchPolicy = "always"
+	LatchOnce        LatchPolicy = "once"         // the first source
+	LatchWindow      LatchPolicy = "window"       // for five seconds
+	LatchSameAddress LatchPolicy = "same-address" // to another port of the signalled address
+)
+
 // Moment is when a change happens.
 type Moment string
 
 const (
-	WhenIdle   Moment = "idle"
-	WhenInCall Moment = "in-call"
+	WhenIdle   Moment = "idle"    // all have registered, and nobody calls yet
+	WhenInCall Moment = "in-call" // they talk
 )
 
 // Role is that of an end in a call.

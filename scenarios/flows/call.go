@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/theory"
 )
 
 // Call is a call between two registered ends.
@@ -12,13 +13,15 @@ var Call = add(Flow{
 	Help:   "both register, one calls the other",
 	Story:  "Both register; a calls b through the proxy, they talk, a hangs up.",
 	Ends:   callEnds,
+	With:   []string{cell.KeyChange, cell.KeyWhen},
 	Caller: cell.A,
 	Brief:  briefTalk,
-	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B), calls(callEnds, cell.A),
+	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B), after((*theory.Network).ChangedBefore, calls(callEnds, cell.A)),
 		talks(callEnds), hangsUp(callEnds, cell.A)),
 	Play: func(ctx context.Context, p *Play) {
 		p.Register(ctx, cell.A)
 		p.Register(ctx, cell.B)
+		p.Before()
 		p.Converse(ctx, cell.A, "sip:b@"+cell.Domain)
 	},
 })

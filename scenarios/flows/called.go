@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/theory"
 )
 
 // Called is the call the other way round: b calls a.
@@ -12,13 +13,15 @@ var Called = add(Flow{
 	Help:   "both register, the other calls the one",
 	Story:  "Both register; b calls a through the proxy, they talk, and one hangs up.",
 	Ends:   callEnds,
+	With:   []string{cell.KeyChange, cell.KeyWhen},
 	Caller: cell.B,
 	Brief:  briefTalk,
-	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B), calls(callEnds, cell.B),
+	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B), after((*theory.Network).ChangedBefore, calls(callEnds, cell.B)),
 		talks(callEnds), hangsUp(callEnds, cell.B)),
 	Play: func(ctx context.Context, p *Play) {
 		p.Register(ctx, cell.A)
 		p.Register(ctx, cell.B)
+		p.Before()
 		p.Converse(ctx, cell.B, "sip:a@"+cell.Domain)
 	},
 })

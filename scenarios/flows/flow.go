@@ -29,9 +29,13 @@ type Flow struct {
 	// Brief is how long its calls must talk for RTP to be judged; 0 is [DefaultMediaTime].
 	Brief time.Duration
 	// Able lists what it wants of an end beside registering and calling (see package stage).
-	Able  map[cell.Side][]string
-	Steps []Step // in the order in which they happen
-	Play  func(ctx context.Context, p *Play)
+	Able map[cell.Side][]string
+	// Attacked is to whom a stranger sends media in the call; empty is nobody.
+	Attacked cell.Side
+	// Longer is how long a call talks for what happens in it, beside the usual time.
+	Longer time.Duration
+	Steps  []Step // in the order in which they happen
+	Play   func(ctx context.Context, p *Play)
 	// Columns are those of its table, which has a row for each NAT of a. Without any the
 	// table has the NATs of b in its columns, and shows the media of each call.
 	Columns []Column
@@ -57,6 +61,8 @@ type Step struct {
 	From, To string // the boxes that send it, and that must get it
 	// Match selects it on the wire; nil for a stream, which is told by its kind.
 	Match wire.Match
+	// Sees tells of it instead, if it is neither.
+	Sees func(*wire.Tape) (cell.Fate, cell.Cause)
 	// If says of which cells it is a step; nil is all.
 	If func(cell.Cell) bool
 	// After is what passes before it, beside what steps take; nil is nothing.
@@ -65,6 +71,8 @@ type Step struct {
 	Asks func(*theory.Network) theory.Answer
 	// Needs are earlier steps without which it is not sent.
 	Needs []Need
+	// Only: without what it needs it is not looked for, since others send the like of it.
+	Only bool
 }
 
 // Need is an earlier step, and why its loss means that a later one is not sent.
@@ -129,6 +137,9 @@ func (f *Flow) Established(o cell.Outcome) bool {
 	}
 	return true
 }
+
+// Attacks reports whether an end is attacked by a stranger.
+func (f *Flow) Attacks(side cell.Side) bool { return f.Attacked == side }
 
 // String is the key.
 func (f *Flow) String() string { return f.Key }

@@ -56,7 +56,7 @@ func TestFlows(t *testing.T) {
 
 func checkSteps(t *testing.T, f *flows.Flow) {
 	t.Helper()
-	boxes := []string{cell.BoxProxy, f.Host(cell.A), f.Host(cell.B)}
+	boxes := []string{cell.BoxProxy, cell.BoxStranger, f.Host(cell.A), f.Host(cell.B)}
 	var before []flows.Step
 	for _, s := range f.Steps {
 		if s.Name == "" || s.Message == "" || s.Part == 0 || s.Asks == nil {
@@ -67,7 +67,7 @@ func checkSteps(t *testing.T, f *flows.Flow) {
 				t.Errorf("%s: there are two steps %s", f, s)
 			}
 		}
-		if s.Step.From == "" == s.IsStream() || (s.Match == nil) != s.IsStream() {
+		if s.Step.From == "" == s.IsStream() || (s.Match == nil) != (s.IsStream() || s.Sees != nil) {
 			t.Errorf("%s: %s: a stream has a side and no match, a message a match and no side", f, s)
 		}
 		if s.From == s.To || !slices.Contains(boxes, s.From) || !slices.Contains(boxes, s.To) {

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/theory"
 )
 
 // PCToPhone is a call to a telephone: b is the PSTN gateway, which has a public address.
@@ -14,11 +15,13 @@ var PCToPhone = add(Flow{
 	Story:   "It registers and calls a telephone number; the gateway has a public address; a hangs up.",
 	Ends:    phoneEnds,
 	Without: []string{cell.KeyB},
+	With:    []string{cell.KeyChange, cell.KeyWhen},
 	Caller:  cell.A,
 	Brief:   briefTalk,
-	Steps:   steps(registers(phoneEnds, cell.A), calls(phoneEnds, cell.A), talks(phoneEnds), hangsUp(phoneEnds, cell.A)),
+	Steps:   steps(registers(phoneEnds, cell.A), after((*theory.Network).ChangedBefore, calls(phoneEnds, cell.A)), talks(phoneEnds), hangsUp(phoneEnds, cell.A)),
 	Play: func(ctx context.Context, p *Play) {
 		p.Register(ctx, cell.A)
+		p.Before()
 		p.Converse(ctx, cell.A, "sip:"+cell.PhoneNumber+"@"+cell.Domain+";user=phone")
 	},
 	Columns: []Column{

@@ -69,19 +69,31 @@ func (p *Play) Idle() {
 	time.Sleep(idle - cell.BeforeChange(idle) + cell.BesideTheHour)
 }
 
-// change does to the NAT in front of a what the cell wants.
-func (p *Play) change() {
-	p.failed(p.World.Change(p.Cell.Change))
+// Before is what the cell wants to happen when all have registered.
+func (p *Play) Before() {
+	if p.Cell.When == cell.WhenIdle {
+		p.change()
+	}
 }
 
-// failed takes note of what could not be played.
-func (p *Play) failed(err error) { p.err = errors.Join(p.err, err) }
+// change does to the NAT in front of a what the cell wants.
+func (p *Play) change() {
+	p.fails(p.World.Change(p.Cell.Change))
+}
+
+// fails takes note of what could not be played.
+func (p *Play) fails(err error) { p.err = errors.Join(p.err, err) }
 
 // Err is what could not be played.
 func (p *Play) Err() error { return p.err }
 
 // Converse lets an end call, talk, if the flow has media, and one of them hang up.
 func (p *Play) Converse(ctx context.Context, caller cell.Side, target string) {
+	p.converse(ctx, caller, target, p.talk)
+}
+
+// converse is Converse, with what passes in the call.
+func (p *Play) converse(ctx context.Context, caller cell.Side, target string, talk func()) {
 	call := p.call(ctx, caller, target)
 	if call == nil {
 		if p.Cell.Hangup == cell.Callee {
@@ -90,7 +102,7 @@ func (p *Play) Converse(ctx context.Context, caller cell.Side, target string) {
 		return
 	}
 	if p.awaitACK(caller.Other()) && p.Flow.Media() {
-		p.talk()
+		talk()
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -127,15 +139,49 @@ func (p *Play) awaitACK(callee cell.Side) bool {
 
 // talk lets media run, and takes note of what the ends discard once it is steady.
 func (p *Play) talk() {
-	rtp, rtcp, _ := wire.Windows(p.MediaTime)
+	calm, all := p.Flow.talkTime(p.Cell, p.MediaTime)
+	p.inCall(calm)
+	p.steady(all - calm)
+}
+
+// inCall is the time of a call until the change in the midst of it, if there is one.
+func (p *Play) inCall(calm time.Duration) {
+	time.Sleep(calm)
+	if p.Cell.When == cell.WhenInCall {
+		p.change()
+	}
+}
+
+// steady lets media run for the last part of a call.
+func (p *Play) steady(last time.Duration) {
+	rtp, rtcp, _ := wire.Windows(last)
 	longest := max(rtp, rtcp)
-	time.Sleep(p.MediaTime - longest)
+	time.Sleep(last - longest)
 	early := p.counts()
 	time.Sleep(longest - rtp)
 	late := p.counts()
 	time.Sleep(rtp)
 	p.discarded(map[cell.Part]tally{cell.RTP: late, cell.RTCP: early}, p.counts())
 }
+
+// again is how long it may take until media is steady that something has happened to: the longest
+// time between two reports of RTCP, beside that in which they are counted (RFC 3550 §6.3.1).
+const again = 13 * time.Second
+
+// talkTime is how long a call talks, and how much of that passes before what happens in it.
+func (f *Flow) talkTime(c cell.Cell, media time.Duration) (calm, all time.Duration) {
+	calm = cell.BeforeChange(media)
+	switch {
+	case f.Longer > 0:
+		return calm, calm + f.Longer + max(media, again)
+	case c.When == cell.WhenInCall && c.Change != cell.ChangeNone:
+		return calm, calm + max(media, again)
+	}
+	return 0, media
+}
+
+// pause is the time between what is done in a call.
+const pause = time.Second
 
 // tally is what each end has counted.
 type tally map[cell.Side]map[cell.Part]stage.Count

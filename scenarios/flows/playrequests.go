@@ -28,7 +28,7 @@ func aor(side cell.Side) string { return "sip:" + string(side) + "@" + cell.Doma
 func does[T any](ctx context.Context, p *Play, side cell.Side, what string, do func(context.Context, T) error) {
 	able, ok := p.Ends[side].(T)
 	if !ok {
-		p.failed(fmt.Errorf("flows: %s: %s: %w", p.Flow.Host(side), what, stage.ErrCannot))
+		p.fails(fmt.Errorf("flows: %s: %s: %w", p.Flow.Host(side), what, stage.ErrCannot))
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/natproof/natproof/scenarios/cell"
@@ -21,7 +22,7 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	}
 	cfg := theory.Config{Policy: c.Registrar, Rport: true, ALG: alg, Forwards: c.PortManager == cell.ManagerStatic, Caller: Of(c).Caller}
 	if Of(c).Media() {
-		cfg.Talk = cmp.Or(talk, DefaultMediaTime)
+		cfg.Calm, cfg.Talk = Of(c).talkTime(c, cmp.Or(talk, DefaultMediaTime))
 	}
 	if Of(c).Uses(cell.KeyIdle) {
 		cfg.Idle = c.Idle.Time()
@@ -33,6 +34,7 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	if cfg.Becomes, err = stage.Becomes(c); err != nil {
 		return nil, err
 	}
+	cfg.Watched = c.HasMedia() && (Of(c).Attacked != "" || c.Change != cell.ChangeNone && (c.When == cell.WhenInCall || c.Change == cell.ChangeBehaviour || cfg.Forwards))
 	cfg.OneNAT, cfg.Neighbour = c.Topology == cell.OneNAT, c.Topology == cell.TwoPhones
 	carrier, err := stage.Carrier(c)
 	if err != nil {
@@ -95,7 +97,7 @@ func (f *Flow) ask(s Step, n *theory.Network, fate map[cell.Step]cell.Fate) theo
 		s.After(n)
 	}
 	for side, e := range f.Ends {
-		if e.Box == s.From && !s.IsStream() && s.Part != cell.Registration {
+		if e.Box == s.From && s.Match != nil && s.Part != cell.Registration {
 			n.Sends(side)
 		}
 	}
@@ -107,19 +109,29 @@ func (f *Flow) Observe(c cell.Cell, t *wire.Tape, told []wire.Told) cell.Outcome
 	caller, callee := f.Host(f.Caller), f.Host(f.Caller.Other())
 	talk, talked := t.Talked(caller, callee, told)
 	var all []cell.StepOutcome
+	arrived := map[cell.Step]bool{}
 	for _, s := range f.In(c) {
+		if i := slices.IndexFunc(s.Needs, func(n Need) bool { return !arrived[n.Step] }); s.Only && i >= 0 {
+			all = append(all, cell.StepOutcome{Step: s.Step, Fate: cell.NotSent, Cause: cell.Cause{Box: s.From, Rule: cell.RuleNotSent, Message: s.Message, Why: s.Needs[i].Why}})
+			continue
+		}
 		if fate, cause, judged := s.observe(t, talk, talked, told); judged {
 			x := cell.StepOutcome{Step: s.Step, Fate: fate, Cause: cause}
-			if fate == cell.Arrived && !s.IsStream() {
+			if fate == cell.Arrived && !s.IsStream() && s.Sees == nil {
 				x.Copy = t.Copy(s.From, s.To, s.Match, told)
 			}
 			all = append(all, x)
+			arrived[s.Step] = fate == cell.Arrived
 		}
 	}
 	return cell.Conclude(all)
 }
 
 func (s Step) observe(t *wire.Tape, talk wire.Talk, talked bool, told []wire.Told) (cell.Fate, cell.Cause, bool) {
+	if s.Sees != nil {
+		fate, cause := s.Sees(t)
+		return fate, cause, true
+	}
 	if !s.IsStream() {
 		fate, cause := t.Message(s.Message, s.From, s.To, s.Match, told)
 		return fate, cause, true

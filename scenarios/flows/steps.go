@@ -93,7 +93,7 @@ func talks(ends map[cell.Side]End) []Step {
 			Needs: []Need{{Ack, "no call was established"}},
 		})
 	}
-	return all
+	return after((*theory.Network).Changed, all)
 }
 
 // hangsUp are the end of a call, by who the cell says.

@@ -101,7 +101,7 @@ func (p *Play) Publish(ctx context.Context) {
 }
 
 // Mail leaves a message for a.
-func (p *Play) Mail() { p.failed(p.World.Mail(cell.A)) }
+func (p *Play) Mail() { p.fails(p.World.Mail(cell.A)) }
 
 var watchColumns = []Column{
 	{"register response", []cell.Step{RegisterResponse(cell.A)}},

@@ -17,7 +17,7 @@ func uaTraits(c cell.Cell, side cell.Side) (theory.Traits, error) {
 	return theory.Traits{
 		Address:          map[cell.PortManager]theory.Address{cell.ManagerLocal: theory.Bound, cell.ManagerSTUN: theory.Asked, cell.ManagerStatic: theory.Forwarded}[c.PortManager],
 		SignallingTraits: theory.SignallingTraits{Rport: c.Rport, ChecksVia: true},
-		MediaTraits:      theory.MediaTraits{Latch: c.Latch.Has(side), Strict: c.Strict.Has(side), Silent: c.Silent.Has(side), NamesRTCP: c.ALG != cell.ALGOff},
+		MediaTraits:      theory.MediaTraits{Latch: c.Latch.Has(side), Policy: policies[c.LatchPolicy], Strict: c.Strict.Has(side), Silent: c.Silent.Has(side), NamesRTCP: c.ALG != cell.ALGOff},
 	}, nil
 }
 
@@ -68,8 +68,15 @@ func Unaided(c cell.Cell, side cell.Side) (theory.Traits, error) {
 
 // latch is the policy of those who latch.
 func latch(c cell.Cell, side cell.Side) media.Latch {
-	if c.Latch.Has(side) {
-		return media.LatchAlways
+	if !c.Latch.Has(side) {
+		return media.LatchOff
 	}
-	return media.LatchOff
+	return map[cell.LatchPolicy]media.Latch{
+		cell.LatchAlways: media.LatchAlways, cell.LatchOnce: media.LatchOnce, cell.LatchWindow: media.LatchWindow, cell.LatchSameAddress: media.LatchSameAddress,
+	}[c.LatchPolicy]
+}
+
+// policies are what they are to theory.
+var policies = map[cell.LatchPolicy]theory.LatchPolicy{
+	cell.LatchAlways: theory.LatchAlways, cell.LatchOnce: theory.LatchOnce, cell.LatchWindow: theory.LatchWindow, cell.LatchSameAddress: theory.LatchSameAddress,
 }

@@ -99,13 +99,21 @@ func (a *agent) Call(ctx context.Context, target string) (Call, error) {
 
 // Hangup ends the last call, in or out.
 func (a *agent) Hangup(ctx context.Context) error {
-	a.mu.Lock()
-	s := a.last
-	a.mu.Unlock()
-	if s == nil {
-		return ErrCannot
+	s, err := a.latest()
+	if err == nil {
+		err = unanswered(s.Hangup(ctx))
 	}
-	return unanswered(s.Hangup(ctx))
+	return err
+}
+
+// latest is the last call, in or out.
+func (a *agent) latest() (*ua.Session, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.last == nil {
+		return nil, ErrCannot
+	}
+	return a.last, nil
 }
 
 func (a *agent) Close() error { return a.client.Close() }

@@ -27,6 +27,7 @@ type World struct {
 	Carrier              *vnet.Gateway // nil where there is none
 	STUN, Proxy, Gateway *vnet.Host    // STUN has two addresses; Gateway is nil where the flow has none
 	Beside               *vnet.Host    // the phone beside a, or nil
+	Stranger             *vnet.Host    // somebody who is not of the call, or nil
 
 	site      *vnet.Site // of a
 	natA      natmodels.Model
@@ -74,7 +75,7 @@ func (w *World) addServers(c cell.Cell) error {
 	if c.Topology == cell.ProxyNAT {
 		prefix = cell.OtherServers
 	}
-	site, err := w.Lab.Internet().AddSite("servers", vnet.SiteConfig{Prefix: prefix, Hosts: w.hosts})
+	site, err := w.Lab.Internet().AddSite("servers", vnet.SiteConfig{Prefix: prefix, Hosts: w.hosts, Link: serversLink(c)})
 	if err != nil {
 		return err
 	}
@@ -83,6 +84,9 @@ func (w *World) addServers(c cell.Cell) error {
 	}
 	w.box(cell.BoxSTUN, RoleServer, cell.STUNAddr, cell.STUNAltAddr)
 	if err := w.addProxy(c, site); err != nil {
+		return err
+	}
+	if err := w.addStranger(c, site); err != nil {
 		return err
 	}
 	if c.Host(cell.B) == cell.BoxGateway {

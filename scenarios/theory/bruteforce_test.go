@@ -249,9 +249,17 @@ func expectedSteps(c cell.Cell, a, b signallingPlay) map[cell.Step]cell.Cause {
 		return steps
 	}
 	box, rule = callee.request(true)
-	put(flows.Ack, box, rule)
+	if !put(flows.Ack, box, rule) && afterMore(c) {
+		skip(flows.Bye)
+		return steps
+	}
 	put(flows.Bye, box, rule)
 	return steps
+}
+
+// afterMore says whether the end of a call is of account only if what is done in it works.
+func afterMore(c cell.Cell) bool {
+	return slices.ContainsFunc(flows.Of(c).Steps, func(s flows.Step) bool { return s.Step == flows.Bye && s.Only })
 }
 
 func has(c cell.Cell, step cell.Step) bool {

@@ -33,19 +33,23 @@ const stunRefresh = 25 * time.Second
 // course is what has happened so far: what time it is, and what the NATs on the way of signalling
 // have seen of it. Media is not in it; see [Network.Stream].
 type course struct {
-	now    time.Duration
-	pace   time.Duration
-	stun   time.Duration // likewise, of a message to or from the STUN server
-	a, b   *station
-	beside *station // the phone beside a, or nil
-	gates  []*gate
-	given  int
-	ticks  []*tick
-	acked  bool          // the call is established at both ends
-	missed cell.Cause    // or why the ACK does not arrive
-	parted time.Duration // when the 200, or the ACK, was sent first
-	turn   *station      // whose message is about to be sent
-	apart  bool          // the dialog goes by the proxy's other socket
+	now     time.Duration
+	pace    time.Duration
+	stun    time.Duration // likewise, of a message to or from the STUN server
+	a, b    *station
+	beside  *station // the phone beside a, or nil
+	gates   []*gate
+	given   int
+	ticks   []*tick
+	acked   bool          // the call is established at both ends
+	missed  cell.Cause    // or why the ACK does not arrive
+	parted  time.Duration // when the 200, or the ACK, was sent first
+	turn    *station      // whose message is about to be sent
+	apart   bool          // the dialog goes by the proxy's other socket
+	first   cell.Side     // whose media comes first after something has happened
+	reports []cell.Side   // and who reports before long, in that order
+	talked  time.Duration // how long it has talked
+	talks   []*talk       // its media, if something happens to it
 }
 
 // station is an end in the course of things.
@@ -56,8 +60,11 @@ type station struct {
 	wrote   endpoint      // what its registration says
 	came    endpoint      // where its registration came from
 	last    endpoint      // where its last request or response came from
-	spoke   remote        // and which socket it went to
-	contact endpoint      // where its last message with a Contact for a dialog came from
+	spoke   endpoint      // and which socket it went to
+	contact endpoint      // what its dialog says
+	alias   endpoint      // where its last message with a Contact for a dialog came from
+	before  endpoint      // and the one before that
+	forward endpoint      // of a port that is forwarded to it: what it was told when that was set up
 	known   bool          // it has registered
 	failed  bool          // and nobody has answered when it did so again
 	busy    time.Duration // until when it waits for that
@@ -85,15 +92,27 @@ func (n *Network) begin(pace, stun time.Duration) {
 }
 
 // Paces are the networks in which messages, and those to the STUN server, take as little and as much
-// time as they can. What is not the same in all is not foreseen.
+// time as they can, and in which media comes in other orders, if that is of account. What is not the
+// same in all is not foreseen.
 func (n *Network) Paces() []*Network {
+	ab, ba := []cell.Side{cell.A, cell.B}, []cell.Side{cell.B, cell.A}
+	paces := []struct {
+		pace, stun time.Duration
+		reports    []cell.Side
+		first      cell.Side
+	}{
+		{soon, soon, ab, cell.A}, {soon, late, ab, cell.A}, {late, soon, ba, cell.B}, {late, late, ba, cell.B},
+		{soon, soon, nil, cell.B}, {soon, soon, ab[:1], cell.A}, {soon, soon, ba[:1], cell.B},
+	}
+	if !n.watched {
+		paces = paces[:4]
+	}
 	var all []*Network
-	for _, pace := range []time.Duration{soon, late} {
-		for _, stun := range []time.Duration{soon, late} {
-			x := *n
-			x.begin(pace, stun)
-			all = append(all, &x)
-		}
+	for _, p := range paces {
+		x := *n
+		x.begin(p.pace, p.stun)
+		x.course.first, x.course.reports = p.first, p.reports
+		all = append(all, &x)
 	}
 	return all
 }
@@ -101,9 +120,7 @@ func (n *Network) Paces() []*Network {
 // station is an end with its line, of which others may share NATs. The number tells hosts apart.
 func (c *course) station(e *end, host int) *station {
 	s := &station{end: e, line: &line{host: endpoint{host, cell.SIPPort}}}
-	if e.traits.Address == Forwarded {
-		return s
-	}
+	s.forward = s.line.host
 	for _, d := range e.gates {
 		i := slices.IndexFunc(c.gates, func(g *gate) bool { return g.box == d.box })
 		if i < 0 {
@@ -112,7 +129,10 @@ func (c *course) station(e *end, host int) *station {
 				b.Unreplied, b.Idle = helped, helped
 			}
 			i = len(c.gates)
-			c.gates = append(c.gates, &gate{box: d.box, behavior: b, address: (i + 1) * networks, given: &c.given, unasked: map[remote]time.Duration{}})
+			c.gates = append(c.gates, &gate{box: d.box, behavior: b, address: (i + 1) * networks, given: &c.given, unasked: map[endpoint]time.Duration{}})
+		}
+		if e.traits.Address == Forwarded { // each of its ports; there are no NATs behind, and no other hosts
+			c.gates[i].forwards, s.forward = host, endpoint{c.gates[i].address, cell.SIPPort}
 		}
 		s.line.boxes = append(s.line.boxes, c.gates[i])
 	}
@@ -203,6 +223,17 @@ func (n *Network) Registers(side cell.Side) Answer {
 	return Arrives()
 }
 
+// writes is what the end takes its address of SIP to be.
+func (s *station) writes() endpoint {
+	switch s.end.traits.Address {
+	case Asked:
+		return s.asked
+	case Forwarded:
+		return s.forward
+	}
+	return s.line.host
+}
+
 func (n *Network) registers(s *station) {
 	c := n.course
 	if s.end.traits.Address == Asked {
@@ -214,7 +245,7 @@ func (n *Network) registers(s *station) {
 			n.resubscribes(s)
 		})
 	}
-	s.wrote = s.asked
+	s.wrote = s.writes()
 	c.sends(s)
 	c.pass(c.pace)
 	s.came, s.known = s.last, true
@@ -256,7 +287,7 @@ func (n *Network) Lapse(d time.Duration) { n.course.pass(d) }
 // in vain for as long as the callee could take to notice.
 func (n *Network) Talk() {
 	if n.course.acked {
-		n.Lapse(n.talk)
+		n.Lapse(n.talk - n.course.talked)
 	} else {
 		n.Lapse(t2)
 	}
@@ -266,7 +297,7 @@ func (n *Network) Talk() {
 // 3261 §13.3.1.4).
 func (n *Network) TalkOrGiveUp() {
 	if n.course.acked {
-		n.Lapse(n.talk)
+		n.Lapse(n.talk - n.course.talked)
 	} else {
 		n.course.until(n.course.parted + timerB)
 	}
@@ -278,6 +309,45 @@ func (n *Network) Acknowledged(to cell.Side) Answer {
 	n.course.acked, n.course.missed = a.Fate == cell.Arrived, a.Cause
 	a.Copy = 0 // as often as the 200 is repeated (RFC 3261 §13.2.2.4)
 	return a
+}
+
+// Changed is the talk until something has happened to the NAT in front of a, if it does in a call,
+// and all is steady again.
+func (n *Network) Changed() {
+	switch {
+	case n.change == cell.ChangeNone:
+		return
+	case n.when == cell.WhenIdle:
+		if n.watched {
+			n.talks()
+		}
+		return
+	}
+	if n.inCall() {
+		n.converse(n.course.first)
+	}
+}
+
+// inCall is the time of a call until the change in the midst of it, and says whether there is one.
+func (n *Network) inCall() bool {
+	c := n.course
+	changes := n.change != cell.ChangeNone && n.when == cell.WhenInCall
+	if n.watched {
+		n.talks()
+	}
+	n.Lapse(n.calm)
+	c.talked += n.calm
+	if changes {
+		n.changes()
+	}
+	return changes
+}
+
+// ChangedBefore is what happens to that NAT when all have registered and nobody calls yet.
+func (n *Network) ChangedBefore() {
+	if n.when == cell.WhenIdle {
+		n.changes()
+	}
 }
 
 // Idle is the time in which nobody wants anything of anybody, with what happens to the NAT in front
@@ -293,7 +363,10 @@ func (n *Network) Idle() {
 
 // changes is what happens to the NAT in front of a.
 func (n *Network) changes() {
-	for _, g := range n.course.a.line.boxes[:min(1, len(n.course.a.line.boxes))] {
+	for _, g := range n.course.gates {
+		if g.box != cell.BoxNATA {
+			continue
+		}
 		switch n.change {
 		case cell.ChangeRestart:
 			g.restart(n.course.now)
@@ -307,7 +380,7 @@ func (n *Network) changes() {
 
 // arrives says whether a message of the proxy that is sent to an endpoint in front of an end gets
 // in, given everything that has happened. It is repeated at those times after the first.
-func (n *Network) arrives(s *station, at endpoint, from remote, message string, again []time.Duration) Answer {
+func (n *Network) arrives(s *station, at, from endpoint, message string, again []time.Duration) Answer {
 	c := n.course
 	c.pass(c.pace)
 	if !s.known {
@@ -346,7 +419,7 @@ func copies(invite bool) []time.Duration {
 	return all
 }
 
-func (n *Network) whyNot(s *station, from remote, c cell.Cause) string {
+func (n *Network) whyNot(s *station, from endpoint, c cell.Cause) string {
 	switch c.Rule {
 	case cell.RuleFiltered, cell.RuleNoMapping:
 		if from == atCalls {
@@ -421,8 +494,8 @@ func (n *Network) tries(s *station, patience time.Duration) {
 // only news of yet another mapping make it try once more.
 func (n *Network) registersAgain(s *station) {
 	c := n.course
-	same := s.wrote == s.asked
-	s.wrote = s.asked
+	same := s.wrote == s.writes()
+	s.wrote = s.writes()
 	c.sends(s)
 	c.pass(2 * c.pace)
 	if s.came = s.last; !same { // another binding
@@ -431,4 +504,10 @@ func (n *Network) registersAgain(s *station) {
 	if s.failed = !c.in(s, n.back(s), atProxy).IsZero(); s.failed {
 		n.tries(s, timerB)
 	}
+}
+
+// Passes is a part of the time that a call talks.
+func (n *Network) Passes(d time.Duration) {
+	n.Lapse(d)
+	n.course.talked += d
 }

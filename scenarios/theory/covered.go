@@ -77,6 +77,8 @@ func coveredNAT(cfg Config, e End) error {
 	b, static := e.NAT, e.Traits.Address == Forwarded
 	linux := cfg.ALG != nil && cfg.ALG.Linux
 	switch {
+	case cfg.Watched && cfg.ALG != nil:
+		return errors.New("what happens in a call whose addresses an ALG has rewritten")
 	case b.Kind == natmodels.Router:
 		return nil
 	case b.Kind != natmodels.Translator && b.Kind != natmodels.Conntrack:
@@ -89,8 +91,6 @@ func coveredNAT(cfg Config, e End) error {
 		return errors.New("fewer mappings or ports than a flow may need (RFC 6888 REQ-4)")
 	case static && b.Kind == natmodels.Conntrack:
 		return errors.New("port forwards of a box that tracks connections")
-	case static && cfg.Change == cell.ChangeRenumber && e.Side == cell.A:
-		return errors.New("port forwards of a NAT that gets another address")
 	case static:
 		return nil
 	case cfg.Forwards:

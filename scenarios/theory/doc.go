@@ -7,7 +7,11 @@
 //   - [Network.Stream]: does a stream of media run?
 //   - [Alive]: is a mapping still there, given who refreshed it when?
 //
-// Flows compose their steps of these. The package moves no packet and knows neither the
+// What has happened before is of account where time passes: course.go keeps it, by NATs of its own
+// that are as naive as can be (line.go). Media to which something happens in a call is played
+// through them too, packet by packet (talk.go); all other media is decided by closed forms.
+//
+// Flows compose their steps of these. The package moves no real packet and knows neither the
 // engines that do nor the network they are in, so that what it predicts is independent of
 // what is observed. What it knows of an end is its [Traits], never its name.
 //

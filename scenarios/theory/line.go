@@ -8,25 +8,34 @@ import (
 	"github.com/natproof/natproof/scenarios/cell"
 )
 
-// remote is somebody outside whom the SIP socket of an end sends to.
-type remote string
-
-const (
-	atProxy remote = cell.BoxProxy
-	atSTUN  remote = cell.BoxSTUN
-	atCalls remote = "calls" // another address of the proxy
-)
-
-// endpoint is an address and port: of the end, or as a NAT shows it. Ports that a NAT has chosen
+// endpoint is an address and port: of a host, or as a NAT shows it. Ports that a NAT has chosen
 // at random have numbers of no meaning, from 65,536 on.
 type endpoint struct {
-	address int // how many the NAT had before
+	address int // the number of a host, or of a NAT's address: see gate
 	port    int
+}
+
+// Somebody outside whom ends send to.
+var (
+	atProxy = endpoint{-1, cell.ProxyPort}
+	atSTUN  = endpoint{-2, cell.STUNPort}
+	atCalls = endpoint{-4, cell.ProxyPort} // another address of the proxy
+)
+
+// by is as much of an endpoint as somebody looks at who depends on that.
+func (e endpoint) by(d natmodels.Dependence) endpoint {
+	switch d {
+	case natmodels.EndpointIndependent:
+		return endpoint{}
+	case natmodels.AddressDependent:
+		return endpoint{address: e.address}
+	}
+	return e
 }
 
 const chosen = 1 << 16
 
-// line is what stands between the SIP socket of an end and the internet: its NATs, from the end
+// line is what stands between a socket of an end and the internet: its NATs, from the end
 // outwards. It is as naive as can be: each keeps a list, and looks through it.
 type line struct {
 	host  endpoint
@@ -37,25 +46,26 @@ type line struct {
 type gate struct {
 	box      string
 	behavior natmodels.Behavior
-	address  int
-	given    *int                     // how many ports were chosen, by all: no two are the same
-	mappings []*mapping               // those that have ended too
-	unasked  map[remote]time.Duration // until when what came unasked from there holds the port (natmodels.LocalEntry)
+	address  int                        // outside: a number of its own, and the next when it is renumbered
+	given    *int                       // how many ports were chosen, by all: no two are the same
+	mappings []*mapping                 // those that have ended too
+	forwards int                        // the host that it forwards every port to, or 0
+	unasked  map[endpoint]time.Duration // until when what came unasked from there holds the port (natmodels.LocalEntry)
 }
 
 // mapping is one of a socket, or of what the NAT before shows.
 type mapping struct {
 	life
 	inside  endpoint
-	to      remote // empty: all there are
+	to      endpoint // as far as mapping depends on it
 	outside endpoint
-	admits  map[remote]bool // who was sent to by it
-	left    bool            // what is sent makes a new one, though it is there
-	ended   cell.Rule       // what a packet to it is dropped for once it is no longer
+	admits  map[endpoint]bool // who was sent to by it, as far as filtering depends on it
+	left    bool              // what is sent makes a new one, though it is there
+	ended   cell.Rule         // what a packet to it is dropped for once it is no longer
 }
 
 // out sends a packet through the NATs and says by which endpoint it comes out of the last.
-func (l *line) out(to remote, now time.Duration) endpoint {
+func (l *line) out(to endpoint, now time.Duration) endpoint {
 	at := l.host
 	for _, g := range l.boxes {
 		at = g.out(at, to, now)
@@ -64,14 +74,14 @@ func (l *line) out(to remote, now time.Duration) endpoint {
 }
 
 // in lets a packet in that is sent to an endpoint and meant for that station, or says what stops it.
-func (c *course) in(s *station, at endpoint, from remote) (cause cell.Cause) {
+func (c *course) in(s *station, at, from endpoint) (cause cell.Cause) {
 	realm := cell.BoxInternet
 	for at.address >= networks {
 		g := c.at(at.address)
 		if g == nil {
 			return cell.Cause{Box: realm, Rule: cell.RuleNoRoute}
 		}
-		realm = "inside " + g.box
+		realm = g.box
 		if at, cause = g.in(at, from, c.now); !cause.IsZero() {
 			return cause
 		}
@@ -99,28 +109,33 @@ func (c *course) host(number int) string {
 		return c.a.end.host
 	case c.b.line.host.address:
 		return c.b.end.host
+	case atStranger.address:
+		return cell.BoxStranger
 	}
 	return cell.BoxBeside
 }
 
-// dependent says whether a mapping is for one remote alone.
-func (g *gate) dependent() bool {
-	return g.behavior.Mapping != natmodels.EndpointIndependent || g.behavior.Tracks()
+// key is as much of a destination as decides which mapping a packet goes by.
+func (g *gate) key(to endpoint) endpoint {
+	if g.behavior.Tracks() {
+		return to
+	}
+	return to.by(g.behavior.Mapping)
 }
 
-func (g *gate) out(inside endpoint, to remote, now time.Duration) endpoint {
-	key := to
-	if !g.dependent() {
-		key = ""
+func (g *gate) out(inside, to endpoint, now time.Duration) endpoint {
+	if g.forwards != 0 {
+		return endpoint{g.address, inside.port}
 	}
+	key, admits := g.key(to), to.by(g.behavior.Filtering)
 	for _, m := range g.mappings {
 		if m.inside == inside && m.to == key && !m.left && m.alive(now) {
 			m.use(now, false)
-			m.admits[to] = true
+			m.admits[admits] = true
 			return m.outside
 		}
 	}
-	m := &mapping{life: life{behavior: g.behavior}, inside: inside, to: key, outside: g.choose(inside, to, now), admits: map[remote]bool{to: true}, ended: cell.RuleExpired}
+	m := &mapping{life: life{behavior: g.behavior}, inside: inside, to: key, outside: g.choose(inside, to, now), admits: map[endpoint]bool{admits: true}, ended: cell.RuleExpired}
 	m.begin(now)
 	g.mappings = append(g.mappings, m)
 	return m.outside
@@ -128,7 +143,7 @@ func (g *gate) out(inside endpoint, to remote, now time.Duration) endpoint {
 
 // choose is the endpoint of a mapping that is made: the port as inside if the NAT keeps it and
 // nobody else has it (RFC 4787 §4.2.1).
-func (g *gate) choose(inside endpoint, to remote, now time.Duration) endpoint {
+func (g *gate) choose(inside, to endpoint, now time.Duration) endpoint {
 	number := inside.port
 	if number >= chosen {
 		number = cell.RTPPort // it is known only that it is a high one
@@ -148,7 +163,10 @@ func (g *gate) choose(inside endpoint, to remote, now time.Duration) endpoint {
 	return endpoint{g.address, chosen + *g.given}
 }
 
-func (g *gate) in(at endpoint, from remote, now time.Duration) (endpoint, cell.Cause) {
+func (g *gate) in(at, from endpoint, now time.Duration) (endpoint, cell.Cause) {
+	if g.forwards != 0 {
+		return endpoint{g.forwards, at.port}, cell.Cause{}
+	}
 	rule, held := cell.RuleNoMapping, false
 	for _, m := range g.mappings {
 		switch {
@@ -176,7 +194,8 @@ func (g *gate) in(at endpoint, from remote, now time.Duration) (endpoint, cell.C
 
 // admits says whether somebody was sent to by the mapping, or, where filters remember for an
 // endpoint, by any of it.
-func (g *gate) admits(m *mapping, from remote, now time.Duration) bool {
+func (g *gate) admits(m *mapping, from endpoint, now time.Duration) bool {
+	from = from.by(g.behavior.Filtering)
 	return m.admits[from] || g.behavior.FilterScope == natmodels.PerEndpoint && slices.ContainsFunc(g.mappings, func(o *mapping) bool {
 		return o.inside == m.inside && o.alive(now) && o.admits[from]
 	})
@@ -201,7 +220,7 @@ func (g *gate) become(b natmodels.Behavior) {
 	for _, m := range g.mappings {
 		m.left = m.left || maps
 		if m.behavior = b; filters {
-			m.admits = map[remote]bool{}
+			m.admits = map[endpoint]bool{}
 		}
 	}
 }

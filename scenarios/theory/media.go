@@ -11,13 +11,24 @@ import (
 // MediaTraits are what an end does about RTP and RTCP. RTCP it always sends, also about media
 // that it only gets (RFC 3550 §6.4).
 type MediaTraits struct {
-	Latch  bool // sends media to where media came from (RFC 7362)
-	Strict bool // drops media that is not from the signalled source
-	Silent bool // sends no RTP, and opens no hole for it
+	Latch  bool        // sends media to where media came from (RFC 7362)
+	Policy LatchPolicy // and when, if it does
+	Strict bool        // drops media that is not from the signalled source
+	Silent bool        // sends no RTP, and opens no hole for it
 	// NamesRTCP: its session descriptions write a=rtcp with the address (RFC 3605), also where
 	// that says nothing new, so that an ALG can rewrite it. Others take the port above that of RTP.
 	NamesRTCP bool
 }
+
+// LatchPolicy is when an end that latches does so.
+type LatchPolicy uint8
+
+const (
+	LatchAlways      LatchPolicy = iota
+	LatchOnce                    // at the first packet, and the first after a description
+	LatchWindow                  // for a while after the beginning, and after a description
+	LatchSameAddress             // from other ports of the signalled address alone
+)
 
 // stream predicts one kind of packet, RTP or RTCP, between the two ends. Each
 // end uses one socket, announced the address that its traits say: bound, forwarded, or learned
@@ -33,6 +44,9 @@ type stream struct {
 // and an announced address of its own, so it fares as RTP does, except that an end that
 // sends no media still reports (RFC 3550 §6.4).
 func (n *Network) Stream(part cell.Part, from cell.Side) Answer {
+	if n.course.talks != nil {
+		return n.streams(part, from)
+	}
 	s, what := stream{message: "RTP"}, announcedRTP
 	if part == cell.RTCP {
 		s, what = stream{message: "RTCP", rtcp: true}, announcedRTCP
@@ -172,6 +186,9 @@ func (s stream) strictCheck(x, y end) cell.Cause {
 // to where it heard y: y's mapping towards the address x announced. Its filter
 // admits that address, so x must still be seen there if ports matter.
 func (s stream) learned(x, y end) bool {
+	if x.traits.Policy == LatchSameAddress && (y.local || y.internal) { // it hears another address than the signalled one
+		return false
+	}
 	if x.internal { // it hears the private address, and sends there without a NAT
 		return s.hears(x, y)
 	}
@@ -192,6 +209,9 @@ func (s stream) hears(x, y end) bool {
 func (s stream) whyNotLearned(x, y end) string {
 	if !s.hears(x, y) {
 		return fmt.Sprintf("%s latches but accepts nothing from %s to latch on to (RFC 7362 §4)", x.host, y.host)
+	}
+	if x.traits.Policy == LatchSameAddress && (y.local || y.internal) {
+		return fmt.Sprintf("%s latches on to other ports of the signalled address only, and %s is seen at another address", x.host, y.host)
 	}
 	return fmt.Sprintf("latching (RFC 7362 §4) does not help: where %s hears %s the filter wants the announced port of %s too", x.host, y.host, x.host)
 }

@@ -30,6 +30,7 @@ type Network struct {
 	caller cell.Side
 	talk   time.Duration
 	lasts  time.Duration
+	calm   time.Duration
 	a, b   end
 
 	idle     time.Duration
@@ -40,6 +41,7 @@ type Network struct {
 	becomes  natmodels.Behavior // what the NAT in front of a is after a change of its behaviour
 	when     cell.Moment
 	beside   bool // somebody is beside a
+	watched  bool // media is played packet by packet
 	course   *course
 }
 
@@ -56,6 +58,11 @@ type Config struct {
 	Talk time.Duration
 	// Lasts is how long a call without media lasts, where a flow has such a time.
 	Lasts time.Duration
+	// Calm is how much of it passes before what happens in a call.
+	Calm time.Duration
+	// Watched: something happens to the media of calls, so that what has happened to it before is
+	// of account.
+	Watched bool
 	// Idle is how long nothing happens where a flow has such a time.
 	Idle time.Duration
 	// KeepAlive is what the ends that have registered do to stay reachable, every Interval, and
@@ -80,8 +87,9 @@ func New(cfg Config) (*Network, error) {
 	if !known {
 		return nil, fmt.Errorf("%w: a proxy with the policy %q", ErrNotCovered, cfg.Policy)
 	}
-	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, lasts: cfg.Lasts,
-		idle: cfg.Idle, keep: cfg.KeepAlive, ping: cfg.Ping, interval: cfg.Interval, change: cfg.Change, when: cfg.When, becomes: cfg.Becomes, beside: cfg.Neighbour}
+	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, calm: cfg.Calm, lasts: cfg.Lasts,
+		idle: cfg.Idle, keep: cfg.KeepAlive, ping: cfg.Ping, interval: cfg.Interval, change: cfg.Change, when: cfg.When, becomes: cfg.Becomes,
+		watched: cfg.Watched, beside: cfg.Neighbour}
 	for _, x := range []struct {
 		to   *end
 		from End

@@ -71,22 +71,22 @@ func (n *Network) routed(e end, message string, by way) cell.Cause {
 // target is the endpoint to which the proxy sends what is for an end: what it wrote, or where its
 // registration, or in a dialog the message with its Contact, came from.
 func (n *Network) target(s *station, dialog bool) endpoint {
-	came := s.came
-	if dialog && s.contact != (endpoint{}) {
-		came = s.contact
+	wrote, came := s.wrote, s.came
+	if dialog && s.alias != (endpoint{}) {
+		wrote, came = s.contact, s.alias
 	}
-	return s.end.reached(n.policy.reach(dialog), s.wrote, came)
+	return s.end.reached(n.policy.reach(dialog), wrote, came)
 }
 
 // reached is the endpoint of an end that wrote one into its Contact and was seen at the other.
 func (e *end) reached(by way, wrote, came endpoint) endpoint {
-	switch asked := e.traits.Address == Asked; {
+	switch knows := e.traits.Address != Bound; {
 	case by == toSource:
-	case by == toSourceIP && asked:
+	case by == toSourceIP && knows:
 		return endpoint{came.address, wrote.port}
-	case asked:
+	case knows:
 		return wrote
-	case by == toSourceIP && e.alg == nil && e.traits.Address == Bound:
+	case by == toSourceIP && e.alg == nil:
 		return endpoint{came.address, cell.SIPPort}
 	}
 	return came // or what an ALG made of the Contact, which is the same
@@ -94,7 +94,7 @@ func (e *end) reached(by way, wrote, came endpoint) endpoint {
 
 // leaves says which socket of the proxy a request to an end leaves from. What is for a user leaves
 // from another one, where the policy says so, and so does the rest of the dialog.
-func (n *Network) leaves(s *station, dialog bool) remote {
+func (n *Network) leaves(s *station, dialog bool) endpoint {
 	c := n.course
 	if !dialog {
 		c.apart = n.policy.apart && s.known
@@ -103,7 +103,7 @@ func (n *Network) leaves(s *station, dialog bool) remote {
 }
 
 // socket is the one of the proxy's that the messages of the present dialog or transaction go to.
-func (c *course) socket() remote {
+func (c *course) socket() endpoint {
 	if c.apart {
 		return atCalls
 	}
@@ -112,13 +112,16 @@ func (c *course) socket() remote {
 
 // says is that the end whose turn it is, if there is one, sends to a socket of the proxy. Where the
 // message has its Contact that is how the proxy, or the other end, knows it from now on.
-func (c *course) says(to remote, contact bool) {
+func (c *course) says(to endpoint, contact bool) {
 	s := c.turn
 	if c.turn = nil; s == nil {
 		return
 	}
 	s.last, s.spoke = s.line.out(to, c.now), to
-	if contact {
-		s.contact = s.last
+	if !contact {
+		return
+	}
+	if s.before, s.alias = s.alias, s.last; s.contact == (endpoint{}) {
+		s.contact = s.writes()
 	}
 }

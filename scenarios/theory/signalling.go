@@ -118,7 +118,7 @@ func (n *Network) InDialog(to cell.Side, message string) Answer {
 var contactless = []string{"ACK", "BYE", "CANCEL", "PRACK", "INFO", "MESSAGE"}
 
 func (n *Network) request(to cell.Side, message string, dialog bool, again []time.Duration) Answer {
-	s, from := n.station(to), remote(atProxy)
+	s, from := n.station(to), atProxy
 	if dialog {
 		from = n.course.socket()
 	}

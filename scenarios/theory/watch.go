@@ -29,7 +29,7 @@ type watch struct {
 func (n *Network) Subscribes(side cell.Side) Answer {
 	c, s := n.course, n.station(side)
 	s.begun = c.now
-	s.watch = &watch{source: s.last, wrote: s.asked}
+	s.watch = &watch{source: s.last, wrote: s.writes()}
 	c.pass(c.pace)
 	n.tells(s, true)
 	return Arrives()
@@ -117,7 +117,7 @@ func (n *Network) Unsubscribes(side cell.Side) Answer {
 	s.begun = c.now
 	c.pass(c.pace)
 	if w.refused = w.ended; !w.refused {
-		w.source, w.wrote = s.last, s.asked
+		w.source, w.wrote = s.last, s.writes()
 		n.tells(s, true)
 		w.ended = true
 	}
@@ -145,7 +145,7 @@ func (n *Network) resubscribes(s *station) {
 		w.gone = true
 		return
 	}
-	w.source, w.wrote = s.last, s.asked
+	w.source, w.wrote = s.last, s.writes()
 	n.tells(s, true)
 }
 
@@ -178,7 +178,7 @@ func (n *Network) gets(s *station) bool {
 	c.pass(c.pace)
 	way, from := n.routed(s.end.announcing(announcedSIP), "NOTIFY", n.policy.request), n.leaves(s, false)
 	if w.why = way; s.decides(way) {
-		w.why = c.in(s, n.watched(s), from)
+		w.why = c.in(s, n.leads(s), from)
 		if !w.why.IsZero() {
 			w.why.Message = "NOTIFY"
 			w.why.Why = n.whyNot(s, from, w.why)
@@ -200,8 +200,8 @@ func (n *Network) gets(s *station) bool {
 	return true
 }
 
-// watched is where a NOTIFY goes: as a new request to a binding with the Contact and the source of
+// leads is where a NOTIFY goes: as a new request to a binding with the Contact and the source of
 // the SUBSCRIBE would.
-func (n *Network) watched(s *station) endpoint {
+func (n *Network) leads(s *station) endpoint {
 	return s.end.reached(n.policy.request, s.watch.wrote, s.watch.source)
 }

@@ -123,6 +123,7 @@ func (t *Tape) Stream(part cell.Part, from, to string, talk Talk, told []Told) (
 	case arrived > 0 && (part == cell.RTCP || 2*arrived >= sent): // RTP runs, though some may be lost; of RTCP there are one or two
 		return cell.Arrived, cell.Cause{}, true
 	case !dropped.IsZero():
+		dropped.Message = name
 		return cell.Lost, dropped, true
 	}
 	return cell.Lost, cell.Cause{Box: to, Rule: cell.RuleUnknown, Message: name,
@@ -142,6 +143,8 @@ func (s *stream) count(to string, from, until time.Duration) (sent, arrived int,
 			arrived++
 		case x.dropped > 0:
 			dropped = s.drops[x.dropped-1]
+		case x.arrived != "":
+			dropped = cell.Cause{Box: x.arrived, Rule: cell.RuleElsewhere, Why: x.arrived + " got it"}
 		}
 	}
 	return sent, arrived, dropped
