@@ -74,13 +74,14 @@ const (
 // Side is one end of a call.
 type Side string
 
-// The two ends.
+// The two ends, and who is called by one of them when they are done with each other.
 const (
 	A Side = "a"
 	B Side = "b"
+	C Side = "c" // always on a public address
 )
 
-// Other is the opposite end.
+// Other is the opposite of a and b.
 func (s Side) Other() Side {
 	if s == A {
 		return B
@@ -154,10 +155,13 @@ func (c Cell) Host(side Side) string {
 
 // NATName is the name of the NAT in front of the given side.
 func (c Cell) NATName(side Side) string {
-	if side == A {
+	switch side {
+	case A:
 		return c.A
+	case B:
+		return c.B
 	}
-	return c.B
+	return NoNAT
 }
 
 // SIPALG is the application level gateway in the cell's NATs, or nil.

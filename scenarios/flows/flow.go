@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 
 	"github.com/natproof/natproof/scenarios/cell"
@@ -25,8 +26,11 @@ type Flow struct {
 	Without []string
 	With    []string  // of the axes that must be asked for, those that it asks for
 	Caller  cell.Side // who calls whom
-	Steps   []Step    // in the order in which they happen
-	Play    func(ctx context.Context, p *Play)
+	// Talk is whose call its media is judged in: the caller, and who is called by it. Empty is
+	// the caller and the other end.
+	Talk  [2]cell.Side
+	Steps []Step // in the order in which they happen
+	Play  func(ctx context.Context, p *Play)
 	// Columns are those of its table, which has a row for each NAT of a. Without any the
 	// table has the NATs of b in its columns, and shows the media of each call.
 	Columns []Column
@@ -81,6 +85,17 @@ func (f *Flow) Uses(axis string) bool {
 
 // Host is the box at that end.
 func (f *Flow) Host(side cell.Side) string { return f.Ends[side].Box }
+
+// sides are those of its ends, in order.
+func (f *Flow) sides() []cell.Side { return slices.Sorted(maps.Keys(f.Ends)) }
+
+// talking are the two of whose call media is judged, the caller first.
+func (f *Flow) talking() (caller, callee cell.Side) {
+	if f.Talk != [2]cell.Side{} {
+		return f.Talk[0], f.Talk[1]
+	}
+	return f.Caller, f.Caller.Other()
+}
 
 // Media reports whether RTP runs between the ends.
 func (f *Flow) Media() bool {

@@ -19,7 +19,8 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	if err != nil {
 		return nil, err
 	}
-	cfg := theory.Config{Policy: c.Registrar, Rport: true, ALG: alg, Forwards: c.PortManager == cell.ManagerStatic, Caller: Of(c).Caller}
+	cfg := theory.Config{Policy: c.Registrar, Rport: true, ALG: alg, Forwards: c.PortManager == cell.ManagerStatic}
+	cfg.Caller, _ = Of(c).talking()
 	if Of(c).Media() {
 		cfg.Talk = cmp.Or(talk, DefaultMediaTime)
 	}
@@ -30,9 +31,12 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	if err != nil {
 		return nil, err
 	}
-	for side, to := range map[cell.Side]*theory.End{cell.A: &cfg.A, cell.B: &cfg.B} {
+	for side, to := range map[cell.Side]*theory.End{cell.A: &cfg.A, cell.B: &cfg.B, cell.C: &cfg.C} {
+		if c.Host(side) == "" {
+			continue
+		}
 		*to = theory.End{Side: side, Host: c.Host(side)}
-		if carrier != nil && (side == cell.A || c.Topology == cell.SharedCGN) {
+		if carrier != nil && (side == cell.A || side == cell.B && c.Topology == cell.SharedCGN) {
 			to.Carrier = carrier
 		}
 		if to.NAT, err = stage.Behavior(c, side); err != nil {
@@ -92,8 +96,8 @@ func (f *Flow) ask(s Step, n *theory.Network, fate map[cell.Step]cell.Fate) theo
 
 // Observe says what became of every step, by the packets on the tape and what was told.
 func (f *Flow) Observe(c cell.Cell, t *wire.Tape, told []wire.Told) cell.Outcome {
-	caller, callee := f.Host(f.Caller), f.Host(f.Caller.Other())
-	talk, talked := t.Talked(caller, callee, told)
+	caller, callee := f.talking()
+	talk, talked := t.Talked(f.Host(caller), f.Host(callee), told)
 	var all []cell.StepOutcome
 	for _, s := range f.In(c) {
 		if fate, cause, judged := s.observe(t, talk, talked, told); judged {

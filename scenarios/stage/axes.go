@@ -36,7 +36,27 @@ func options(s Setup) ua.Options {
 		Rport: c.Rport,
 		Latch: latch(c, side), Strict: c.Strict.Has(side), Silent: !s.Media || c.Silent.Has(side),
 		NameRTCP: c.ALG != cell.ALGOff,
+		Refer:    refer(c), Replaces: transfers(c),
 	}
+}
+
+// refer is what the user agent does when it is asked to call somebody.
+func refer(c cell.Cell) ua.ReferPolicy {
+	if transfers(c) {
+		return ua.ReferFollow
+	}
+	return ua.ReferUnsupported
+}
+
+// transfers says whether it is a flow in which a phone asks another to call a third.
+func transfers(c cell.Cell) bool { return c.Host(cell.C) != "" }
+
+// lines is how many calls a phone may have at once.
+func lines(c cell.Cell) int {
+	if transfers(c) {
+		return 2
+	}
+	return 1
 }
 
 // keepAlive is what the user agent does to stay reachable.
@@ -60,7 +80,7 @@ func gatewayOptions(c cell.Cell) gateway.Config {
 // that cells vary. Cells that want one are not for it.
 func Unaided(c cell.Cell, side cell.Side) (theory.Traits, error) {
 	if c.PortManager != cell.ManagerLocal || c.Rport || c.Latch.Has(side) || c.Strict.Has(side) || c.Silent.Has(side) ||
-		c.KeepAlive != cell.KeepAliveNone || c.Hangup == cell.Callee && side == cell.B {
+		c.KeepAlive != cell.KeepAliveNone || c.Hangup == cell.Callee && side == cell.B || transfers(c) {
 		return theory.Traits{}, ErrNotThisPhone
 	}
 	return theory.Traits{Address: theory.Bound}, nil

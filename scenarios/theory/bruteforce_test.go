@@ -192,6 +192,9 @@ func TestOracleSignallingAgainstPackets(t *testing.T) {
 		"registrar": all(cell.KeyRegistrar), "rport": {"false", "true"}, "filter-scope": all(cell.KeyFilterScope),
 	})
 	for _, c := range cells {
+		if c.Host(cell.C) != "" {
+			continue // the tables of transfers say what becomes of a third end
+		}
 		for _, preserve := range []bool{false, true} {
 			got, err := predictNATs(c, withPorts(t, c, cell.A, preserve), withPorts(t, c, cell.B, preserve))
 			if err != nil {

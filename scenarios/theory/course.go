@@ -37,6 +37,7 @@ type course struct {
 	pace   time.Duration
 	a, b   *station
 	beside *station // the phone beside a, or nil
+	third  *station // or nil
 	gates  []*gate
 	given  int
 	ticks  []*tick
@@ -67,6 +68,9 @@ func (n *Network) begin(pace time.Duration) {
 	c.a, c.b = c.station(&n.a, 1), c.station(&n.b, 2)
 	if n.beside {
 		c.beside = c.station(&n.a, 3)
+	}
+	if n.c != nil {
+		c.third = c.station(n.c, 4)
 	}
 	n.course = c
 }
@@ -105,8 +109,11 @@ func (c *course) station(e *end, host int) *station {
 const networks = 100
 
 func (n *Network) station(side cell.Side) *station {
-	if side == cell.A {
+	switch {
+	case side == cell.A:
 		return n.course.a
+	case side == cell.C && n.course.third != nil:
+		return n.course.third
 	}
 	return n.course.b
 }

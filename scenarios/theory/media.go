@@ -33,12 +33,17 @@ type stream struct {
 // and an announced address of its own, so it fares as RTP does, except that an end that
 // sends no media still reports (RFC 3550 §6.4).
 func (n *Network) Stream(part cell.Part, from cell.Side) Answer {
+	return n.StreamTo(part, from, from.Other())
+}
+
+// StreamTo is Stream between any two ends.
+func (n *Network) StreamTo(part cell.Part, from, to cell.Side) Answer {
 	s, what := stream{message: "RTP"}, announcedRTP
 	if part == cell.RTCP {
 		s, what = stream{message: "RTCP", rtcp: true}, announcedRTCP
 	}
-	x, y := n.end(from).announcing(what), n.end(from.Other()).announcing(what)
-	if shared, ok := n.shared(); ok {
+	x, y := n.end(from).announcing(what), n.end(to).announcing(what)
+	if shared, ok := shared(x, y); ok {
 		return s.within(shared, x, y)
 	}
 	if from == n.caller {

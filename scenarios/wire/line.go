@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 
@@ -15,6 +16,8 @@ type line struct {
 	seq     uint32 // the number in CSeq
 	callID  string
 	fromTag string
+
+	reported int // a NOTIFY about a REFER: the status in it
 }
 
 // readLine reads the first line, CSeq, Call-ID and From; false if it is not SIP.
@@ -23,7 +26,21 @@ func readLine(b []byte) (line, bool) {
 	if !ok {
 		return line{}, false
 	}
-	return line{m.Names(), m.Status, m.Reason, m.CSeq.Number, m.CallID, m.FromTag}, true
+	l := line{method: m.Names(), status: m.Status, reason: m.Reason, seq: m.CSeq.Number, callID: m.CallID, fromTag: m.FromTag}
+	if l.request("NOTIFY") {
+		l.reported = reported(b)
+	}
+	return l, true
+}
+
+// reported is the status in the status line that the body begins with, or 0.
+func reported(b []byte) int {
+	_, body, _ := bytes.Cut(b, []byte("\r\n\r\n"))
+	first, _, _ := strings.Cut(string(body), "\r\n")
+	if s, ok := sipmsg.ParseStartLine(first); ok {
+		return s.Status
+	}
+	return 0
 }
 
 // request says whether it is a request of the method.
