@@ -16,6 +16,9 @@ import (
 func (c *Client) incoming(tx *serverTx) {
 	req := tx.req
 	offer, refusal := c.readOffer(req)
+	if refusal == nil {
+		refusal = c.refuseTimer(req)
+	}
 	target, ok := firstContact(req)
 	switch {
 	case c.isMerged(req): // RFC 3261 section 8.2.2.2
@@ -70,11 +73,18 @@ func (c *Client) profileFor(uri sip.Uri) *Profile {
 	return nil
 }
 
-// earlyContact is the Contact before the session has a mapping of its own.
-func (s *Session) earlyContact() *sip.ContactHeader {
+// ownContact is the Contact of responses in the dialog, also before the session has a mapping of
+// its own.
+func (s *Session) ownContact() *sip.ContactHeader {
+	s.mu.Lock()
+	h := s.sip
+	s.mu.Unlock()
+	if h != nil {
+		return s.contact(s.c.sendPath(h))
+	}
 	if s.profile != nil {
 		if p, ok := s.profile.path(); ok {
-			return p.contact(s.user())
+			return s.contact(p)
 		}
 	}
 	return path{via: s.invite.Socket.Local}.contact(s.user())
@@ -118,9 +128,12 @@ func (s *Session) Answer(ctx context.Context) error {
 
 // answering is Answer once the state is that.
 func (s *Session) answering(ctx context.Context) error {
-	_ = s.op.lock(context.Background())
 	ctx, stop := s.joined(ctx, s.hang)
-	err := s.accept(ctx)
+	err := s.awaitPRACKs(ctx)
+	_ = s.op.lock(context.Background())
+	if err == nil {
+		err = s.accept(ctx)
+	}
 	stop()
 	s.op.unlock()
 	if err == nil {
@@ -151,13 +164,10 @@ func (s *Session) accept(ctx context.Context) error {
 	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	local := s.describe(false)
-	if s.offer != nil {
-		answer, err := media.Answer(*s.offer, local)
-		if err != nil {
-			return fmt.Errorf("%w: %w", ErrMedia, err)
-		}
-		local = answer
+	early := s.saidEarly()
+	local, err := s.firstDescription()
+	if err != nil {
+		return err
 	}
 	if ctx.Err() != nil || !s.takeFinal() {
 		return giveUp(ctx)
@@ -165,14 +175,38 @@ func (s *Session) accept(ctx context.Context) error {
 	if err := s.send2xx(s.invite, local); err != nil {
 		return err
 	}
-	if s.offer == nil {
-		return nil // the answer comes with the ACK
+	if s.offer == nil || early != nil {
+		return nil // the answer comes with the ACK, or audio flows already
 	}
 	a, err := agree(local, *s.offer)
 	if err != nil {
 		return err
 	}
 	return s.applyMedia(local, *s.offer, a)
+}
+
+// firstDescription is our answer to the INVITE's offer, or our offer if it has none. One
+// that went out early is repeated as it was (RFC 3261 section 13.2.1).
+func (s *Session) firstDescription() (media.Description, error) {
+	if said := s.saidEarly(); said != nil {
+		return *said, nil
+	}
+	local := s.describe(false)
+	if s.offer == nil {
+		return local, nil
+	}
+	answer, err := media.Answer(*s.offer, local)
+	if err != nil {
+		return answer, fmt.Errorf("%w: %w", ErrMedia, err)
+	}
+	return answer, nil
+}
+
+// hasSettled says whether the offer and answer of an INVITE were complete before its 2xx.
+func (s *Session) hasSettled(tx *serverTx) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.settled && tx == s.invite
 }
 
 // pending2xx is a 2xx that awaits its ACK.
@@ -199,18 +233,24 @@ func (w *pending2xx) isAcked() bool {
 // send2xx answers an INVITE and repeats the answer until its ACK comes (RFC 3261 section
 // 13.3.1.4).
 func (s *Session) send2xx(tx *serverTx, local media.Description) error {
-	extra := append(s.c.server(), s.c.sendPath(s.sip).contact(s.user()), sip.NewHeader("Allow", s.c.cfg.methods()))
-	extra = append(extra, s.c.cfg.supported()...)
+	extra := append(s.c.server(), s.contact(s.c.sendPath(s.sip)), sip.NewHeader("Allow", s.c.cfg.methods()))
+	extra = append(append(extra, s.c.cfg.supported(false)...), s.answerTimer(tx.req)...)
 	ct := sip.ContentTypeHeader(sdpType)
+	body := media.Marshal(local)
+	if settled := s.hasSettled(tx); settled {
+		body = nil
+	} else {
+		extra = append(extra, &ct)
+	}
 	w := &pending2xx{
-		cseq: tx.req.CSeq.Number, tx: tx, local: local, offered: len(tx.req.Body()) == 0,
+		cseq: tx.req.CSeq.Number, tx: tx, local: local, offered: len(tx.req.Body()) == 0 && body != nil,
 		acked: make(chan struct{}), over: make(chan struct{}),
 	}
 	s.mu.Lock()
 	s.pending = w // before the 200 leaves: its ACK may be here at once
 	s.mu.Unlock()
 	var err error
-	w.wire, err = tx.respond(sip.StatusOK, "OK", media.Marshal(local), append(extra, &ct)...)
+	w.wire, err = tx.respond(sip.StatusOK, "OK", body, extra...)
 	if err != nil {
 		s.mu.Lock()
 		s.pending = nil

@@ -19,8 +19,8 @@ type audio struct {
 	codec      media.Codec
 	events     media.Events
 	onHold     bool // we want no audio
-	rtcpGiven  bool // the stream has the socket of RTCP
 	stream     *media.Stream
+	sockets    [2]*movable // of the stream: RTP and RTCP; nil: it has not got it
 }
 
 // mappings are those the session holds, in the order in which it got them.
@@ -112,6 +112,18 @@ func (s *Session) offerOf(hold bool) media.Description {
 	return d
 }
 
+// offerFor is offerOf, or, to say that nothing has changed, the last description again, its
+// version included (RFC 3264 section 8).
+func (s *Session) offerFor(hold, repeat bool) media.Description {
+	s.mu.Lock()
+	local, begun := s.local, s.stream != nil
+	s.mu.Unlock()
+	if repeat && begun {
+		return local
+	}
+	return s.offerOf(hold)
+}
+
 // sendsOnHold says whether audio is sent as far as our own hold is concerned.
 func (s *Session) sendsOnHold() bool {
 	s.mu.Lock()
@@ -200,22 +212,20 @@ func (s *Session) newStream(a media.Agreement) (*media.Stream, error) {
 	rtp, rtcp := s.rtp.media, s.rtcp
 	s.mu.Unlock()
 	o := s.c.cfg.Options
+	sockets := [2]*movable{newMovable(rtp.take())}
 	cfg := media.Config{
-		RTP: rtp.take(), PayloadType: a.Codec.PayloadType, ClockRate: a.Codec.ClockRate, PTime: a.PTime,
+		RTP: sockets[0], PayloadType: a.Codec.PayloadType, ClockRate: a.Codec.ClockRate, PTime: a.PTime,
 		Latch: o.Latch, LatchFor: o.LatchFor, Strict: o.Strict, Silent: o.Silent, Seed: s.seed,
 		ReadLate: true, Events: a.Events,
 		OnDTMF: func(d media.DTMF) { s.c.emit(DTMFEvent{Session: s, DTMF: d}) },
 	}
 	if rtcp != nil { // with rtcp-mux too, lest the peer gives it up (RFC 5761 section 5.1.1)
-		cfg.RTCP = rtcp.media.take()
+		sockets[1] = newMovable(rtcp.media.take())
+		cfg.RTCP = sockets[1]
 	}
 	cfg.OnSTUN = func(b []byte, from net.Addr, on net.PacketConn) {
-		p := rtp.port
-		if on != cfg.RTP {
-			p = s.rtcpPort()
-		}
 		if looksLikeSTUN(b) {
-			p.gotSTUN(b, from)
+			s.mediaPort(on != cfg.RTP).gotSTUN(b, from)
 		}
 	}
 	stream, err := media.New(cfg)
@@ -227,15 +237,19 @@ func (s *Session) newStream(a media.Agreement) (*media.Stream, error) {
 		return nil, fmt.Errorf("%w: %w", ErrMedia, err)
 	}
 	s.mu.Lock()
-	s.rtcpGiven = rtcp != nil
+	s.sockets = sockets
 	s.mu.Unlock()
 	return stream, nil
 }
 
-func (s *Session) rtcpPort() *port {
+// mediaPort is the socket of RTP or RTCP.
+func (s *Session) mediaPort(rtcp bool) *port {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.rtcp.media.port
+	if rtcp {
+		return s.rtcp.media.port
+	}
+	return s.rtp.media.port
 }
 
 // needRTCP gets a port for RTCP if there is none, since the peer did or might not take it on
@@ -247,16 +261,25 @@ func (s *Session) needRTCP(ctx context.Context, remote netip.AddrPort) error {
 	return s.getMappings(ctx, sip.mapping().Remote, rtp.mapping().Remote, remote, true)
 }
 
+// maySplit is needRTCP before an offer in a dialog, whose answer may be without rtcp-mux.
+func (s *Session) maySplit(ctx context.Context) error {
+	s.mu.Lock()
+	rtcp := s.remote.RTCP
+	s.mu.Unlock()
+	return s.needRTCP(ctx, rtcp)
+}
+
 // giveRTCP gives the stream the socket that needRTCP got after it was made.
 func (s *Session) giveRTCP(stream *media.Stream) error {
 	s.mu.Lock()
-	rtcp, given := s.rtcp, s.rtcpGiven
-	s.rtcpGiven = rtcp != nil
-	s.mu.Unlock()
-	if rtcp == nil || given {
+	rtcp := s.rtcp
+	if rtcp == nil || s.sockets[1] != nil {
+		s.mu.Unlock()
 		return nil
 	}
-	conn := rtcp.media.take()
+	conn := newMovable(rtcp.media.take())
+	s.sockets[1] = conn
+	s.mu.Unlock()
 	if err := stream.AddRTCP(conn); err != nil {
 		_ = conn.Close()
 		return fmt.Errorf("%w: %w", ErrMedia, err)

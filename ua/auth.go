@@ -51,12 +51,19 @@ func isChallenge(res *sipmsg.Response) bool {
 	return res.StatusCode == authKinds[0].code || res.StatusCode == authKinds[1].code
 }
 
-// attempt is one operation's dealings with challenges.
-type attempt struct{ learned [2]bool }
+// attempt is one operation's dealings with challenges, how many it has answered, and flows, how
+// many have failed it.
+type attempt struct {
+	learned [2]int
+	flows   int
+}
+
+// maxChallenges is how many of one kind an operation answers, however stale the nonces.
+const maxChallenges = 4
 
 // learn takes the challenge of res. It fails if the credentials cannot answer it, or if
-// they answered one of this very operation and were refused: a second challenge is only
-// fair if the nonce was stale (RFC 3261 section 22).
+// they were refused: a nonce is answered once, and a second challenge is only fair if the
+// nonce was stale (RFC 3261 section 22).
 func (c *credentials) learn(a *attempt, req *sip.Request, res *sipmsg.Response) error {
 	k := 0
 	if res.StatusCode == authKinds[1].code {
@@ -74,21 +81,39 @@ func (c *credentials) learn(a *attempt, req *sip.Request, res *sipmsg.Response) 
 	if c.realm != "" && c.realm != chal.Realm {
 		return fmt.Errorf("%w: realm is %q, not %q", ErrAuthentication, chal.Realm, c.realm)
 	}
-	if a.learned[k] && !chal.Stale {
+	switch answered := answeredNonce(req, authKinds[k].authorized); {
+	case a.learned[k] > 0 && !chal.Stale, answered != "" && answered == chal.Nonce:
 		return fmt.Errorf("%w: credentials of %q were refused", ErrAuthentication, c.user)
+	case a.learned[k] == maxChallenges:
+		return fmt.Errorf("%w: %d nonces in a row were stale", ErrAuthentication, maxChallenges)
 	}
-	a.learned[k] = true
+	a.learned[k]++
 	c.realm = chal.Realm
 	c.known[k] = challenge{c: chal}
 	return nil
 }
 
+// answeredNonce is that of the credentials in a request, empty if there are none.
+func answeredNonce(req *sip.Request, header string) string {
+	h := req.GetHeader(header)
+	if h == nil {
+		return ""
+	}
+	cred, err := digest.ParseCredentials(h.Value())
+	if err != nil {
+		return ""
+	}
+	return cred.Nonce
+}
+
 // pickChallenge takes the first challenge that can be answered: servers list them by
 // preference (RFC 8760 section 2.4).
 func pickChallenge(res *sipmsg.Response, header string) (*digest.Challenge, error) {
+	var refused []string
 	for _, h := range res.GetHeaders(header) {
 		c, err := digest.ParseChallenge(h.Value())
 		if err != nil {
+			refused = append(refused, err.Error())
 			continue
 		}
 		for i, q := range c.QOP {
@@ -98,8 +123,12 @@ func pickChallenge(res *sipmsg.Response, header string) (*digest.Challenge, erro
 		if digest.CanDigest(c) {
 			return c, nil
 		}
+		refused = append(refused, fmt.Sprintf("algorithm %q with qop %q", c.Algorithm, c.QOP))
 	}
-	return nil, fmt.Errorf("%w: no usable challenge in %s", ErrAuthentication, header)
+	if refused == nil {
+		refused = []string{"there is none"}
+	}
+	return nil, fmt.Errorf("%w: no usable challenge in %s: %s", ErrAuthentication, header, strings.Join(refused, "; "))
 }
 
 // authorize puts the answers to the known challenges into req.

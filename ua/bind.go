@@ -42,12 +42,29 @@ func (b *binder) bind(ctx context.Context, internal netip.AddrPort) (Socket, err
 		b.sips = append(b.sips, p)
 		return p, nil
 	}
-	m, err := b.c.openMedia(ctx, internal, b.want)
-	if err != nil {
-		return nil, err
+	m := b.present(internal)
+	if m == nil {
+		var err error
+		if m, err = b.c.openMedia(ctx, internal, b.want); err != nil {
+			return nil, err
+		}
 	}
 	b.bound = append(b.bound, m)
 	return m, nil
+}
+
+// present is the media socket of the mapping that is to be replaced, if it is as good as a
+// new one: bound to that address, or to the client's where the choice is left to it.
+func (b *binder) present(internal netip.AddrPort) *mediaPort {
+	if b.want.instead == nil {
+		return nil
+	}
+	m := b.want.instead.media
+	at := b.c.mediaAddr(internal)
+	if at.Addr() == m.local.Addr() && (at.Port() == 0 || at == m.local) {
+		return m
+	}
+	return nil
 }
 
 // choose settles on the socket with the given internal address, binding it if GetMapping
@@ -87,7 +104,7 @@ func (b *binder) discard(keep *mediaPort) {
 	defer b.mu.Unlock()
 	b.over = true
 	for _, m := range b.bound {
-		if m != keep {
+		if m != keep && (b.want.instead == nil || m != b.want.instead.media) {
 			m.close()
 		}
 	}
@@ -97,7 +114,19 @@ func (b *binder) discard(keep *mediaPort) {
 // internalAddr fills the client's address in.
 func (c *Client) internalAddr(a netip.AddrPort) netip.AddrPort {
 	if !a.Addr().IsValid() || a.Addr().IsUnspecified() {
+		c.sipMu.Lock()
+		defer c.sipMu.Unlock()
 		return netip.AddrPortFrom(c.cfg.LocalAddr, a.Port())
+	}
+	return a
+}
+
+// mediaAddr fills the address of the client's media in.
+func (c *Client) mediaAddr(a netip.AddrPort) netip.AddrPort {
+	if !a.Addr().IsValid() || a.Addr().IsUnspecified() {
+		c.sipMu.Lock()
+		defer c.sipMu.Unlock()
+		return netip.AddrPortFrom(c.cfg.MediaAddr, a.Port())
 	}
 	return a
 }
@@ -156,11 +185,11 @@ func (c *Client) serve(p *port) {
 const firstDynamicPort, lastDynamicPort = 49152, 65535
 
 // openDynamic opens the socket of asymmetric signalling on a port of the seed's choice.
-func (c *Client) openDynamic(ctx context.Context) (*port, error) {
+func (c *Client) openDynamic(ctx context.Context, at netip.Addr) (*port, error) {
 	var last error
 	for range 64 {
 		n := uint16(firstDynamicPort + c.intN(lastDynamicPort-firstDynamicPort+1))
-		p, err := c.openSIP(ctx, netip.AddrPortFrom(c.cfg.LocalAddr, n))
+		p, err := c.openSIP(ctx, netip.AddrPortFrom(at, n))
 		if err == nil {
 			return p, nil
 		}
@@ -172,9 +201,7 @@ func (c *Client) openDynamic(ctx context.Context) (*port, error) {
 // openMedia binds a media port: the one asked for, or one of the configured range, even
 // for RTP and the next one up for RTCP (RFC 3550 section 11) where that is free.
 func (c *Client) openMedia(ctx context.Context, internal netip.AddrPort, w want) (*mediaPort, error) {
-	if !internal.Addr().IsValid() || internal.Addr().IsUnspecified() {
-		internal = netip.AddrPortFrom(c.cfg.MediaAddr, internal.Port())
-	}
+	internal = c.mediaAddr(internal)
 	if internal.Port() != 0 {
 		return c.listenMedia(ctx, internal)
 	}

@@ -84,12 +84,16 @@ func (s *Session) call(ctx context.Context, target sip.Uri) (bye bool, err error
 		return false, err
 	}
 	local := s.describe(false)
+	s.mu.Lock()
+	s.offered = local
+	s.mu.Unlock()
 	req, p := s.newInvite(target, media.Marshal(local))
 	res, req, dst, err := s.invite2xx(ctx, req, p, dst)
 	if err != nil {
 		return false, err
 	}
 	s.establishUAC(res, req.Recipient)
+	s.gotTimer(res)
 	if err := s.connect(ctx, req, res, p, local); err != nil {
 		return true, err
 	}
@@ -102,6 +106,14 @@ func (s *Session) nextHop(ctx context.Context, target sip.Uri) (netip.AddrPort, 
 		return s.profile.nextHop(), nil
 	}
 	return resolver{s.c.cfg.Resolve}.addr(ctx, target)
+}
+
+// serviceRoute is what the registrar wants requests outside of dialogs to pass.
+func (s *Session) serviceRoute() []sip.Uri {
+	if s.profile == nil {
+		return nil
+	}
+	return s.profile.routes()
 }
 
 func (s *Session) startDialog(target sip.Uri) error {
@@ -137,14 +149,26 @@ func (s *Session) user() string {
 
 func (s *Session) newInvite(target sip.Uri, sdp []byte) (*sip.Request, path) {
 	p := s.c.sendPath(s.sip)
-	req := newRequest(sip.INVITE, target, s.ends, s.localSeq, p, nil)
-	req.AppendHeader(p.contact(s.user()))
-	req.AppendHeader(sip.NewHeader("Allow", s.c.cfg.methods()))
-	for _, h := range append(s.c.cfg.supported(), s.referHeaders()...) {
+	req := newRequest(sip.INVITE, target, s.ends, s.localSeq, p, s.serviceRoute())
+	req.AppendHeader(s.contact(p))
+	s.capable(req)
+	for _, h := range s.referHeaders() {
 		req.AppendHeader(h)
+	}
+	if s.c.cfg.PRACK == RequirePRACK {
+		req.AppendHeader(sip.NewHeader("Require", extension100rel))
 	}
 	setBody(req, sdpType, sdp)
 	return req, p
+}
+
+// capable writes what this end understands, and what it wants of the session timer.
+func (s *Session) capable(req *sip.Request) {
+	req.AppendHeader(sip.NewHeader("Allow", s.c.cfg.methods()))
+	for _, h := range s.c.cfg.supported(req.Method == sip.INVITE && !s.inDialog()) {
+		req.AppendHeader(h)
+	}
+	s.askTimer(req)
 }
 
 // invite2xx sends an INVITE until it is accepted, answering challenges and following
@@ -162,6 +186,7 @@ func (s *Session) invite2xx(ctx context.Context, req *sip.Request, p path, dst n
 		if err != nil {
 			return nil, req, dst, err
 		}
+		cred.heard(res)
 		switch {
 		case res.StatusCode < 300:
 			return res, req, dst, nil
@@ -172,6 +197,12 @@ func (s *Session) invite2xx(ctx context.Context, req *sip.Request, p path, dst n
 				return nil, req, dst, err
 			}
 			req = s.again(req, p)
+			continue
+		case res.StatusCode == statusIntervalTooSmall && s.raiseTimer(req, res):
+			req = s.again(req, p)
+			continue
+		case s.profile != nil && !s.inDialog() && s.profile.otherFlow(&tries, dst, res):
+			req, dst = s.profile.byFlow(s.again(req, p)), s.profile.nextHop()
 			continue
 		case res.StatusCode < 400 && !s.c.cfg.FailOnRedirect && !s.inDialog():
 			contacts = append(contacts, redirects(res)...)
@@ -189,7 +220,8 @@ func (s *Session) invite2xx(ctx context.Context, req *sip.Request, p path, dst n
 	}
 }
 
-// again is the INVITE once more, with the next CSeq.
+// again is another INVITE after one that was not accepted, with the next CSeq: what was sent
+// in an early dialog of that one has used up numbers.
 func (s *Session) again(req *sip.Request, p path) *sip.Request {
 	next := again(req, p)
 	if p.dialog == nil {
@@ -209,8 +241,10 @@ func canceled(ctx context.Context, res *sipmsg.Response) error {
 // giveUp is ErrCanceled with the reason the caller had.
 func giveUp(ctx context.Context) error {
 	cause := context.Cause(ctx)
-	if errors.Is(cause, ErrCanceled) || errors.Is(cause, ErrClosed) {
-		return cause
+	for _, known := range []error{ErrCanceled, ErrClosed, ErrPortMappingFailed, ErrMedia} {
+		if errors.Is(cause, known) {
+			return cause
+		}
 	}
 	return fmt.Errorf("%w: %w", ErrCanceled, cause)
 }
@@ -264,12 +298,17 @@ func (s *Session) inviteOnce(ctx context.Context, req *sip.Request, p path, dst 
 	}
 	s.c.stamp(req)
 	tx, err := s.c.beginOn(p, dst, req)
+	said(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer tx.finish()
 	s.mu.Lock()
-	s.inviting = tx
+	s.inviting, s.heard = tx, nil
+	var visits chan func() // of those who have to do with early dialogs
+	if !s.established {
+		s.dialogs, visits = nil, s.visits
+	}
 	s.mu.Unlock()
 	quit := ctx.Done()
 	for {
@@ -279,9 +318,12 @@ func (s *Session) inviteOnce(ctx context.Context, req *sip.Request, p path, dst 
 				return res, nil
 			}
 			if res.StatusCode > sip.StatusTrying && !s.inDialog() {
-				s.step(InProgress, res.StatusCode)
-				s.provisionalCame(res)
+				if err := s.gotProvisional(ctx, res); err != nil {
+					s.drop(err) // as if the user had given the call up
+				}
 			}
+		case visit := <-visits:
+			visit()
 		case <-s.life.Done(): // the session is over; nobody needs this INVITE any more
 			return nil, context.Cause(s.life)
 		case <-quit:
@@ -321,22 +363,17 @@ func (s *Session) connect(ctx context.Context, invite *sip.Request, res *sipmsg.
 	}
 	var remote media.Description
 	var agreed media.Agreement
-	if err == nil {
-		remote, err = parseDescription(res.Body())
-	}
-	if err == nil {
-		agreed, err = agree(local, remote)
-	}
-	if err == nil {
-		err = s.moveRemote(ctx, agreed)
+	heard := s.hasHeard(sipmsg.TagOf(res.To)) // a later description says nothing (RFC 3261 section 13.2.1)
+	if err == nil && !heard {
+		remote, agreed, err = s.readAnswer(ctx, local, res.Body())
 	}
 	if ackErr := s.sendACK(invite, p); err == nil {
 		err = ackErr
 	}
-	if err != nil {
-		return err
+	if err == nil && !heard {
+		err = s.applyMedia(local, remote, agreed)
 	}
-	if err := s.applyMedia(local, remote, agreed); err != nil {
+	if err != nil {
 		return err
 	}
 	if !s.step(s.connectedState(), res.StatusCode) {

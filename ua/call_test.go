@@ -386,6 +386,36 @@ func TestGlare(t *testing.T) {
 	})
 }
 
+// How long they wait is the seed's choice.
+func TestGlareIsDeterministic(t *testing.T) {
+	var took [2][2]time.Duration
+	for i := range took {
+		bubble(t, func(t *testing.T, n *memnet) {
+			a, b := newAgent(t, n, "10.0.0.1:5060"), newAgent(t, n, "10.0.0.2:5060")
+			b.onIncoming = answerNow
+			s, err := a.call(t, nil, "sip:bob@10.0.0.2", nil)
+			check(t, err)
+			time.Sleep(time.Second)
+			began := time.Now()
+			done := make(chan struct{})
+			for j, x := range []*Session{s, b.lastSession()} {
+				go func() {
+					check(t, x.Renew(t.Context()))
+					took[i][j] = time.Since(began).Round(time.Millisecond)
+					done <- struct{}{}
+				}()
+			}
+			<-done
+			<-done
+			check(t, s.Hangup(t.Context()))
+		})
+	}
+	equal(t, "times", took[1], took[0])
+	if took[0][0] < 2100*time.Millisecond || took[0][1] > 2100*time.Millisecond { // RFC 3261 section 14.1
+		t.Errorf("caller after %v, callee after %v", took[0][0], took[0][1])
+	}
+}
+
 func TestRedirect(t *testing.T) {
 	bubble(t, func(t *testing.T, n *memnet) {
 		b := newAgent(t, n, "10.0.0.2:5060")

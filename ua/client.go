@@ -26,6 +26,7 @@ type Client struct {
 	stack   *sipstack.Stack
 	salt    uint64 // of tags
 	gate    *gate
+	moving  oplock // held by Move
 	events  inturn.Queue[Event]
 	notices inturn.Queue[*notice]
 
@@ -68,7 +69,7 @@ func New(cfg Config) (*Client, error) {
 	c.ctx, c.cancel = ctx, func() { cancel(ErrClosed) }
 	c.notices.Call = (*notice).start
 	c.gate = newGate(c, cfg.PortManagerTimeout)
-	c.stack, c.salt = newStack(c), newSalt()
+	c.stack, c.salt, c.moving = newStack(c), newSalt(), newOplock()
 	c.rng = rand.New(rand.NewPCG(cfg.Seed, addrHash(netip.AddrPortFrom(cfg.LocalAddr, cfg.SIPPort))))
 	return c, nil
 }
@@ -97,7 +98,7 @@ func (c *Client) Start(ctx context.Context) error {
 }
 
 func (c *Client) startDynamic(ctx context.Context) error {
-	p, err := c.openDynamic(ctx)
+	p, err := c.openDynamic(ctx, c.internalAddr(netip.AddrPort{}).Addr())
 	if err != nil {
 		return err
 	}
@@ -245,12 +246,20 @@ func (c *Client) sendPath(h *held) path {
 // exchange sends a request that is not an INVITE, answers challenges and returns the
 // final response. Other than 2xx is not an error here.
 func (c *Client) exchange(ctx context.Context, p path, dst netip.AddrPort, req *sip.Request, cred *credentials) (*sip.Request, *sipmsg.Response, error) {
+	return c.exchangeWith(ctx, p, dst, req, cred, func(*sip.Request, *sipmsg.Response) {})
+}
+
+// exchangeWith is exchange, and lets amend change the request that answers a challenge.
+func (c *Client) exchangeWith(ctx context.Context, p path, dst netip.AddrPort, req *sip.Request, cred *credentials, amend func(next *sip.Request, challenge *sipmsg.Response)) (*sip.Request, *sipmsg.Response, error) {
 	var tries attempt
 	for {
 		if err := cred.authorize(req); err != nil {
 			return req, nil, err
 		}
 		res, err := c.transact(ctx, p, dst, req)
+		if err == nil {
+			cred.heard(res)
+		}
 		if err != nil || !isChallenge(res) || cred == nil {
 			return req, res, err
 		}
@@ -258,6 +267,7 @@ func (c *Client) exchange(ctx context.Context, p path, dst netip.AddrPort, req *
 			return req, res, err
 		}
 		req = again(req, p)
+		amend(req, res)
 	}
 }
 
@@ -269,6 +279,11 @@ func (c *Client) transact(ctx context.Context, p path, dst netip.AddrPort, req *
 	if err != nil {
 		return nil, err
 	}
+	return c.await(ctx, tx)
+}
+
+// await waits for the final response of a transaction that is not an INVITE's.
+func (c *Client) await(ctx context.Context, tx *clientTx) (*sipmsg.Response, error) {
 	defer tx.finish()
 	for {
 		select {
@@ -279,7 +294,7 @@ func (c *Client) transact(ctx context.Context, p path, dst netip.AddrPort, req *
 		case err := <-tx.ended:
 			return nil, tx.failure(err)
 		case <-ctx.Done():
-			return nil, fmt.Errorf("ua: %s to %s: %w", req.Method, dst, context.Cause(ctx))
+			return nil, fmt.Errorf("ua: %s to %s: %w", tx.req.Method, tx.flow.peer, context.Cause(ctx))
 		}
 	}
 }

@@ -19,7 +19,8 @@ import (
 type Config struct {
 	// Listen opens a UDP socket on an address and port. Nil is the operating system's.
 	Listen func(ctx context.Context, local netip.AddrPort) (net.PacketConn, error)
-	// LocalAddr is the address all sockets are bound to; it must be a concrete one.
+	// LocalAddr is the address all sockets are bound to; it must be a concrete one. See
+	// Client.Move.
 	LocalAddr netip.Addr
 	// SIPPort is bound for SIP; 0 is 5060.
 	SIPPort uint16
@@ -57,6 +58,11 @@ type Options struct {
 	// Asymmetric sends SIP requests and their ACKs from a dynamic port, while Via and Contact
 	// name the port that listens. Responses leave from the port their request arrived on.
 	Asymmetric bool
+	// LearnContact registers as Contact the address that the registrar has seen REGISTER come
+	// from (RFC 3581), in place of the port manager's, and removes what it had registered;
+	// Contact in dialogs has it too, Via and session descriptions do not. It needs Rport. Two
+	// responses that speak against what was learned end it, see ContactEvent.
+	LearnContact bool
 	// Latch is when media is sent to where media comes from (RFC 7362), and LatchFor how long
 	// media.LatchWindow lets that change, by default 5 s.
 	Latch    media.Latch
@@ -88,6 +94,12 @@ type Options struct {
 	// Replaces lets an INVITE take the place of a call (RFC 3891). Whoever can name the call
 	// may; it is answered without ringing.
 	Replaces bool
+	// PRACK makes provisional responses reliable (RFC 3262).
+	PRACK PRACK
+	// Update understands UPDATE (RFC 3311), and refreshes sessions by it where the peer does.
+	Update bool
+	// SessionTimer has sessions expire that are not refreshed (RFC 4028).
+	SessionTimer SessionTimer
 }
 
 const (
@@ -131,6 +143,12 @@ func (c Config) withDefaults() (Config, error) {
 	if err := c.Latch.Check(c.LatchFor); err != nil {
 		return c, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
+	if c.LearnContact && !c.Rport {
+		return c, fmt.Errorf("%w: LearnContact needs Rport, which asks for what is to be learned", ErrConfig)
+	}
+	if c.PRACK > RequirePRACK {
+		return c, fmt.Errorf("%w: unknown PRACK %d", ErrConfig, c.PRACK)
+	}
 	if c.HoldAudio && c.Silent {
 		return c, fmt.Errorf("%w: HoldAudio sends what Silent does not", ErrConfig)
 	}
@@ -139,6 +157,10 @@ func (c Config) withDefaults() (Config, error) {
 	}
 	if c.Refer == ReferAsk && c.OnEvent == nil {
 		return c, fmt.Errorf("%w: Refer asks, and there is no OnEvent", ErrConfig)
+	}
+	var err error
+	if c.SessionTimer, err = c.SessionTimer.withDefaults(); err != nil {
+		return c, err
 	}
 	if strings.ContainsAny(c.UserAgent, "\r\n") {
 		return c, fmt.Errorf("%w: UserAgent has a line break", ErrConfig)

@@ -18,6 +18,8 @@ type dialog struct {
 	localSeq    uint32
 	remoteSeq   uint32
 	established bool
+	dialogs     []*earlyDialog // before that
+	allows      bool           // the peer's Allow lists UPDATE
 }
 
 // recordRoutes are the URIs of the Record-Route header fields, in their order.
@@ -42,7 +44,11 @@ func (s *Session) establishUAC(res *sipmsg.Response, fallback sip.Uri) {
 	}
 	s.routes = recordRoutes(res)
 	slices.Reverse(s.routes)
-	s.established = true
+	if d := s.earlyDialog(s.ends.remoteTag); d != nil {
+		s.remoteSeq, s.allows = d.remoteSeq, d.allows
+	}
+	s.allows = s.allows || sipmsg.Lists(res, "allow", string(sip.UPDATE))
+	s.established, s.dialogs = true, nil
 }
 
 // establishUAS takes what an INVITE says about the dialog (RFC 3261 section 12.1.1).
@@ -58,6 +64,7 @@ func (s *Session) establishUAS(tx *serverTx, target sip.Uri) {
 	s.target = target
 	s.routes = recordRoutes(req)
 	s.remoteSeq = req.CSeq.Number
+	s.allows = sipmsg.Lists(req, "allow", string(sip.UPDATE))
 	s.established = true
 }
 
@@ -75,11 +82,14 @@ func (s *Session) refreshTarget(m interface{ Values(string) []string }) {
 func (s *Session) inOrder(req *sipmsg.Request) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	n := req.CSeq.Number
-	if s.remoteSeq != 0 && n <= s.remoteSeq {
+	n, last := req.CSeq.Number, &s.remoteSeq
+	if d := s.earlyDialog(sipmsg.TagOf(req.From)); d != nil {
+		last = &d.remoteSeq
+	}
+	if *last != 0 && n <= *last {
 		return false
 	}
-	s.remoteSeq = n
+	*last = n
 	return true
 }
 

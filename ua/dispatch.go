@@ -48,6 +48,14 @@ func (c *Client) request(tx *serverTx) {
 		if s := c.inDialog(tx); s != nil {
 			s.gotBye(tx)
 		}
+	case sip.PRACK:
+		if s := c.inDialog(tx); s != nil {
+			s.gotPRACK(tx)
+		}
+	case sip.UPDATE:
+		if s := c.inDialog(tx); s != nil {
+			s.gotUpdate(tx)
+		}
 	case sip.OPTIONS:
 		if !tx.inDialog || c.inDialog(tx) != nil {
 			c.gotOptions(tx)
@@ -81,12 +89,13 @@ func (c *Client) inDialog(tx *serverTx) *Session {
 
 // isPeer says whether the From tag is the dialog's; that of an old peer is none (RFC 3261
 // section 12.1.1). Before the 2xx to an INVITE of ours there may be several early dialogs:
-// anybody in them may ask, and nobody may change anything.
+// anybody in them may ask, and nobody may change anything but by UPDATE.
 func (s *Session) isPeer(req *sipmsg.Request) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if !s.established {
-		return req.Method == sip.OPTIONS || req.Method == sip.MESSAGE
+		return req.Method == sip.OPTIONS || req.Method == sip.MESSAGE ||
+			req.Method == sip.UPDATE && s.earlyDialog(sipmsg.TagOf(req.From)) != nil
 	}
 	return sipmsg.TagOf(req.From) == s.ends.remoteTag
 }
@@ -156,8 +165,8 @@ var reasonPhrases = map[int]string{
 	200: "OK", 202: "Accepted",
 	300: "Multiple Choices", 301: "Moved Permanently", 302: "Moved Temporarily", 305: "Use Proxy",
 	400: "Bad Request", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 406: "Not Acceptable", 408: "Request Timeout", 410: "Gone",
-	415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension", 423: "Interval Too Brief",
+	415: "Unsupported Media Type", 416: "Unsupported URI Scheme", 420: "Bad Extension", 422: "Session Interval Too Small", 423: "Interval Too Brief",
 	480: "Temporarily Unavailable", 482: "Loop Detected", 484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated",
 	488: "Not Acceptable Here", 489: "Bad Event", 491: "Request Pending", 500: "Server Internal Error", 501: "Not Implemented",
-	503: "Service Unavailable", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
+	503: "Service Unavailable", 504: "Server Time-out", 600: "Busy Everywhere", 603: "Decline", 604: "Does Not Exist Anywhere", 606: "Not Acceptable",
 }

@@ -33,6 +33,13 @@
 // fresh: it answers digest challenges (RFC 8760), asks for longer when it is told to
 // (423), refreshes in time, tries again after trouble (RFC 5626 section 4.5), and
 // registers anew when the port manager says that the mapping changed. Disable unregisters.
+// What else moves a registration: a keepalive that shows another mapping than the one at
+// registration, and with Options.LearnContact the address that the registrar has seen.
+//
+// ProfileConfig.Outbound registers by flows (RFC 5626): one to each proxy of a set, found again
+// by instance and reg-id, mended when its keepalive fails, and left for the next when a request
+// is answered 430. A Service-Route (RFC 3608) of the registrar is what requests outside of
+// dialogs pass.
 //
 //	profile, err := client.NewProfile(ua.ProfileConfig{
 //		Account:   ua.Account{URI: "sip:alice@example.com", Password: "secret"},
@@ -48,8 +55,10 @@
 // SessionEvent with the state Incoming, to Ring, Answer or Reject. The states are those
 // of RTC_SESSION_STATE. A session is Connected when the ACK was sent or has arrived, and
 // Disconnected when its sockets are closed and its mappings released. Hold, Resume and
-// Refresh send a re-INVITE; the peer's are answered. Whether audio arrives is told by
-// MediaStats, never by the state. SendDTMF presses keys, and a DTMFEvent is one of the peer's.
+// Refresh send a re-INVITE, Update an UPDATE; the peer's are answered. Audio begins with the
+// first answer, also one in a provisional response, which an incoming call sends by
+// EarlyMedia. Whether audio arrives is told by MediaStats, never by the state. SendDTMF
+// presses keys, and a DTMFEvent is one of the peer's.
 //
 // # Transfer
 //
@@ -101,7 +110,8 @@
 // Behind a NAT, the address a socket is bound to is not the one others must send to. A
 // PortManager knows the other one: it is asked for each port before the port is
 // advertised, told when the peer's address turns out to be another, and told when the
-// port is no longer used. See PortManager for who is called when. Here are
+// port is no longer used. Session.Renew asks it anew and tells the peer, and Client.Move,
+// for a host that has another address now, does so for everything. See PortManager for who is called when. Here are
 //
 //   - Local: no NAT; what is bound is advertised.
 //   - Static: a list, such as port forwards.
@@ -115,8 +125,9 @@
 // # Options
 //
 // Options and KeepAlive are what real phones differ in: rport, signalling from another
-// port than the one advertised, latching, source checks, silence, RTCP multiplexing, and
-// five ways of keeping a NAT's mapping alive, none among them.
+// port than the one advertised, latching, source checks, silence, RTCP multiplexing, reliable
+// provisional responses, UPDATE, session timers, and six ways of keeping a NAT's mapping
+// alive, none among them. Allow and Supported list what is switched on.
 //
 // # Inside
 //
@@ -129,15 +140,15 @@
 // Whoever holds a mutex of a session, profile or client does not call the stack: it may be
 // this goroutine's turn to tell the client of what has arrived.
 //
-// RFC 3261, 3264, 3428 (MESSAGE), 3515 and 5589 (transfer), 3581 (rport), 3605, 3856 and 4235
-// (of the phone itself), 3891 (Replaces), 3892 (Referred-By, without its signatures), 3903, 4488,
-// 4733 (DTMF), 5626 (keepalives and backoff only), 5761, 6026, 6665, 7983, 8489, 8760.
+// RFC 3261, 3262 (PRACK), 3264, 3311 (UPDATE), 3327 (Path, announced), 3428 (MESSAGE), 3515 and
+// 5589 (transfer), 3581 (rport), 3605, 3608, 3856 and 4235 (of the phone itself), 3891
+// (Replaces), 3892 (Referred-By, without its signatures), 3903, 4028 (session timers), 4488, 4733
+// (DTMF), 5626, 5627 (GRUU), 5761, 6026, 6665, 7983, 8489, 8760.
 //
 // # What it is not
 //
 // No TCP, TLS or WebSocket; no SRTP, ICE or video; no DNS (RFC 3263) beyond
-// Config.Resolve; no PRACK, UPDATE or session timers; no outbound flows (RFC
-// 5626), GRUU or Path. Session descriptions in provisional responses are ignored.
+// Config.Resolve. A flow (RFC 5626) is the SIP port and a proxy, so there is one to each proxy.
 // Of a SUBSCRIBE that forks the first branch to notify is kept. No resource lists (RFC 4662),
 // no conditional notification (RFC 5839).
 package ua

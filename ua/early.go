@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/media"
 )
 
 // ErrExpired: the INVITE's Expires passed before the call was answered.
@@ -23,6 +25,9 @@ type early struct {
 	final    chan struct{} // closed when the final response is taken
 	progress atomic.Int32  // the last provisional response above 100
 	repeats  atomic.Int64  // of 2xx responses
+
+	earlyMedia // Session.mu guards it
+	reliably
 }
 
 func newEarly() early { return early{final: make(chan struct{})} }
@@ -53,15 +58,30 @@ func (s *Session) Progress(ctx context.Context, code int, reason string) error {
 		return err
 	}
 	defer leave()
+	if s.invite == nil {
+		return fmt.Errorf("%w: nothing rings", ErrState)
+	}
 	if code < 100 || code > 199 {
 		return fmt.Errorf("%w: %d is no provisional response", ErrConfig, code)
 	}
-	s.mu.Lock()
-	ok := s.state == Incoming && !s.ending && !s.answer
-	s.mu.Unlock()
-	if !ok {
+	if !s.rings() {
 		return fmt.Errorf("%w: nothing rings", ErrState)
 	}
+	if _, only := s.takesReliable(); only && s.offer == nil && code > sip.StatusTrying {
+		return s.EarlyMedia(ctx, code) // the first reliable response has the offer (RFC 3261 section 13.2.1)
+	}
+	return s.progressed(code, reason)
+}
+
+// rings says whether an incoming call waits for its final response.
+func (s *Session) rings() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state == Incoming && !s.ending && !s.answer
+}
+
+// progressed sends a provisional response and, above 100, has it repeated.
+func (s *Session) progressed(code int, reason string) error {
 	if reason == "" {
 		reason = reasonPhrase(code)
 	}
@@ -79,11 +99,24 @@ func (s *Session) Progress(ctx context.Context, code int, reason string) error {
 }
 
 func (s *Session) provisional(code int, reason string) error {
-	var extra []sip.Header
-	if code > sip.StatusTrying { // it makes an early dialog (RFC 3261 section 12.1.1)
-		extra = append(s.c.server(), s.earlyContact())
+	if code <= sip.StatusTrying {
+		_, err := s.invite.respond(code, reason, nil)
+		return err
 	}
-	_, err := s.invite.respond(code, reason, nil, extra...)
+	extra := append(s.c.server(), s.ownContact()) // it makes an early dialog (RFC 3261 section 12.1.1)
+	if s.c.cfg.Update {
+		extra = append(extra, sip.NewHeader("Allow", s.c.cfg.methods()))
+	}
+	said := s.saidEarly()
+	if yes, _ := s.takesReliable(); yes && (s.offer != nil || said != nil) {
+		return s.sendReliable(code, reason, said, extra)
+	}
+	var body []byte
+	if said != nil {
+		ct := sip.ContentTypeHeader(sdpType)
+		body, extra = media.Marshal(*said), append(extra, &ct)
+	}
+	_, err := s.invite.respond(code, reason, body, extra...)
 	return err
 }
 

@@ -38,6 +38,8 @@ var (
 
 	// ErrCanceled: the call was given up before it was answered.
 	ErrCanceled = errors.New("ua: call canceled")
+	// ErrMoved: the client moved to another address while the call was being set up.
+	ErrMoved = errors.New("ua: the client has moved")
 	// ErrTransactionTimeout: no response came. The error is a *TimeoutError.
 	ErrTransactionTimeout = errors.New("ua: no response")
 	// ErrMessageTooLarge: a request above 1300 bytes must not be sent over UDP
@@ -47,6 +49,13 @@ var (
 	ErrUnresolvable = errors.New("ua: host name cannot be resolved")
 	// ErrAuthentication: the credentials were refused, or do not fit the challenge.
 	ErrAuthentication = errors.New("ua: authentication failed")
+	// ErrNoOutbound: the registrar or the first hop does not do RFC 5626.
+	ErrNoOutbound = errors.New("ua: registered without outbound")
+	// ErrFlowFailed: a 430 says that a flow is broken.
+	ErrFlowFailed = errors.New("ua: flow failed")
+	// ErrContact: what a response says about where a REGISTER came from cannot be true, or
+	// is another address again (Options.LearnContact).
+	ErrContact = errors.New("ua: contact cannot be learned")
 	// ErrMedia: the two session descriptions have nothing in common, or one of them
 	// cannot be understood.
 	ErrMedia = errors.New("ua: no agreement on media")

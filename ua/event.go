@@ -6,8 +6,9 @@ import (
 )
 
 // Event is what a client tells its user: RegistrationEvent, SessionEvent, MediaEvent,
-// MappingEvent, KeepAliveEvent, DiscardEvent, UnsentEvent, SocketEvent, MessageEvent, DTMFEvent,
-// ReferEvent, TransferEvent, SubscriptionEvent, NotifyEvent, WatcherEvent or PublicationEvent.
+// MappingEvent, KeepAliveEvent, FlowEvent, ContactEvent, DiscardEvent, UnsentEvent, SocketEvent,
+// MessageEvent, DTMFEvent, ReferEvent, TransferEvent, SubscriptionEvent, NotifyEvent,
+// WatcherEvent or PublicationEvent.
 type Event interface{ event() }
 
 // RegistrationEvent is a change of a profile's registration.
@@ -20,6 +21,10 @@ type RegistrationEvent struct {
 	Contact netip.AddrPort // Registered: the external address that was registered
 	// Seen is where the REGISTER came from as the server saw it, if it said so (RFC 3581).
 	Seen netip.AddrPort
+	// Flow is the reg-id, or 0 without ProfileConfig.Outbound; Outbound says that the
+	// registrar does RFC 5626.
+	Flow     int
+	Outbound bool
 	// Retry is when the next attempt will be made, if there will be one.
 	Retry time.Duration
 }
@@ -72,10 +77,32 @@ type MappingEvent struct {
 }
 
 // KeepAliveEvent is a keepalive that shows the way to the registrar to be broken. The
-// profile registers again.
+// profile registers again, unless the keepalive was a REGISTER that has just done so.
 type KeepAliveEvent struct {
 	Profile *Profile
+	Flow    int // as in RegistrationEvent
 	Err     error
+}
+
+// FlowEvent is news of a flow of ProfileConfig.Outbound: ErrNoOutbound, that it is registered
+// as RFC 3261 has it, or ErrFlowFailed, that it is being registered anew.
+type FlowEvent struct {
+	Profile *Profile
+	Flow    int            // the reg-id
+	Proxy   netip.AddrPort // where it goes
+	Code    int            // of the response that says so
+	Err     error
+}
+
+// ContactEvent is what Options.LearnContact made of a response to a REGISTER.
+type ContactEvent struct {
+	Profile *Profile
+	Flow    int            // as in RegistrationEvent
+	Old     netip.AddrPort // Contact as it was registered
+	New     netip.AddrPort // where that REGISTER came from, as the response has it
+	Learned bool           // New is the Contact from now on
+	Err     error          // ErrContact: what speaks against New
+	Over    bool           // nothing more will be learned until Enable, or another mapping
 }
 
 // DiscardEvent is a response that came and is not used, since the sent-by of its Via is
@@ -118,6 +145,8 @@ func (SessionEvent) event()      {}
 func (MediaEvent) event()        {}
 func (MappingEvent) event()      {}
 func (KeepAliveEvent) event()    {}
+func (ContactEvent) event()      {}
+func (FlowEvent) event()         {}
 func (DiscardEvent) event()      {}
 func (UnsentEvent) event()       {}
 func (SocketEvent) event()       {}

@@ -182,6 +182,7 @@ type held struct {
 	mu       sync.Mutex
 	given    Mapping // as the manager gave it
 	m        Mapping // as it is used: nothing left open
+	lent     bool    // the socket goes on with another mapping
 	changed  func(old, now Mapping)
 	released bool
 }
@@ -198,6 +199,7 @@ type want struct {
 	remote  netip.AddrPort
 	near    netip.AddrPort // RTCP: the RTP port, to be next to
 	first   int            // media: the pair of ports of the range to try first
+	instead *held          // what it takes the place of
 	changed func(old, now Mapping)
 }
 
@@ -209,7 +211,7 @@ func (c *Client) getMapping(ctx context.Context, pm PortManager, w want) (*held,
 	err := c.gate.do(ctx, pm, func(ctx context.Context) (err error) {
 		m, err = pm.GetMapping(ctx, MappingRequest{
 			Bind:   func(internal netip.AddrPort) (Socket, error) { return b.bind(ctx, internal) },
-			Remote: w.remote, Transport: UDP, Type: w.typ, Changed: h.update,
+			Remote: w.remote, Transport: UDP, Type: w.typ, Changed: h.update, Instead: w.instead.asGiven(),
 		})
 		return err
 	}, func(err error) { // too late: nobody will release it
@@ -233,6 +235,24 @@ func (c *Client) getMapping(ctx context.Context, pm PortManager, w want) (*held,
 		return nil, mappingError(ErrPortMappingFailed, "GetMapping", w.typ, err)
 	}
 	return h, nil
+}
+
+// asGiven is the mapping as its manager gave it; none of no mapping.
+func (h *held) asGiven() Mapping {
+	if h == nil {
+		return Mapping{}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.given
+}
+
+// replace releases a mapping that another one has taken the place of, perhaps on its socket.
+func (c *Client) replace(old, now *held) {
+	old.mu.Lock()
+	old.lent = old.media == now.media
+	old.mu.Unlock()
+	c.release(old)
 }
 
 func mappingError(kind error, op string, t PortType, err error) error {
@@ -330,9 +350,9 @@ func (c *Client) release(h *held) {
 		return
 	}
 	h.released = true
-	m := h.given
+	m, lent := h.given, h.lent
 	h.mu.Unlock()
-	if h.media != nil {
+	if h.media != nil && !lent {
 		h.media.close()
 	}
 	err := c.gate.do(context.Background(), h.pm, func(ctx context.Context) error { return h.pm.ReleaseMapping(ctx, m) }, nil)

@@ -16,17 +16,19 @@ import (
 // KeepAliveKind is what is sent to hold a NAT's mapping.
 type KeepAliveKind uint8
 
-// The kinds of keepalive. The first three are sent from the SIP port itself; OPTIONS is a
-// request, so with Options.Asymmetric it leaves from the port that requests leave from.
+// The kinds of keepalive. CRLF, zeros and STUN are sent from the SIP port itself; OPTIONS and
+// REGISTER are requests, so with Options.Asymmetric they leave from the port that requests
+// leave from. What the first two find out nobody is told, since nobody answers them.
 const (
-	KeepAliveNone    KeepAliveKind = iota
-	KeepAliveCRLF                  // two CRLF, which nobody answers over UDP
-	KeepAliveZero                  // four zero bytes, as some proxies send them
-	KeepAliveSTUN                  // a Binding request (RFC 5626 section 4.4.2); no answer, or another mapping than at registration, is noticed
-	KeepAliveOPTIONS               // a request; no answer is noticed, and with rport another mapping
+	KeepAliveNone     KeepAliveKind = iota
+	KeepAliveCRLF                   // two CRLF, which nobody answers over UDP
+	KeepAliveZero                   // four zero bytes, as some proxies send them
+	KeepAliveSTUN                   // a Binding request (RFC 5626 section 4.4.2); no answer, or another mapping than at registration, is noticed
+	KeepAliveOPTIONS                // a request; no answer is noticed, and with rport another mapping
+	KeepAliveRegister               // a REGISTER, so that another mapping is registered at once; with rport it is told, too
 )
 
-var keepAliveNames = [...]string{"none", "crlf", "zero", "stun", "options"}
+var keepAliveNames = [...]string{"none", "crlf", "zero", "stun", "options", "register"}
 
 // String names the kind.
 func (k KeepAliveKind) String() string { return name(keepAliveNames[:], uint8(k)) }
@@ -38,16 +40,18 @@ type KeepAlive struct {
 	Interval time.Duration
 	// Server is where they go; the zero value is where REGISTER goes, the one that is to
 	// get through. A STUN server elsewhere holds the mapping, but opens the filter of no
-	// NAT for the registrar.
+	// NAT for the registrar. KeepAliveRegister has no other.
 	Server netip.AddrPort
 }
 
 func (k KeepAlive) withDefaults() (KeepAlive, error) {
 	switch {
-	case k.Kind > KeepAliveOPTIONS:
+	case k.Kind > KeepAliveRegister:
 		return k, fmt.Errorf("%w: unknown kind of keepalive %d", ErrConfig, k.Kind)
 	case k.Kind == KeepAliveNone && k != KeepAlive{}:
 		return k, fmt.Errorf("%w: KeepAlive without a Kind", ErrConfig)
+	case k.Kind == KeepAliveRegister && k.Server != netip.AddrPort{}:
+		return k, fmt.Errorf("%w: KeepAlive.Server with a REGISTER, which goes to the registrar", ErrConfig)
 	case k.Interval < 0:
 		return k, fmt.Errorf("%w: KeepAlive.Interval %v", ErrConfig, k.Interval)
 	case k.Server != netip.AddrPort{} && !usable(k.Server):
@@ -73,7 +77,7 @@ type keepAlive struct {
 func (p *Profile) startKeepAlive() *keepAlive {
 	k := &keepAlive{p: p, cfg: p.cfg.KeepAlive, busy: make(chan struct{}, 1), broken: make(chan error, 1)}
 	k.ctx, k.cancel = context.WithCancel(p.life)
-	k.enable(p.State() == Registered)
+	k.enable(p.own() == Registered)
 	k.registered()
 	return k
 }
@@ -89,17 +93,33 @@ func (k *keepAlive) registered() {
 	seen := k.p.seen
 	k.p.mu.Unlock()
 	// With Asymmetric, OPTIONS leaves from the port that REGISTER leaves from, STUN does not.
-	if k.server() != k.p.nextHop() || k.p.c.cfg.Asymmetric && k.cfg.Kind == KeepAliveSTUN {
+	if k.server() != k.p.hop() || k.p.c.cfg.Asymmetric && k.cfg.Kind == KeepAliveSTUN {
 		seen = netip.AddrPort{}
 	}
+	if k.cfg.Kind == KeepAliveRegister {
+		if err := k.found(seen); err != nil {
+			k.p.c.emit(KeepAliveEvent{Profile: k.p.owner, Flow: k.p.regID, Err: err})
+		}
+		return
+	}
 	k.swap(seen)
-	if !seen.IsValid() && k.cfg.Kind == KeepAliveSTUN {
+	if !seen.IsValid() && k.shows() {
 		k.send()
 	}
 }
 
+// shows says whether the answer to a keepalive tells by which mapping it went, and that of a
+// REGISTER does not.
+func (k *keepAlive) shows() bool {
+	elsewhere := k.server() != k.p.hop()
+	return k.cfg.Kind == KeepAliveSTUN || k.cfg.Kind == KeepAliveOPTIONS && k.p.c.cfg.Rport && elsewhere
+}
+
 // found compares the mapping that a keepalive was answered with.
 func (k *keepAlive) found(now netip.AddrPort) error {
+	if !now.IsValid() {
+		return nil
+	}
 	if was := k.swap(now); was.IsValid() && was != now {
 		return fmt.Errorf("ua: keepalive: %w from %s to %s", stunclient.ErrMappingChanged, was, now)
 	}
@@ -119,7 +139,7 @@ func (k *keepAlive) server() netip.AddrPort {
 	if k.cfg.Server.IsValid() {
 		return k.cfg.Server
 	}
-	return k.p.nextHop()
+	return k.p.hop()
 }
 
 func (k *keepAlive) enable(on bool) {
@@ -134,10 +154,25 @@ func (k *keepAlive) enable(on bool) {
 }
 
 func (k *keepAlive) interval() time.Duration {
+	if flow := k.p.flowTimer(); flow > 0 && (k.cfg.Interval == 0 || k.cfg.Interval > flow) {
+		return flow
+	}
 	if k.cfg.Interval > 0 {
 		return k.cfg.Interval
 	}
-	return 24*time.Second + k.p.c.jitter(5*time.Second)
+	return 24*time.Second + k.p.jitter(5*time.Second)
+}
+
+// flowTimer is between 80 and 100 per cent of what the registrar's Flow-Timer says, or 0 (RFC
+// 5626 section 4.4).
+func (p *Profile) flowTimer() time.Duration {
+	p.mu.Lock()
+	most := p.timer
+	p.mu.Unlock()
+	if most == 0 {
+		return 0
+	}
+	return most - p.jitter(most/5)
 }
 
 func (k *keepAlive) due() <-chan time.Time {
@@ -152,6 +187,16 @@ func (k *keepAlive) stop() {
 	k.enable(false)
 	k.cancel()
 	k.busy <- struct{}{}
+}
+
+// isRegister says whether the keepalive that is due is a REGISTER, the business of the
+// profile's loop.
+func (k *keepAlive) isRegister() bool {
+	if k.cfg.Kind != KeepAliveRegister {
+		return false
+	}
+	k.timer.Reset(k.interval())
+	return true
 }
 
 // send sends one. Those that wait for an answer do so on a goroutine, one at a time.
@@ -214,15 +259,12 @@ func (k *keepAlive) options(h *held, dst netip.AddrPort) error {
 	path := k.p.c.sendPath(h)
 	uri := sip.Uri{Scheme: "sip", Host: dst.Addr().String(), Port: int(dst.Port())}
 	req := newRequest(sip.OPTIONS, uri, k.p.ends(token(), uri), 1, path, nil)
-	req.AppendHeader(path.contact(k.p.aor().User))
+	req.AppendHeader(k.p.contact(path))
 	res, err := k.p.c.transact(k.ctx, path, dst, req)
 	if err != nil {
 		return err
 	}
-	if seen := res.Top.Seen(); seen.IsValid() {
-		return k.found(seen)
-	}
-	return nil
+	return k.found(res.Top.Seen())
 }
 
 func (p *Profile) held() *held {

@@ -127,7 +127,7 @@ func (s *ServerSubscription) send(ctx context.Context, n *notice) error {
 		s.end("", err)
 		return err
 	}
-	req.AppendHeader(p.contact(s.user))
+	req.AppendHeader(s.contact(p))
 	req.AppendHeader(sip.NewHeader("Event", s.event.String()))
 	req.AppendHeader(sip.NewHeader("Subscription-State", n.state.String()))
 	if len(n.body) > 0 && n.state.state != "pending" { // nothing is told to whom nothing may be told

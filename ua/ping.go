@@ -44,10 +44,9 @@ func (c *Client) options(ctx context.Context, p *Profile, target string) (*Capab
 	if err != nil {
 		return nil, err
 	}
-	pm, e, cred, user := PortManager(Local{}), ends{}, (*credentials)(nil), ""
-	var dst netip.AddrPort
+	pm, dst := PortManager(Local{}), netip.AddrPort{}
 	if p != nil {
-		pm, e, cred, dst, user = p.manager(), p.ends(token(), to), p.cred, p.nextHop(), p.aor().User
+		pm, dst = p.manager(), p.nextHop()
 	} else if dst, err = (resolver{c.cfg.Resolve}).addr(ctx, to); err != nil {
 		return nil, err
 	}
@@ -57,13 +56,20 @@ func (c *Client) options(ctx context.Context, p *Profile, target string) (*Capab
 	}
 	defer c.release(h)
 	path := c.sendPath(h)
-	if p == nil {
-		e = ends{callID: token(), local: path.contact("").Address, localTag: token(), remote: to}
+	contact := path.contact("")
+	e, routes := ends{callID: token(), local: contact.Address, localTag: token(), remote: to}, []sip.Uri(nil)
+	if p != nil {
+		contact, e, routes = p.dialogContact(path), p.ends(token(), to), p.routes()
 	}
-	req := newRequest(sip.OPTIONS, to, e, 1, path, nil)
-	req.AppendHeader(path.contact(user))
+	req := newRequest(sip.OPTIONS, to, e, 1, path, routes)
+	req.AppendHeader(contact)
 	req.AppendHeader(sip.NewHeader("Accept", sdpType)) // RFC 3261 section 11.1
-	_, res, err := c.exchange(ctx, path, dst, req, cred)
+	var res *sipmsg.Response
+	if p != nil {
+		_, res, err = p.exchange(ctx, path, req)
+	} else {
+		_, res, err = c.exchange(ctx, path, dst, req, nil)
+	}
 	if err != nil {
 		return nil, err
 	}

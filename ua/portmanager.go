@@ -46,7 +46,8 @@ func (t Transport) String() string {
 //
 // The client's side of the contract: GetMapping for SIP before the first REGISTER;
 // GetMapping for SIP, RTP and RTCP, in this order, before an INVITE and before an
-// answer; UpdateRemoteAddress for each media mapping when the peer's media address
+// answer, and again for each of them when the user agent moves or renews a call;
+// UpdateRemoteAddress for each media mapping when the peer's media address
 // turns out to be, or becomes, another one than the one named before - ahead of the
 // ACK and of the first media packet; ReleaseMapping for every mapping when the session
 // has ended or the profile is disabled. Calls come one at a time, never two at once
@@ -75,6 +76,10 @@ type MappingRequest struct {
 	Remote    netip.AddrPort
 	Transport Transport
 	Type      PortType
+	// Instead is the mapping that the new one takes the place of, as it was given, if there
+	// is one: it may have changed unnoticed, so what was known before is no answer. It is
+	// released afterwards.
+	Instead Mapping
 	// Bind binds the internal port and returns its socket, so that a manager can ask a
 	// server from the very port the mapping is for. The zero AddrPort, and port 0, leave
 	// the choice to the client. For SIP the client's own socket is returned unless another

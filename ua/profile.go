@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -55,6 +57,8 @@ type ProfileConfig struct {
 	// Proxy is where all requests go that begin a transaction outside of a dialog,
 	// REGISTER included (an outbound proxy, RFC 3261 section 8.1.2).
 	Proxy netip.AddrPort
+	// Outbound registers by flows (RFC 5626).
+	Outbound Outbound
 	// Transport is UDP or 0, which is UDP.
 	Transport Transport
 	// Expires is what is asked for, in whole seconds; 0 is an hour.
@@ -100,6 +104,9 @@ func (c ProfileConfig) withDefaults() (ProfileConfig, error) {
 	case c.RetryBase < 0 || c.RetryMax < c.RetryBase:
 		return c, fmt.Errorf("%w: RetryBase %v, RetryMax %v", ErrConfig, c.RetryBase, c.RetryMax)
 	}
+	if err := c.Outbound.check(c.Proxy); err != nil {
+		return c, err
+	}
 	c.Transport = UDP
 	c.KeepAlive, err = c.KeepAlive.withDefaults()
 	return c, err
@@ -117,6 +124,12 @@ type Profile struct {
 
 	callID string // one for all REGISTERs (RFC 3261 section 10.2)
 
+	owner *Profile   // that the flow is of
+	flows []*Profile // the owner's; of another itself alone
+	regID int        // 0 without outbound
+	lost  chan struct{}
+	dice  *rand.Rand // with outbound; mu guards it
+
 	mu       sync.Mutex
 	pm       PortManager
 	enabled  bool
@@ -125,11 +138,14 @@ type Profile struct {
 	stop     context.CancelFunc
 	stopped  chan struct{} // closed when the loop has ended
 	mapping  *held
-	moved    chan Mapping // the mapping changed; holds what it was
+	moved    chan struct{} // the mapping changed
 	cseq     uint32
 	expires  time.Duration
 	failures int
 	seen     netip.AddrPort
+	learned  learner
+	binding
+	bound []netip.AddrPort // what may be bound, the newest last
 
 	op oplock // held by Enable and Disable
 }
@@ -140,7 +156,8 @@ func (c *Client) NewProfile(cfg ProfileConfig) (*Profile, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &Profile{c: c, cfg: cfg, cred: newCredentials(cfg.Account), callID: token(), pm: Local{}, moved: make(chan Mapping, 1), op: newOplock()}
+	p := c.newFlow(cfg, newCredentials(cfg.Account))
+	p.newFlows()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -150,18 +167,30 @@ func (c *Client) NewProfile(cfg ProfileConfig) (*Profile, error) {
 	return p, nil
 }
 
+func (c *Client) newFlow(cfg ProfileConfig, cred *credentials) *Profile {
+	return &Profile{
+		c: c, cfg: cfg, cred: cred, callID: token(), pm: Local{},
+		moved: make(chan struct{}, 1), lost: make(chan struct{}, 1), op: newOplock(),
+	}
+}
+
 // Account is who the profile is.
 func (p *Profile) Account() Account { return p.cfg.Account }
 
-// State is where the registration stands.
-func (p *Profile) State() RegistrationState {
+// State is where the registration stands, of several flows that of the first that is up.
+func (p *Profile) State() RegistrationState { return p.flow().own() }
+
+// own is State of one flow.
+func (p *Profile) own() RegistrationState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.state
 }
 
 // Enabled says whether the profile registers, or tries to.
-func (p *Profile) Enabled() bool {
+func (p *Profile) Enabled() bool { return slices.ContainsFunc(p.flows, (*Profile).isEnabled) }
+
+func (p *Profile) isEnabled() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.enabled
@@ -169,9 +198,7 @@ func (p *Profile) Enabled() bool {
 
 // Mapping is the SIP mapping in use; false if there is none.
 func (p *Profile) Mapping() (Mapping, bool) {
-	p.mu.Lock()
-	h := p.mapping
-	p.mu.Unlock()
+	h := p.flow().held()
 	if h == nil {
 		return Mapping{}, false
 	}
@@ -185,11 +212,11 @@ func (p *Profile) SetPortManager(pm PortManager) error {
 	if isNil(pm) {
 		return fmt.Errorf("%w: no port manager", ErrConfig)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.enabled {
+	if p.Enabled() {
 		return ErrPortManagerAlreadySet
 	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.pm = pm
 	return nil
 }
@@ -221,11 +248,8 @@ func (p *Profile) operate(ctx context.Context) (_ context.Context, done func(), 
 	return ctx, func() { p.op.unlock(); leave() }, nil
 }
 
-// Enable asks the port manager for the SIP mapping and registers. It returns when the
-// registrar has answered, or will not. After an error the profile goes on trying in the
-// background, unless it was Rejected or NeverSent, ctx has ended or NoRetry is set: then it is not
-// enabled.
-func (p *Profile) Enable(ctx context.Context) error {
+// enable is Enable of one flow.
+func (p *Profile) enable(ctx context.Context) error {
 	ctx, done, err := p.operate(ctx)
 	if err != nil {
 		return err
@@ -240,12 +264,17 @@ func (p *Profile) Enable(ctx context.Context) error {
 	case <-p.moved: // of an earlier life
 	default:
 	}
-	p.enabled, p.failures = true, 0
+	select {
+	case <-p.lost:
+	default:
+	}
+	p.binding = binding{}
+	p.enabled, p.failures, p.learned, p.bound = true, 0, learner{}, nil
 	p.life, p.stop = context.WithCancel(p.c.ctx)
 	p.stopped = make(chan struct{})
 	p.mu.Unlock()
 
-	wait, err := p.refresh(ctx)
+	wait, err := p.attempt(ctx)
 	if err != nil && (ctx.Err() != nil || wait == 0) {
 		p.disabled()
 		return err
@@ -270,9 +299,8 @@ func (p *Profile) disabled() {
 	}
 }
 
-// Disable unregisters (Expires: 0) and releases the mapping. Whatever the registrar says,
-// the profile is not registered afterwards as far as it is concerned.
-func (p *Profile) Disable(ctx context.Context) error {
+// disable is Disable of one flow.
+func (p *Profile) disable(ctx context.Context) error {
 	ctx, done, err := p.operate(ctx)
 	if err != nil {
 		return err
@@ -301,15 +329,15 @@ func (p *Profile) unregister(ctx context.Context) error {
 		return nil
 	}
 	p.setState(RegistrationEvent{State: Unregistering})
-	res, err := p.register(ctx, h, 0, Mapping{})
+	res, err := p.register(ctx, h, 0)
 	if err == nil && res.StatusCode >= 300 {
 		err = responseError(sip.REGISTER, res)
 	}
 	return err
 }
 
-// shutdown ends the profile without a word to the registrar.
-func (p *Profile) shutdown() {
+// end is shutdown of one flow.
+func (p *Profile) end() {
 	_ = p.op.lock(context.Background()) // Enable and Disable are about to end: their contexts have
 	defer p.op.unlock()
 	p.mu.Lock()
@@ -332,31 +360,34 @@ func (p *Profile) run(wait time.Duration) {
 	k := p.startKeepAlive()
 	defer k.stop()
 	for {
-		was := Mapping{}
 		select {
 		case <-p.life.Done():
 			return
 		case <-next.C:
-		case was = <-p.moved:
+		case <-p.moved:
+		case <-p.lost:
 		case <-k.due():
-			k.send()
-			continue
+			if !k.isRegister() {
+				k.send()
+				continue
+			}
 		case err := <-k.broken:
-			p.c.emit(KeepAliveEvent{Profile: p, Err: err})
+			p.down()
+			p.c.emit(KeepAliveEvent{Profile: p.owner, Flow: p.regID, Err: err})
 		}
-		wait, ok := p.refreshFrom(p.life, was)
+		wait, ok := p.refresh(p.life)
 		if !ok {
 			return
 		}
 		next.Reset(wait)
-		k.enable(p.State() == Registered)
+		k.enable(p.own() == Registered)
 		k.registered()
 	}
 }
 
-// refreshFrom registers again; false means that the profile is finished with.
-func (p *Profile) refreshFrom(ctx context.Context, was Mapping) (time.Duration, bool) {
-	wait, err := p.attempt(ctx, was)
+// refresh registers again; false means that the profile is finished with.
+func (p *Profile) refresh(ctx context.Context) (time.Duration, bool) {
+	wait, err := p.attempt(ctx)
 	if err == nil || wait > 0 {
 		return wait, true
 	}
@@ -366,18 +397,13 @@ func (p *Profile) refreshFrom(ctx context.Context, was Mapping) (time.Duration, 
 	return 0, false
 }
 
-func (p *Profile) refresh(ctx context.Context) (time.Duration, error) {
-	return p.attempt(ctx, Mapping{})
-}
-
-// attempt registers once and says when to do so again; 0 is never. was is the mapping
-// whose contact is to be removed, if it is valid.
-func (p *Profile) attempt(ctx context.Context, was Mapping) (time.Duration, error) {
+// attempt registers once and says when to do so again; 0 is never.
+func (p *Profile) attempt(ctx context.Context) (time.Duration, error) {
 	p.setState(RegistrationEvent{State: Registering})
 	h, err := p.ensureMapping(ctx)
 	var res *sipmsg.Response
 	if err == nil {
-		res, err = p.register(ctx, h, p.cfg.Expires, was)
+		res, err = p.registerLearning(ctx, h)
 	}
 	switch {
 	case err == nil && res.StatusCode < 300:
@@ -390,13 +416,10 @@ func (p *Profile) attempt(ctx context.Context, was Mapping) (time.Duration, erro
 
 // ensureMapping asks the port manager if the profile has no mapping yet.
 func (p *Profile) ensureMapping(ctx context.Context) (*held, error) {
-	p.mu.Lock()
-	h, pm := p.mapping, p.pm
-	p.mu.Unlock()
-	if h != nil {
+	if h := p.held(); h != nil {
 		return h, nil
 	}
-	h, err := p.c.getMapping(ctx, pm, want{typ: SIP, remote: p.nextHop(), changed: p.mappingChanged})
+	h, err := p.c.getMapping(ctx, p.owner.manager(), want{typ: SIP, remote: p.hop(), changed: p.mappingChanged})
 	if err != nil {
 		return nil, err
 	}
@@ -407,26 +430,16 @@ func (p *Profile) ensureMapping(ctx context.Context) (*held, error) {
 }
 
 func (p *Profile) mappingChanged(old, now Mapping) {
-	p.c.emit(MappingEvent{Profile: p, Old: old, New: now})
+	p.c.emit(MappingEvent{Profile: p.owner, Old: old, New: now})
 	select {
-	case p.moved <- old:
+	case p.moved <- struct{}{}:
 	default: // a change is waiting already; the REGISTER will have the newest mapping
 	}
 }
 
-// nextHop is where requests outside of dialogs go.
-func (p *Profile) nextHop() netip.AddrPort {
-	if p.cfg.Proxy.IsValid() {
-		return p.cfg.Proxy
-	}
-	return p.cfg.Registrar
-}
-
 // path is how requests of the profile leave; false if it has no mapping.
 func (p *Profile) path() (path, bool) {
-	p.mu.Lock()
-	h := p.mapping
-	p.mu.Unlock()
+	h := p.flow().held()
 	if h == nil {
 		return path{}, false
 	}
@@ -436,8 +449,9 @@ func (p *Profile) path() (path, bool) {
 func (p *Profile) setState(e RegistrationEvent) {
 	p.mu.Lock()
 	p.state = e.State
+	p.up = p.up && e.State != Error && e.State != Rejected && e.State != NeverSent && e.State != NotRegistered
 	p.mu.Unlock()
-	e.Profile = p
+	e.Profile, e.Flow = p.owner, p.regID
 	p.c.emit(e)
 }
 

@@ -195,7 +195,7 @@ func (u *Publication) exchange(ctx context.Context, body []byte, expires time.Du
 func (u *Publication) exchangeOnce(ctx context.Context, h *held, body []byte, expires time.Duration) (*sipmsg.Response, error) {
 	p := u.c.sendPath(h)
 	u.cseq++
-	req := newRequest(sip.PUBLISH, u.cfg.to, u.profile.ends(u.callID, u.cfg.to), u.cseq, p, nil)
+	req := newRequest(sip.PUBLISH, u.cfg.to, u.profile.ends(u.callID, u.cfg.to), u.cseq, p, u.profile.routes())
 	req.AppendHeader(sip.NewHeader("Event", u.cfg.Event))
 	req.AppendHeader(sip.NewHeader("Expires", wholeSeconds(expires)))
 	if u.etag != "" {
@@ -204,7 +204,7 @@ func (u *Publication) exchangeOnce(ctx context.Context, h *held, body []byte, ex
 	if len(body) > 0 {
 		setBody(req, u.cfg.ContentType, body)
 	}
-	last, res, err := u.c.exchange(ctx, p, u.profile.nextHop(), req, u.profile.cred)
+	last, res, err := u.profile.exchange(ctx, p, req)
 	u.cseq = max(u.cseq, last.CSeq().SeqNo)
 	return res, err
 }

@@ -105,7 +105,7 @@ func (c *Client) gotRefer(tx *serverTx) {
 	switch {
 	case refusal != nil:
 		c.reject(tx, *refusal)
-	case !s.isConfirmed():
+	case !s.isUp():
 		c.decline(tx, Refusal{Code: sip.StatusGlobalDecline})
 	default:
 		s.refreshTarget(tx.req)
@@ -157,8 +157,8 @@ func isFalse(referSub string) bool {
 	return strings.EqualFold(strings.Trim(v, sipmsg.LWS), "false")
 }
 
-// isConfirmed says whether the call is up and not about to end.
-func (s *Session) isConfirmed() bool {
+// isUp says whether the call is up and not about to end.
+func (s *Session) isUp() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.ending && (s.state == Connected || s.state == Hold || s.state == Answering && s.pending != nil)
@@ -315,15 +315,4 @@ func (r *Reference) follow(ctx context.Context) (*Session, error) {
 		}
 	}
 	return s, err
-}
-
-// ownContact is the Contact of responses in the dialog.
-func (s *Session) ownContact() *sip.ContactHeader {
-	s.mu.Lock()
-	h := s.sip
-	s.mu.Unlock()
-	if h == nil {
-		return s.earlyContact()
-	}
-	return s.c.sendPath(h).contact(s.user())
 }

@@ -15,9 +15,9 @@ import (
 )
 
 // register sends REGISTER until it is answered other than by a challenge or by 423.
-func (p *Profile) register(ctx context.Context, h *held, expires time.Duration, was Mapping) (*sipmsg.Response, error) {
+func (p *Profile) register(ctx context.Context, h *held, expires time.Duration) (*sipmsg.Response, error) {
 	for range 2 {
-		res, err := p.registerOnce(ctx, h, expires, was)
+		res, err := p.registerOnce(ctx, h, expires)
 		if err != nil || res.StatusCode != sip.StatusIntervalToBrief {
 			return res, err
 		}
@@ -27,10 +27,25 @@ func (p *Profile) register(ctx context.Context, h *held, expires time.Duration, 
 		}
 		expires = time.Duration(least) * time.Second
 	}
-	return p.registerOnce(ctx, h, expires, was)
+	return p.registerOnce(ctx, h, expires)
 }
 
-func (p *Profile) registerOnce(ctx context.Context, h *held, expires time.Duration, was Mapping) (*sipmsg.Response, error) {
+// registerLearning registers again when the answer teaches another Contact, or refuses
+// outbound.
+func (p *Profile) registerLearning(ctx context.Context, h *held) (*sipmsg.Response, error) {
+	for {
+		res, err := p.register(ctx, h, p.cfg.Expires)
+		if err != nil {
+			return res, err
+		}
+		learned := res.StatusCode < 300 && p.learn(p.c.sendPath(h), res)
+		if !learned && !p.refused(res) {
+			return res, nil
+		}
+	}
+}
+
+func (p *Profile) registerOnce(ctx context.Context, h *held, expires time.Duration) (*sipmsg.Response, error) {
 	path := p.c.sendPath(h)
 	p.mu.Lock()
 	p.cseq++
@@ -38,31 +53,32 @@ func (p *Profile) registerOnce(ctx context.Context, h *held, expires time.Durati
 	p.mu.Unlock()
 	uri := sip.Uri{Scheme: "sip", Host: p.cfg.Account.uri.Host} // RFC 3261 section 10.2: no user
 	req := newRequest(sip.REGISTER, uri, p.ends(p.callID, p.aor()), cseq, path, nil)
-	contact := path.contact(p.aor().User)
-	contact.Params.Add("expires", strconv.Itoa(int(expires/time.Second)))
-	req.AppendHeader(contact)
-	if was.External.IsValid() && was.External != path.via {
-		gone := path.contact(p.aor().User)
-		gone.Address.Host, gone.Address.Port = was.External.Addr().String(), int(was.External.Port())
-		gone.Params.Add("expires", "0")
-		req.AppendHeader(gone)
-	}
-	last, res, err := p.c.exchange(ctx, path, p.nextHop(), req, p.cred)
+	seconds := strconv.Itoa(int(expires / time.Second))
+	p.writeContacts(req, path, seconds)
+	last, res, err := p.c.exchangeWith(ctx, path, p.hop(), req, p.cred, func(next *sip.Request, challenge *sipmsg.Response) {
+		if expires > 0 && p.learn(path, challenge) {
+			p.writeContacts(next, path, seconds)
+		}
+	})
 	p.mu.Lock()
 	p.cseq = max(p.cseq, last.CSeq().SeqNo)
+	if err == nil && res.StatusCode < 300 {
+		p.bound = p.bound[len(p.bound)-1:] // the others have been removed
+	}
 	p.mu.Unlock()
 	return res, err
 }
 
 // succeeded notes what the registrar granted and says when to refresh.
 func (p *Profile) succeeded(h *held, res *sipmsg.Response) time.Duration {
-	m := h.mapping()
-	granted := p.granted(res, m.External)
+	contact := p.contactAt(p.c.sendPath(h))
+	granted := p.granted(res, contact)
+	p.agree(res, contact)
 	p.mu.Lock()
 	p.expires, p.failures, p.seen = granted, 0, res.Top.Seen()
-	seen := p.seen
+	seen, outbound := p.seen, p.outbound
 	p.mu.Unlock()
-	p.setState(RegistrationEvent{State: Registered, Code: res.StatusCode, Expires: granted, Contact: m.External, Seen: seen})
+	p.setState(RegistrationEvent{State: Registered, Code: res.StatusCode, Expires: granted, Contact: contact, Seen: seen, Outbound: outbound})
 	return p.refreshAfter(granted)
 }
 
@@ -87,7 +103,7 @@ func (p *Profile) granted(res *sipmsg.Response, contact netip.AddrPort) time.Dur
 			d = p.cfg.Expires
 		}
 		all = append(all, d)
-		if sipmsg.Resolve(&a.URI) == contact {
+		if p.isOurs(&a, contact) {
 			ours = append(ours, d)
 		}
 	}
@@ -106,7 +122,7 @@ func (p *Profile) granted(res *sipmsg.Response, contact netip.AddrPort) time.Dur
 // refreshAfter leaves time for a REGISTER to fail and be tried again before the binding
 // expires, and less than that of a short one; jitter keeps a thousand phones apart.
 func (p *Profile) refreshAfter(granted time.Duration) time.Duration {
-	return refreshAfter(granted, p.c.jitter)
+	return refreshAfter(granted, p.jitter)
 }
 
 func refreshAfter(granted time.Duration, jitter func(time.Duration) time.Duration) time.Duration {
@@ -124,6 +140,7 @@ func (c *Client) jitter(d time.Duration) time.Duration {
 
 // failed sets the state and says when to try again; 0 is never.
 func (p *Profile) failed(ctx context.Context, res *sipmsg.Response, err error) time.Duration {
+	p.down()
 	e := RegistrationEvent{State: Error, Err: err}
 	if res != nil {
 		e.Code = res.StatusCode
@@ -149,14 +166,23 @@ func (p *Profile) failed(ctx context.Context, res *sipmsg.Response, err error) t
 	return e.Retry
 }
 
-// backoff is RFC 5626 section 4.5, or what the registrar asked for.
+// backoff is after RFC 5626 section 4.5, or what the registrar asked for. With outbound it is
+// what that says: the first wait has been doubled once, and is three times as long while
+// another flow is up.
 func (p *Profile) backoff(err error) time.Duration {
+	base := p.cfg.RetryBase
 	p.mu.Lock()
 	p.failures++
 	n := min(p.failures-1, 16)
 	p.mu.Unlock()
-	wait := min(p.cfg.RetryMax, p.cfg.RetryBase<<n)
-	wait = wait/2 + p.c.jitter(wait-wait/2)
+	if p.regID > 0 {
+		n++
+		if p.owner.flow().isUp() {
+			base *= 3
+		}
+	}
+	wait := min(p.cfg.RetryMax, base<<n)
+	wait = wait/2 + p.jitter(wait-wait/2)
 	if r, ok := err.(*ResponseError); ok && r.RetryAfter > wait {
 		return r.RetryAfter
 	}

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/emiago/sipgo/sip"
+
+	"github.com/natproof/natproof/stunclient"
 )
 
 const proxyAt = "203.0.113.10:5060"
@@ -244,6 +246,7 @@ func TestAsymmetricSignalling(t *testing.T) {
 func TestKeepAlive(t *testing.T) {
 	for kind, want := range map[KeepAliveKind]string{
 		KeepAliveCRLF: "\r\n\r\n", KeepAliveZero: "\x00\x00\x00\x00", KeepAliveOPTIONS: "OPTIONS sip:203.0.113.10:5060", KeepAliveSTUN: "\x00\x01",
+		KeepAliveRegister: "REGISTER",
 	} {
 		t.Run(kind.String(), func(t *testing.T) {
 			bubble(t, func(t *testing.T, n *memnet) {
@@ -261,9 +264,15 @@ func TestKeepAlive(t *testing.T) {
 					count++ // the first, at once, says what the mapping is
 				}
 				check(t, alice.Enable(t.Context()))
+				if kind == KeepAliveRegister {
+					count++ // that of Enable
+				}
 				time.Sleep(101 * time.Second)
 				equal(t, "sent", len(n.packets(func(d datagram) bool { return d.src == a.Addr() && sipText(want)(d) })), count)
 				check(t, alice.Disable(t.Context()))
+				if kind == KeepAliveRegister {
+					count++ // that of Disable
+				}
 				time.Sleep(101 * time.Second)
 				equal(t, "sent after Disable", len(n.packets(func(d datagram) bool { return d.src == a.Addr() && sipText(want)(d) })), count)
 			})
@@ -320,6 +329,9 @@ func TestKeepAliveNoticesAnEarlyChange(t *testing.T) {
 		"OPTIONS with rport":          {rport: true, kind: KeepAliveOPTIONS},
 		"OPTIONS from another port":   {rport: true, asymmetric: true, kind: KeepAliveOPTIONS},
 		"seen by the registrar":       {rport: true},
+		"OPTIONS to another server":   {rport: true, kind: KeepAliveOPTIONS, server: "203.0.113.40:5060"},
+		"REGISTER":                    {rport: true, kind: KeepAliveRegister},
+		"REGISTER by another port":    {rport: true, asymmetric: true, kind: KeepAliveRegister},
 		"no rport":                    {},
 		"another server":              {rport: true, server: "203.0.113.20:3478"},
 		"REGISTER from another port":  {rport: true, asymmetric: true},
@@ -329,6 +341,7 @@ func TestKeepAliveNoticesAnEarlyChange(t *testing.T) {
 			bubble(t, func(t *testing.T, n *memnet) {
 				nat := n.addNAT("10.0.0.0/24", "198.51.100.1")
 				stunServer(n, "203.0.113.20:3478")
+				newProxy(t, n, "203.0.113.40:5060")
 				p := newProxy(t, n, proxyAt)
 				a := newAgent(t, n, "10.0.0.1:5060", func(cfg *Config) { cfg.Rport, cfg.Asymmetric = c.rport, c.asymmetric })
 				pinhole := must(NewStatic(StaticMapping{Type: SIP, External: addr("198.51.100.1:61001")}))(t)
@@ -345,7 +358,14 @@ func TestKeepAliveNoticesAnEarlyChange(t *testing.T) {
 				time.Sleep(20 * time.Second)
 				last := p.seenRegisters()
 				equal(t, "REGISTERs", last[len(last)-1].CSeq().SeqNo, 2) // its response is lost without rport
-				if c.rport {
+				told := 0
+				for _, e := range a.events() {
+					if k, ok := e.(KeepAliveEvent); ok && errors.Is(k.Err, stunclient.ErrMappingChanged) {
+						told++
+					}
+				}
+				equal(t, "changes told", told, 1)
+				if c.rport && c.kind != KeepAliveRegister {
 					time.Sleep(time.Minute)
 					equal(t, "REGISTERs", len(p.seenRegisters()), 2)
 				}
@@ -468,6 +488,9 @@ func TestProfileConfigRefused(t *testing.T) {
 		"retry":             func(c *ProfileConfig) { c.RetryBase, c.RetryMax = time.Hour, time.Minute },
 		"keepalive kind":    func(c *ProfileConfig) { c.KeepAlive.Kind = 9 },
 		"keepalive ignored": func(c *ProfileConfig) { c.KeepAlive.Interval = time.Second },
+		"REGISTER elsewhere": func(c *ProfileConfig) {
+			c.KeepAlive = KeepAlive{Kind: KeepAliveRegister, Server: addr("203.0.113.20:3478")}
+		},
 	} {
 		cfg := good
 		f(&cfg)

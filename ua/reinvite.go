@@ -16,6 +16,9 @@ import (
 // section 14.2).
 func (s *Session) gotReinvite(tx *serverTx) {
 	offer, refusal := s.c.readOffer(tx.req)
+	if refusal == nil {
+		refusal = s.c.refuseTimer(tx.req)
+	}
 	if refusal != nil {
 		s.c.refuse(tx, *refusal)
 		return
@@ -26,7 +29,7 @@ func (s *Session) gotReinvite(tx *serverTx) {
 	}
 	s.mu.Lock()
 	ready := !s.ending && (s.state == Connected || s.state == Hold)
-	glare, busy := s.ours, s.theirs || s.pending != nil || !ready
+	glare, busy := s.ours, s.theirs || s.updating || s.pending != nil || !ready
 	if !glare && !busy {
 		s.theirs = true
 	}
@@ -69,31 +72,18 @@ func (s *Session) renegotiate(ctx context.Context, tx *serverTx, offer *media.De
 }
 
 func (s *Session) reanswer(ctx context.Context, tx *serverTx, offer *media.Description) error {
-	s.mu.Lock()
-	hold, rtcp := s.onHold, s.remote.RTCP
-	s.mu.Unlock()
 	if offer == nil { // the peer asks for an offer; its answer comes with the ACK
-		if err := s.needRTCP(ctx, rtcp); err != nil {
+		s.mu.Lock()
+		hold := s.onHold
+		s.mu.Unlock()
+		if err := s.maySplit(ctx); err != nil {
 			return err
 		}
 		s.refreshTarget(tx.req)
 		return s.send2xx(tx, s.offerOf(hold))
 	}
-	if !offer.Mux || !s.c.cfg.RTCPMux {
-		if err := s.needRTCP(ctx, offer.RTCP); err != nil {
-			return err
-		}
-	}
-	local := s.describe(hold)
-	answer, err := media.Answer(*offer, local)
+	answer, a, err := s.answerTo(ctx, *offer)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrMedia, err)
-	}
-	a, err := agree(answer, *offer)
-	if err != nil {
-		return err
-	}
-	if err := s.moveRemote(ctx, a); err != nil {
 		return err
 	}
 	s.refreshTarget(tx.req)
@@ -104,24 +94,30 @@ func (s *Session) reanswer(ctx context.Context, tx *serverTx, offer *media.Descr
 }
 
 // Hold asks the peer to send no audio, and sends none, unless Options.HoldAudio is set.
-func (s *Session) Hold(ctx context.Context) error { return s.renew(ctx, true) }
+func (s *Session) Hold(ctx context.Context) error { return s.renew(ctx, reoffer{hold: true}) }
 
 // Resume ends Hold.
-func (s *Session) Resume(ctx context.Context) error { return s.renew(ctx, false) }
+func (s *Session) Resume(ctx context.Context) error { return s.renew(ctx, reoffer{}) }
 
 // Refresh repeats the offer with the addresses of the present, after a MappingEvent.
-func (s *Session) Refresh(ctx context.Context) error {
-	s.mu.Lock()
-	hold := s.onHold
-	s.mu.Unlock()
-	return s.renew(ctx, hold)
+func (s *Session) Refresh(ctx context.Context) error { return s.renew(ctx, reoffer{same: true}) }
+
+// reoffer says what a re-INVITE is for.
+type reoffer struct {
+	hold bool // we want no audio
+	same bool // hold is as it was
+	anew bool // the port manager is asked first
+
+	update bool // by UPDATE instead
+	bare   bool // without an offer
+	repeat bool // the offer is the last description as it was (RFC 4028 section 7.4)
 }
 
 // maxGlare is how often a re-INVITE is tried that meets one of the peer's.
 const maxGlare = 5
 
 // renew sends a re-INVITE (RFC 3261 section 14.1).
-func (s *Session) renew(ctx context.Context, hold bool) error {
+func (s *Session) renew(ctx context.Context, why reoffer) error {
 	ctx, leave, err := s.c.enter(ctx)
 	if err != nil {
 		return err
@@ -130,7 +126,11 @@ func (s *Session) renew(ctx context.Context, hold bool) error {
 	ctx, stop := s.joined(ctx, s.life)
 	defer stop()
 	for n := 1; ; n++ {
-		err = s.renewOnce(ctx, hold)
+		once := s.renewOnce
+		if why.update {
+			once = s.updateOnce
+		}
+		err = once(ctx, &why)
 		var r *ResponseError
 		if !errors.As(err, &r) {
 			return err
@@ -168,40 +168,50 @@ func (s *Session) glareWait(ctx context.Context) error {
 	}
 }
 
-func (s *Session) renewOnce(ctx context.Context, hold bool) error {
+func (s *Session) renewOnce(ctx context.Context, why *reoffer) error {
 	if err := s.op.lock(ctx); err != nil {
 		return err
 	}
 	defer s.op.unlock()
 	s.mu.Lock()
-	if s.ending || s.state != Connected && s.state != Hold || s.pending != nil {
+	if s.ending || s.state != Connected && s.state != Hold || s.pending != nil || s.ours {
 		state := s.state
 		s.mu.Unlock()
 		return fmt.Errorf("%w: session is %s", ErrState, state)
 	}
 	s.ours = true
-	rtcp := s.remote.RTCP
+	hold := why.hold || why.same && s.onHold
 	s.mu.Unlock()
 	defer func() {
 		s.mu.Lock()
 		s.ours = false
 		s.mu.Unlock()
 	}()
-	if err := s.needRTCP(ctx, rtcp); err != nil {
+	if why.anew {
+		if err := s.renewMappings(ctx); err != nil {
+			return err
+		}
+		why.anew = false // another attempt has no need to
+	}
+	if err := s.maySplit(ctx); err != nil {
 		return err
 	}
-	local := s.offerOf(hold)
+	local := s.offerFor(hold, why.repeat)
 	req, p, dst, err := s.request(ctx, sip.INVITE)
 	if err != nil {
 		return err
 	}
-	req.AppendHeader(p.contact(s.user()))
+	req.AppendHeader(s.contact(p))
+	if s.c.cfg.SessionTimer.on() {
+		s.capable(req)
+	}
 	setBody(req, sdpType, media.Marshal(local))
 	res, req, _, err := s.invite2xx(ctx, req, p, dst)
 	if err != nil {
 		return err
 	}
 	s.refreshTarget(res)
+	s.gotTimer(res)
 	s.mu.Lock()
 	was := s.onHold
 	s.onHold = hold

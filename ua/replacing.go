@@ -14,10 +14,9 @@ import (
 
 // origin is how a session came to be called, and what it takes the place of.
 type origin struct {
-	asked     *Reference // outgoing: the REFER that asked for it
-	replaces  *Replaces  // outgoing: what it asks its peer to replace
-	replaced  *Session   // incoming: what it takes the place of
-	earlyTags []string   // outgoing: of those that have sent provisional responses
+	asked    *Reference // outgoing: the REFER that asked for it
+	replaces *Replaces  // outgoing: what it asks its peer to replace
+	replaced *Session   // incoming: what it takes the place of
 }
 
 // Replace makes Call ask its peer to put the call in the place of one that it has with
@@ -72,25 +71,6 @@ func (s *Session) provisionalCame(res *sipmsg.Response) {
 	if r := s.asked; r != nil {
 		r.report(report{code: res.StatusCode, reason: reasonOf(res), state: active})
 	}
-	tag := sipmsg.TagOf(res.To)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if tag != "" && s.c.cfg.Replaces && len(s.earlyTags) < maxEarlyTags && !s.isEarlyTag(tag) {
-		s.earlyTags = append(s.earlyTags, tag)
-	}
-}
-
-// maxEarlyTags bounds how many early dialogs of one INVITE can be replaced.
-const maxEarlyTags = 16
-
-// isEarlyTag says whether a tag is that of an early dialog. s.mu is held.
-func (s *Session) isEarlyTag(tag string) bool {
-	for _, t := range s.earlyTags {
-		if t == tag {
-			return true
-		}
-	}
-	return false
 }
 
 // replacing finds the session whose place an INVITE wants (RFC 3891 section 3), or says why it
@@ -117,7 +97,7 @@ func (c *Client) replacing(req *sipmsg.Request) (*Session, *Refusal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
-	case !s.established && s.isEarlyTag(r.FromTag) && !s.ending:
+	case !s.established && s.earlyDialog(r.FromTag) != nil && !s.ending:
 		return s, nil
 	case !s.established || !sameTag(r.FromTag, s.ends.remoteTag) || !confirmed: // an early dialog that we did not begin, too
 		return nil, gone

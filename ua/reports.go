@@ -155,7 +155,7 @@ func (r *reports) send(ctx context.Context, n report, until time.Time) (*sipmsg.
 	})
 	body := fmt.Sprintf("SIP/2.0 %d %s\r\n", n.code, sipmsg.Printable(n.reason))
 	return r.s.ask(ctx, sip.NOTIFY, nil, func(req *sip.Request, p path) {
-		req.AppendHeader(p.contact(r.s.user()))
+		req.AppendHeader(r.s.contact(p))
 		req.AppendHeader(sip.NewHeader("Event", r.event))
 		req.AppendHeader(sip.NewHeader("Subscription-State", state))
 		setBody(req, sipfrag+";version=2.0", []byte(body))

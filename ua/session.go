@@ -36,20 +36,21 @@ type TerminateReason uint8
 
 // The reasons.
 const (
-	Normal       TerminateReason = iota // one end hung up
-	Canceled                            // the caller gave up before the answer
-	Busy                                // 486, 600
-	Declined                            // any other response that refuses the call
-	Timeout                             // a response or an ACK did not come
-	NotSupported                        // no agreement on media
-	PortMapping                         // a port manager failed
-	Shutdown                            // the client was closed
-	Failed                              // anything else: see the error
-	Expired                             // the INVITE's Expires passed before the answer
-	Replaced                            // another call took its place (RFC 3891)
+	Normal         TerminateReason = iota // one end hung up
+	Canceled                              // the caller gave up before the answer
+	Busy                                  // 486, 600
+	Declined                              // any other response that refuses the call
+	Timeout                               // a response or an ACK did not come
+	NotSupported                          // no agreement on media
+	PortMapping                           // a port manager failed
+	Shutdown                              // the client was closed
+	Failed                                // anything else: see the error
+	Expired                               // the INVITE's Expires passed before the answer
+	Replaced                              // another call took its place (RFC 3891)
+	SessionExpired                        // nobody refreshed the session in time (RFC 4028)
 )
 
-var reasonNames = [...]string{"normal", "canceled", "busy", "declined", "timeout", "not supported", "port mapping", "shutdown", "failed", "expired", "replaced"}
+var reasonNames = [...]string{"normal", "canceled", "busy", "declined", "timeout", "not supported", "port mapping", "shutdown", "failed", "expired", "replaced", "session expired"}
 
 // String names the reason.
 func (r TerminateReason) String() string { return name(reasonNames[:], uint8(r)) }
@@ -70,6 +71,8 @@ type Session struct {
 	turn oplock        // held while a request of the dialog is numbered and sent
 	done chan struct{} // closed in Disconnected
 
+	visits chan func() // for whoever holds op while a call is being set up
+
 	mu     sync.Mutex
 	state  SessionState
 	pm     PortManager // nil: the profile's, or Local
@@ -83,19 +86,24 @@ type Session struct {
 	early
 	origin
 
+	aging    aging
 	invite   *serverTx // incoming: the INVITE
 	offer    *media.Description
 	answer   bool // a final response to invite was sent or is about to be
 	pending  *pending2xx
 	acked    ackRecord
 	inviting *clientTx // the last INVITE of ours
-	ours     bool      // a re-INVITE of ours is under way
+	ours     bool      // a re-INVITE of ours, or an UPDATE with an offer, is under way
 	theirs   bool      // a re-INVITE of theirs is
+	updating bool      // an UPDATE of theirs with an offer is
 }
 
 // newSession makes a session in a state; it is not yet one of the client's.
 func (c *Client) newSession(p *Profile, state SessionState) *Session {
-	s := &Session{c: c, profile: p, state: state, op: newOplock(), turn: newOplock(), done: make(chan struct{}), early: newEarly()}
+	s := &Session{
+		c: c, profile: p, state: state, op: newOplock(), turn: newOplock(), done: make(chan struct{}),
+		visits: make(chan func()), early: newEarly(),
+	}
 	s.life, s.kill = context.WithCancelCause(c.ctx)
 	s.hang, s.drop = context.WithCancelCause(s.life)
 	s.sdpVersion = 1
@@ -293,6 +301,7 @@ func (s *Session) end(ctx context.Context, e ending) error {
 		return nil
 	}
 	s.ending = true
+	s.aging.stop()
 	s.mu.Unlock()
 	s.kill(endCause(e))
 	_ = s.op.lock(context.Background()) // what is under way is giving up

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 )
 
@@ -46,9 +47,13 @@ func NewStatic(mappings ...StaticMapping) (*Static, error) {
 	return &Static{free: append([]StaticMapping(nil), mappings...)}, nil
 }
 
-// GetMapping gives the first free mapping of the type, or ErrNoStaticMapping.
+// GetMapping gives the first free mapping of the type, or ErrNoStaticMapping. One that is to
+// be replaced is given again: nothing else is known of the port.
 func (s *Static) GetMapping(_ context.Context, r MappingRequest) (Mapping, error) {
-	e, ok := s.take(r.Type)
+	e, ok := s.entryOf(r.Instead)
+	if !ok {
+		e, ok = s.take(r.Type)
+	}
 	if !ok {
 		return Mapping{}, fmt.Errorf("%w of type %s", ErrNoStaticMapping, r.Type)
 	}
@@ -62,6 +67,18 @@ func (s *Static) GetMapping(_ context.Context, r MappingRequest) (Mapping, error
 	defer s.mu.Unlock()
 	s.used = append(s.used, lease{m, e})
 	return m, nil
+}
+
+// entryOf is the entry of a mapping that is in use.
+func (s *Static) entryOf(m Mapping) (StaticMapping, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, l := range s.used {
+		if l.given == m {
+			return l.entry, true
+		}
+	}
+	return StaticMapping{}, false
 }
 
 func (s *Static) take(t PortType) (StaticMapping, bool) {
@@ -82,7 +99,8 @@ func (s *Static) take(t PortType) (StaticMapping, bool) {
 func (s *Static) putBack(e StaticMapping) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if e.Type != SIP {
+	again := slices.ContainsFunc(s.used, func(l lease) bool { return l.entry == e })
+	if e.Type != SIP && !again {
 		s.free = append(s.free, e)
 	}
 }

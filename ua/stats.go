@@ -24,7 +24,7 @@ type Stats struct {
 	Pings       uint64 // empty datagrams, CRLF and zero-byte keepalives received, ignored
 	Oversize    uint64 // datagrams that do not fit the read buffer; dropped
 	Malformed   uint64 // not SIP at all, or so broken that no answer is possible; dropped
-	BadRequests uint64 // requests answered 400, 405, 406, 415, 416, 420, 488 or 505 for what is in them, and ACKs like them
+	BadRequests uint64 // requests answered 400, 405, 406, 415, 416, 420, 422, 488 or 505 for what is in them, and ACKs like them
 	Served      uint64 // requests that began a transaction and are none of those
 	Retransmits uint64 // requests and responses that the peer repeated, and ACKs of refusals
 	ACKs        uint64 // ACKs of a session's 2xx, repetitions included
@@ -32,6 +32,9 @@ type Stats struct {
 	Answers     uint64 // responses that a transaction waited for
 	Unmatched   uint64 // responses to nothing that is under way; dropped
 	ForeignVia  uint64 // responses with another sent-by than the request (RFC 3261 section 18.1.2); dropped
+
+	ContactsLearned uint64 // Contacts taken from responses to REGISTER (Options.LearnContact)
+	ContactsDoubted uint64 // responses that spoke against one
 
 	EarlyMedia   uint64 // datagrams on media ports before the stream began; dropped
 	ReadErrors   uint64
@@ -43,7 +46,7 @@ type Stats struct {
 type counters struct {
 	badRequests, strayACKs, repeated2xx, classicSTUN atomic.Uint64
 	oversize, earlyMedia, readErrors, managerCalled  atomic.Uint64
-	invites                                          atomic.Uint64
+	invites, contactsLearned, contactsDoubted        atomic.Uint64
 	answered                                         byCode
 }
 
@@ -63,6 +66,7 @@ func (c *counters) snapshot(stack func() sipstack.Stats) Stats {
 		Answers: s.Responses, Unmatched: s.Unmatched - again, ForeignVia: s.Foreign,
 
 		Invites: c.invites.Load(), Answered: c.answered.snapshot(),
+		ContactsLearned: c.contactsLearned.Load(), ContactsDoubted: c.contactsDoubted.Load(),
 		EarlyMedia: c.earlyMedia.Load(), ReadErrors: s.ReadErrors + c.readErrors.Load(),
 		SendErrors: s.SendErrors, ManagerCalls: c.managerCalled.Load(),
 	}

@@ -86,7 +86,7 @@ func NewSTUN(cfg STUNConfig) (*STUN, error) {
 }
 
 // GetMapping asks the server. A socket whose mapping is being kept already is not asked
-// for again.
+// for again, unless its mapping is to be replaced.
 func (s *STUN) GetMapping(ctx context.Context, r MappingRequest) (Mapping, error) {
 	sock, err := r.Bind(netip.AddrPort{})
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *STUN) GetMapping(ctx context.Context, r MappingRequest) (Mapping, error
 	m := Mapping{Internal: sock.Internal(), Remote: r.Remote, Transport: r.Transport, Type: r.Type}
 	s.mu.Lock()
 	e := s.entries[m.Internal]
-	if e != nil && !s.cfg.NoRefresh {
+	if e != nil && !s.cfg.NoRefresh && r.Instead.Type == 0 {
 		defer s.mu.Unlock()
 		m.External = e.external
 		e.users = append(e.users, stunUser{m, r.Changed})
@@ -129,7 +129,7 @@ func (s *STUN) ask(ctx context.Context, sock Socket, m Mapping, changed func(Map
 	return m, nil
 }
 
-// askAgain is for a mapping that nobody keeps.
+// askAgain is for a mapping that nobody keeps, or that may have changed.
 func (s *STUN) askAgain(ctx context.Context, e *stunEntry, m Mapping, changed func(Mapping)) (Mapping, error) {
 	res, err := e.client.Binding(ctx, s.cfg.Server)
 	if err != nil {

@@ -77,7 +77,7 @@ func (s *Subscription) subscribeOnce(ctx context.Context, expires time.Duration)
 	if err != nil {
 		return nil, err
 	}
-	req.AppendHeader(p.contact(s.profile.aor().User))
+	req.AppendHeader(s.profile.dialogContact(p))
 	req.AppendHeader(sip.NewHeader("Event", s.cfg.event.String()))
 	req.AppendHeader(sip.NewHeader("Expires", wholeSeconds(expires)))
 	if len(s.cfg.Accept) > 0 {
@@ -86,9 +86,16 @@ func (s *Subscription) subscribeOnce(ctx context.Context, expires time.Duration)
 	if len(s.cfg.Body) > 0 && req.To().Params.GetOr("tag", "") == "" {
 		setBody(req, s.cfg.ContentType, s.cfg.Body)
 	}
+	if !dst.IsValid() {
+		last, res, err := s.profile.exchange(ctx, p, req)
+		s.used(last)
+		return res, err
+	}
 	return s.exchange(ctx, p, dst, req)
 }
 
+// newSubscribe makes a SUBSCRIBE within the dialog, or one that begins it: that has no destination,
+// since the profile knows it.
 func (s *Subscription) newSubscribe(ctx context.Context) (*sip.Request, path, netip.AddrPort, error) {
 	s.mu.Lock()
 	if s.ends.remoteTag != "" {
@@ -98,8 +105,8 @@ func (s *Subscription) newSubscribe(ctx context.Context) (*sip.Request, path, ne
 	s.localSeq++
 	e, seq := s.ends, s.localSeq
 	s.mu.Unlock()
-	p := s.c.sendPath(s.sip)
-	return newRequest(sip.SUBSCRIBE, s.cfg.to, e, seq, p, nil), p, s.profile.nextHop(), nil
+	p := s.c.sendPath(s.held())
+	return newRequest(sip.SUBSCRIBE, s.cfg.to, e, seq, p, s.profile.routes()), p, netip.AddrPort{}, nil
 }
 
 // accepted takes a 2xx. s.mu is held.

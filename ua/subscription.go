@@ -193,7 +193,7 @@ func (s *Subscription) CallID() string {
 }
 
 // Mapping is the SIP mapping in use.
-func (s *Subscription) Mapping() Mapping { return s.sip.mapping() }
+func (s *Subscription) Mapping() Mapping { return s.held().mapping() }
 
 // Done is closed when the subscription is over and its mapping released.
 func (s *Subscription) Done() <-chan struct{} { return s.done }
@@ -395,7 +395,7 @@ func (s *Subscription) shutdown() {
 func (s *Subscription) finish() {
 	s.stop()
 	s.c.forgetSubscription(s)
-	s.c.release(s.sip)
+	s.c.release(s.held())
 	close(s.done)
 }
 

@@ -10,7 +10,7 @@ import (
 // optional are the methods of what is switched on, beyond Service's.
 func (c Config) optional() []string {
 	var list []string
-	for _, m := range slices.Concat(c.referMethods(), c.eventMethods()) {
+	for _, m := range slices.Concat(c.prackMethods(), c.updateMethods(), c.referMethods(), c.eventMethods()) {
 		if !slices.Contains(list, m) {
 			list = append(list, m)
 		}
@@ -29,10 +29,16 @@ func (c Config) understands(m sip.RequestMethod) bool {
 }
 
 // extensions are the option tags of what is switched on, as Supported lists them.
-func (c Config) extensions() []string { return c.referExtensions() }
+func (c Config) extensions() []string {
+	return slices.Concat(c.prackExtensions(), c.timerExtensions(), c.referExtensions())
+}
 
-// supported is the Supported header field of an INVITE and its 2xx, if there is one.
-func (c Config) supported() []sip.Header {
+// supported is the Supported header field of an INVITE, an UPDATE and their 2xx, if there is
+// one. Reliable responses are for the INVITE that begins a call: others are answered at once.
+func (c Config) supported(begins bool) []sip.Header {
+	if !begins {
+		c.PRACK = NoPRACK
+	}
 	if list := c.extensions(); len(list) > 0 {
 		return []sip.Header{sip.NewHeader("Supported", strings.Join(list, ", "))}
 	}

@@ -28,9 +28,9 @@ func (p *Profile) Message(ctx context.Context, target, contentType string, body 
 	}
 	defer p.c.release(h)
 	path := p.c.sendPath(h)
-	req := newRequest(sip.MESSAGE, to, p.ends(token(), to), 1, path, nil)
+	req := newRequest(sip.MESSAGE, to, p.ends(token(), to), 1, path, p.routes())
 	setBody(req, contentType, body)
-	_, res, err := p.c.exchange(ctx, path, p.nextHop(), req, p.cred)
+	_, res, err := p.exchange(ctx, path, req)
 	if err != nil {
 		return err
 	}

@@ -107,15 +107,20 @@ type serverTx struct {
 
 // respond answers; extra header fields go into the response, which is returned.
 func (t *serverTx) respond(code int, reason string, body []byte, extra ...sip.Header) ([]byte, error) {
+	if code >= 200 {
+		t.c.ctr.answered.add(code)
+	}
+	b := t.write(code, reason, body, extra...)
+	return b, t.Respond(code, b)
+}
+
+// write is the response that respond sends.
+func (t *serverTx) write(code int, reason string, body []byte, extra ...sip.Header) []byte {
 	headers := make([]sipmsg.Header, len(extra))
 	for i, h := range extra {
 		headers[i] = sipmsg.Header{Name: h.Name(), Value: h.Value()}
 	}
-	if code >= 200 {
-		t.c.ctr.answered.add(code)
-	}
-	b := t.req.Respond(code, reason, t.Tag, body, headers...)
-	return b, t.Respond(code, b)
+	return t.req.Respond(code, reason, t.Tag, body, headers...)
 }
 
 // reply is respond for answers whose loss the peer's retransmission heals.

@@ -80,7 +80,7 @@ func (s *Session) TransferTo(ctx context.Context, other *Session) error {
 		return fmt.Errorf("%w: a call is transferred to another call of the client", ErrConfig)
 	}
 	d, ok := other.Dialog()
-	if !ok || !other.isConfirmed() {
+	if !ok || !other.isUp() {
 		return fmt.Errorf("%w: the other session is %s", ErrState, other.State())
 	}
 	return s.transfer(ctx, writeReferTo(other.referable(), &d))
@@ -111,7 +111,7 @@ func (s *Session) transfer(ctx context.Context, to string) error {
 		return err
 	}
 	defer leave()
-	if !s.isConfirmed() {
+	if !s.isUp() {
 		return fmt.Errorf("%w: session is %s", ErrState, s.State())
 	}
 	r := s.c.referrals.add(s)
@@ -133,7 +133,7 @@ func (s *Session) refer(ctx context.Context, r *referral, to string) error {
 	s.mu.Unlock()
 	numbered := func(cseq uint32) { s.c.referrals.number(r, cseq) }
 	res, err := s.ask(ctx, sip.REFER, numbered, func(req *sip.Request, p path) {
-		req.AppendHeader(p.contact(s.user()))
+		req.AppendHeader(s.contact(p))
 		req.AppendHeader(sip.NewHeader("Refer-To", to))
 		req.AppendHeader(sip.NewHeader("Referred-By", "<"+by+">"))
 		if s.c.cfg.NoReferSub { // RFC 4488

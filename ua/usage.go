@@ -16,19 +16,26 @@ import (
 type usage struct {
 	c    *Client
 	cred *credentials
-	sip  *held // set before there is anybody who could ask
 
-	mu sync.Mutex
+	mu  sync.Mutex
+	sip *held // set before there is anybody who could ask, and by Client.Move
 	dialog
+}
+
+// held is the SIP mapping of the present.
+func (u *usage) held() *held {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.sip
 }
 
 // request builds a request within the dialog and says where it goes.
 func (u *usage) request(ctx context.Context, method sip.RequestMethod) (*sip.Request, path, netip.AddrPort, error) {
 	u.mu.Lock()
 	u.localSeq++
-	e, seq, target, routes := u.ends, u.localSeq, *u.target.Clone(), slices.Clone(u.routes)
+	e, seq, target, routes, h := u.ends, u.localSeq, *u.target.Clone(), slices.Clone(u.routes), u.sip
 	u.mu.Unlock()
-	p := u.c.sendPath(u.sip)
+	p := u.c.sendPath(h)
 	req, dst, err := u.c.route(ctx, method, e, seq, p, target, routes)
 	return req, p, dst, err
 }
@@ -36,10 +43,15 @@ func (u *usage) request(ctx context.Context, method sip.RequestMethod) (*sip.Req
 // exchange sends a request of the dialog, answers challenges and returns the final response.
 func (u *usage) exchange(ctx context.Context, p path, dst netip.AddrPort, req *sip.Request) (*sipmsg.Response, error) {
 	last, res, err := u.c.exchange(ctx, p, dst, req, u.cred)
-	u.mu.Lock()
-	u.localSeq = max(u.localSeq, last.CSeq().SeqNo)
-	u.mu.Unlock()
+	u.used(last)
 	return res, err
+}
+
+// used notes the CSeq of the last copy of a request.
+func (u *usage) used(last *sip.Request) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.localSeq = max(u.localSeq, last.CSeq().SeqNo)
 }
 
 // inOrder says whether a request's CSeq is above the last one's, and notes it (RFC 3261

@@ -3,6 +3,7 @@ package ua
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -81,10 +82,7 @@ func (c *Client) newWatcher(tx *serverTx, pkg *EventPackage, event eventName, ta
 
 // begin answers the SUBSCRIBE and tells the state (RFC 6665 section 4.2.1.2).
 func (s *ServerSubscription) begin(ctx context.Context, tx *serverTx, expires time.Duration) {
-	pm, remote := PortManager(Local{}), tx.req.Source
-	if s.profile != nil {
-		pm, remote = s.profile.manager(), s.profile.nextHop()
-	}
+	pm, remote := s.parties(tx.req.Source)
 	h, err := s.c.getMapping(ctx, pm, want{typ: SIP, remote: remote, changed: s.mappingChanged})
 	if err != nil {
 		s.c.decline(tx, Refusal{Code: sip.StatusTemporarilyUnavailable})
@@ -117,6 +115,22 @@ func (s *ServerSubscription) begin(ctx context.Context, tx *serverTx, expires ti
 	s.tell(ctx, expires)
 }
 
+// parties are who is asked for a mapping, and towards whom it is to be.
+func (s *ServerSubscription) parties(watcher netip.AddrPort) (PortManager, netip.AddrPort) {
+	if s.profile != nil {
+		return s.profile.manager(), s.profile.nextHop()
+	}
+	return Local{}, watcher
+}
+
+// contact is where requests of the dialog are to be sent.
+func (s *ServerSubscription) contact(at path) *sip.ContactHeader {
+	if s.profile != nil {
+		return s.profile.dialogContact(at)
+	}
+	return at.contact(s.user)
+}
+
 // tell sends the NOTIFY that follows each SUBSCRIBE; with Expires: 0 it is the last one (RFC
 // 6665 section 4.4.3).
 func (s *ServerSubscription) tell(ctx context.Context, expires time.Duration) {
@@ -129,7 +143,7 @@ func (s *ServerSubscription) tell(ctx context.Context, expires time.Duration) {
 
 // grant is the 200 to a SUBSCRIBE.
 func (s *ServerSubscription) grant(tx *serverTx, expires time.Duration) {
-	tx.reply(sip.StatusOK, "OK", append(s.c.server(), s.c.sendPath(s.sip).contact(s.user), sip.NewHeader("Expires", wholeSeconds(expires)))...)
+	tx.reply(sip.StatusOK, "OK", append(s.c.server(), s.contact(s.c.sendPath(s.held())), sip.NewHeader("Expires", wholeSeconds(expires)))...)
 }
 
 // extend sets the alarm. s.mu is held.
@@ -273,11 +287,12 @@ func (s *ServerSubscription) end(reason string, err error) {
 	if s.alarm != nil {
 		s.alarm.Stop()
 	}
+	h := s.sip
 	s.mu.Unlock()
 	s.c.mu.Lock()
 	delete(s.c.watchers, s.key)
 	s.c.mu.Unlock()
-	s.c.release(s.sip)
+	s.c.release(h)
 	s.c.emit(WatcherEvent{Subscription: s, Phase: PhaseTerminated, Reason: reason, Err: err})
 	close(s.done)
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"syscall"
 
 	"github.com/natproof/natproof/internal/readbuf"
@@ -19,6 +20,7 @@ type Socket struct {
 	// User is the user's own, to be set before Serve.
 	User any
 	conn net.PacketConn
+	shut bool // by Shut
 }
 
 // Open makes a socket of the stack's of conn, which the stack closes. It returns ErrClosed
@@ -63,7 +65,7 @@ func (s *Stack) Serve(k *Socket) error {
 			s.Receive(k, buf[:n], sipmsg.AddrPort(from))
 		case err == nil, errors.Is(err, io.ErrShortBuffer), errors.Is(err, syscall.EMSGSIZE): // cut off, or it might have been
 			s.count(func(st *Stats) { st.Datagrams++; st.Oversize++ })
-		case s.isClosed():
+		case s.isClosed(k):
 			return nil
 		case errors.Is(err, syscall.ECONNREFUSED), errors.Is(err, syscall.ECONNRESET): // ICMP for something sent earlier
 			s.count(func(st *Stats) { st.ReadErrors++ })
@@ -82,8 +84,23 @@ func (s *Stack) count(f func(*Stats)) {
 	f(&s.stats)
 }
 
-func (s *Stack) isClosed() bool {
+func (s *Stack) isClosed(k *Socket) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.closed
+	return s.closed || k.shut
+}
+
+// Shut closes a socket and leaves the others; its Serve returns nil. What its transactions
+// still send does not leave, and they end for that.
+func (s *Stack) Shut(k *Socket) error {
+	s.mu.Lock()
+	i := slices.Index(s.sockets, k)
+	if i < 0 {
+		s.mu.Unlock()
+		return nil
+	}
+	k.shut = true
+	s.sockets = slices.Delete(s.sockets, i, i+1)
+	s.mu.Unlock()
+	return k.conn.Close()
 }

@@ -526,6 +526,44 @@ func TestBrokenSocket(t *testing.T) {
 	}
 }
 
+// TestShut: one socket is closed, its reader ends without an error, and the other goes on.
+func TestShut(t *testing.T) {
+	s := New(Config{User: &lab{T: t}, Tag: func(*sipmsg.Request) string { return "" }})
+	var served [2]chan error
+	var sockets [2]*Socket
+	for i := range sockets {
+		conn, err := net.ListenPacket("udp4", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sockets[i], err = s.Open(conn); err != nil {
+			t.Fatal(err)
+		}
+		served[i] = make(chan error, 1)
+		go func() { served[i] <- s.Serve(sockets[i]) }()
+	}
+	for range 2 {
+		if err := s.Shut(sockets[0]); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := <-served[0]; err != nil {
+		t.Error(err)
+	}
+	if err := s.Write(sockets[0], []byte("x"), sockets[1].Local); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	if err := s.Write(sockets[1], []byte("x"), sockets[1].Local); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-served[1]; err != nil {
+		t.Error(err)
+	}
+}
+
 type brokenConn struct {
 	*wire
 	err error

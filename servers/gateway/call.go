@@ -16,7 +16,7 @@ type State uint8
 // The states in their order. A call that fails goes from any of them to Ended.
 const (
 	Trying   State = iota // INVITE received
-	Ringing               // 180 sent
+	Ringing               // 180 sent, or 183
 	Answered              // 200 on its way, no ACK yet
 	Talking               // ACK received
 	Hangup                // the gateway hangs up: BYE, no response yet
@@ -39,19 +39,20 @@ type Cause uint8
 
 // The causes.
 const (
-	NotEnded      Cause = iota
-	CallerHungUp        // BYE received
-	GatewayHungUp       // BYE sent: TalkTime, Hangup or Shutdown
-	Canceled            // CANCEL received
-	Expired             // the INVITE's Expires passed while ringing
-	NoACK               // the 200 was never acknowledged (RFC 3261 §13.3.1.4)
-	BadAnswer           // the ACK to our offer has no usable answer
-	NoPorts             // no media socket could be opened
-	SendFailed          // a response could not be sent
-	Closed              // Close
+	NotEnded       Cause = iota
+	CallerHungUp         // BYE received
+	GatewayHungUp        // BYE sent: TalkTime, Hangup or Shutdown
+	Canceled             // CANCEL received
+	Expired              // the INVITE's Expires passed while ringing
+	NoACK                // the 200 was never acknowledged (RFC 3261 §13.3.1.4)
+	BadAnswer            // the ACK to our offer has no usable answer
+	NoPorts              // no media socket could be opened
+	SendFailed           // a response could not be sent
+	Closed               // Close
+	SessionExpired       // nobody refreshed it: Config.SessionTimer
 )
 
-var causeNames = [...]string{"", "caller hung up", "gateway hung up", "canceled", "expired", "no ACK", "bad answer", "no media port", "send failed", "closed"}
+var causeNames = [...]string{"", "caller hung up", "gateway hung up", "canceled", "expired", "no ACK", "bad answer", "no media port", "send failed", "closed", "session expired"}
 
 func (c Cause) String() string { return name(causeNames[:], c) }
 
@@ -59,6 +60,7 @@ func (c Cause) String() string { return name(causeNames[:], c) }
 var causes = map[ua.TerminateReason]Cause{
 	ua.Normal: CallerHungUp, ua.Canceled: Canceled, ua.Expired: Expired, ua.Timeout: NoACK,
 	ua.NotSupported: BadAnswer, ua.PortMapping: NoPorts, ua.Failed: SendFailed, ua.Shutdown: Closed,
+	ua.SessionExpired: SessionExpired,
 }
 
 // Call is a snapshot of one call.
@@ -112,7 +114,7 @@ func (c *call) run() {
 	noPorts := ua.Refusal{Code: 503, Reason: "No Media Port", Headers: []ua.Header{{Name: "Retry-After", Value: "5"}}}
 	if c.fails(session.Progress(ctx, 100, ""), SendFailed, ua.Refusal{Code: 500}) ||
 		c.fails(session.Prepare(ctx), NoPorts, noPorts) ||
-		c.fails(session.Ring(ctx), SendFailed, ua.Refusal{Code: 500}) {
+		c.fails(c.ring(ctx), SendFailed, ua.Refusal{Code: 500}) {
 		return
 	}
 	c.become(Ringing)
@@ -123,6 +125,14 @@ func (c *call) run() {
 	case <-pickUp.C:
 		c.fails(session.Answer(ctx), SendFailed, ua.Refusal{Code: 500})
 	}
+}
+
+// ring says that the phone rings, or lets it be heard.
+func (c *call) ring(ctx context.Context) error {
+	if c.s.cfg.EarlyMedia && c.session.HasOffer() {
+		return c.session.EarlyMedia(ctx, 183)
+	}
+	return c.session.Ring(ctx)
 }
 
 // fails refuses the call after an error, unless the call is over anyhow.

@@ -31,6 +31,10 @@ type Config struct {
 	MaxCalls int
 	// RingTime is from 180 to 200. Zero answers at once.
 	RingTime time.Duration
+	// EarlyMedia plays the gateway's audio, and hears the caller's, while it rings: 183 with a
+	// session description instead of 180 (RFC 3261 §13.2.1). An INVITE without an offer gets
+	// 180 all the same.
+	EarlyMedia bool
 	// TalkTime is from the ACK to a BYE by the gateway. Zero never hangs up.
 	TalkTime time.Duration
 
@@ -57,6 +61,13 @@ type Config struct {
 	Latch          media.Latch
 	LatchFor       time.Duration
 	Strict, Silent bool
+
+	// PRACK makes the responses that come while it rings reliable (RFC 3262), and Update takes
+	// UPDATE (RFC 3311); without them both methods get 405.
+	PRACK  ua.PRACK
+	Update bool
+	// SessionTimer has calls end that nobody refreshes (RFC 4028); zero does not use it.
+	SessionTimer ua.SessionTimer
 
 	// Seed decides SSRCs, RTCP times and session ids. Tags and branches are always unique.
 	Seed uint64
@@ -95,7 +106,10 @@ func (s *Server) userAgent() ua.Config {
 		Listen: s.listen, LocalAddr: s.local.Addr(), SIPPort: s.local.Port(),
 		MediaPortMin: c.MinPort, MediaPortMax: c.MaxPort,
 		Seed: c.Seed, Logger: c.Logger, OnEvent: s.event,
-		Options: ua.Options{Rport: true, Latch: c.Latch, LatchFor: c.LatchFor, Strict: c.Strict, Silent: c.Silent, RTCPMux: c.Mux, Refer: refer},
+		Options: ua.Options{
+			Rport: true, Latch: c.Latch, LatchFor: c.LatchFor, Strict: c.Strict, Silent: c.Silent, RTCPMux: c.Mux,
+			Refer: refer, PRACK: c.PRACK, Update: c.Update, SessionTimer: c.SessionTimer,
+		},
 		Service: ua.Service{
 			Admit: s.admit, Tel: true, NoMessages: true,
 			Codecs: c.Codecs, PTime: c.PTime, MediaAddr: c.MediaAddr, MediaInTurn: true,

@@ -19,7 +19,8 @@
 //
 // It is a policy; SIP and media are package ua's, whose documentation says how
 // each request is answered. An INVITE for sip:NUMBER@anywhere (the host is not
-// looked at; user=phone may be missing) or tel:NUMBER (RFC 3966) gets 100, 180,
+// looked at; user=phone may be missing) or tel:NUMBER (RFC 3966) gets 100, 180
+// (with Config.EarlyMedia 183 and audio at once),
 // and after RingTime 200 with a session description. Others get 404, one too
 // many 486, one that finds no media port 503, and every one 503 while Shutdown
 // is under way. OPTIONS is answered as an INVITE would be. MESSAGE gets 405.
