@@ -187,18 +187,20 @@ func (n *Network) registers(s *station) {
 
 // Registered is the 200 to a REGISTER. Without it the REGISTER is repeated until timer F ends it.
 func (n *Network) Registered(side cell.Side, message string) Answer {
-	a := n.Response(side, message)
 	c, s := n.course, n.station(side)
+	begun := c.now
+	a := n.Response(side, message)
 	if a.Fate == cell.Arrived {
 		n.keepAlive(s)
 		return a
 	}
-	for begun, next := c.now, t1; c.now < begun+timerB; next = min(2*next, t2) {
-		c.pass(min(next, begun+timerB-c.now))
-		if c.now < begun+timerB {
+	for _, after := range copies(false) {
+		if begun+after > c.now {
+			c.until(begun + after)
 			c.sends(s)
 		}
 	}
+	c.until(begun + timerB)
 	return a
 }
 
@@ -262,8 +264,9 @@ func (n *Network) changes() {
 }
 
 // arrives says whether a message of the proxy that is sent to an endpoint in front of an end gets
-// in, given everything that has happened. It is repeated at those times after the first.
-func (n *Network) arrives(s *station, at endpoint, message string, again []time.Duration) Answer {
+// in, given everything that has happened. It is repeated at those times after the first, each time
+// after something else has happened, if it is because of that.
+func (n *Network) arrives(s *station, at endpoint, message string, again []time.Duration, because func()) Answer {
 	c := n.course
 	c.pass(c.pace)
 	if !s.known {
@@ -276,6 +279,9 @@ func (n *Network) arrives(s *station, at endpoint, message string, again []time.
 			return Arrives()
 		}
 		c.until(begun + after)
+		if because != nil {
+			because()
+		}
 		cause = c.in(s, at, atProxy)
 	}
 	if cause.IsZero() {

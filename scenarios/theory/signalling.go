@@ -32,7 +32,11 @@ func (n *Network) Response(to cell.Side, message string) Answer {
 	case e.alg == nil: // to where it came from, and the port of the Via
 		at.port = cell.SIPPort
 	}
-	return n.arrives(s, at, message, copies(false)).because(way)
+	var because func()
+	if message != "200 to INVITE" { // which is repeated by itself (RFC 3261 §13.3.1.4)
+		because = func() { n.course.sends(s) } // the request is repeated, and answered again (§17.2.2)
+	}
+	return n.arrives(s, at, message, copies(false), because).because(way)
 }
 
 // Describes says whether a response with a session description, from an end, is one that the
@@ -87,7 +91,7 @@ func (n *Network) request(to cell.Side, message string, dialog bool) Answer {
 	if !s.decides(c) {
 		return answer(c)
 	}
-	return n.arrives(s, n.target(s, dialog), message, copies(message == "INVITE")).because(c)
+	return n.arrives(s, n.target(s, dialog), message, copies(message == "INVITE"), nil).because(c)
 }
 
 // decides says whether it is for the course of things to say if the proxy gets through, given why
