@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/theory"
@@ -28,7 +29,9 @@ type Flow struct {
 	Caller  cell.Side // who calls whom
 	// Talk is whose call its media is judged in: the caller, and who is called by it. Empty is
 	// the caller and the other end.
-	Talk  [2]cell.Side
+	Talk [2]cell.Side
+	// Ring is how long the callee rings and is heard meanwhile; 0 is that it answers at once.
+	Ring  time.Duration
 	Steps []Step // in the order in which they happen
 	Play  func(ctx context.Context, p *Play)
 	// Columns are those of its table, which has a row for each NAT of a. Without any the
@@ -60,6 +63,8 @@ type Step struct {
 	If func(cell.Cell) bool
 	// After is what passes before it, beside what steps take; nil is nothing.
 	After func(*theory.Network)
+	// During is the time in which a stream is judged; nil is the call.
+	During func(*wire.Tape) (wire.Talk, bool)
 	// Asks is the question of the theory.
 	Asks func(*theory.Network) theory.Answer
 	// Needs are earlier steps without which it is not sent.
@@ -74,6 +79,9 @@ type Need struct {
 
 // Name is the key.
 func (f *Flow) Name() string { return f.Key }
+
+// Rings is how long its callee rings and is heard.
+func (f *Flow) Rings() time.Duration { return f.Ring }
 
 // Uses reports whether the flow has a use for an axis.
 func (f *Flow) Uses(axis string) bool {

@@ -162,9 +162,25 @@ func (a *agent) event(e ua.Event) {
 			return
 		}
 		// What fails here is seen on the wire: the caller gets no 2xx, or another response.
-		if e.Session.Ring(context.Background()) == nil {
+		if ring := rings(a.setup.Cell); ring > 0 {
+			go earlyMedia(e.Session, ring)
+		} else if e.Session.Ring(context.Background()) == nil {
 			_ = e.Session.Answer(context.Background())
 		}
+	}
+}
+
+// earlyMedia lets the caller hear the callee before it answers.
+func earlyMedia(s *ua.Session, ring time.Duration) {
+	if s.EarlyMedia(context.Background(), 183) != nil {
+		return
+	}
+	pickUp := time.NewTimer(ring)
+	defer pickUp.Stop()
+	select {
+	case <-pickUp.C:
+		_ = s.Answer(context.Background())
+	case <-s.Done():
 	}
 }
 

@@ -42,6 +42,7 @@ type course struct {
 	given  int
 	ticks  []*tick
 	acked  bool // the call is established at both ends
+	told   bool // the caller knows where the callee wants media
 }
 
 // station is an end in the course of things.

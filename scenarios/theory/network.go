@@ -53,6 +53,8 @@ type Config struct {
 	// Talk is how long a call that is established is silent on the signalling path; 0 is a
 	// call that ends at once.
 	Talk time.Duration
+	// Ring is how long the callee rings.
+	Ring time.Duration
 	// Idle is how long nothing happens where a flow has such a time.
 	Idle time.Duration
 	// KeepAlive is what the ends that have registered do to stay reachable, every Interval.

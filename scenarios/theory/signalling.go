@@ -2,6 +2,7 @@ package theory
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/scenarios/cell"
@@ -16,6 +17,15 @@ type SignallingTraits struct {
 
 // Response says whether a response that the proxy has reaches who asked, and is of use there.
 func (n *Network) Response(to cell.Side, message string) Answer {
+	return n.response(to, message, copies(false))
+}
+
+// Provisional is Response for one that nobody repeats (RFC 3261 §17.2.1).
+func (n *Network) Provisional(to cell.Side, message string) Answer {
+	return n.response(to, message, nil)
+}
+
+func (n *Network) response(to cell.Side, message string, again []time.Duration) Answer {
 	e := n.end(to).announcing(announcedSIP)
 	s, way := n.station(to), n.responseWay(e, message)
 	if !s.decides(way) {
@@ -36,7 +46,7 @@ func (n *Network) Response(to cell.Side, message string) Answer {
 	if message != "200 to INVITE" { // which is repeated by itself (RFC 3261 §13.3.1.4)
 		because = func() { n.course.sends(s) } // the request is repeated, and answered again (§17.2.2)
 	}
-	return n.arrives(s, at, message, copies(false), because).because(way)
+	return n.arrives(s, at, message, again, because).because(way)
 }
 
 // Describes says whether a response with a session description, from an end, is one that the

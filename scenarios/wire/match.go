@@ -20,6 +20,15 @@ func Request(method string) Match {
 
 // Success selects the 2xx to requests of a method that the host they are for had sent.
 func Success(method string) Match {
+	return responseTo(method, func(status int) bool { return status >= 200 && status < 300 })
+}
+
+// Provisional selects the responses of a provisional status likewise.
+func Provisional(method string, status int) Match {
+	return responseTo(method, func(s int) bool { return s == status })
+}
+
+func responseTo(method string, is func(status int) bool) Match {
 	type asked struct{ callID, fromTag string }
 	return func(t *Tape, _, to string, _ []Told) func(*Flight) bool {
 		calls := map[asked]bool{}
@@ -28,7 +37,7 @@ func Success(method string) Match {
 				calls[asked{f.callID, f.fromTag}] = true
 			}
 		}
-		return func(f *Flight) bool { return f.success(method) && calls[asked{f.callID, f.fromTag}] }
+		return func(f *Flight) bool { return f.method == method && is(f.status) && calls[asked{f.callID, f.fromTag}] }
 	}
 }
 
