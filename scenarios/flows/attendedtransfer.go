@@ -2,6 +2,7 @@ package flows
 
 import (
 	"context"
+	"slices"
 
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/stage"
@@ -18,7 +19,7 @@ var AttendedTransfer = add(Flow{
 	Caller: cell.A,
 	Talk:   [2]cell.Side{cell.B, cell.C},
 	Steps: steps(registers(transferEnds, cell.A), registers(transferEnds, cell.B), registers(transferEnds, cell.C),
-		firstLeg.steps(transferEnds), consults(), refers(established(firstLeg), established(consultLeg)), transfers(), replaces(), reports(),
+		firstLeg.steps(transferEnds), consults(), refers(established(firstLeg), established(consultLeg)), replaces(transfers()), reports(),
 		transferLeg.talks(transferEnds, RTPBToC, RTPCToB, RTCPBToC, RTCPCToB), transferLeg.hangsUp(transferEnds)),
 	Play: func(ctx context.Context, p *Play) {
 		for _, side := range p.Flow.sides() {
@@ -50,11 +51,12 @@ func consults() []Step {
 	return all
 }
 
-// replaces is the end of that call (RFC 3891 §3).
-func replaces() []Step {
-	return []Step{{
+// replaces puts the end of that call (RFC 3891 §3) after the INVITE that is in place of it.
+func replaces(transfer []Step) []Step {
+	bye := Step{
 		Step: ReplacedBye, Message: "BYE", From: cell.BoxC, To: cell.BoxA, Match: consultLeg.match(wire.Request("BYE")),
 		Asks:  func(n *theory.Network) theory.Answer { return n.InDialog(cell.A, "BYE") },
 		Needs: []Need{{TransferInvite, "b never called it"}},
-	}}
+	}
+	return slices.Insert(transfer, 1, bye)
 }

@@ -267,7 +267,7 @@ func (n *Network) changes() {
 // arrives says whether a message of the proxy that is sent to an endpoint in front of an end gets
 // in, given everything that has happened. It is repeated at those times after the first, each time
 // after something else has happened, if it is because of that.
-func (n *Network) arrives(s *station, at endpoint, message string, again []time.Duration, because func()) Answer {
+func (n *Network) arrives(s *station, at endpoint, message string, again []time.Duration, because func(after time.Duration)) Answer {
 	c := n.course
 	c.pass(c.pace)
 	if !s.known {
@@ -281,7 +281,7 @@ func (n *Network) arrives(s *station, at endpoint, message string, again []time.
 		}
 		c.until(begun + after)
 		if because != nil {
-			because()
+			because(after)
 		}
 		cause = c.in(s, at, atProxy)
 	}

@@ -2,6 +2,7 @@ package theory
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/natproof/natproof/natmodels"
@@ -42,9 +43,13 @@ func (n *Network) response(to cell.Side, message string, again []time.Duration) 
 	case e.alg == nil: // to where it came from, and the port of the Via
 		at.port = cell.SIPPort
 	}
-	var because func()
-	if message != "200 to INVITE" { // which is repeated by itself (RFC 3261 §13.3.1.4)
-		because = func() { n.course.sends(s) } // the request is repeated, and answered again (§17.2.2)
+	// The request is repeated, and answered again (RFC 3261 §17.2.2); a 200 to INVITE is repeated
+	// by itself (§13.3.1.4), but without a provisional response the INVITE is too (§17.1.1.2).
+	requests := copies(message == "200 to INVITE")
+	because := func(after time.Duration) {
+		if slices.Contains(requests, after) && (message != "200 to INVITE" || !n.course.told) {
+			n.course.sends(s)
+		}
 	}
 	return n.arrives(s, at, message, again, because).because(way)
 }
