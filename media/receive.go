@@ -48,14 +48,22 @@ func (s *Stream) readEnded(err error) bool {
 // datagram tells STUN, RTCP and RTP apart by their first two bytes: RFC 7983
 // §7 and RFC 5761 §4. What fills the whole buffer was cut off.
 func (s *Stream) datagram(conn net.PacketConn, carriesRTP bool, b []byte, addr net.Addr, header *rtp.Header) {
-	from, ok := sourceOf(addr)
+	from, _ := sourceOf(addr)
+	s.sort(conn, carriesRTP, b, from, addr, header)
+}
+
+// sort is datagram, with the source known; addr is nil if nobody has made it.
+func (s *Stream) sort(conn net.PacketConn, carriesRTP bool, b []byte, from netip.AddrPort, addr net.Addr, header *rtp.Header) {
 	switch {
-	case !ok || len(b) == 0 || len(b) == readBufferSize:
+	case !from.IsValid() || len(b) == 0 || len(b) == readBufferSize:
 		s.malformed()
 	case b[0] <= 3 && s.cfg.OnSTUN != nil:
 		s.mu.Lock()
 		s.stats.STUN++
 		s.mu.Unlock()
+		if addr == nil {
+			addr = net.UDPAddrFromAddrPort(from)
+		}
 		s.cfg.OnSTUN(b, addr, conn)
 	case len(b) < 2 || b[0]>>6 != 2:
 		s.malformed()

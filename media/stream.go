@@ -65,13 +65,13 @@ func (s *Stream) listen() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.listening = true
-	s.wg.Go(func() { s.read(s.cfg.RTP, true) })
+	s.listenOn(s.cfg.RTP, true)
 	s.listenRTCP()
 }
 
 func (s *Stream) listenRTCP() {
 	if conn := s.cfg.RTCP; conn != nil {
-		s.wg.Go(func() { s.read(conn, false) })
+		s.listenOn(conn, false)
 	}
 }
 

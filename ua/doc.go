@@ -111,7 +111,8 @@
 // PortManager knows the other one: it is asked for each port before the port is
 // advertised, told when the peer's address turns out to be another, and told when the
 // port is no longer used. Session.Renew asks it anew and tells the peer, and Client.Move,
-// for a host that has another address now, does so for everything. See PortManager for who is called when. Here are
+// for a host that has another address now, does so for profiles, calls and subscriptions. See
+// PortManager for who is called when. Here are
 //
 //   - Local: no NAT; what is bound is advertised.
 //   - Static: a list, such as port forwards.
@@ -133,8 +134,9 @@
 //
 // Messages and parser are sipgo's, read by package sipmsg; sockets, transactions and the
 // demultiplexing of STUN and keepalives on the SIP port (RFC 7983) are package sipstack's;
-// dialogs are this package's. One goroutine reads each SIP socket, and what arrives is
-// handled in order. The package runs in a testing/synctest bubble: all time is package
+// dialogs are this package's. What arrives on a SIP socket is handled in order, by one
+// goroutine or, where the socket pushes (package push), by that of the network, which waits
+// for it. The package runs in a testing/synctest bubble: all time is package
 // time's, nobody waits while holding a mutex, and Close leaves nothing behind.
 //
 // Whoever holds a mutex of a session, profile or client does not call the stack: it may be

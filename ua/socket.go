@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/natproof/natproof/internal/push"
 	"github.com/natproof/natproof/internal/readbuf"
 	"github.com/natproof/natproof/internal/sipmsg"
 	"github.com/natproof/natproof/internal/sipstack"
@@ -109,10 +110,11 @@ func classify(n, size int, err error) readResult {
 // it, except that the first STUN handler starts a reader of its own.
 type mediaPort struct {
 	*port
-	ctr    *counters
-	mu     sync.Mutex
-	taken  bool
-	reader chan struct{} // closed when the reader has ended; nil if there is none
+	ctr     *counters
+	mu      sync.Mutex
+	taken   bool
+	reader  chan struct{} // closed when the reader has ended; nil if there is none
+	pushing bool          // the socket needs none
 }
 
 // maxMediaDatagram is more than any STUN message and any packet of audio.
@@ -131,11 +133,26 @@ func newMediaPort(conn net.PacketConn, ctr *counters) (*mediaPort, error) {
 func (m *mediaPort) startReader() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.taken || m.reader != nil {
+	if m.taken || m.reader != nil || m.pushing {
+		return
+	}
+	if _, m.pushing = push.To(m.conn, m.pushed); m.pushing {
 		return
 	}
 	m.reader = make(chan struct{})
 	go m.read(m.reader)
+}
+
+// pushed handles what a socket pushes.
+func (m *mediaPort) pushed(b []byte, from netip.AddrPort, err error) {
+	switch {
+	case err != nil:
+		m.ctr.readErrors.Add(1)
+	case len(b) >= maxMediaDatagram:
+		m.ctr.oversize.Add(1)
+	case !looksLikeSTUN(b) || !m.gotSTUN(b, net.UDPAddrFromAddrPort(from)):
+		m.ctr.earlyMedia.Add(1)
+	}
 }
 
 func (m *mediaPort) read(ended chan<- struct{}) {
@@ -181,10 +198,13 @@ func (m *mediaPort) stop(closing bool) {
 		return
 	}
 	m.taken = true
-	reader := m.reader
+	reader, pushing := m.reader, m.pushing
 	m.mu.Unlock()
 	if closing {
 		_ = m.conn.Close()
+	}
+	if pushing && !closing {
+		push.To(m.conn, nil)
 	}
 	if reader == nil {
 		return

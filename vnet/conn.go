@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/pion/transport/v3"
+
+	"github.com/natproof/natproof/internal/push"
 )
 
 // Conn is a UDP socket of a Host. It keeps the promises of a real one: a closed socket says
@@ -18,6 +20,8 @@ type Conn struct {
 	addr          *net.UDPAddr // local, as package net has it
 	box           mailbox
 	closed        atomic.Bool
+	push          push.Func     // nil: it is read; host.mu guards it
+	gone          chan struct{} // closed with the socket; made with the first push
 }
 
 var _ transport.UDPConn = (*Conn)(nil)
@@ -94,6 +98,11 @@ func (c *Conn) shut() error {
 	if c.closed.Swap(true) {
 		return c.opError("close", net.ErrClosed)
 	}
+	c.host.mu.Lock()
+	if c.gone != nil {
+		close(c.gone)
+	}
+	c.host.mu.Unlock()
 	return c.box.close()
 }
 

@@ -61,7 +61,8 @@
 // happens there, because a timer of somebody fires at the same nanosecond, comes
 // first: the core waits until the bubble is at rest (synctest.Wait), and what was
 // sent at that instant is for the next step. A host gets one packet at an
-// instant.
+// instant. A native socket may call its reader instead of waking it ([Conn.Push]),
+// and where two links meet that only take time there is no step.
 //
 // That order ends at the sockets: what goroutines of one host that wake at the same
 // nanosecond do to each other is theirs to order. Beside a lab use bubble.Wait, not

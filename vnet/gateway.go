@@ -93,7 +93,7 @@ func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
 	g.inner = joiner{lab: l, box: name, from: g.inside.routerOf, back: g.toIn, own: g.has}
 	g.outer = joiner{lab: l, box: name, from: g.address, back: g.toOut, own: g.has}
 	g.fragments = cfg.Fragments
-	g.link.router = r.routerOf
+	g.link.realm, g.link.router = r, r.routerOf
 	g.link.up.back, g.link.down.back = g.arrived, r.originate
 	for _, a := range cfg.Place.External {
 		r.gatewayByAddr[a] = g

@@ -15,6 +15,7 @@ import (
 	pion "github.com/pion/transport/v3/vnet"
 
 	"github.com/natproof/natproof/internal/ippacket"
+	"github.com/natproof/natproof/internal/push"
 	"github.com/natproof/natproof/natmodels"
 )
 
@@ -285,6 +286,10 @@ func (h *Host) deliver(p *packet) {
 	}
 	h.mu.Lock()
 	c := h.socks[p.np.Dst]
+	var to push.Func
+	if c != nil {
+		to = c.push
+	}
 	h.mu.Unlock()
 	if c == nil {
 		l.drop(p, p.np, h.name, NoSocket, none, fmt.Sprintf("no socket is bound to %v", p.np.Dst))
@@ -296,7 +301,9 @@ func (h *Host) deliver(p *packet) {
 		h.unreachable(p)
 		return
 	}
-	if why, ok := c.box.put(p); !ok {
+	if to != nil {
+		l.handed = append(l.handed, handover{conn: c, to: to, b: p.payload, from: p.np.Src})
+	} else if why, ok := c.box.put(p); !ok {
 		l.drop(p, p.np, h.name, QueueFull, none, why)
 		return
 	}

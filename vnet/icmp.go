@@ -6,6 +6,7 @@ import (
 	"syscall"
 
 	"github.com/natproof/natproof/internal/ippacket"
+	"github.com/natproof/natproof/internal/push"
 	"github.com/natproof/natproof/natmodels"
 )
 
@@ -119,12 +120,21 @@ func (h *Host) takeICMP(p *packet) {
 	}
 	h.mu.Lock()
 	c := h.socks[about.Src]
+	var to push.Func
+	if c != nil {
+		to = c.push
+	}
 	h.mu.Unlock()
 	switch {
 	case c == nil:
 	case tooBig.is(p.np):
 		h.learnMTU(p)
 	case portUnreachable.is(p.np) && c.remote == about.Dst:
-		c.box.fail(syscall.ECONNREFUSED)
+		if to == nil {
+			c.box.fail(syscall.ECONNREFUSED)
+			return
+		}
+		err := c.opError("read", syscall.ECONNREFUSED)
+		h.site.lab.handed = append(h.site.lab.handed, handover{conn: c, to: to, err: err})
 	}
 }

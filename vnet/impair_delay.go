@@ -10,6 +10,7 @@ type delays struct {
 	jitter, reorder stream
 
 	last   time.Time     // the latest arrival of those that keep order
+	slow   time.Time     // the latest arrival of those that do not go by express
 	behind []*overtaken  // held back by distance
 	late   func(*packet) // d.outwaited, bound when first needed
 }
@@ -43,6 +44,13 @@ func (d *pipe) travel(p *packet, at, now time.Time) {
 	}
 }
 
+// slowUntil notes that a packet arrives that does not go by express.
+func (s *delays) slowUntil(t time.Time) {
+	if t.After(s.slow) {
+		s.slow = t
+	}
+}
+
 // jitter is what the delay of the next packet differs from the latency.
 func (d *pipe) jitter() time.Duration {
 	if d.cfg.Jitter == 0 {
@@ -57,6 +65,10 @@ func (d *pipe) deliver(p *packet, due, now time.Time, next func(*packet)) {
 		next(p)
 		return
 	}
+	if d.express(p, due) {
+		return
+	}
+	d.delay.slowUntil(due)
 	d.link.lab.hold(p, due, next)
 }
 

@@ -52,6 +52,7 @@ type Lab struct {
 	due      *time.Timer // ends when the first packet is due
 	dueAt    time.Time   // what due is set to; zero: it is not
 	restless bool        // synctest.Wait is refused: nothing can be at rest
+	handed   []handover  // what the step has delivered to sockets that push
 
 	// core guards the topology, the clock queue and the trace. The core holds
 	// it while it handles a batch; whoever changes the lab while it runs takes it.
@@ -65,8 +66,9 @@ type Lab struct {
 	nextID   uint64
 	nextSeq  uint64
 	nextWait uint64
-	polls    int    // of what is in the queue, those without a packet
-	steps    uint64 // batches handled so far
+	polls    int       // of what is in the queue, those without a packet
+	steps    uint64    // batches handled so far
+	stepAt   time.Time // of the last
 	batch    []arrival
 	trace    []Event
 	stats    Stats
@@ -271,6 +273,7 @@ func (l *Lab) run() {
 			return
 		}
 		next = l.step(time.Now())
+		l.handOver()
 	}
 }
 
@@ -297,6 +300,7 @@ func (l *Lab) step(now time.Time) (next time.Time) {
 	l.core.Lock()
 	defer l.core.Unlock()
 	l.steps++
+	l.stepAt = now
 	l.release(now)
 	sortArrivals(l.batch)
 	for i := range l.batch {
@@ -409,9 +413,14 @@ func (l *Lab) takeBatch(now time.Time, settled bool) bool {
 
 // hold keeps a packet until due and then hands it to next.
 func (l *Lab) hold(p *packet, due time.Time, next func(*packet)) {
+	l.holdFrom(p, l.stepAt, due, next)
+}
+
+// holdFrom is hold, of what comes to where it waits at a time of its own.
+func (l *Lab) holdFrom(p *packet, since, due time.Time, next func(*packet)) {
 	first, some := l.queue.next()
 	l.nextWait++
-	l.queue.push(waiting{due: due, order: l.nextWait, p: p, next: next})
+	l.queue.push(waiting{due: due, since: since.Sub(l.start), order: l.nextWait, p: p, next: next})
 	if l.real && (!some || due.Before(first)) {
 		l.wakeFor(due)
 	}
@@ -449,7 +458,8 @@ func (l *Lab) drop(p *packet, np natmodels.Packet, box string, why Reason, m nat
 	})
 }
 
-// changed records that somebody changed the lab.
+// changed records that somebody changed the lab, and has packets meet the change.
 func (l *Lab) changed(box, detail string) {
 	l.emit(Event{At: l.Now(), Kind: Changed, Box: box, Detail: detail})
+	l.meet()
 }

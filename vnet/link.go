@@ -14,6 +14,7 @@ import (
 type Link struct {
 	lab      *Lab
 	name     string
+	realm    *Realm  // what it joins the site or gateway to
 	up, down *pipe   // up: out of the site or gateway; down: into it
 	pipes    [2]pipe // those; here, so that a packet finds them where it finds the link
 
@@ -85,8 +86,9 @@ func (k *Link) set(what string, cfg LinkConfig, pipes ...*pipe) error {
 type pipe struct {
 	// All that most packets look at comes first: with thousands of links it is memory that
 	// takes the time.
-	open bool // nothing to be done to a packet
-	used bool // packets have been given to the stages: there may be some on it still
+	open  bool // nothing to be done to a packet
+	plain bool // nothing but a delay, always the same
+	used  bool // packets have been given to the stages: there may be some on it still
 
 	cut   bool
 	link  *Link
@@ -97,6 +99,7 @@ type pipe struct {
 	next    func(*packet) // where it leads; always the same
 	back    func(*packet) // where the answer of the router at its near end goes
 	delayed func(*packet) // enter, bound when a rule first delays
+	arrived func(*packet) // arrive, bound when a packet first comes by express
 	spoiled func(*packet) // dropCorrupted, bound when a bit is first flipped
 
 	loss   losses
@@ -112,7 +115,11 @@ func (d *pipe) init(k *Link, side string, cfg LinkConfig) {
 }
 
 // refresh notes whether there is anything to be done to a packet.
-func (d *pipe) refresh() { d.open = d.cfg == (LinkConfig{}) && !d.cut && len(d.rules) == 0 }
+func (d *pipe) refresh() {
+	d.plain = d.cfg == (LinkConfig{Latency: d.cfg.Latency}) && !d.cut && len(d.rules) == 0
+	d.open = d.plain && d.cfg.Latency == 0
+	d.plain = d.plain && d.cfg.Latency > 0
+}
 
 // set changes what the direction is while it runs.
 func (d *pipe) set(cfg LinkConfig) {

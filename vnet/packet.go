@@ -2,6 +2,7 @@ package vnet
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/natproof/natproof/internal/ippacket"
 	"github.com/natproof/natproof/natmodels"
@@ -21,6 +22,8 @@ type packet struct {
 	largest    int            // then: the largest of these fragments
 	cutID      uint32         // and their identification
 	raw        bool           // a port made its bytes, and its checksums
+	by, via    *pipe          // the two pipes that it goes over by express; via is nil if it does not
+	ahead      time.Duration  // then: what the second takes
 }
 
 // datagramBytes is a packet as it is on the wire. It belongs to one packet alone.

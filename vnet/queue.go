@@ -26,7 +26,8 @@ func sortArrivals(b []arrival) {
 // waiting is a packet a link holds back.
 type waiting struct {
 	due   time.Time
-	order uint64 // ties are broken by who came first
+	since time.Duration // when it began to wait, by the clock of the lab: who did first comes first
+	order uint64        // ties are broken by who came first
 	p     *packet
 	next  func(*packet)
 }
@@ -35,6 +36,9 @@ type waiting struct {
 func (w waiting) before(v waiting) bool {
 	if !w.due.Equal(v.due) {
 		return w.due.Before(v.due)
+	}
+	if w.since != v.since {
+		return w.since < v.since
 	}
 	return w.order < v.order
 }
@@ -81,6 +85,16 @@ func (q *dueQueue) pop() waiting {
 		q.h[i], q.h[least] = q.h[least], q.h[i]
 		i = least
 	}
+}
+
+// sort makes a heap of what has changed.
+func (q *dueQueue) sort() {
+	slices.SortFunc(q.h, func(a, b waiting) int {
+		if a.before(b) {
+			return -1
+		}
+		return 1
+	})
 }
 
 // remove takes a packet out before it is due, and says whether it was there.

@@ -108,19 +108,26 @@ func (r *Realm) originate(p *packet) {
 // route sends a packet to whoever owns its destination: a site or gateway here.
 func (r *Realm) route(p *packet) {
 	dst := p.np.Dst.Addr()
-	if g, ok := r.gatewayByAddr[dst]; ok {
-		g.link.down.send(p, g.arrived)
-		return
-	}
-	if n := r.routes.to(dst); n != nil {
-		if n.site != nil {
-			n.site.link.down.send(p, n.site.arrived)
-		} else {
-			n.gateway.link.down.send(p, n.gateway.arrived)
-		}
+	if d, end := r.way(dst); d != nil {
+		d.send(p, end)
 		return
 	}
 	r.lab.drop(p, p.np, r.name, NoRoute, natmodels.MappingInfo{}, noRouteDetail(dst, r.name))
+}
+
+// way is the pipe to whoever owns an address, and who is at its end; nil if nobody does.
+func (r *Realm) way(dst netip.Addr) (*pipe, func(*packet)) {
+	if g, ok := r.gatewayByAddr[dst]; ok {
+		return g.link.down, g.arrived
+	}
+	switch n := r.routes.to(dst); {
+	case n == nil:
+		return nil, nil
+	case n.site != nil:
+		return n.site.link.down, n.site.arrived
+	default:
+		return n.gateway.link.down, n.gateway.arrived
+	}
 }
 
 func noRouteDetail(dst netip.Addr, where string) string {

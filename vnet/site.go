@@ -85,6 +85,7 @@ func newSite(l *Lab, r *Realm, name string, cfg SiteConfig) (s *Site, err error)
 		last:  cfg.Prefix.Addr().Next(),
 	}
 	s.arrived = s.enter
+	s.link.realm = r
 	s.link.router = func(netip.Addr) netip.Addr { return s.router() }
 	s.link.up.back, s.link.down.back = s.arrived, r.originate
 	if cfg.Hosts == Pion {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"syscall"
 
+	"github.com/natproof/natproof/internal/push"
 	"github.com/natproof/natproof/internal/readbuf"
 	"github.com/natproof/natproof/internal/roomy"
 	"github.com/natproof/natproof/internal/sipmsg"
@@ -45,7 +46,6 @@ const (
 // Serve handles what arrives on a socket until Close, then returns nil, or until the
 // socket is broken.
 func (s *Stack) Serve(k *Socket) error {
-	roomy.Stack()
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
@@ -54,6 +54,40 @@ func (s *Stack) Serve(k *Socket) error {
 	s.wg.Add(1)
 	s.mu.Unlock()
 	defer s.wg.Done()
+	closed, ok := push.To(k.conn, func(b []byte, from netip.AddrPort, err error) { s.pushed(k, b, from, err) })
+	if !ok {
+		return s.read(k)
+	}
+	if <-closed; s.isClosed(k) {
+		return nil
+	}
+	s.count(func(st *Stats) { st.ReadErrors++ })
+	return fmt.Errorf("sipstack: read on %s: %w", k.Local, net.ErrClosed)
+}
+
+// pushed handles what a socket pushes.
+func (s *Stack) pushed(k *Socket, b []byte, from netip.AddrPort, err error) {
+	s.mu.Lock()
+	switch {
+	case s.closed || k.shut:
+		s.mu.Unlock()
+	case err != nil:
+		s.stats.ReadErrors++
+		s.mu.Unlock()
+	case len(b) >= s.cfg.MaxDatagram:
+		s.stats.Datagrams++
+		s.stats.Oversize++
+		s.mu.Unlock()
+	default:
+		s.wg.Add(1)
+		defer s.wg.Done()
+		s.receive(k, b, from)
+	}
+}
+
+// read reads a socket.
+func (s *Stack) read(k *Socket) error {
+	roomy.Stack()
 	lent := readbuf.Get(s.cfg.MaxDatagram)
 	defer readbuf.Put(lent)
 	buf := *lent

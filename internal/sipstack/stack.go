@@ -151,6 +151,11 @@ func (s *Stack) Close() error {
 // afterwards.
 func (s *Stack) Receive(k *Socket, b []byte, from netip.AddrPort) {
 	s.mu.Lock()
+	s.receive(k, b, from)
+}
+
+// receive is Receive. s.mu is held, and given back.
+func (s *Stack) receive(k *Socket, b []byte, from netip.AddrPort) {
 	defer s.release()
 	if s.closed {
 		return

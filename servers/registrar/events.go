@@ -119,6 +119,7 @@ type subscriber struct {
 	Contact         string
 	Routes          []string
 	Received        netip.AddrPort // where its last SUBSCRIBE came from, by the rules of a REGISTER
+	Flow            bool           // that was a flow, and its Contact has ob (RFC 5626 §4.3)
 	CSeq            uint32         // of its last SUBSCRIBE
 	Notify          uint32         // CSeq of the last NOTIFY; what is kept is ahead of it
 	Expires         time.Time
@@ -281,6 +282,7 @@ func (s *Server) refreshSubscription(sub *subscription, req *request, lifetime t
 	}
 	next.Contact, next.Received = strings.Clone(text), req.Source
 	next.CSeq, next.Expires = req.CSeq.Number, s.now().Add(lifetime)
+	next.Flow = s.ownFlow(req).IsValid()
 	direct := len(req.Vias) == 1
 	if !direct { // the source is a proxy
 		next.Received = sipmsg.Resolve(&u)
@@ -310,10 +312,18 @@ func (s *Server) refreshSubscription(sub *subscription, req *request, lifetime t
 	return nil
 }
 
-// subscriberTarget says where NOTIFY goes: as a request to a binding of that Contact and source.
+// subscriberTarget says where NOTIFY goes: as a request to a binding of that Contact and source,
+// by the flow of its SUBSCRIBE, or to the user agent of a GRUU.
 func (s *Server) subscriberTarget(b *subscriber) *target {
 	t := s.contactTarget(&Binding{Contact: b.Contact, Received: b.Received})
-	if len(b.Routes) == 0 {
+	switch {
+	case len(b.Routes) > 0:
+	case b.Flow:
+		t.to, t.by, t.flow = b.Received, ByFlow, b.Received
+		return t
+	case s.isGRUU("<" + b.Contact + ">"):
+		return s.gruuTarget(b.Contact)
+	default:
 		return t
 	}
 	text, _, _, _ := sipmsg.SplitAddress(b.Routes[0])

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emiago/sipgo/sip"
+
 	"github.com/natproof/natproof/internal/sipmsg"
 )
 
@@ -38,12 +40,24 @@ func (s *Server) isGRUU(contact string) bool {
 	return ok && gr && s.isSelf(&u)
 }
 
+// gruuTarget is where requests of our own for a GRUU go; its address is invalid if the user agent
+// is not registered.
+func (s *Server) gruuTarget(contact string) *target {
+	u, _ := sipmsg.ParseURI(contact)
+	list := s.ofGRUU(&u, s.lookup(sipmsg.Unescape(u.User), s.now()))
+	t := &target{uri: contact, by: ByFlow, rule: contact, gone: true}
+	for i := len(list) - 1; i >= 0 && t.gone; i-- { // the newest flow that is there
+		t = s.contactTarget(&list[i])
+	}
+	return t
+}
+
 // instanceID takes the brackets off a +sip.instance.
 func instanceID(s string) string { return strings.TrimSuffix(strings.TrimPrefix(s, "<"), ">") }
 
 // ofGRUU leaves the bindings that a Request-URI with a gr parameter means.
-func (s *Server) ofGRUU(req *request, list []Binding) []Binding {
-	id, ok := sipmsg.URIParam(&req.uri, "gr")
+func (s *Server) ofGRUU(uri *sip.Uri, list []Binding) []Binding {
+	id, ok := sipmsg.URIParam(uri, "gr")
 	if !ok || !s.cfg.GRUU {
 		return list
 	}

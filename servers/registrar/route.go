@@ -77,7 +77,7 @@ func (s *Server) routeOn(req *request) ([]*target, *failure) {
 func (s *Server) routeUser(req *request) ([]*target, *failure) {
 	user := sipmsg.Unescape(req.uri.User)
 	now := s.now()
-	bindings := s.ofGRUU(req, s.lookup(user, now))
+	bindings := s.ofGRUU(&req.uri, s.lookup(user, now))
 	if len(bindings) == 0 {
 		if p := s.peerRoute(&req.uri); p != nil && !s.knows(user) {
 			return []*target{{uri: req.uriText, to: p.To, by: ByPeer, rule: req.uriText}}, nil

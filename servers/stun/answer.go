@@ -18,12 +18,7 @@ type answer struct {
 }
 
 // handle deals with one datagram that arrived on socket i.
-func (s *Server) handle(i int, b []byte, from net.Addr) {
-	src, ok := attr.FromNet(from)
-	if !ok {
-		s.count(BadSource)
-		return
-	}
+func (s *Server) handle(i int, b []byte, src netip.AddrPort) {
 	a, outcome := s.answer(i, b, src)
 	s.count(outcome) // first, so that who has the answer sees it counted
 	if a.raw == nil {

@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"unicode/utf8"
 
+	"github.com/natproof/natproof/internal/push"
 	"github.com/natproof/natproof/internal/readbuf"
 	"github.com/natproof/natproof/internal/text"
+	"github.com/natproof/natproof/stunclient/attr"
 )
 
 // DefaultMTU is the MTU assumed when Config.MTU is zero: Ethernet's.
@@ -117,7 +120,12 @@ func (s *Server) Serve() error {
 
 	errs := make([]error, len(s.grid.conns))
 	var readers sync.WaitGroup
-	for i := range s.grid.conns {
+	var pushing []<-chan struct{}
+	for i, conn := range s.grid.conns {
+		if closed, ok := push.To(conn, s.pushed(i)); ok {
+			pushing = append(pushing, closed)
+			continue
+		}
 		readers.Go(func() {
 			if errs[i] = s.read(i); errs[i] != nil {
 				_ = s.closeConns()
@@ -125,6 +133,9 @@ func (s *Server) Serve() error {
 		})
 	}
 	readers.Wait()
+	for _, closed := range pushing {
+		<-closed
+	}
 	if s.isClosed() {
 		return nil
 	}
@@ -169,12 +180,33 @@ func (s *Server) closeConns() error {
 	return errors.Join(errs...)
 }
 
+// size is how much of a datagram is looked at. A request is a few dozen bytes, or with PADDING
+// about as long as the MTU; what is longer is cut off here and fails the length check.
+func (s *Server) size() int { return max(2048, s.cfg.MTU+512) }
+
+// pushed serves a socket that pushes.
+func (s *Server) pushed(i int) push.Func {
+	return func(b []byte, from netip.AddrPort, err error) {
+		s.mu.Lock()
+		if s.closed {
+			s.mu.Unlock()
+			return
+		}
+		s.running.Add(1)
+		s.mu.Unlock()
+		defer s.running.Done()
+		if err != nil {
+			s.readErr.Add(1)
+			return
+		}
+		s.handle(i, b[:min(len(b), s.size())], from)
+	}
+}
+
 // read serves one socket. It returns nil if the socket was closed.
 func (s *Server) read(i int) error {
 	conn := s.grid.conns[i]
-	// A request is a few dozen bytes, or with PADDING about as long as the MTU;
-	// what is longer is cut off here and fails the length check.
-	lent := readbuf.Get(max(2048, s.cfg.MTU+512))
+	lent := readbuf.Get(s.size())
 	defer readbuf.Put(lent)
 	buf := *lent
 	failures := 0
@@ -183,7 +215,11 @@ func (s *Server) read(i int) error {
 		switch {
 		case err == nil:
 			failures = 0
-			s.handle(i, buf[:n], from)
+			if src, ok := attr.FromNet(from); ok {
+				s.handle(i, buf[:n], src)
+			} else {
+				s.count(BadSource)
+			}
 		case errors.Is(err, net.ErrClosed) || s.isClosed():
 			return nil
 		default:
