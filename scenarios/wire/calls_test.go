@@ -13,6 +13,7 @@ func TestOfSeveralCalls(t *testing.T) {
 	s.arrives("a", "proxy", request("INVITE", "a1"))
 	s.arrives("proxy", "b", request("INVITE", "a1"))
 	s.arrives("b", "proxy", response(200, "INVITE", "a1"))
+	s.arrives("b", "proxy", hold)
 	s.lost("proxy", "nat-a", "filtered", hold)
 	s.arrives("a", "proxy", request("INVITE", "a2"))
 	s.arrives("proxy", "c", request("INVITE", "a2"))
