@@ -139,6 +139,13 @@ func (c Cell) Canonical() Cell {
 			x.set(&c, x.Default)
 		}
 	}
+	if c.Host(C) != "" { // the media is that of b and c: what a does about media is nobody's concern
+		for _, who := range []*Sides{&c.Latch, &c.Strict, &c.Silent} {
+			if *who == SideA {
+				*who = NoSide
+			}
+		}
+	}
 	return c
 }
 

@@ -6,7 +6,21 @@ import (
 	"testing"
 
 	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/flows"
 )
+
+// Where b and c talk it makes no difference what a does about media.
+func TestMediaOfAThirdEnd(t *testing.T) {
+	for _, f := range []*flows.Flow{flows.BlindTransfer, flows.AttendedTransfer} {
+		c := cell.Default(f, cell.NoNAT, cell.NoNAT)
+		d := c
+		d.Latch, d.Strict, d.Silent = cell.SideA, cell.SideA, cell.SideA
+		if d.Canonical() != c {
+			t.Errorf("%s is another cell than %s", d, c)
+		}
+	}
+}
 
 // What surprises, in words: what does not arrive in a cell, of all that is sent.
 func TestOutcomesInWords(t *testing.T) {
