@@ -16,6 +16,7 @@ const (
 	BoxNATProxy = "nat-proxy"
 	BoxBeside   = "phone" // the phone beside a
 	BoxB        = "b"     // the user agent b
+	BoxC        = "c"     // the user agent c
 )
 
 // NATBox is the box of the NAT on the given side.
@@ -57,6 +58,7 @@ var (
 	STUNAddr    = netip.MustParseAddr("203.0.113.20")
 	STUNAltAddr = netip.MustParseAddr("203.0.113.21")
 	GatewayAddr = netip.MustParseAddr("203.0.113.30")
+	ThirdAddr   = netip.MustParseAddr("203.0.113.40") // of c
 )
 
 // Place are the addresses of one side: with a NAT the private network and

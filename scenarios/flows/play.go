@@ -42,6 +42,8 @@ type Play struct {
 	MediaTime time.Duration
 	// Reached says whether a request of that method has reached a box.
 	Reached func(method, box string) bool
+	// Calls says in how many calls one has.
+	Calls func(method, box string) int
 
 	err  error
 	told []wire.Told
@@ -155,7 +157,7 @@ func (p *Play) counts() tally {
 
 // discarded tells of ends that used nothing of what they got.
 func (p *Play) discarded(before map[cell.Part]tally, after tally) {
-	for _, side := range []cell.Side{cell.A, cell.B} {
+	for _, side := range p.Flow.sides() {
 		for _, part := range []cell.Part{cell.RTP, cell.RTCP} {
 			was, is := before[part][side][part], after[side][part]
 			if is.Discarded > was.Discarded && is.Used == was.Used {

@@ -19,7 +19,9 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	if err != nil {
 		return nil, err
 	}
-	cfg := theory.Config{Policy: c.Registrar, Rport: true, ALG: alg, Forwards: c.PortManager == cell.ManagerStatic, Caller: Of(c).Caller}
+	cfg := theory.Config{Policy: c.Registrar, Rport: true, ALG: alg, Forwards: c.PortManager == cell.ManagerStatic}
+	cfg.Caller, _ = Of(c).talking()
+	cfg.Ring = Of(c).Ring
 	if Of(c).Media() {
 		cfg.Talk = cmp.Or(talk, DefaultMediaTime)
 	}
@@ -38,9 +40,12 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	if err != nil {
 		return nil, err
 	}
-	for side, to := range map[cell.Side]*theory.End{cell.A: &cfg.A, cell.B: &cfg.B} {
+	for side, to := range map[cell.Side]*theory.End{cell.A: &cfg.A, cell.B: &cfg.B, cell.C: &cfg.C} {
+		if c.Host(side) == "" {
+			continue
+		}
 		*to = theory.End{Side: side, Host: c.Host(side)}
-		if carrier != nil && (side == cell.A || c.Topology == cell.SharedCGN) {
+		if carrier != nil && (side == cell.A || side == cell.B && c.Topology == cell.SharedCGN) {
 			to.Carrier = carrier
 		}
 		if to.NAT, err = stage.Behavior(c, side); err != nil {
@@ -104,8 +109,8 @@ func (f *Flow) ask(s Step, n *theory.Network, fate map[cell.Step]cell.Fate) theo
 
 // Observe says what became of every step, by the packets on the tape and what was told.
 func (f *Flow) Observe(c cell.Cell, t *wire.Tape, told []wire.Told) cell.Outcome {
-	caller, callee := f.Host(f.Caller), f.Host(f.Caller.Other())
-	talk, talked := t.Talked(caller, callee, told)
+	caller, callee := f.talking()
+	talk, talked := t.Talked(f.Host(caller), f.Host(callee), told)
 	var all []cell.StepOutcome
 	for _, s := range f.In(c) {
 		if fate, cause, judged := s.observe(t, talk, talked, told); judged {
@@ -123,6 +128,9 @@ func (s Step) observe(t *wire.Tape, talk wire.Talk, talked bool, told []wire.Tol
 	if !s.IsStream() {
 		fate, cause := t.Message(s.Message, s.From, s.To, s.Match, told)
 		return fate, cause, true
+	}
+	if s.During != nil {
+		talk, talked = s.During(t)
 	}
 	if !talked {
 		return cell.NotSent, cell.Cause{Box: s.From, Rule: cell.RuleNotSent, Message: s.Message, Why: "no call was established"}, true

@@ -38,6 +38,7 @@ type course struct {
 	stun   time.Duration // likewise, of a message to or from the STUN server
 	a, b   *station
 	beside *station // the phone beside a, or nil
+	third  *station // or nil
 	gates  []*gate
 	given  int
 	ticks  []*tick
@@ -46,6 +47,7 @@ type course struct {
 	parted time.Duration // when the 200, or the ACK, was sent first
 	turn   *station      // whose message is about to be sent
 	apart  bool          // the dialog goes by the proxy's other socket
+	told   bool          // the caller knows where the callee wants media
 }
 
 // station is an end in the course of things.
@@ -80,6 +82,9 @@ func (n *Network) begin(pace, stun time.Duration) {
 	c.a, c.b = c.station(&n.a, 1), c.station(&n.b, 2)
 	if n.beside {
 		c.beside = c.station(&n.a, 3)
+	}
+	if n.c != nil {
+		c.third = c.station(n.c, 4)
 	}
 	n.course = c
 }
@@ -123,8 +128,11 @@ func (c *course) station(e *end, host int) *station {
 const networks = 100
 
 func (n *Network) station(side cell.Side) *station {
-	if side == cell.A {
+	switch {
+	case side == cell.A:
 		return n.course.a
+	case side == cell.C && n.course.third != nil:
+		return n.course.third
 	}
 	return n.course.b
 }

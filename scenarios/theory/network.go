@@ -31,6 +31,7 @@ type Network struct {
 	talk   time.Duration
 	lasts  time.Duration
 	a, b   end
+	c      *end // or nil
 
 	idle     time.Duration
 	keep     cell.KeepAlive
@@ -46,6 +47,7 @@ type Network struct {
 // Config says what a network is made of.
 type Config struct {
 	A, B     End
+	C        End            // who is called by one of them afterwards, from a public address; nobody if it has no Side
 	Policy   cell.Registrar // where the proxy sends requests
 	Rport    bool           // the proxy grants RFC 3581 to who asks
 	ALG      *sipalg.ALG    // in every NAT; nil is none
@@ -56,6 +58,8 @@ type Config struct {
 	Talk time.Duration
 	// Lasts is how long a call without media lasts, where a flow has such a time.
 	Lasts time.Duration
+	// Ring is how long the callee rings.
+	Ring time.Duration
 	// Idle is how long nothing happens where a flow has such a time.
 	Idle time.Duration
 	// KeepAlive is what the ends that have registered do to stay reachable, every Interval, and
@@ -92,14 +96,27 @@ func New(cfg Config) (*Network, error) {
 		}
 		*x.to = e
 	}
+	if cfg.C.Side != "" {
+		if p.apart {
+			return nil, fmt.Errorf("%w: several dialogs, and a proxy with another socket for what is for users", ErrNotCovered)
+		}
+		e, err := newEnd(cfg, cfg.C)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrNotCovered, e.host, err)
+		}
+		n.c = &e
+	}
 	n.begin(soon, soon)
 	return n, nil
 }
 
 // end finds the end on a side.
 func (n *Network) end(side cell.Side) end {
-	if side == cell.A {
+	switch {
+	case side == cell.A:
 		return n.a
+	case side == cell.C && n.c != nil:
+		return *n.c
 	}
 	return n.b
 }
@@ -176,7 +193,7 @@ func doors(cfg Config, from End) []door {
 		}
 		all = append(all, d)
 	}
-	if side := from.Side; cfg.OneNAT {
+	if side := from.Side; cfg.OneNAT && side != cell.C {
 		add(cell.NATBox(cell.A), cfg.A.NAT)
 	} else {
 		add(cell.NATBox(side), from.NAT)
@@ -192,12 +209,13 @@ func doors(cfg Config, from End) []door {
 // endpoint-independent filter: what comes from the port always shows the
 // advertised address, and what is sent to it always arrives.
 func newEnd(cfg Config, from End) (end, error) {
-	if cfg.OneNAT {
+	one := cfg.OneNAT && from.Side != cell.C
+	if one {
 		from.NAT = cfg.A.NAT
 	}
 	e := end{side: from.Side, host: from.Host, nat: cell.NATBox(from.Side), behavior: from.NAT, traits: from.Traits, preserved: true,
 		contacted: "the STUN server", gates: doors(cfg, from)}
-	if cfg.OneNAT {
+	if one {
 		e.nat = cell.NATBox(cell.A)
 	}
 	if err := covered(cfg, from); err != nil {
