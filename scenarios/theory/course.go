@@ -54,7 +54,8 @@ type station struct {
 	last   endpoint      // where its last request or response came from
 	known  bool          // it has registered
 	failed bool          // and nobody has answered when it did so again
-	busy   time.Duration // until when it waits for that
+	busy   time.Duration // until when it waits for an answer to that, or to a keepalive
+	until  time.Duration // until when it waits for that alone
 }
 
 // tick is what happens again and again by itself.
@@ -192,7 +193,7 @@ func (n *Network) registers(s *station) {
 		c.asks(s)
 		c.everyAfter(stunRefresh, func() {
 			if c.asks(s); s.asked != s.wrote {
-				c.once(max(c.now, s.busy), func() { n.registersAgain(s) })
+				c.once(max(c.now, s.until), func() { n.registersAgain(s) })
 			}
 		})
 	}
@@ -411,5 +412,6 @@ func (n *Network) registersAgain(s *station) {
 	s.came = s.last
 	if s.failed = !c.in(s, n.back(s), atProxy).IsZero(); s.failed {
 		n.tries(s, timerB)
+		s.until = s.busy
 	}
 }
