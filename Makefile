@@ -61,8 +61,9 @@ memory: ## the peak of memory of 10,800 cells of matrix, two at a time
 calibrate: ## measure every NAT model with the discovery client and write docs/calibration.md
 	$(GO) run ./cmd/natproof nat calibrate --out docs/calibration.md
 
-docs: ## what of the documentation is made from values: the schema of results
+docs: ## what of the documentation is made from values: the schema of results, and what works and why not
 	$(GO) test ./scenarios -run SchemaIsMadeFromTheValues -rewrite
+	$(GO) test ./report -run OutcomesAreMadeFromTheory -rewrite
 
 test-kernel: ## the same packets through real nftables NAT and our model of it (Linux, root or user namespaces)
 	bash internal/kernelnat/setup.sh
