@@ -165,6 +165,7 @@ func verdictWord(c cell.Cell) string {
 type failing struct {
 	box      string
 	rule     cell.Rule
+	media    bool
 	messages []string
 	why      string
 	example  cell.Cell
@@ -181,10 +182,12 @@ func outcomeReasons(b *strings.Builder, f *flows.Flow) {
 			continue
 		}
 		for _, s := range o.Losses() {
-			i := slices.IndexFunc(all, func(x *failing) bool { return x.box == s.Cause.Box && x.rule == s.Cause.Rule })
+			i := slices.IndexFunc(all, func(x *failing) bool {
+				return x.box == s.Cause.Box && x.rule == s.Cause.Rule && x.media == s.Step.IsStream()
+			})
 			if i < 0 {
 				i = len(all)
-				all = append(all, &failing{box: s.Cause.Box, rule: s.Cause.Rule, why: s.Cause.Why, example: c, help: helps(c, s.Step)})
+				all = append(all, &failing{box: s.Cause.Box, rule: s.Cause.Rule, media: s.Step.IsStream(), why: s.Cause.Why, example: c, help: helps(c, s.Step)})
 			}
 			x := all[i]
 			if !slices.Contains(x.messages, s.Cause.Message) {
