@@ -41,6 +41,7 @@ type course struct {
 	gates  []*gate
 	given  int
 	ticks  []*tick
+	idled  bool // the idle time is over
 	acked  bool // the call is established at both ends
 }
 
@@ -53,6 +54,7 @@ type station struct {
 	came   endpoint      // where its registration came from
 	last   endpoint      // where its last request or response came from
 	known  bool          // it has registered
+	again  *cell.Cause   // why it did not get the 200 when it did so again; nil is that it did not
 	failed bool          // and nobody has answered when it did so again
 	busy   time.Duration // until when it waits for an answer to that, or to a keepalive
 	until  time.Duration // until when it waits for that alone
@@ -264,12 +266,20 @@ func (n *Network) Acknowledged(to cell.Side) Answer {
 // Idle is the time in which nobody wants anything of anybody, with what happens to the NAT in front
 // of a in the midst of it.
 func (n *Network) Idle() {
+	n.course.idled = true
 	before := cell.BeforeChange(n.idle)
 	n.Lapse(before)
 	if n.when == cell.WhenIdle {
 		n.changes()
 	}
 	n.Lapse(n.idle - before + cell.BesideTheHour)
+}
+
+// IdleOnce is Idle, if that has not been.
+func (n *Network) IdleOnce() {
+	if !n.course.idled {
+		n.Idle()
+	}
 }
 
 // changes is what happens to the NAT in front of a.
@@ -410,7 +420,11 @@ func (n *Network) registersAgain(s *station) {
 	c.sends(s)
 	c.pass(2 * c.pace)
 	s.came = s.last
-	if s.failed = !c.in(s, n.back(s), atProxy).IsZero(); s.failed {
+	cause := c.in(s, n.back(s), atProxy)
+	if s.again == nil || !s.again.IsZero() {
+		s.again = &cause
+	}
+	if s.failed = !cause.IsZero(); s.failed {
 		n.tries(s, timerB)
 		s.until = s.busy
 	}

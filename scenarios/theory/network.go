@@ -61,6 +61,8 @@ type Config struct {
 	OneNAT bool
 	// Neighbour: beside a is a phone like it, on the same ports, that has registered before.
 	Neighbour bool
+	// Crowd is how many phones like a there are behind its NAT, if there are more than a.
+	Crowd int
 	// Change is what happens to the NAT in front of a, When it does.
 	Change cell.Change
 	When   cell.Moment
@@ -71,7 +73,7 @@ type Config struct {
 // New makes a network, unless theory has nothing to say about it.
 func New(cfg Config) (*Network, error) {
 	n := &Network{proxy: cfg.Policy, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk,
-		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When, becomes: cfg.Becomes, beside: cfg.Neighbour}
+		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When, becomes: cfg.Becomes, beside: cfg.Neighbour || cfg.Crowd > 1}
 	for _, x := range []struct {
 		to   *end
 		from End
