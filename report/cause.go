@@ -68,14 +68,13 @@ func (x rtcpSum) String() string {
 
 // stepWord is what a step is called in a line: a stream by its direction.
 func stepWord(s cell.Step) string {
-	way := map[cell.Side]string{cell.A: "A>B", cell.B: "B>A"}[s.From]
-	switch s.Part {
-	case cell.RTP:
-		return way
-	case cell.RTCP:
-		return "RTCP " + way
+	if !s.IsStream() {
+		return s.Name
 	}
-	return s.Name
+	words := strings.Fields(strings.Replace(strings.Replace(s.Name, "rtcp ", "RTCP ", 1), "rtp ", "", 1))
+	last := len(words) - 1
+	words[last] = strings.ToUpper(words[last])
+	return strings.Join(words, " ")
 }
 
 func fateWord(f cell.Fate) string {
@@ -92,9 +91,17 @@ func surpriseText(s scenarios.Surprise) string {
 	return "predicted " + fateText(s.Predicted) + "; observed " + fateText(s.Observed)
 }
 
+// arrivedText is the fate, and by which copy if that was not the first.
+func arrivedText(s cell.StepOutcome) string {
+	if s.Copy > 1 {
+		return fmt.Sprintf("%s by copy %d", fateWord(s.Fate), s.Copy)
+	}
+	return fateWord(s.Fate)
+}
+
 func fateText(s cell.StepOutcome) string {
 	if s.Cause.IsZero() {
-		return fateWord(s.Fate)
+		return arrivedText(s)
 	}
 	return fmt.Sprintf("%s (%s)", fateWord(s.Fate), causeText(s.Cause))
 }

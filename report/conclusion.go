@@ -35,6 +35,11 @@ func conclusion(b *strings.Builder, r scenarios.Result, o Options) {
 			failure(b, r, s, o)
 		}
 	}
+	for _, s := range r.Observed.Steps {
+		if s.Fate == cell.Arrived && s.Copy > 1 {
+			lateCopy(b, r, s, o)
+		}
+	}
 	b.WriteByte('\n')
 	odd := r.Surprises()
 	if len(odd) == 0 && r.Expected {
@@ -62,6 +67,15 @@ func failure(b *strings.Builder, r scenarios.Result, s cell.StepOutcome, o Optio
 	if p.Cause.Why != "" && p.Cause.Why != s.Cause.Why {
 		hang(b, "    theory: ", p.Cause.Why, o.width())
 	}
+}
+
+// lateCopy tells of a step that a repeated message has saved.
+func lateCopy(b *strings.Builder, r scenarios.Result, s cell.StepOutcome, o Options) {
+	text := fmt.Sprintf("copy %d gets through", s.Copy)
+	if p, _ := r.Predicted.Step(s.Step); p.Copy == s.Copy {
+		text += ", as predicted"
+	}
+	hang(b, "  "+stepWord(s.Step)+": ", text, o.width())
 }
 
 func outcomeText(c cell.Cell, o cell.Outcome) string {

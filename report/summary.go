@@ -120,7 +120,7 @@ func surpriseInShort(s scenarios.Surprise) string {
 
 func shortFate(s cell.StepOutcome) string {
 	if s.Fate != cell.Lost {
-		return fateWord(s.Fate)
+		return arrivedText(s)
 	}
 	return fmt.Sprintf("lost at %s (%s)", s.Cause.Box, s.Cause.Rule)
 }

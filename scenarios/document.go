@@ -190,6 +190,8 @@ type DocumentStep struct {
 	Rule           cell.Rule `json:"rule,omitempty"`
 	Cause          string    `json:"cause,omitempty"`
 	PredictedCause string    `json:"predictedCause,omitempty"`
+	Copy           int       `json:"copy,omitempty"` // not of the first
+	PredictedCopy  int       `json:"predictedCopy,omitempty"`
 }
 
 func documentCell(r Result) DocumentCell {
@@ -220,6 +222,12 @@ func documentStep(p, o cell.StepOutcome) DocumentStep {
 	d := DocumentStep{
 		Step: p.Step.Name, Predicted: p.Fate, Observed: o.Fate,
 		Box: o.Cause.Box, Rule: o.Cause.Rule, Cause: o.Cause.String(),
+	}
+	if o.Copy > 1 {
+		d.Copy = o.Copy
+	}
+	if p.Copy > 1 {
+		d.PredictedCopy = p.Copy
 	}
 	if !o.Cause.Same(p.Cause) {
 		d.PredictedCause = p.Cause.String()

@@ -67,8 +67,8 @@ type Surprise struct {
 	Predicted, Observed cell.StepOutcome
 }
 
-// Surprises are the steps whose fate, or whose cause of loss, differs from the
-// prediction, in the order of the flow. What was not judged is none: a stream of a call that
+// Surprises are the steps whose fate, whose cause of loss, or the copy that got through, if theory
+// says which, differs from the prediction, in the order of the flow. What was not judged is none: a stream of a call that
 // was too short, or what only an endpoint could know, of one that does not tell.
 func (r Result) Surprises() []Surprise {
 	var all []Surprise
@@ -77,7 +77,7 @@ func (r Result) Surprises() []Surprise {
 		if !seen && (p.Step.IsStream() || p.Cause.Rule.OnlyTold()) {
 			continue
 		}
-		if o.Fate != p.Fate || p.Fate == cell.Lost && !o.Cause.Same(p.Cause) {
+		if o.Fate != p.Fate || p.Fate == cell.Lost && !o.Cause.Same(p.Cause) || p.Copy != 0 && o.Copy != p.Copy {
 			all = append(all, Surprise{Step: p.Step, Predicted: p, Observed: o})
 		}
 	}

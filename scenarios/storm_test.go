@@ -18,7 +18,7 @@ func TestAThousandPhonesRegisterAgain(t *testing.T) {
 	c := cell.Default(flows.RegisterStorm, "symmetric", cell.NoNAT)
 	c.Hosts, c.Rport, c.Registrar, c.Phones = cell.HostsNative, true, cell.RegistrarReceived, "1000"
 	c.KeepAlive, c.Change, c.Idle = cell.KeepAliveSTUN, cell.ChangeRestart, "2m"
-	slow := vnet.LinkConfig{Latency: 10 * time.Millisecond, Rate: 1_000_000, Queue: 64 << 10}
+	slow := vnet.LinkConfig{Latency: 10 * time.Millisecond, BitRate: 1_000_000, Queue: 64 << 10}
 	for name, access := range map[string]*vnet.LinkConfig{"fast line": nil, "slow line": &slow} {
 		t.Run(name, func(t *testing.T) {
 			r := scenarios.Run(t.Context(), c, scenarios.RunOptions{Seed: 1, Access: access})

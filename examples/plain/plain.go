@@ -15,7 +15,7 @@ import (
 )
 
 // Phone is the plain phone, for stage.Phones.
-var Phone = stage.Phone{Name: "plain", New: start, Traits: stage.Unaided}
+var Phone = stage.Phone{Name: "plain", New: start, Traits: stage.Able(stage.Unaided, stage.Messages, stage.Options)}
 
 type phone struct {
 	stage.Setup
@@ -45,6 +45,11 @@ func start(s stage.Setup) (stage.Endpoint, error) {
 	})
 	server.OnAck(func(req *sip.Request, tx sip.ServerTransaction) { _ = answers.ReadAck(req, tx) })
 	server.OnBye(func(req *sip.Request, tx sip.ServerTransaction) { _ = answers.ReadBye(req, tx); p.Audio.Close() })
+	for _, on := range []func(sipgo.RequestHandler){server.OnMessage, server.OnOptions} {
+		on(func(req *sip.Request, tx sip.ServerTransaction) {
+			_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil))
+		})
+	}
 	go server.ServeUDP(conn)
 	for p.ua.TransportLayer().Pool("udp").Size() == 0 { // sipgo cannot send before it reads
 		time.Sleep(time.Millisecond)
@@ -64,8 +69,7 @@ func (p *phone) request(method sip.RequestMethod, uri string) *sip.Request {
 func (p *phone) Register(ctx context.Context) error {
 	req := p.request(sip.REGISTER, "sip:"+cell.Domain)
 	req.AppendHeader(sip.NewHeader("To", "<"+p.URI+">"))
-	_, err := p.dialogs.Client.Do(ctx, req)
-	return stage.Unanswered(err)
+	return p.do(ctx, req)
 }
 
 func (p *phone) Call(ctx context.Context, target string) (stage.Call, error) {
@@ -81,6 +85,22 @@ func (p *phone) Call(ctx context.Context, target string) (stage.Call, error) {
 	}
 	_ = p.Talk(call.InviteResponse.Body())
 	return stage.CallFunc(func(ctx context.Context) error { p.Audio.Close(); return call.Bye(ctx) }), call.Ack(ctx)
+}
+
+func (p *phone) Message(ctx context.Context, target, text string) error {
+	req := p.request(sip.MESSAGE, target)
+	req.AppendHeader(sip.NewHeader("Content-Type", "text/plain"))
+	req.SetBody([]byte(text))
+	return p.do(ctx, req)
+}
+
+func (p *phone) Ask(ctx context.Context, target string) error {
+	return p.do(ctx, p.request(sip.OPTIONS, target))
+}
+
+func (p *phone) do(ctx context.Context, req *sip.Request) error {
+	_, err := p.dialogs.Client.Do(ctx, req)
+	return stage.Unanswered(err)
 }
 
 func (p *phone) Close() error {

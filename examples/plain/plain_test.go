@@ -46,6 +46,13 @@ func TestCalls(t *testing.T) {
 	})
 }
 
+// Texts, and questions before a call; pings that it answers hold its mapping.
+func TestRequests(t *testing.T) {
+	specs.Matrix(t, plan(t, cell.Choice{"flow": {"message"}, "registrar": {"received"}}), both)
+	specs.Matrix(t, plan(t, cell.Choice{"flow": {"options-ping", "idle-then-called"}, "a": {"classic", "linux-masquerade"},
+		"registrar": {"contact", "received"}, "ping": {"zero", "options"}, "idle": {"5m"}, "refresh": {"own"}}), both)
+}
+
 // Prediction goes by the traits and not by the name: what is said of the phone and is not so
 // is found out.
 func TestWrongTraitsAreNoticed(t *testing.T) {

@@ -15,6 +15,8 @@ type Brief struct {
 	CSeq    CSeq   // Number 0 and no Method if it is not there
 	Via     string // the topmost value
 	Contact string // the first value
+	Expires string // as it was written
+	State   string // Subscription-State (RFC 6665 §8.2.3), as it was written
 	Body    []byte // a part of the datagram, as long as that is
 	// Cut: the datagram ends within the header, or before the body does.
 	Cut bool
@@ -77,6 +79,10 @@ func (m *Brief) field(name, value string, length *int) {
 		first(&m.Via, value, one)
 	case "contact":
 		first(&m.Contact, value, one)
+	case "expires":
+		first(&m.Expires, value, text)
+	case "subscription-state":
+		first(&m.State, value, text)
 	case "cseq":
 		if m.CSeq == (CSeq{}) {
 			m.CSeq, _ = ParseCSeq(text(value))

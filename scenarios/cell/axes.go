@@ -117,9 +117,11 @@ const (
 	KeyCarrier     = "carrier"
 	KeyHairpin     = "hairpin"
 	KeyRefresh     = "refresh"
+	KeyTalk        = "talk"
 	KeyIdle        = "idle"
 	KeyKeepAlive   = "keepalive"
 	KeyInterval    = "interval"
+	KeyPing        = "ping"
 	KeyChange      = "change"
 	KeyWhen        = "when"
 	KeyHangup      = "hangup"
@@ -147,9 +149,11 @@ type Cell struct {
 	Carrier   string // the NAT of the carrier, of topologies that have one
 	Hairpin   Hairpin
 	Refresh   Refresh
+	Talk      Duration // how long a call without media lasts
 	Idle      Duration
 	KeepAlive KeepAlive
-	Interval  Duration // between two keepalives
+	Ping      Ping
+	Interval  Duration // between two keepalives, or pings
 	Change    Change   // what becomes of the NAT in front of a while the flow is played
 	When      Moment   // and when
 	Hangup    Role     // who ends the call
@@ -178,8 +182,8 @@ var Axes = []*Axis{
 	}),
 	word(func(c *Cell) *Registrar { return &c.Registrar }, Axis{
 		Key: KeyRegistrar, JSON: "registrar", Name: "registrar policy",
-		Help:    "where the proxy routes to: contact is what the user agent wrote, received where its REGISTER came from",
-		Default: "contact", Values: []string{"contact", "received"},
+		Help:    "where the proxy routes to: contact is what the user agent wrote, received where its REGISTER came from, received-no-alias the same for new requests alone, ip-only that address with the port it wrote, another-source is received from another address of the proxy",
+		Default: "contact", Values: []string{"contact", "received", "received-no-alias", "ip-only", "another-source"},
 		Caption: func(v string) string { return "registrar " + v },
 	}),
 	{
@@ -238,6 +242,11 @@ var Axes = []*Axis{
 		Key: KeyRefresh, JSON: "refresh", Name: "refresh", Help: "which packets keep a mapping alive, in every NAT (RFC 4787 section 4.3)",
 		Default: "own", Values: []string{"own", "outbound", "inbound", "both"}, Caption: unless("own", "refresh "),
 	}),
+	duration(func(c *Cell) *Duration { return &c.Talk }, Axis{
+		Key: KeyTalk, JSON: "talk", Name: "length of the call", Help: "how long a call without media lasts",
+		Default: "2m", Values: []string{"10s", "2m", "10m"}, Asked: true,
+		Caption: func(v string) string { return "lasts for " + v },
+	}),
 	duration(func(c *Cell) *Duration { return &c.Idle }, Axis{
 		Key: KeyIdle, JSON: "idle", Name: "idle time", Help: "how long nothing happens before somebody is wanted",
 		Default: "1m", Values: []string{"10s", "1m", "5m", "20m"}, Asked: true,
@@ -247,10 +256,14 @@ var Axes = []*Axis{
 		Key: KeyKeepAlive, JSON: "keepalive", Name: "keepalive", Help: "what a phone sends to the proxy to hold its mapping",
 		Default: "none", Values: []string{"none", "crlf", "zero", "stun", "options"}, Asked: true, Caption: unless("none", "keepalive "),
 	}),
+	word(func(c *Cell) *Ping { return &c.Ping }, Axis{
+		Key: KeyPing, JSON: "ping", Name: "ping", Help: "what the registrar sends to a phone to hold its mapping",
+		Default: "none", Values: []string{"none", "zero", "options"}, Asked: true, Caption: unless("none", "pinged by "),
+	}),
 	duration(func(c *Cell) *Duration { return &c.Interval }, Axis{
-		Key: KeyInterval, JSON: "interval", Name: "interval", Help: "the time between two keepalives",
+		Key: KeyInterval, JSON: "interval", Name: "interval", Help: "the time between two keepalives, or pings",
 		Default: "25s", Values: []string{"8s", "25s", "2m"}, Asked: true,
-		Moot:    func(c *Cell) bool { return c.KeepAlive == KeepAliveNone },
+		Moot:    func(c *Cell) bool { return c.KeepAlive == KeepAliveNone && c.Ping == PingNone },
 		Caption: func(v string) string { return "every " + v },
 	}),
 	word(func(c *Cell) *Change { return &c.Change }, Axis{

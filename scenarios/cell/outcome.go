@@ -138,6 +138,9 @@ type StepOutcome struct {
 	Step  Step
 	Fate  Fate
 	Cause Cause // zero if Fate is Arrived
+	// Copy is, of a request that arrived, which of those that its last hop sent did so, from 1; of
+	// what links lose none is counted. 0 is not said.
+	Copy int
 }
 
 // Verdict of a part of the flow.
@@ -152,11 +155,14 @@ const (
 // Direction says which way media, or RTCP, gets through.
 type Direction string
 
-// The four outcomes of a two-way stream. The empty Direction is "not judged".
+// The outcomes of a two-way stream, be it between a and b or between b and c. The empty Direction
+// is "not judged".
 const (
 	TwoWay   Direction = "2way"
 	OnlyAToB Direction = "a>b"
 	OnlyBToA Direction = "b>a"
+	OnlyBToC Direction = "b>c"
+	OnlyCToB Direction = "c>b"
 	NoWay    Direction = "none"
 )
 
@@ -171,6 +177,22 @@ func DirectionOf(aToB, bToA bool) Direction {
 		return OnlyBToA
 	}
 	return NoWay
+}
+
+// between is DirectionOf where it may be c that talks to b, by who sent anything and whether it
+// arrived.
+func between(arrived map[Side]bool) Direction {
+	if _, third := arrived[C]; !third {
+		return DirectionOf(arrived[A], arrived[B])
+	}
+	switch d := DirectionOf(arrived[B], arrived[C]); d {
+	case OnlyAToB:
+		return OnlyBToC
+	case OnlyBToA:
+		return OnlyCToB
+	default:
+		return d
+	}
 }
 
 // Outcome of a cell, as predicted or as observed.
@@ -202,9 +224,9 @@ func Conclude(steps []StepOutcome) Outcome {
 			arrived[s.Step.Part][s.Step.From] = ok
 		}
 	}
-	o.Media = DirectionOf(arrived[RTP][A], arrived[RTP][B])
+	o.Media = between(arrived[RTP])
 	if len(arrived[RTCP]) > 0 {
-		o.RTCP = DirectionOf(arrived[RTCP][A], arrived[RTCP][B])
+		o.RTCP = between(arrived[RTCP])
 	}
 	return o
 }

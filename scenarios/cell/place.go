@@ -16,6 +16,7 @@ const (
 	BoxNATProxy = "nat-proxy"
 	BoxBeside   = "phone" // the phone beside a
 	BoxB        = "b"     // the user agent b
+	BoxC        = "c"     // the user agent c
 )
 
 // NATBox is the box of the NAT on the given side.
@@ -53,9 +54,11 @@ const PhoneNumber = "1234567"
 var (
 	ServerNet   = netip.MustParsePrefix("203.0.113.0/24")
 	ProxyAddr   = netip.MustParseAddr("203.0.113.10")
+	CallsAddr   = netip.MustParseAddr("203.0.113.11") // the proxy's other one
 	STUNAddr    = netip.MustParseAddr("203.0.113.20")
 	STUNAltAddr = netip.MustParseAddr("203.0.113.21")
 	GatewayAddr = netip.MustParseAddr("203.0.113.30")
+	ThirdAddr   = netip.MustParseAddr("203.0.113.40") // of c
 )
 
 // Place are the addresses of one side: with a NAT the private network and
@@ -110,8 +113,10 @@ func PlaceIn(c Cell, side Side) Place {
 var (
 	ProxyNet     = netip.MustParsePrefix("172.16.0.0/24")
 	ProxyInside  = netip.MustParseAddr("172.16.0.10")
+	CallsInside  = netip.MustParseAddr("172.16.0.11")
 	OtherServers = netip.MustParsePrefix("203.0.113.0/25") // without the address of that NAT
 	proxyOutside = netip.MustParseAddr("203.0.113.130")
+	callsOutside = netip.MustParseAddr("203.0.113.131")
 )
 
 // ProxyOf is the address of the proxy as phones know it.
@@ -120,4 +125,12 @@ func ProxyOf(c Cell) netip.AddrPort {
 		return netip.AddrPortFrom(proxyOutside, ProxyPort)
 	}
 	return netip.AddrPortFrom(ProxyAddr, ProxyPort)
+}
+
+// CallsOf is the address that the proxy calls users from, where that is another one.
+func CallsOf(c Cell) netip.AddrPort {
+	if c.Topology == ProxyNAT {
+		return netip.AddrPortFrom(callsOutside, ProxyPort)
+	}
+	return netip.AddrPortFrom(CallsAddr, ProxyPort)
 }

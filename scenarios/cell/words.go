@@ -51,6 +51,15 @@ const (
 	KeepAliveOPTIONS KeepAlive = "options" // a request, which the proxy answers
 )
 
+// Ping is what the registrar sends to where a registration came from.
+type Ping string
+
+const (
+	PingNone    Ping = "none"
+	PingZero    Ping = "zero"    // four zero bytes, which nobody answers
+	PingOptions Ping = "options" // a request, which the phone answers
+)
+
 // Change is what happens to the NAT in front of a while the flow is played.
 type Change string
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -28,6 +29,13 @@ type Flow struct {
 	Caller  cell.Side // who calls whom
 	// Brief is how long its calls must talk for RTP to be judged; 0 is [DefaultMediaTime].
 	Brief time.Duration
+	// Able lists what it wants of an end beside registering and calling (see package stage).
+	Able map[cell.Side][]string
+	// Talk is whose call its media is judged in: the caller, and who is called by it. Empty is
+	// the caller and the other end.
+	Talk [2]cell.Side
+	// Ring is how long the callee rings and is heard meanwhile; 0 is that it answers at once.
+	Ring  time.Duration
 	Steps []Step // in the order in which they happen
 	Play  func(ctx context.Context, p *Play)
 	// Columns are those of its table, which has a row for each NAT of a. Without any the
@@ -61,6 +69,8 @@ type Step struct {
 	If func(cell.Cell) bool
 	// After is what passes before it, beside what steps take; nil is nothing.
 	After func(*theory.Network)
+	// During is the time in which a stream is judged; nil is the call.
+	During func(*wire.Tape) (wire.Talk, bool)
 	// Asks is the question of the theory.
 	Asks func(*theory.Network) theory.Answer
 	// Needs are earlier steps without which it is not sent.
@@ -76,6 +86,9 @@ type Need struct {
 // Name is the key.
 func (f *Flow) Name() string { return f.Key }
 
+// Rings is how long its callee rings and is heard.
+func (f *Flow) Rings() time.Duration { return f.Ring }
+
 // Uses reports whether the flow has a use for an axis.
 func (f *Flow) Uses(axis string) bool {
 	if x := cell.Lookup(axis); x != nil && (x.Media && !f.Media() || x.Asked && !slices.Contains(f.With, axis)) {
@@ -84,8 +97,22 @@ func (f *Flow) Uses(axis string) bool {
 	return !slices.Contains(f.Without, axis)
 }
 
+// Wants is what it wants of an end beside registering and calling.
+func (f *Flow) Wants(side cell.Side) []string { return f.Able[side] }
+
 // Host is the box at that end.
 func (f *Flow) Host(side cell.Side) string { return f.Ends[side].Box }
+
+// sides are those of its ends, in order.
+func (f *Flow) sides() []cell.Side { return slices.Sorted(maps.Keys(f.Ends)) }
+
+// talking are the two of whose call media is judged, the caller first.
+func (f *Flow) talking() (caller, callee cell.Side) {
+	if f.Talk != [2]cell.Side{} {
+		return f.Talk[0], f.Talk[1]
+	}
+	return f.Caller, f.Caller.Other()
+}
 
 // Media reports whether RTP runs between the ends.
 func (f *Flow) Media() bool {

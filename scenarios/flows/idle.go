@@ -16,7 +16,7 @@ var IdleThenCalled = add(Flow{
 	Story:   "It registers; nobody wants anything of it for a while; then b, a public caller, calls it through the proxy, and one hangs up.",
 	Ends:    registerEnds,
 	Without: []string{cell.KeyB},
-	With:    []string{cell.KeyIdle, cell.KeyKeepAlive, cell.KeyInterval, cell.KeyChange},
+	With:    []string{cell.KeyIdle, cell.KeyKeepAlive, cell.KeyPing, cell.KeyInterval, cell.KeyChange},
 	Caller:  cell.B,
 	Steps:   steps(registers(registerEnds, cell.A), after((*theory.Network).Idle, calls(registerEnds, cell.B)), hangsUp(registerEnds, cell.B)),
 	Play: func(ctx context.Context, p *Play) {

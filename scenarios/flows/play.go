@@ -46,6 +46,8 @@ type Play struct {
 	MediaTime time.Duration
 	// Reached says whether a request of that method has reached a box.
 	Reached func(method, box string) bool
+	// Calls says in how many calls one has.
+	Calls func(method, box string) int
 
 	err  error
 	told []wire.Told
@@ -95,10 +97,11 @@ func (p *Play) Idle() {
 
 // change does to the NAT in front of a what the cell wants.
 func (p *Play) change() {
-	if err := p.World.Change(p.Cell.Change); err != nil {
-		p.err = errors.Join(p.err, err)
-	}
+	p.failed(p.World.Change(p.Cell.Change))
 }
+
+// failed takes note of what could not be played.
+func (p *Play) failed(err error) { p.err = errors.Join(p.err, err) }
 
 // Err is what could not be played.
 func (p *Play) Err() error { return p.err }
@@ -178,7 +181,7 @@ func (p *Play) counts() tally {
 
 // discarded tells of ends that used nothing of what they got.
 func (p *Play) discarded(before map[cell.Part]tally, after tally) {
-	for _, side := range []cell.Side{cell.A, cell.B} {
+	for _, side := range p.Flow.sides() {
 		for _, part := range []cell.Part{cell.RTP, cell.RTCP} {
 			was, is := before[part][side][part], after[side][part]
 			if is.Discarded > was.Discarded && is.Used == was.Used {

@@ -19,11 +19,18 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	if err != nil {
 		return nil, err
 	}
-	cfg := theory.Config{Policy: c.Registrar, Rport: true, ALG: alg, Forwards: c.PortManager == cell.ManagerStatic, Caller: Of(c).Caller}
+	cfg := theory.Config{Policy: c.Registrar, Rport: true, ALG: alg, Forwards: c.PortManager == cell.ManagerStatic}
+	cfg.Caller, _ = Of(c).talking()
+	cfg.Ring = Of(c).Ring
 	if Of(c).Media() {
 		cfg.Talk = cmp.Or(talk, DefaultMediaTime)
 	}
-	cfg.Idle, cfg.KeepAlive, cfg.Interval = c.Idle.Time(), c.KeepAlive, c.Interval.Time()
+	if Of(c).Uses(cell.KeyIdle) {
+		cfg.Idle = c.Idle.Time()
+	}
+	cfg.KeepAlive, cfg.Interval = c.KeepAlive, c.Interval.Time()
+	cfg.Lasts = c.Talk.Time()
+	cfg.Ping = c.Ping
 	cfg.Change, cfg.When = c.Change, c.When
 	if cfg.Becomes, err = stage.Becomes(c); err != nil {
 		return nil, err
@@ -36,9 +43,12 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	if err != nil {
 		return nil, err
 	}
-	for side, to := range map[cell.Side]*theory.End{cell.A: &cfg.A, cell.B: &cfg.B} {
+	for side, to := range map[cell.Side]*theory.End{cell.A: &cfg.A, cell.B: &cfg.B, cell.C: &cfg.C} {
+		if c.Host(side) == "" {
+			continue
+		}
 		*to = theory.End{Side: side, Host: c.Host(side)}
-		if carrier != nil && (side == cell.A || c.Topology == cell.SharedCGN) {
+		if carrier != nil && (side == cell.A || side == cell.B && c.Topology == cell.SharedCGN) {
 			to.Carrier = carrier
 		}
 		if to.NAT, err = stage.Behavior(c, side); err != nil {
@@ -64,6 +74,8 @@ func (f *Flow) Predict(c cell.Cell, n *theory.Network) (cell.Outcome, error) {
 			if s := o.Steps[i]; s.Fate != t.Fate || !s.Cause.Same(t.Cause) {
 				return o, fmt.Errorf("%w: %s: whether %s arrives depends on how long messages take (RFC 4787 §4.3)",
 					theory.ErrNotCovered, cmp.Or(s.Cause.Box, t.Cause.Box), s.Step)
+			} else if s.Copy != t.Copy {
+				o.Steps[i].Copy = 0
 			}
 		}
 	}
@@ -76,7 +88,7 @@ func (f *Flow) predict(steps []Step, n *theory.Network) cell.Outcome {
 	for _, s := range steps {
 		a := f.ask(s, n, fate)
 		fate[s.Step] = a.Fate
-		all = append(all, cell.StepOutcome{Step: s.Step, Fate: a.Fate, Cause: a.Cause})
+		all = append(all, cell.StepOutcome{Step: s.Step, Fate: a.Fate, Cause: a.Cause, Copy: a.Copy})
 	}
 	return cell.Conclude(all)
 }
@@ -100,12 +112,16 @@ func (f *Flow) ask(s Step, n *theory.Network, fate map[cell.Step]cell.Fate) theo
 
 // Observe says what became of every step, by the packets on the tape and what was told.
 func (f *Flow) Observe(c cell.Cell, t *wire.Tape, told []wire.Told) cell.Outcome {
-	caller, callee := f.Host(f.Caller), f.Host(f.Caller.Other())
-	talk, talked := t.Talked(caller, callee, told)
+	caller, callee := f.talking()
+	talk, talked := t.Talked(f.Host(caller), f.Host(callee), told)
 	var all []cell.StepOutcome
 	for _, s := range f.In(c) {
 		if fate, cause, judged := s.observe(c, t, talk, talked, told); judged {
-			all = append(all, cell.StepOutcome{Step: s.Step, Fate: fate, Cause: cause})
+			x := cell.StepOutcome{Step: s.Step, Fate: fate, Cause: cause}
+			if fate == cell.Arrived && !s.IsStream() {
+				x.Copy = t.Copy(s.From, s.To, s.Match, told)
+			}
+			all = append(all, x)
 		}
 	}
 	return cell.Conclude(all)
@@ -118,6 +134,9 @@ func (s Step) observe(c cell.Cell, t *wire.Tape, talk wire.Talk, talked bool, to
 			fate, cause = s.observeEach(c, t, told)
 		}
 		return fate, cause, true
+	}
+	if s.During != nil {
+		talk, talked = s.During(t)
 	}
 	if !talked {
 		return cell.NotSent, cell.Cause{Box: s.From, Rule: cell.RuleNotSent, Message: s.Message, Why: "no call was established"}, true

@@ -65,12 +65,20 @@ func (w *World) ServeProxy(c cell.Cell, seed uint64) (stop func() error, err err
 		return nil, fmt.Errorf("stage: proxy: %w", err)
 	}
 	cfg := registrar.Config{Domain: cell.Domain, Seed: seedFor(seed, cell.BoxProxy), OnEvent: w.proxyEvent}
+	cfg.Ping, cfg.Agents = ping(c), agents(c)
 	cfg.AnswerSTUN = c.KeepAlive == cell.KeepAliveSTUN
 	if c.Topology == cell.ProxyNAT {
 		cfg.Advertise = cell.ProxyOf(c)
 	}
-	if c.Registrar == cell.RegistrarReceived {
-		cfg.Policy = registrar.PolicyReceived
+	if cfg.Policy, err = registrar.ParsePolicy(string(c.Registrar)); err != nil {
+		return nil, fmt.Errorf("stage: proxy: %w", err)
+	}
+	if c.Registrar == cell.RegistrarAnotherSource {
+		calls := w.Proxy.Addrs()[1]
+		if cfg.CallConn, err = w.Proxy.Listen(netip.AddrPortFrom(calls, cell.ProxyPort)); err != nil {
+			return nil, fmt.Errorf("stage: proxy: %w", err)
+		}
+		cfg.CallAdvertise = cell.CallsOf(c)
 	}
 	if w.Gateway != nil {
 		cfg.Routes = []registrar.Route{{Prefix: cell.PhoneNumber, Phone: true, To: netip.AddrPortFrom(cell.GatewayAddr, cell.GatewayPort)}}
@@ -79,7 +87,19 @@ func (w *World) ServeProxy(c cell.Cell, seed uint64) (stop func() error, err err
 	if err != nil {
 		return nil, fmt.Errorf("stage: proxy: %w", err)
 	}
+	w.registrar = server
 	return start(server), nil
+}
+
+// ping is what the registrar does to hold the mappings of its users.
+func ping(c cell.Cell) registrar.Ping {
+	kind := map[cell.Ping]registrar.PingKind{
+		cell.PingNone: registrar.PingNone, cell.PingZero: registrar.PingZero, cell.PingOptions: registrar.PingOptions,
+	}[c.Ping]
+	if kind == registrar.PingNone {
+		return registrar.Ping{}
+	}
+	return registrar.Ping{Kind: kind, Interval: c.Interval.Time()}
 }
 
 // badRequest is 400 (RFC 3261 §21.4.1).

@@ -11,6 +11,7 @@ import (
 	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/wire"
+	"github.com/natproof/natproof/servers/registrar"
 	"github.com/natproof/natproof/vnet"
 )
 
@@ -27,13 +28,15 @@ type World struct {
 	STUN, Proxy, Gateway *vnet.Host    // STUN has two addresses; Gateway is nil where the flow has none
 	Beside               *vnet.Host    // the phone beside a, or nil
 	Crowd                []*vnet.Host  // others beside a; they are no boxes to be drawn
+	C                    *vnet.Host    // nil where the flow has no third end
 
-	site  *vnet.Site // of a
-	natA  natmodels.Model
-	next  netip.Addr // that the NAT in front of a gets
-	hosts vnet.HostKind
-	boxes []Box
-	told  []wire.Told // what the proxy tells; read it when it has stopped
+	site      *vnet.Site // of a
+	natA      natmodels.Model
+	next      netip.Addr // that the NAT in front of a gets
+	hosts     vnet.HostKind
+	boxes     []Box
+	registrar *registrar.Server // nil before ServeProxy
+	told      []wire.Told       // what the proxy tells; read it when it has stopped
 }
 
 // NewWorld builds the cell's topology. The seed decides what NATs choose at random.
@@ -61,8 +64,11 @@ func (w *World) Boxes() []Box { return w.boxes }
 
 // Host is the user agent's on the given side, or nil.
 func (w *World) Host(side cell.Side) *vnet.Host {
-	if side == cell.A {
+	switch side {
+	case cell.A:
 		return w.A
+	case cell.C:
+		return w.C
 	}
 	return w.B
 }
@@ -90,6 +96,12 @@ func (w *World) addServers(c cell.Cell) error {
 		}
 		w.box(cell.BoxGateway, RoleServer, cell.GatewayAddr)
 	}
+	if third := c.Host(cell.C); third != "" {
+		if w.C, err = site.AddHost(third, cell.ThirdAddr); err != nil {
+			return err
+		}
+		w.box(third, RoleHost, cell.ThirdAddr)
+	}
 	return nil
 }
 
@@ -111,7 +123,7 @@ func (w *World) addSide(c cell.Cell, side cell.Side, seed uint64, access vnet.Li
 	if nat.Behavior().Translates() {
 		place := natmodels.Place{External: []netip.Addr{at.External}, Seed: seedFor(seed, cell.NATBox(side))}
 		if c.PortManager == cell.ManagerStatic {
-			place.Static = forwards(at)
+			place.Static = forwards(at, lines(c))
 		}
 		alg, err := c.SIPALG()
 		if err != nil {
@@ -186,30 +198,40 @@ func third(p netip.Prefix) netip.Addr { return p.Addr().Next().Next().Next() }
 
 // addProxy puts the proxy beside the other servers, or behind a NAT that forwards its port.
 func (w *World) addProxy(c cell.Cell, site *vnet.Site) error {
-	at, addr := cell.ProxyOf(c), cell.ProxyAddr
+	at, addr, calls := cell.ProxyOf(c), cell.ProxyAddr, cell.CallsAddr
+	apart := c.Registrar == cell.RegistrarAnotherSource
 	if c.Topology == cell.ProxyNAT {
 		nat, err := catalogue.Lookup("port-restricted")
 		if err != nil {
 			return err
 		}
-		addr = cell.ProxyInside
-		gw, err := w.Lab.Internet().AddGateway(cell.BoxNATProxy, vnet.GatewayConfig{NAT: nat, Place: natmodels.Place{
+		addr, calls = cell.ProxyInside, cell.CallsInside
+		place := natmodels.Place{
 			External: []netip.Addr{at.Addr()},
 			Static:   []natmodels.StaticMapping{{Protocol: natmodels.UDP, Internal: netip.AddrPortFrom(addr, cell.ProxyPort), External: at}},
-		}})
+		}
+		if out := cell.CallsOf(c); apart {
+			place.External = append(place.External, out.Addr())
+			place.Static = append(place.Static, natmodels.StaticMapping{Protocol: natmodels.UDP, Internal: netip.AddrPortFrom(calls, cell.ProxyPort), External: out})
+		}
+		gw, err := w.Lab.Internet().AddGateway(cell.BoxNATProxy, vnet.GatewayConfig{NAT: nat, Place: place})
 		if err != nil {
 			return err
 		}
 		if site, err = gw.Inside().AddSite("site-proxy", vnet.SiteConfig{Prefix: cell.ProxyNet, Hosts: w.hosts}); err != nil {
 			return err
 		}
-		w.box(cell.BoxNATProxy, RoleNAT, at.Addr())
+		w.box(cell.BoxNATProxy, RoleNAT, place.External...)
+	}
+	addrs := []netip.Addr{addr}
+	if apart {
+		addrs = append(addrs, calls)
 	}
 	var err error
-	if w.Proxy, err = site.AddHost(cell.BoxProxy, addr); err != nil {
+	if w.Proxy, err = site.AddHost(cell.BoxProxy, addrs...); err != nil {
 		return err
 	}
-	w.box(cell.BoxProxy, RoleServer, addr)
+	w.box(cell.BoxProxy, RoleServer, addrs...)
 	return nil
 }
 
@@ -222,9 +244,13 @@ func seedFor(seed uint64, box string) uint64 {
 }
 
 // forwards are the port forwards that go with the static port manager.
-func forwards(at cell.Place) []natmodels.StaticMapping {
+func forwards(at cell.Place, lines int) []natmodels.StaticMapping {
+	ports := []uint16{cell.SIPPort}
+	for port := uint16(cell.RTPPort); port < cell.RTPPort+2*uint16(lines); port++ {
+		ports = append(ports, port)
+	}
 	var all []natmodels.StaticMapping
-	for _, port := range []uint16{cell.SIPPort, cell.RTPPort, cell.RTCPPort} {
+	for _, port := range ports {
 		all = append(all, natmodels.StaticMapping{
 			Protocol: natmodels.UDP,
 			Internal: netip.AddrPortFrom(at.Inside, port),

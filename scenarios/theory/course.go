@@ -38,29 +38,40 @@ type course struct {
 	stun   time.Duration // likewise, of a message to or from the STUN server
 	a, b   *station
 	beside *station // the phone beside a, or nil
+	third  *station // or nil
 	gates  []*gate
 	given  int
 	ticks  []*tick
-	idled  bool // the idle time is over
-	acked  bool // the call is established at both ends
+	idled  bool          // the idle time is over
+	acked  bool          // the call is established at both ends
+	missed cell.Cause    // or why the ACK does not arrive
+	parted time.Duration // when the 200, or the ACK, was sent first
+	turn   *station      // whose message is about to be sent
+	apart  bool          // the dialog goes by the proxy's other socket
+	told   bool          // the caller knows where the callee wants media
 }
 
 // station is an end in the course of things.
 type station struct {
-	end    *end
-	line   *line
-	asked  endpoint      // as the STUN server saw it when it was asked last
-	wrote  endpoint      // what its registration says
-	came   endpoint      // where its registration came from
-	last   endpoint      // where its last request or response came from
-	known  bool          // it has registered
-	again  *cell.Cause   // why it did not get the 200 when it did so again; nil is that it did not
-	failed bool          // and nobody has answered when it did so again
-	busy   time.Duration // until when it waits for an answer to that, or to a keepalive
-	until  time.Duration // until when it waits for that alone
+	end     *end
+	line    *line
+	asked   endpoint      // as the STUN server saw it when it was asked last
+	wrote   endpoint      // what its registration says
+	came    endpoint      // where its registration came from
+	last    endpoint      // where its last request or response came from
+	spoke   remote        // and which socket it went to
+	contact endpoint      // where its last message with a Contact for a dialog came from
+	known   bool          // it has registered
+	failed  bool          // and nobody has answered when it did so again
+	again   *cell.Cause   // why it did not get the 200 when it did so again; nil is that it did not
+	busy    time.Duration // until when it waits for an answer to that, or to a keepalive
+	until   time.Duration // until when it waits for that alone
+	pings   []*tick       // of the registrar
+	watch   *watch        // its subscription, or nil
+	begun   time.Duration // when it sent the first copy of its last request
 }
 
-// tick is what happens again and again by itself.
+// tick is what happens by itself: again and again or, without a time between, once.
 type tick struct {
 	next, every time.Duration
 	anew        bool // the time begins when what was done is over
@@ -74,6 +85,9 @@ func (n *Network) begin(pace, stun time.Duration) {
 	c.a, c.b = c.station(&n.a, 1), c.station(&n.b, 2)
 	if n.beside {
 		c.beside = c.station(&n.a, 3)
+	}
+	if n.c != nil {
+		c.third = c.station(n.c, 4)
 	}
 	n.course = c
 }
@@ -117,14 +131,18 @@ func (c *course) station(e *end, host int) *station {
 const networks = 100
 
 func (n *Network) station(side cell.Side) *station {
-	if side == cell.A {
+	switch {
+	case side == cell.A:
 		return n.course.a
+	case side == cell.C && n.course.third != nil:
+		return n.course.third
 	}
 	return n.course.b
 }
 
 // until lets time pass, and all that happens by itself in it.
 func (c *course) until(t time.Duration) {
+	c.says(atProxy, true)
 	for {
 		i := -1
 		for j, k := range c.ticks {
@@ -138,7 +156,9 @@ func (c *course) until(t time.Duration) {
 		}
 		k := c.ticks[i]
 		c.now = max(c.now, k.next)
-		k.next += k.every
+		if k.next += k.every; k.every == 0 {
+			c.drop(k)
+		}
 		if k.do(); k.anew {
 			k.next = c.now + k.every
 		}
@@ -149,25 +169,30 @@ func (c *course) until(t time.Duration) {
 func (c *course) pass(d time.Duration) { c.until(c.now + d) }
 
 // every has something happen again and again from now on.
-func (c *course) every(d time.Duration, do func()) {
-	c.ticks = append(c.ticks, &tick{next: c.now + d, every: d, do: do})
+func (c *course) every(d time.Duration, do func()) *tick {
+	return c.tick(&tick{next: c.now + d, every: d, do: do})
+}
+
+// once has something happen at a time.
+func (c *course) once(at time.Duration, do func()) *tick { return c.tick(&tick{next: at, do: do}) }
+
+func (c *course) tick(k *tick) *tick {
+	c.ticks = append(c.ticks, k)
+	return k
+}
+
+// drop keeps things from happening.
+func (c *course) drop(these ...*tick) {
+	c.ticks = slices.DeleteFunc(c.ticks, func(k *tick) bool { return slices.Contains(these, k) })
 }
 
 // everyAfter is every, where the time begins anew when what was done is over.
 func (c *course) everyAfter(d time.Duration, do func()) {
-	c.ticks = append(c.ticks, &tick{next: c.now + d, every: d, anew: true, do: do})
+	c.tick(&tick{next: c.now + d, every: d, anew: true, do: do})
 }
-
-// once has something happen at a time.
-func (c *course) once(at time.Duration, do func()) {
-	c.ticks = append(c.ticks, &tick{next: at, every: never, do: do})
-}
-
-// never is longer than anything lasts.
-const never = 1 << 62
 
 // sends is a message of the end to the proxy.
-func (c *course) sends(s *station) { s.last = s.line.out(atProxy, c.now) }
+func (c *course) sends(s *station) { s.last, s.spoke = s.line.out(atProxy, c.now), atProxy }
 
 // asks is a Binding request to the STUN server, and the answer.
 func (c *course) asks(s *station) {
@@ -197,12 +222,14 @@ func (n *Network) registers(s *station) {
 			if c.asks(s); s.asked != s.wrote {
 				c.once(max(c.now, s.until), func() { n.registersAgain(s) })
 			}
+			n.resubscribes(s)
 		})
 	}
 	s.wrote = s.asked
 	c.sends(s)
 	c.pass(c.pace)
 	s.came, s.known = s.last, true
+	n.pinged(s)
 }
 
 // Registered is the 200 to a REGISTER. Without it the REGISTER is repeated until timer F ends it.
@@ -227,10 +254,10 @@ func (n *Network) Registered(side cell.Side, message string) Answer {
 	return a
 }
 
-// Sends is that an end sends a message, by way of the proxy.
+// Sends is that an end sends the message that is asked about next, by way of the proxy.
 func (n *Network) Sends(side cell.Side) {
 	n.course.pass(n.course.pace)
-	n.course.sends(n.station(side))
+	n.course.turn = n.station(side)
 }
 
 // Lapse is a time in which no message of a flow is sent.
@@ -252,14 +279,15 @@ func (n *Network) TalkOrGiveUp() {
 	if n.course.acked {
 		n.Lapse(n.talk)
 	} else {
-		n.Lapse(timerB)
+		n.course.until(n.course.parted + timerB)
 	}
 }
 
 // Acknowledged is InDialog for the ACK, from which on both ends talk.
 func (n *Network) Acknowledged(to cell.Side) Answer {
 	a := n.InDialog(to, "ACK")
-	n.course.acked = a.Fate == cell.Arrived
+	n.course.acked, n.course.missed = a.Fate == cell.Arrived, a.Cause
+	a.Copy = 0 // as often as the 200 is repeated (RFC 3261 §13.2.2.4)
 	return a
 }
 
@@ -298,26 +326,28 @@ func (n *Network) changes() {
 
 // arrives says whether a message of the proxy that is sent to an endpoint in front of an end gets
 // in, given everything that has happened. It is repeated at those times after the first.
-func (n *Network) arrives(s *station, at endpoint, message string, again []time.Duration) Answer {
+func (n *Network) arrives(s *station, at endpoint, from remote, message string, again []time.Duration) Answer {
 	c := n.course
 	c.pass(c.pace)
 	if !s.known {
 		return Arrives()
 	}
 	begun := c.now
-	cause := c.in(s, at, atProxy)
+	cause := c.in(s, at, from)
+	copies := 1
 	for _, after := range again {
 		if cause.IsZero() {
-			return Arrives()
+			break
 		}
 		c.until(begun + after)
-		cause = c.in(s, at, atProxy)
+		cause = c.in(s, at, from)
+		copies++
 	}
 	if cause.IsZero() {
-		return Arrives()
+		return Answer{Fate: cell.Arrived, Copy: copies}
 	}
 	cause.Message = message
-	cause.Why = n.whyNot(s, cause)
+	cause.Why = n.whyNot(s, from, cause)
 	return answer(cause)
 }
 
@@ -335,7 +365,13 @@ func copies(invite bool) []time.Duration {
 	return all
 }
 
-func (n *Network) whyNot(s *station, c cell.Cause) string {
+func (n *Network) whyNot(s *station, from remote, c cell.Cause) string {
+	switch c.Rule {
+	case cell.RuleFiltered, cell.RuleNoMapping:
+		if from == atCalls {
+			return fmt.Sprintf("the proxy sends what is for %s from an address that it did not register with, which its NAT does not admit (RFC 4787 §5)", s.end.host)
+		}
+	}
 	switch c.Rule {
 	case cell.RuleElsewhere:
 		return fmt.Sprintf("that port of the NAT is another host's, which uses the same as %s", s.end.host)
@@ -349,18 +385,6 @@ func (n *Network) whyNot(s *station, c cell.Cause) string {
 		return fmt.Sprintf("%s has not sent to the proxy since the mapping was made (RFC 4787 §5)", s.end.host)
 	}
 	return ""
-}
-
-// target is the endpoint to which the proxy sends what is for an end: what it wrote, or where its
-// registration, or in a dialog its last message, came from.
-func (n *Network) target(s *station, dialog bool) endpoint {
-	switch {
-	case n.proxy != cell.RegistrarReceived && s.end.traits.Address == Asked:
-		return s.wrote
-	case !dialog: // where it came from, or what an ALG made of the Contact, which is the same
-		return s.came
-	}
-	return s.last
 }
 
 // keepAlive begins what a registered end does to stay reachable.
@@ -416,10 +440,13 @@ func (n *Network) tries(s *station, patience time.Duration) {
 // only news of yet another mapping make it try once more.
 func (n *Network) registersAgain(s *station) {
 	c := n.course
+	same := s.wrote == s.asked
 	s.wrote = s.asked
 	c.sends(s)
 	c.pass(2 * c.pace)
-	s.came = s.last
+	if s.came = s.last; !same { // another binding
+		n.pinged(s)
+	}
 	cause := c.in(s, n.back(s), atProxy)
 	if s.again == nil || !s.again.IsZero() {
 		s.again = &cause

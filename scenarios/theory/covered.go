@@ -127,8 +127,9 @@ func forgets(b natmodels.Behavior, silence time.Duration) bool {
 
 // needed is how long a mapping must live for the flow not to notice.
 func needed(cfg Config, e End) time.Duration {
+	cfg.Talk += cfg.Ring
 	same := e.NAT.Mapping == natmodels.EndpointIndependent && e.NAT.PreservesPort(cell.SIPPort)
-	unasked := e.Traits.Address == Bound || cfg.Rport && e.Traits.Rport && cfg.Policy == cell.RegistrarReceived
+	unasked := e.Traits.Address == Bound || cfg.Rport && e.Traits.Rport && policies[cfg.Policy].bySource()
 	switch {
 	case same && !e.Traits.Silent && cfg.ALG == nil:
 		return reportIdle

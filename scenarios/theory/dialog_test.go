@@ -51,7 +51,7 @@ func TestTheMappingOfSIPEndsInTheCall(t *testing.T) {
 			n.Sends(cell.B)
 			n.Response(cell.A, "200 to INVITE")
 			n.Sends(cell.A)
-			n.InDialog(cell.B, "ACK")
+			n.Acknowledged(cell.B)
 			n.Talk()
 			n.Sends(cell.A)
 			if got, want := n.InDialog(cell.B, "BYE"), []cell.Rule{x.early, x.early, x.later, x.later}[i]; got.Cause.Rule != want {

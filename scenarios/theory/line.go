@@ -14,6 +14,7 @@ type remote string
 const (
 	atProxy remote = cell.BoxProxy
 	atSTUN  remote = cell.BoxSTUN
+	atCalls remote = "calls" // another address of the proxy
 )
 
 // endpoint is an address and port: of the end, or as a NAT shows it. Ports that a NAT has chosen

@@ -25,14 +25,17 @@ type End struct {
 
 // Network is what the questions are asked about.
 type Network struct {
-	proxy  cell.Registrar
+	policy policy
 	rport  bool
 	caller cell.Side
 	talk   time.Duration
+	lasts  time.Duration
 	a, b   end
+	c      *end // or nil
 
 	idle     time.Duration
 	keep     cell.KeepAlive
+	ping     cell.Ping
 	interval time.Duration
 	change   cell.Change
 	becomes  natmodels.Behavior // what the NAT in front of a is after a change of its behaviour
@@ -44,6 +47,7 @@ type Network struct {
 // Config says what a network is made of.
 type Config struct {
 	A, B     End
+	C        End            // who is called by one of them afterwards, from a public address; nobody if it has no Side
 	Policy   cell.Registrar // where the proxy sends requests
 	Rport    bool           // the proxy grants RFC 3581 to who asks
 	ALG      *sipalg.ALG    // in every NAT; nil is none
@@ -52,10 +56,16 @@ type Config struct {
 	// Talk is how long a call that is established is silent on the signalling path; 0 is a
 	// call that ends at once.
 	Talk time.Duration
+	// Lasts is how long a call without media lasts, where a flow has such a time.
+	Lasts time.Duration
+	// Ring is how long the callee rings.
+	Ring time.Duration
 	// Idle is how long nothing happens where a flow has such a time.
 	Idle time.Duration
-	// KeepAlive is what the ends that have registered do to stay reachable, every Interval.
+	// KeepAlive is what the ends that have registered do to stay reachable, every Interval, and
+	// Ping what the registrar does for them.
 	KeepAlive cell.KeepAlive
+	Ping      cell.Ping
 	Interval  time.Duration
 	// OneNAT: both ends are on one local network, behind the NAT of a.
 	OneNAT bool
@@ -72,8 +82,12 @@ type Config struct {
 
 // New makes a network, unless theory has nothing to say about it.
 func New(cfg Config) (*Network, error) {
-	n := &Network{proxy: cfg.Policy, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk,
-		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When, becomes: cfg.Becomes, beside: cfg.Neighbour || cfg.Crowd > 1}
+	p, known := policies[cmp.Or(cfg.Policy, cell.RegistrarContact)]
+	if !known {
+		return nil, fmt.Errorf("%w: a proxy with the policy %q", ErrNotCovered, cfg.Policy)
+	}
+	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, lasts: cfg.Lasts,
+		idle: cfg.Idle, keep: cfg.KeepAlive, ping: cfg.Ping, interval: cfg.Interval, change: cfg.Change, when: cfg.When, becomes: cfg.Becomes, beside: cfg.Neighbour || cfg.Crowd > 1}
 	for _, x := range []struct {
 		to   *end
 		from End
@@ -84,14 +98,27 @@ func New(cfg Config) (*Network, error) {
 		}
 		*x.to = e
 	}
+	if cfg.C.Side != "" {
+		if p.apart {
+			return nil, fmt.Errorf("%w: several dialogs, and a proxy with another socket for what is for users", ErrNotCovered)
+		}
+		e, err := newEnd(cfg, cfg.C)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrNotCovered, e.host, err)
+		}
+		n.c = &e
+	}
 	n.begin(soon, soon)
 	return n, nil
 }
 
 // end finds the end on a side.
 func (n *Network) end(side cell.Side) end {
-	if side == cell.A {
+	switch {
+	case side == cell.A:
 		return n.a
+	case side == cell.C && n.c != nil:
+		return *n.c
 	}
 	return n.b
 }
@@ -100,6 +127,7 @@ func (n *Network) end(side cell.Side) end {
 type Answer struct {
 	Fate  cell.Fate
 	Cause cell.Cause
+	Copy  int // see cell.StepOutcome
 }
 
 // answer is that something arrives, or is lost for the cause.
@@ -167,7 +195,7 @@ func doors(cfg Config, from End) []door {
 		}
 		all = append(all, d)
 	}
-	if side := from.Side; cfg.OneNAT {
+	if side := from.Side; cfg.OneNAT && side != cell.C {
 		add(cell.NATBox(cell.A), cfg.A.NAT)
 	} else {
 		add(cell.NATBox(side), from.NAT)
@@ -183,12 +211,13 @@ func doors(cfg Config, from End) []door {
 // endpoint-independent filter: what comes from the port always shows the
 // advertised address, and what is sent to it always arrives.
 func newEnd(cfg Config, from End) (end, error) {
-	if cfg.OneNAT {
+	one := cfg.OneNAT && from.Side != cell.C
+	if one {
 		from.NAT = cfg.A.NAT
 	}
 	e := end{side: from.Side, host: from.Host, nat: cell.NATBox(from.Side), behavior: from.NAT, traits: from.Traits, preserved: true,
 		contacted: "the STUN server", gates: doors(cfg, from)}
-	if cfg.OneNAT {
+	if one {
 		e.nat = cell.NATBox(cell.A)
 	}
 	if err := covered(cfg, from); err != nil {

@@ -2,6 +2,7 @@ package theory
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/natproof/natproof/natmodels"
@@ -18,7 +19,31 @@ type SignallingTraits struct {
 // Response says whether a response that the proxy has reaches who asked, and is of use there. It is
 // repeated.
 func (n *Network) Response(to cell.Side, message string) Answer {
-	return n.response(n.station(to), message, copies(false))
+	c, s := n.course, n.station(to)
+	c.says(c.socket(), true)
+	invited := message == "200 to INVITE"
+	if invited {
+		c.parted = c.now
+	}
+	a, lost := n.response(s, message, nil), true
+	if a.Fate == cell.Arrived {
+		return a
+	}
+	for _, after := range copies(invited) { // the request is repeated too: nothing that is sent back gets in
+		c.once(c.now+after, func() {
+			if lost && !(invited && c.told) { // a provisional response ends that of an INVITE (RFC 3261 §17.1.1.2)
+				s.line.out(s.spoke, c.now)
+			}
+		})
+	}
+	a = n.response(s, message, copies(false))
+	lost = a.Fate == cell.Lost
+	return a
+}
+
+// Provisional is Response for one that nobody repeats (RFC 3261 §17.2.1).
+func (n *Network) Provisional(to cell.Side, message string) Answer {
+	return n.response(n.station(to), message, nil)
 }
 
 func (n *Network) response(s *station, message string, again []time.Duration) Answer {
@@ -30,7 +55,7 @@ func (n *Network) response(s *station, message string, again []time.Duration) An
 	if c := n.foreignVia(e, message); !c.IsZero() && way.IsZero() {
 		return answer(c)
 	}
-	return n.arrives(s, n.back(s), message, again).because(way)
+	return n.arrives(s, n.back(s), s.spoke, message, again).because(way)
 }
 
 // back is where the response to the last request of an end is sent.
@@ -39,7 +64,7 @@ func (n *Network) back(s *station) endpoint {
 	switch {
 	case n.bySource(*s.end): // RFC 3581 §4
 	case s.end.traits.Address == Asked: // RFC 3261 §18.2.2: the address that it comes from, but the port of the Via
-		at = s.asked
+		at.port = s.asked.port
 	case s.end.alg == nil:
 		at.port = cell.SIPPort
 	}
@@ -82,23 +107,33 @@ func (n *Network) responseWay(e end, message string) cell.Cause {
 func (n *Network) bySource(e end) bool { return n.rport && e.traits.Rport }
 
 // Request says whether a request that the proxy routes to an end reaches what it announced
-// or, under the policy received, where its REGISTER came from.
+// or where its REGISTER came from, as the policy of the proxy has it.
 func (n *Network) Request(to cell.Side, message string) Answer {
-	return n.request(to, message, false)
+	return n.request(to, message, false, copies(message == "INVITE"))
 }
 
 // InDialog is Request within a dialog. The alias in the Contact does for it what the stored source
 // does for a new request.
 func (n *Network) InDialog(to cell.Side, message string) Answer {
-	return n.request(to, message, true)
+	return n.request(to, message, true, copies(message == "INVITE"))
 }
 
-func (n *Network) request(to cell.Side, message string, dialog bool) Answer {
-	s, c := n.station(to), n.routed(n.end(to).announcing(announcedSIP), message)
+// contactless are requests within a dialog that have no Contact (RFC 3261 §20, table 2; RFC 3262
+// §5, RFC 6086 §6).
+var contactless = []string{"ACK", "BYE", "CANCEL", "PRACK", "INFO", "MESSAGE"}
+
+func (n *Network) request(to cell.Side, message string, dialog bool, again []time.Duration) Answer {
+	s, from := n.station(to), remote(atProxy)
+	if dialog {
+		from = n.course.socket()
+	}
+	n.course.says(from, !dialog || !slices.Contains(contactless, message))
+	c := n.routed(n.end(to).announcing(announcedSIP), message, n.policy.reach(dialog))
 	if !s.decides(c) {
 		return answer(c)
 	}
-	return n.arrives(s, n.target(s, dialog), message, copies(message == "INVITE")).because(c)
+	from = n.leaves(s, dialog)
+	return n.arrives(s, n.target(s, dialog), from, message, again).because(c)
 }
 
 // decides says whether it is for the course of things to say if the proxy gets through, given why
@@ -114,25 +149,6 @@ func (a Answer) because(c cell.Cause) Answer {
 		a.Cause.Why = c.Why
 	}
 	return a
-}
-
-// routed is why what the proxy routes to an end that has just registered does not reach it, or
-// zero.
-func (n *Network) routed(e end, message string) cell.Cause {
-	switch {
-	case n.proxy == cell.RegistrarReceived:
-		// To where the REGISTER, or the last message of the dialog, came from:
-		// a mapping towards the proxy, which its own filter admits.
-		return cell.Cause{}
-	case e.local:
-		return cell.Cause{Box: cell.BoxInternet, Rule: cell.RuleNoRoute, Message: message,
-			Why: fmt.Sprintf("the Contact of %s is a private address (RFC 1918 §3) and the proxy routes to what it says (RFC 3261 §16.6)", e.host)}
-	}
-	c := e.unreached(message)
-	if !c.IsZero() {
-		c.Why = "the proxy routes to the Contact (RFC 3261 §16.6), the address the STUN server saw; " + c.Why
-	}
-	return c
 }
 
 // unreached is why the proxy does not get through to what the end announced, or zero.

@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"bytes"
 	"fmt"
+	"hash/fnv"
 	"strings"
 
 	"github.com/natproof/natproof/internal/sipmsg"
@@ -15,6 +17,10 @@ type line struct {
 	seq     uint32 // the number in CSeq
 	callID  string
 	fromTag string
+	ends    bool   // it ends a subscription, or says that it has ended (RFC 6665 §4.1.2.3, §4.2.2)
+	told    uint64 // of a NOTIFY: a sum of its body, to tell one state from another
+
+	reported int // a NOTIFY about a REFER: the status in it
 }
 
 // readLine reads the first line, CSeq, Call-ID and From; false if it is not SIP.
@@ -23,7 +29,29 @@ func readLine(b []byte) (line, bool) {
 	if !ok {
 		return line{}, false
 	}
-	return line{m.Names(), m.Status, m.Reason, m.CSeq.Number, m.CallID, m.FromTag}, true
+	l := line{method: m.Names(), status: m.Status, reason: m.Reason, seq: m.CSeq.Number, callID: m.CallID, fromTag: m.FromTag}
+	switch {
+	case l.request("SUBSCRIBE"):
+		l.ends = m.Expires == "0"
+	case l.request("NOTIFY"):
+		state, _, _ := strings.Cut(m.State, ";")
+		l.ends = strings.TrimSpace(state) == "terminated"
+		sum := fnv.New64a()
+		sum.Write(m.Body)
+		l.told = sum.Sum64()
+		l.reported = reported(b)
+	}
+	return l, true
+}
+
+// reported is the status in the status line that the body begins with, or 0.
+func reported(b []byte) int {
+	_, body, _ := bytes.Cut(b, []byte("\r\n\r\n"))
+	first, _, _ := strings.Cut(string(body), "\r\n")
+	if s, ok := sipmsg.ParseStartLine(first); ok {
+		return s.Status
+	}
+	return 0
 }
 
 // request says whether it is a request of the method.

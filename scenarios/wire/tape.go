@@ -166,6 +166,17 @@ func mediaOf(b []byte) cell.Part {
 	return cell.RTP
 }
 
+// Calls is in how many calls a request of the method was delivered to the box.
+func (t *Tape) Calls(method, box string) int {
+	calls := map[string]bool{}
+	for i := range t.flights {
+		if f := &t.flights[i]; f.request(method) && f.arrived && f.end.Box == box {
+			calls[f.callID] = true
+		}
+	}
+	return len(calls)
+}
+
 // Reached says whether a request of the method was delivered to the box.
 func (t *Tape) Reached(method, box string) bool {
 	for i := range t.flights {

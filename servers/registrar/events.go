@@ -105,6 +105,7 @@ type subscription struct {
 	due    *sipstack.Timer // of a NOTIFY that waits for next
 	next   time.Time       // no NOTIFY of a change before this
 	tx     *sipstack.ClientTx
+	sentTo target // where tx goes
 	dirty  bool   // there is more to tell once tx is over
 	kept   uint32 // CSeqs up to this are safe to use: after a restart they are not used again
 	told   []byte // the body of the last NOTIFY; nil has the next one sent whatever it says
@@ -392,8 +393,12 @@ func (s *Server) notifyNews(sub *subscription) {
 }
 
 // notify tells a subscriber the state (RFC 6665 §4.2.2), after the answer to what it was
-// told before.
+// told before. If it is elsewhere now there will be none.
 func (s *Server) notify(sub *subscription) {
+	if t := s.subscriberTarget(&sub.subscriber); sub.tx != nil && (t.to != sub.sentTo.to || t.uri != sub.sentTo.uri) {
+		sub.tx.Terminate()
+		sub.tx = nil
+	}
 	if sub.tx != nil {
 		sub.dirty, sub.next, sub.told = true, time.Time{}, nil
 		return
@@ -453,7 +458,7 @@ func (s *Server) sendNotify(sub *subscription, state string) {
 	}
 	s.stats.Notified++
 	if !sub.over {
-		sub.tx = tx
+		sub.tx, sub.sentTo = tx, *t
 	}
 }
 

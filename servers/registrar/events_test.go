@@ -339,6 +339,29 @@ func TestNotifyWaitsForTheLast(t *testing.T) {
 	})
 }
 
+// Unless the subscriber is elsewhere meanwhile: then nobody answers the last.
+func TestNotifyFollowsTheSubscriber(t *testing.T) {
+	inLab(t, Config{Agents: both}, func(l *lab) {
+		bob, moved := l.phone("bob", "198.51.100.2:5060"), l.phone("bob", "198.51.100.9:5060")
+		bob.register()
+		ok := bob.subscribe("bob", "message-summary")
+		bob.request("NOTIFY")
+		l.srv.SetMessages("bob", 1, 0)
+		time.Sleep(time.Second)
+		bob.request("NOTIFY") // sent again
+		moved.cseq = 100
+		moved.within("SUBSCRIBE", ok, "Event: message-summary")
+		moved.response(200)
+		moved.notify("active;expires=3600").wantMessages(1, 0)
+		time.Sleep(time.Minute)
+		bob.quiet()
+		moved.quiet()
+		if n := len(l.srv.Subscriptions("bob")); n != 1 {
+			t.Errorf("%d subscriptions", n)
+		}
+	})
+}
+
 func TestAgentsAsk(t *testing.T) {
 	inLab(t, Config{Agents: both, Users: map[string]string{"alice": "a", "bob": "b"}}, func(l *lab) {
 		bob, alice := l.phone("bob", "198.51.100.2:5060"), l.phone("alice", "198.51.100.1:5060")
@@ -556,8 +579,8 @@ func TestEventsOverAnotherConfiguration(t *testing.T) {
 		l.restart()
 		proxy.notify("active;expires=3600")
 		bob.quiet()
-		if b := l.srv.Subscriptions("bob"); len(b) != 1 || len(store.records) != 5 {
-			t.Error(b, store.records)
+		if b := l.srv.Subscriptions("bob"); len(b) != 1 || store.size() != 5 {
+			t.Error(b, store.size())
 		}
 		time.Sleep(time.Hour)
 		proxy.notify("terminated;reason=timeout")
@@ -572,12 +595,12 @@ func TestEventsCloseKeeps(t *testing.T) {
 		bob.register()
 		bob.subscribe("bob", "presence")
 		bob.notify("active;expires=3600")
-		kept := len(store.records)
+		kept := store.size()
 		l.srv.Close()
 		l.srv.SetPresence("bob", true, "")
 		time.Sleep(2 * time.Hour)
-		if len(store.records) != kept+1 {
-			t.Error(store.records)
+		if store.size() != kept+1 {
+			t.Error(store.size())
 		}
 		bob.quiet()
 	})
