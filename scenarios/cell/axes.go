@@ -126,6 +126,7 @@ const (
 	KeyWhen        = "when"
 	KeyHangup      = "hangup"
 	KeyLoss        = "loss"
+	KeyPhones      = "phones"
 )
 
 // Cell is one experiment: a flow, the NATs on its way, and the remedies in
@@ -157,6 +158,7 @@ type Cell struct {
 	When      Moment   // and when
 	Hangup    Role     // who ends the call
 	Loss      Loss
+	Phones    Number // how many are behind the NAT of a, with a
 }
 
 // Axes is the table of all axes but the flow, in the order of identifiers, JSON, flags and
@@ -282,6 +284,11 @@ var Axes = []*Axis{
 		Key: KeyLoss, JSON: "loss", Name: "loss", Help: "what the access link of a loses of each SIP message",
 		Default: "none", Values: []string{"none", "first"}, Caption: unless("none", "loses of each message the "),
 	}),
+	number(func(c *Cell) *Number { return &c.Phones }, Axis{
+		Key: KeyPhones, JSON: "phones", Name: "number of phones", Help: "how many phones are behind the NAT of a",
+		Default: "10", Values: []string{"10", "50", "1000"}, Interesting: []string{"10"}, Asked: true,
+		Caption: func(v string) string { return v + " phones" },
+	}),
 }
 
 // Lookup finds an axis by its key, or returns nil.
@@ -303,6 +310,13 @@ func word[T ~string](field func(*Cell) *T, x Axis) *Axis {
 // other in whole seconds.
 func duration(field func(*Cell) *Duration, x Axis) *Axis {
 	x.Open = func(v string) bool { return Duration(v).known() }
+	x.Find = func(string) error { return nil }
+	return word(field, x)
+}
+
+// number is the row of an axis whose values are a field of numbers: those of the list, and others.
+func number(field func(*Cell) *Number, x Axis) *Axis {
+	x.Open = func(v string) bool { return Number(v).known() }
 	x.Find = func(string) error { return nil }
 	return word(field, x)
 }

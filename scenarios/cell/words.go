@@ -1,6 +1,7 @@
 package cell
 
 import (
+	"strconv"
 	"strings"
 	"time"
 )
@@ -133,4 +134,22 @@ func short(t time.Duration) string {
 		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
+}
+
+// Number is how many there are of something, up to 10,000.
+type Number string
+
+// Int is the number; 0 if it is none.
+func (n Number) Int() int {
+	i, err := strconv.Atoi(string(n))
+	if err != nil {
+		return 0
+	}
+	return i
+}
+
+// known says whether it is written as it would be printed.
+func (n Number) known() bool {
+	i := n.Int()
+	return i > 0 && i <= 10_000 && string(n) == strconv.Itoa(i)
 }

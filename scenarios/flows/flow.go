@@ -63,6 +63,8 @@ type Step struct {
 	From, To string // the boxes that send it, and that must get it
 	// Match selects it on the wire; nil for a stream, which is told by its kind.
 	Match wire.Match
+	// Each are boxes of whom in the place of a it must be true too; nil is nobody.
+	Each func(cell.Cell) []string
 	// If says of which cells it is a step; nil is all.
 	If func(cell.Cell) bool
 	// After is what passes before it, beside what steps take; nil is nothing.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/natproof/natproof/scenarios/cell"
@@ -38,7 +40,9 @@ type Play struct {
 	Cell      cell.Cell
 	World     *stage.World
 	Ends      map[cell.Side]stage.Endpoint
-	Beside    stage.Endpoint // the phone beside a, or nil
+	Beside    stage.Endpoint   // the phone beside a, or nil
+	Crowd     []stage.Endpoint // the others behind the NAT of a
+	Seed      uint64
 	MediaTime time.Duration
 	// Reached says whether a request of that method has reached a box.
 	Reached func(method, box string) bool
@@ -58,6 +62,26 @@ func (p *Play) Register(ctx context.Context, side cell.Side) {
 		_ = p.Beside.Register(ctx) // it is there, and of no interest
 	}
 	p.note(side, "register", p.Ends[side].Register(ctx))
+}
+
+// crowdTime is the time in which a crowd registers first, each phone at some instant of it.
+const crowdTime = 10 * time.Second
+
+// RegisterCrowd lets all others behind the NAT of a register, and returns when each has been answered
+// or has given up.
+func (p *Play) RegisterCrowd(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	dice := rand.New(rand.NewPCG(p.Seed, uint64(len(p.Crowd))))
+	var all sync.WaitGroup
+	for _, e := range p.Crowd {
+		wait := time.Duration(dice.Int64N(int64(crowdTime)))
+		all.Go(func() {
+			time.Sleep(wait)
+			_ = e.Register(ctx) // what does not work is seen on the wire
+		})
+	}
+	all.Wait()
 }
 
 // Idle is the time in which nothing is asked of anybody, with what the cell wants to happen in the

@@ -36,6 +36,9 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 		return nil, err
 	}
 	cfg.OneNAT, cfg.Neighbour = c.Topology == cell.OneNAT, c.Topology == cell.TwoPhones
+	if Of(c).Uses(cell.KeyPhones) {
+		cfg.Crowd = c.Phones.Int()
+	}
 	carrier, err := stage.Carrier(c)
 	if err != nil {
 		return nil, err
@@ -113,7 +116,7 @@ func (f *Flow) Observe(c cell.Cell, t *wire.Tape, told []wire.Told) cell.Outcome
 	talk, talked := t.Talked(f.Host(caller), f.Host(callee), told)
 	var all []cell.StepOutcome
 	for _, s := range f.In(c) {
-		if fate, cause, judged := s.observe(t, talk, talked, told); judged {
+		if fate, cause, judged := s.observe(c, t, talk, talked, told); judged {
 			x := cell.StepOutcome{Step: s.Step, Fate: fate, Cause: cause}
 			if fate == cell.Arrived && !s.IsStream() {
 				x.Copy = t.Copy(s.From, s.To, s.Match, told)
@@ -124,9 +127,12 @@ func (f *Flow) Observe(c cell.Cell, t *wire.Tape, told []wire.Told) cell.Outcome
 	return cell.Conclude(all)
 }
 
-func (s Step) observe(t *wire.Tape, talk wire.Talk, talked bool, told []wire.Told) (cell.Fate, cell.Cause, bool) {
+func (s Step) observe(c cell.Cell, t *wire.Tape, talk wire.Talk, talked bool, told []wire.Told) (cell.Fate, cell.Cause, bool) {
 	if !s.IsStream() {
 		fate, cause := t.Message(s.Message, s.From, s.To, s.Match, told)
+		if s.Each != nil && fate == cell.Arrived {
+			fate, cause = s.observeEach(c, t, told)
+		}
 		return fate, cause, true
 	}
 	if s.During != nil {
@@ -139,6 +145,20 @@ func (s Step) observe(t *wire.Tape, talk wire.Talk, talked bool, told []wire.Tol
 		return "", cell.Cause{}, false
 	}
 	return t.Stream(s.Part, s.From, s.To, talk, told)
+}
+
+// observeEach is the same for others in the place of a: all of them must get it.
+func (s Step) observeEach(c cell.Cell, t *wire.Tape, told []wire.Told) (cell.Fate, cell.Cause) {
+	for _, box := range s.Each(c) {
+		from, to := s.From, box
+		if from == cell.BoxA {
+			from, to = box, s.To
+		}
+		if fate, cause := t.Message(s.Message, from, to, s.Match, told); fate != cell.Arrived {
+			return fate, cause
+		}
+	}
+	return cell.Arrived, cell.Cause{}
 }
 
 // shortest is how long a call must talk for its media to be judged.

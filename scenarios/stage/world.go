@@ -27,6 +27,7 @@ type World struct {
 	Carrier              *vnet.Gateway // nil where there is none
 	STUN, Proxy, Gateway *vnet.Host    // STUN has two addresses; Gateway is nil where the flow has none
 	Beside               *vnet.Host    // the phone beside a, or nil
+	Crowd                []*vnet.Host  // others beside a; they are no boxes to be drawn
 	C                    *vnet.Host    // nil where the flow has no third end
 
 	site      *vnet.Site // of a
@@ -133,6 +134,9 @@ func (w *World) addSide(c cell.Cell, side cell.Side, seed uint64, access vnet.Li
 		}
 		realm, prefix, addr, siteLink = gw.Inside(), at.Private, at.Inside, vnet.LinkConfig{}
 	}
+	if side == cell.A && gw != nil && c.Flow.Uses(cell.KeyPhones) {
+		prefix = netip.PrefixFrom(prefix.Addr(), 16) // there may be many
+	}
 	site, err := realm.AddSite(fmt.Sprintf("site-%s", side), vnet.SiteConfig{Prefix: prefix, Link: siteLink, Hosts: w.hosts})
 	if err != nil {
 		return err
@@ -149,6 +153,9 @@ func (w *World) addSide(c cell.Cell, side cell.Side, seed uint64, access vnet.Li
 				return err
 			}
 			w.box(cell.BoxBeside, RoleHost, w.Beside.Addr())
+		}
+		if err := w.addCrowd(c); err != nil {
+			return err
 		}
 	}
 	if gw != nil {

@@ -42,6 +42,7 @@ type course struct {
 	gates  []*gate
 	given  int
 	ticks  []*tick
+	idled  bool          // the idle time is over
 	acked  bool          // the call is established at both ends
 	missed cell.Cause    // or why the ACK does not arrive
 	parted time.Duration // when the 200, or the ACK, was sent first
@@ -62,7 +63,9 @@ type station struct {
 	contact endpoint      // where its last message with a Contact for a dialog came from
 	known   bool          // it has registered
 	failed  bool          // and nobody has answered when it did so again
-	busy    time.Duration // until when it waits for that
+	again   *cell.Cause   // why it did not get the 200 when it did so again; nil is that it did not
+	busy    time.Duration // until when it waits for an answer to that, or to a keepalive
+	until   time.Duration // until when it waits for that alone
 	pings   []*tick       // of the registrar
 	watch   *watch        // its subscription, or nil
 	begun   time.Duration // when it sent the first copy of its last request
@@ -217,7 +220,7 @@ func (n *Network) registers(s *station) {
 		c.asks(s)
 		c.everyAfter(stunRefresh, func() {
 			if c.asks(s); s.asked != s.wrote {
-				c.once(max(c.now, s.busy), func() { n.registersAgain(s) })
+				c.once(max(c.now, s.until), func() { n.registersAgain(s) })
 			}
 			n.resubscribes(s)
 		})
@@ -291,12 +294,20 @@ func (n *Network) Acknowledged(to cell.Side) Answer {
 // Idle is the time in which nobody wants anything of anybody, with what happens to the NAT in front
 // of a in the midst of it.
 func (n *Network) Idle() {
+	n.course.idled = true
 	before := cell.BeforeChange(n.idle)
 	n.Lapse(before)
 	if n.when == cell.WhenIdle {
 		n.changes()
 	}
 	n.Lapse(n.idle - before + cell.BesideTheHour)
+}
+
+// IdleOnce is Idle, if that has not been.
+func (n *Network) IdleOnce() {
+	if !n.course.idled {
+		n.Idle()
+	}
 }
 
 // changes is what happens to the NAT in front of a.
@@ -436,7 +447,12 @@ func (n *Network) registersAgain(s *station) {
 	if s.came = s.last; !same { // another binding
 		n.pinged(s)
 	}
-	if s.failed = !c.in(s, n.back(s), atProxy).IsZero(); s.failed {
+	cause := c.in(s, n.back(s), atProxy)
+	if s.again == nil || !s.again.IsZero() {
+		s.again = &cause
+	}
+	if s.failed = !cause.IsZero(); s.failed {
 		n.tries(s, timerB)
+		s.until = s.busy
 	}
 }

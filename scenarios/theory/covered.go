@@ -42,12 +42,12 @@ func covered(cfg Config, e End) error {
 			return fmt.Errorf("%s: it does not translate", cell.BoxCarrier)
 		}
 	}
-	return coveredTogether(cfg, e)
+	return errors.Join(coveredCrowd(cfg, e), coveredTogether(cfg, e))
 }
 
 // coveredTogether refuses what NATs that are stacked or shared do to each other beyond the rules.
 func coveredTogether(cfg Config, e End) error {
-	stacked, shared := e.Carrier != nil, cfg.OneNAT || cfg.Neighbour || cfg.A.Carrier != nil && cfg.A.Carrier == cfg.B.Carrier
+	stacked, shared := e.Carrier != nil, cfg.OneNAT || cfg.Neighbour || cfg.Crowd > 1 || cfg.A.Carrier != nil && cfg.A.Carrier == cfg.B.Carrier
 	if !stacked && !shared {
 		return nil
 	}

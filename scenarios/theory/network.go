@@ -71,6 +71,8 @@ type Config struct {
 	OneNAT bool
 	// Neighbour: beside a is a phone like it, on the same ports, that has registered before.
 	Neighbour bool
+	// Crowd is how many phones like a there are behind its NAT, if there are more than a.
+	Crowd int
 	// Change is what happens to the NAT in front of a, When it does.
 	Change cell.Change
 	When   cell.Moment
@@ -85,7 +87,7 @@ func New(cfg Config) (*Network, error) {
 		return nil, fmt.Errorf("%w: a proxy with the policy %q", ErrNotCovered, cfg.Policy)
 	}
 	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, lasts: cfg.Lasts,
-		idle: cfg.Idle, keep: cfg.KeepAlive, ping: cfg.Ping, interval: cfg.Interval, change: cfg.Change, when: cfg.When, becomes: cfg.Becomes, beside: cfg.Neighbour}
+		idle: cfg.Idle, keep: cfg.KeepAlive, ping: cfg.Ping, interval: cfg.Interval, change: cfg.Change, when: cfg.When, becomes: cfg.Becomes, beside: cfg.Neighbour || cfg.Crowd > 1}
 	for _, x := range []struct {
 		to   *end
 		from End
