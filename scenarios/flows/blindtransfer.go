@@ -9,7 +9,7 @@ import (
 
 // BlindTransfer is a call that a hands on to somebody whom it has not asked (RFC 5589 §6).
 var BlindTransfer = add(Flow{
-	Key: "blind-transfer", Order: 36,
+	Key: "blind-transfer", Order: 60,
 	Help:   "call, and have the other end call a third",
 	Story:  "All register; a calls b and transfers it to c, which has a public address: b calls c, a hangs up, b and c talk, and one of them hangs up.",
 	Ends:   transferEnds,

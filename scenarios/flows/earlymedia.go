@@ -13,7 +13,7 @@ import (
 // announcement. Its NAT is open then, but that of the caller only if the caller sends too, and so
 // only once the 183 has told it where to.
 var EarlyMedia = add(Flow{
-	Key: "early-media", Order: 31,
+	Key: "early-media", Order: 50,
 	Help:   "both register, one calls the other and hears it before it answers",
 	Story:  "Both register; a calls b through the proxy; b rings, with a session description and media at once (183), then answers; they talk, and one hangs up.",
 	Ends:   callEnds,
