@@ -42,9 +42,9 @@ race: ## every test under the race detector
 repeat: ## the regression matrix twenty times over, in random order: nothing may flake
 	$(GO) tool ginkgo --fail-on-empty --repeat=19 --randomize-all ./suites
 
-SAME = $(GO) test -count=1 -timeout 10h ./suites -args -ginkgo.timeout=10h -ginkgo.label-filter=determinism -same.cells=20 -same.rough=1
+SAME = $(GO) test -count=1 -timeout 10h ./suites -args -ginkgo.timeout=10h -ginkgo.label-filter=determinism -same.cells=23 -same.rough=1
 
-determinism: ## the same seed, the same trace: 20 cells, 3 seeds, 100 runs, on every kind of link; then on a machine with other work
+determinism: ## the same seed, the same trace: 23 cells, 3 seeds, 100 runs, on every kind of link; then on a machine with other work
 	$(SAME) -same.seeds=3 -same.runs=100 -same.hosts=600
 	$(SAME) -same.seeds=1 -same.runs=7 -same.busy=4
 
