@@ -1,6 +1,8 @@
 package stage
 
 import (
+	"slices"
+
 	"github.com/natproof/natproof/media"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/theory"
@@ -36,6 +38,8 @@ func options(s Setup) ua.Options {
 		Rport: c.Rport,
 		Latch: latch(c, side), Strict: c.Strict.Has(side), Silent: !s.Media || c.Silent.Has(side),
 		NameRTCP: c.ALG != cell.ALGOff,
+
+		UnsolicitedMessageSummary: slices.Contains(wants(c, side), Unasked),
 	}
 }
 

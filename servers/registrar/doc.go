@@ -77,7 +77,7 @@
 // published by RFC 3903) and message-summary (RFC 3842). A NOTIFY goes where a request to a
 // binding with the subscriber's Contact and source would go, by the same policy: through a
 // NAT it is a call. Server.SetMessages and Server.SetPresence are for what no user agent
-// publishes. Several publications for one user are notified as one document of all their
+// publishes; Agents.Unsolicited tells of messages without a subscription. Several publications for one user are notified as one document of all their
 // tuples, a lone one byte for byte.
 //
 // # Persistence
