@@ -72,6 +72,9 @@ type Config struct {
 func New(cfg Config) (*Network, error) {
 	n := &Network{proxy: cfg.Policy, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk,
 		idle: cfg.Idle, keep: cfg.KeepAlive, ping: cfg.Ping, interval: cfg.Interval, change: cfg.Change, when: cfg.When, beside: cfg.Neighbour}
+	if n.idle > settled {
+		return nil, fmt.Errorf("%w: a registration that is refreshed in an idle time of more than %v", ErrNotCovered, settled)
+	}
 	for _, x := range []struct {
 		to   *end
 		from End
