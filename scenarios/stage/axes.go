@@ -1,6 +1,7 @@
 package stage
 
 import (
+	"slices"
 	"time"
 
 	"github.com/natproof/natproof/media"
@@ -39,6 +40,7 @@ func options(s Setup) ua.Options {
 		Latch: latch(c, side), Strict: c.Strict.Has(side), Silent: !s.Media || c.Silent.Has(side),
 		NameRTCP: c.ALG != cell.ALGOff,
 		Refer:    refer(c), Replaces: transfers(c),
+		UnsolicitedMessageSummary: slices.Contains(wants(c, side), Unasked),
 	}
 }
 

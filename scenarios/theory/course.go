@@ -312,7 +312,10 @@ func (n *Network) IdleOnce() {
 
 // changes is what happens to the NAT in front of a.
 func (n *Network) changes() {
-	for _, g := range n.course.a.line.boxes[:min(1, len(n.course.a.line.boxes))] {
+	for _, g := range n.course.gates {
+		if g.box != cell.BoxNATA {
+			continue
+		}
 		switch n.change {
 		case cell.ChangeRestart:
 			g.restart(n.course.now)

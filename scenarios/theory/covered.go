@@ -23,6 +23,10 @@ const (
 	mediaSetUp = 1500 * time.Millisecond
 )
 
+// settled is how long an end that has asked for an hour refreshes neither a registration nor a
+// subscription.
+const settled = 50 * time.Minute
+
 // enough is how many mappings an end never needs: three sockets that send to a STUN server, the
 // proxy and the two addresses that a peer is seen at, and what an ALG opens.
 const enough = 64

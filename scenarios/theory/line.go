@@ -71,7 +71,7 @@ func (c *course) in(s *station, at endpoint, from remote) (cause cell.Cause) {
 		if g == nil {
 			return cell.Cause{Box: realm, Rule: cell.RuleNoRoute}
 		}
-		realm = "inside " + g.box
+		realm = g.box
 		if at, cause = g.in(at, from, c.now); !cause.IsZero() {
 			return cause
 		}

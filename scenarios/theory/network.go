@@ -88,6 +88,9 @@ func New(cfg Config) (*Network, error) {
 	}
 	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, lasts: cfg.Lasts,
 		idle: cfg.Idle, keep: cfg.KeepAlive, ping: cfg.Ping, interval: cfg.Interval, change: cfg.Change, when: cfg.When, becomes: cfg.Becomes, beside: cfg.Neighbour || cfg.Crowd > 1}
+	if n.idle > settled {
+		return nil, fmt.Errorf("%w: a registration that is refreshed in an idle time of more than %v", ErrNotCovered, settled)
+	}
 	for _, x := range []struct {
 		to   *end
 		from End
