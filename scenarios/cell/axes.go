@@ -108,6 +108,7 @@ const (
 	KeyHairpin     = "hairpin"
 	KeyRefresh     = "refresh"
 	KeyTalk        = "talk"
+	KeyExpires     = "expires"
 	KeyIdle        = "idle"
 	KeyKeepAlive   = "keepalive"
 	KeyInterval    = "interval"
@@ -138,6 +139,7 @@ type Cell struct {
 	Hairpin   Hairpin
 	Refresh   Refresh
 	Talk      Duration // how long a call without media lasts
+	Expires   Duration // for how long phones register
 	Idle      Duration
 	KeepAlive KeepAlive
 	Interval  Duration // between two keepalives
@@ -232,6 +234,11 @@ var Axes = []*Axis{
 		Key: KeyTalk, JSON: "talk", Name: "length of the call", Help: "how long a call without media lasts",
 		Default: "2m", Values: []string{"10s", "2m", "10m"}, Asked: true,
 		Caption: func(v string) string { return "lasts for " + v },
+	}),
+	duration(func(c *Cell) *Duration { return &c.Expires }, Axis{
+		Key: KeyExpires, JSON: "expires", Name: "expiry", Help: "for how long a phone registers",
+		Default: "1m", Values: []string{"1m", "2m", "10m"}, Asked: true,
+		Caption: func(v string) string { return "registered for " + v },
 	}),
 	duration(func(c *Cell) *Duration { return &c.Idle }, Axis{
 		Key: KeyIdle, JSON: "idle", Name: "idle time", Help: "how long nothing happens before somebody is wanted",

@@ -54,6 +54,7 @@ func newAgent(s Setup) (Endpoint, error) {
 	if a.profile, err = a.client.NewProfile(ua.ProfileConfig{
 		Account:   ua.Account{URI: s.URI},
 		Registrar: s.Proxy,
+		Expires:   Expires(s.Cell),
 		RetryBase: retryBase,
 		KeepAlive: keepAlive(s.Cell),
 	}); err != nil {

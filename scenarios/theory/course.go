@@ -33,19 +33,21 @@ const stunRefresh = 25 * time.Second
 // course is what has happened so far: what time it is, and what the NATs on the way of signalling
 // have seen of it. Media is not in it; see [Network.Stream].
 type course struct {
-	now    time.Duration
-	pace   time.Duration
-	stun   time.Duration // likewise, of a message to or from the STUN server
-	a, b   *station
-	beside *station // the phone beside a, or nil
-	gates  []*gate
-	given  int
-	ticks  []*tick
-	acked  bool          // the call is established at both ends
-	missed cell.Cause    // or why the ACK does not arrive
-	parted time.Duration // when the 200, or the ACK, was sent first
-	turn   *station      // whose message is about to be sent
-	apart  bool          // the dialog goes by the proxy's other socket
+	now     time.Duration
+	pace    time.Duration
+	stun    time.Duration // likewise, of a message to or from the STUN server
+	a, b    *station
+	beside  *station // the phone beside a, or nil
+	gates   []*gate
+	given   int
+	ticks   []*tick
+	unlucky bool            // no refresh comes between two copies of a request
+	refresh []time.Duration // after which a registration is refreshed, one after the other; none is never
+	acked   bool            // the call is established at both ends
+	missed  cell.Cause      // or why the ACK does not arrive
+	parted  time.Duration   // when the 200, or the ACK, was sent first
+	turn    *station        // whose message is about to be sent
+	apart   bool            // the dialog goes by the proxy's other socket
 }
 
 // station is an end in the course of things.
@@ -58,6 +60,7 @@ type station struct {
 	last    endpoint      // where its last request or response came from
 	spoke   remote        // and which socket it went to
 	contact endpoint      // where its last message with a Contact for a dialog came from
+	bound   time.Duration // until when its registration holds
 	known   bool          // it has registered
 	failed  bool          // and nobody has answered when it did so again
 	busy    time.Duration // until when it waits for that
@@ -87,9 +90,12 @@ func (n *Network) Paces() []*Network {
 	var all []*Network
 	for _, pace := range []time.Duration{soon, late} {
 		for _, stun := range []time.Duration{soon, late} {
-			x := *n
-			x.begin(pace, stun)
-			all = append(all, &x)
+			for _, refresh := range n.refreshes() {
+				x := *n
+				x.begin(pace, stun)
+				x.course.refresh, x.course.unlucky = refresh, refresh != nil && pace == late
+				all = append(all, &x)
+			}
 		}
 	}
 	return all
@@ -206,7 +212,8 @@ func (n *Network) registers(s *station) {
 	s.wrote = s.asked
 	c.sends(s)
 	c.pass(c.pace)
-	s.came, s.known = s.last, true
+	s.known = true
+	n.binds(s)
 }
 
 // Registered is the 200 to a REGISTER. Without it the REGISTER is repeated until timer F ends it.
@@ -225,6 +232,7 @@ func (n *Network) Registered(side cell.Side, message string) Answer {
 	}
 	if a.Fate == cell.Arrived {
 		n.keepAlive(s)
+		n.refreshed(s)
 	} else {
 		c.until(begun + timerB)
 	}
@@ -409,7 +417,7 @@ func (n *Network) registersAgain(s *station) {
 	s.wrote = s.asked
 	c.sends(s)
 	c.pass(2 * c.pace)
-	s.came = s.last
+	n.binds(s)
 	if s.failed = !c.in(s, n.back(s), atProxy).IsZero(); s.failed {
 		n.tries(s, timerB)
 	}

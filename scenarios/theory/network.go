@@ -25,12 +25,13 @@ type End struct {
 
 // Network is what the questions are asked about.
 type Network struct {
-	policy policy
-	rport  bool
-	caller cell.Side
-	talk   time.Duration
-	lasts  time.Duration
-	a, b   end
+	policy  policy
+	rport   bool
+	caller  cell.Side
+	talk    time.Duration
+	lasts   time.Duration
+	expires time.Duration
+	a, b    end
 
 	idle     time.Duration
 	keep     cell.KeepAlive
@@ -55,6 +56,9 @@ type Config struct {
 	Talk time.Duration
 	// Lasts is how long a call without media lasts, where a flow has such a time.
 	Lasts time.Duration
+	// Expires is for how long ends register that refresh their registration; 0 is longer than a
+	// flow lasts.
+	Expires time.Duration
 	// Idle is how long nothing happens where a flow has such a time.
 	Idle time.Duration
 	// KeepAlive is what the ends that have registered do to stay reachable, every Interval.
@@ -77,7 +81,7 @@ func New(cfg Config) (*Network, error) {
 	if !known {
 		return nil, fmt.Errorf("%w: a proxy with the policy %q", ErrNotCovered, cfg.Policy)
 	}
-	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, lasts: cfg.Lasts,
+	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, lasts: cfg.Lasts, expires: cfg.Expires,
 		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When, becomes: cfg.Becomes, beside: cfg.Neighbour}
 	for _, x := range []struct {
 		to   *end
