@@ -25,6 +25,7 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	}
 	cfg.Idle, cfg.KeepAlive, cfg.Interval = c.Idle.Time(), c.KeepAlive, c.Interval.Time()
 	cfg.Lasts, cfg.Expires = c.Talk.Time(), stage.Expires(c)
+	cfg.Loses = c.Loss == cell.LossFirst
 	cfg.Change, cfg.When = c.Change, c.When
 	if cfg.Becomes, err = stage.Becomes(c); err != nil {
 		return nil, err

@@ -88,12 +88,16 @@ func (n *Network) begin(pace, stun time.Duration) {
 // time as they can. What is not the same in all is not foreseen.
 func (n *Network) Paces() []*Network {
 	var all []*Network
-	for _, pace := range []time.Duration{soon, late} {
+	slow := late
+	if n.loses { // its second copy arrives, or that of what it answers (RFC 3261 §17.1.2.2, §13.3.1.4)
+		slow += 3 * t1
+	}
+	for _, pace := range []time.Duration{soon, slow} {
 		for _, stun := range []time.Duration{soon, late} {
 			for _, refresh := range n.refreshes() {
 				x := *n
 				x.begin(pace, stun)
-				x.course.refresh, x.course.unlucky = refresh, refresh != nil && pace == late
+				x.course.refresh, x.course.unlucky = refresh, refresh != nil && pace == slow
 				all = append(all, &x)
 			}
 		}

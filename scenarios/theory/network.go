@@ -30,6 +30,7 @@ type Network struct {
 	caller  cell.Side
 	talk    time.Duration
 	lasts   time.Duration
+	loses   bool
 	expires time.Duration
 	a, b    end
 
@@ -59,6 +60,8 @@ type Config struct {
 	// Expires is for how long ends register that refresh their registration; 0 is longer than a
 	// flow lasts.
 	Expires time.Duration
+	// Loses: the first copy of each SIP message is lost on its way.
+	Loses bool
 	// Idle is how long nothing happens where a flow has such a time.
 	Idle time.Duration
 	// KeepAlive is what the ends that have registered do to stay reachable, every Interval.
@@ -81,7 +84,7 @@ func New(cfg Config) (*Network, error) {
 	if !known {
 		return nil, fmt.Errorf("%w: a proxy with the policy %q", ErrNotCovered, cfg.Policy)
 	}
-	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, lasts: cfg.Lasts, expires: cfg.Expires,
+	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, lasts: cfg.Lasts, expires: cfg.Expires, loses: cfg.Loses,
 		idle: cfg.Idle, keep: cfg.KeepAlive, interval: cfg.Interval, change: cfg.Change, when: cfg.When, becomes: cfg.Becomes, beside: cfg.Neighbour}
 	for _, x := range []struct {
 		to   *end
