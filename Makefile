@@ -9,7 +9,7 @@ BENCHTIME ?= 1s
 AGAINST ?= 0d0d3a0
 KILLS ?= 100
 
-.PHONY: help docs matrix matrix-wide test suites race repeat determinism bench bench-against memory calibrate test-kernel kills peers adapters lint fuzz
+.PHONY: help docs matrix matrix-wide test suites race repeat determinism bench bench-against memory calibrate test-kernel kills peers sipp adapters lint fuzz
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
@@ -58,8 +58,9 @@ memory: ## the peak of memory of 10,800 cells of matrix, two at a time
 calibrate: ## measure every NAT model with the discovery client and write docs/calibration.md
 	$(GO) run ./cmd/natproof nat calibrate --out docs/calibration.md
 
-docs: ## what of the documentation is made from values: the schema of results
+docs: ## what of the documentation is made from values: the schema of results, the answers to RFC 4475
 	$(GO) test ./scenarios -run SchemaIsMadeFromTheValues -rewrite
+	$(GO) test ./internal/torture -run Answers -rewrite
 
 test-kernel: ## the same packets through real nftables NAT and our model of it (Linux, root or user namespaces)
 	bash internal/kernelnat/setup.sh
@@ -67,6 +68,10 @@ test-kernel: ## the same packets through real nftables NAT and our model of it (
 
 kills: ## a registrar on SQLite killed with kill -9 a hundred times under load (KILLS=100)
 	$(GO) test -count=1 -v -run '^TestKilled$$' -timeout 1h ./servers/registrar/sqlite -args -kills $(KILLS)
+
+sipp: ## calls and registrations by SIPp over loopback, against registrar, gateway and user agent
+	sh internal/setup/sipp.sh
+	NATPROOF_REQUIRE_SIPP=1 $(GO) test -count=1 -parallel 8 -v ./internal/sipp
 
 adapters: ## pion/webrtc on a virtual host, in modules of their own for transport v4 and v5
 	cd adapters/transportv4 && $(GO) vet ./... && $(GO) test ./...

@@ -80,6 +80,7 @@ func TestLastSenderReportOfAnother(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			time.Sleep(time.Millisecond) // the report at once has nothing to tell
 			b.WriteTo(rtpPacket(t, 0, 1, 1), to)
 			b.WriteTo(report, to)
 			synctest.Wait()

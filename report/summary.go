@@ -33,23 +33,29 @@ type summary struct {
 
 // odd is a result that is not as predicted.
 type odd struct {
-	id   string
-	seed uint64
-	why  string // in a few words
+	id    string
+	seed  uint64
+	brief bool
+	why   string // in a few words
 }
 
 func (s *summary) add(r scenarios.Result) {
-	if s.tally == nil {
-		s.tally = tally{}
-	}
-	s.tally[r.Status()]++
+	s.count(r)
 	s.preset(r.Cell.A)
 	if r.Cell.Flow.Uses(cell.KeyB) {
 		s.preset(r.Cell.B)
 	}
 	s.calls = s.calls || r.Cell.HasMedia()
+}
+
+// count is what is said of results below all tables.
+func (s *summary) count(r scenarios.Result) {
+	if s.tally == nil {
+		s.tally = tally{}
+	}
+	s.tally[r.Status()]++
 	if !asExpected(r) && !noTheory(r) {
-		s.odd = append(s.odd, odd{r.Cell.ID(), r.Seed, inShort(r)})
+		s.odd = append(s.odd, odd{r.Cell.ID(), r.Seed, r.Brief, inShort(r)})
 	}
 }
 
@@ -81,7 +87,16 @@ func (s *summary) String() string {
 
 // repeats is the command that plays the cell again, with what was odd about it.
 func (x odd) repeats(o Options) string {
-	return fmt.Sprintf("  %s run --seed %d '%s'   # %s", o.command(), x.seed, x.id, x.why)
+	return fmt.Sprintf("  %s '%s'   # %s", x.run(o), x.id, x.why)
+}
+
+// run is that without the cell.
+func (x odd) run(o Options) string {
+	text := fmt.Sprintf("%s run --seed %d", o.command(), x.seed)
+	if x.brief {
+		text += " --brief"
+	}
+	return text
 }
 
 // inShort says in a few words what is odd about a result.

@@ -263,7 +263,7 @@ func textSummary(b *strings.Builder, s *summary, o Options) {
 		for _, part := range wrap(x.why, o.width()-4) {
 			b.WriteString("  # " + part + "\n")
 		}
-		head, id := fmt.Sprintf("  %s run --seed %d", o.command(), x.seed), "'"+x.id+"'"
+		head, id := "  "+x.run(o), "'"+x.id+"'"
 		if utf8.RuneCountInString(head)+1+utf8.RuneCountInString(id) > o.width() {
 			head += " \\\n   "
 		}

@@ -15,6 +15,7 @@ import (
 type Result struct {
 	Cell      cell.Cell
 	Seed      uint64
+	Brief     bool // played with RunOptions.Brief
 	Predicted cell.Outcome
 	Observed  cell.Outcome
 	Cause     string // why what failed failed; empty if all worked

@@ -156,7 +156,10 @@ func TestRunAllKeepsOrder(t *testing.T) {
 	cells := Media()
 	for _, jobs := range []int{0, 1, 3, 100} {
 		i := 0
-		for r := range runAll(context.Background(), cells, jobs, func(_ context.Context, c cell.Cell) Result { return Result{Cell: c} }) {
+		for r := range runAll(context.Background(), takes(cells, RunOptions{}), jobs, func(_ context.Context, x Take) Result {
+			c := x.Cell
+			return Result{Cell: c}
+		}) {
 			if i == len(cells) || r.Cell != cells[i] {
 				t.Fatalf("jobs %d: place %d has %s", jobs, i, r.Cell)
 			}
@@ -174,7 +177,8 @@ func TestRunAllYieldsWhatWasFinished(t *testing.T) {
 	defer cancel()
 	var started atomic.Int32
 	place, count := -1, 0
-	for r := range runAll(ctx, cells, 2, func(ctx context.Context, c cell.Cell) Result {
+	for r := range runAll(ctx, takes(cells, RunOptions{}), 2, func(ctx context.Context, x Take) Result {
+		c := x.Cell
 		if started.Add(1) > 5 {
 			cancel()
 			return Result{Cell: c, Err: ctx.Err()}
@@ -198,7 +202,8 @@ func TestRunAllBreaksOff(t *testing.T) {
 	defer goleak.VerifyNone(t)
 	var playing atomic.Int32
 	count := 0
-	for range runAll(context.Background(), Media(), 3, func(_ context.Context, c cell.Cell) Result {
+	for range runAll(context.Background(), takes(Media(), RunOptions{}), 3, func(_ context.Context, x Take) Result {
+		c := x.Cell
 		defer playing.Add(-1)
 		playing.Add(1)
 		return Result{Cell: c}
@@ -219,7 +224,8 @@ func TestRunAllKeepsLittle(t *testing.T) {
 		cells := make([]cell.Cell, 1000)
 		slow := make(chan bool)
 		var started atomic.Int32
-		next, stop := iter.Pull(runAll(context.Background(), cells, jobs, func(_ context.Context, c cell.Cell) Result {
+		next, stop := iter.Pull(runAll(context.Background(), takes(cells, RunOptions{}), jobs, func(_ context.Context, x Take) Result {
+			c := x.Cell
 			if started.Add(1) == 1 {
 				<-slow
 			}

@@ -22,6 +22,7 @@ import (
 type RunOptions struct {
 	Seed      uint64
 	MediaTime time.Duration    // how long calls talk; 0 is flows.DefaultMediaTime
+	Brief     bool             // calls talk no longer than they must for RTP to be judged; not with MediaTime
 	Access    *vnet.LinkConfig // the access link of each side; nil is stage.DefaultLink
 	Phones    stage.Phones     // who is at the ends; nil is this project's user agent
 	Trace     bool             // keep Events and Boxes in the Result
@@ -32,6 +33,7 @@ type RunOptions struct {
 // Run plays one cell under virtual time and judges it. A context that has ended
 // keeps it from starting; a cell takes milliseconds.
 func Run(ctx context.Context, c cell.Cell, opts RunOptions) Result {
+	opts = opts.withDefaults(c)
 	predicted, err := predict(c, opts.Phones, opts.MediaTime)
 	if err == nil && opts.MediaTime < 0 {
 		err = fmt.Errorf("scenarios: run: %v of media is less than nothing", opts.MediaTime)
@@ -43,7 +45,7 @@ func Run(ctx context.Context, c cell.Cell, opts RunOptions) Result {
 		return Result{Cell: c, Seed: opts.Seed, Predicted: predicted, Err: err}
 	}
 	c = c.Canonical()
-	p := &production{cell: c, flow: flows.Of(c), opts: opts.withDefaults(), tape: wire.NewTape()}
+	p := &production{cell: c, flow: flows.Of(c), opts: opts, tape: wire.NewTape()}
 	// Nothing of the outer context goes into the bubble: a goroutine that waits for
 	// something outside of it would stop virtual time.
 	leak := bubble.Run(func() { err = p.run() })
@@ -51,13 +53,17 @@ func Run(ctx context.Context, c cell.Cell, opts RunOptions) Result {
 		return Result{Cell: c, Seed: opts.Seed, Predicted: predicted, Err: fmt.Errorf("scenarios: run %s: %w", c.ID(), err)}
 	}
 	r := Judge(c, opts.Seed, predicted, p.observe(predicted))
+	r.Brief = opts.Brief
 	if opts.Trace {
 		r.Events, r.Boxes, r.Told = p.events, p.boxes, p.everythingTold()
 	}
 	return r
 }
 
-func (o RunOptions) withDefaults() RunOptions {
+func (o RunOptions) withDefaults(c cell.Cell) RunOptions {
+	if o.Brief && o.MediaTime == 0 && flows.Check(c) == nil {
+		o.MediaTime = flows.Of(c).Briefly(c)
+	}
 	if o.MediaTime == 0 {
 		o.MediaTime = flows.DefaultMediaTime
 	}

@@ -10,5 +10,8 @@
 // on the result outside, so a suite takes seconds. A filter that selects no spec
 // fails the suite, with or without that flag.
 //
+// Beside the matrix are what the documents of the RTC Client API say, a Describe for a page
+// and an It for a sentence (label documents), and calls over loopback.
+//
 // It is the only package that knows Ginkgo, and nothing imports it.
 package suites

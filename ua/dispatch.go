@@ -21,7 +21,7 @@ func (c *Client) request(tx *serverTx) {
 	repeated := req.Repeats("content-type")
 	switch {
 	case !c.cfg.understands(req.Method): // section 8.2.1
-		c.refuse(tx, Refusal{Code: sip.StatusMethodNotAllowed, Headers: []Header{{"Allow", c.cfg.methods()}}})
+		c.unsupported(tx)
 		return
 	case !c.cfg.speaks(req.Recipient.Scheme): // section 8.2.2.1
 		c.refuse(tx, Refusal{Code: statusUnsupportedURIScheme})

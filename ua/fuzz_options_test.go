@@ -28,6 +28,10 @@ func FuzzCalls(f *testing.F) {
 		strings.Replace(p.inDialog("INVITE", "10.0.0.2", "talk", "TALK", 9, sdp), "Contact", "Session-Expires: 40\nMin-SE: 4294967295\nContact", 1),
 		strings.Replace(p.invite("10.0.0.2", "new", sdp), "Contact", "Require: timer, 100rel\nx: 4294967295;refresher=uas\nContact", 1),
 		p.inDialog("BYE", "10.0.0.2", "ring", "RING", 9, ""),
+		strings.Replace(p.inDialog("REFER", "10.0.0.2", "talk", "TALK", 9, ""), "Contact", "Refer-To: <sip:x@10.0.0.9?Replaces=talk%3Bto-tag%3DTALK%3Bfrom-tag%3Dptalk>\nContact", 1),
+		strings.Replace(p.invite("10.0.0.2", "new", sdp), "Contact", "Require: replaces\nReplaces: OURID;to-tag=OURTAG;from-tag=early\nContact", 1),
+		strings.Replace(p.invite("10.0.0.2", "new", sdp), "Contact", "Require: 100rel, timer\nReplaces: talk;to-tag=TALK;from-tag=ptalk\nContact", 1),
+		strings.NewReplacer("INVITE", "SUBSCRIBE", "Contact", "Event: dialog\nContact").Replace(p.invite("10.0.0.2", "new", "")),
 		"EARLY183 Require: 100rel\nRSeq: 2\nContent-Type: application/sdp\nContent-Length: 10\n\nv=0",
 		"EARLY200 Session-Expires: 90;refresher=uac\nRequire: timer\nContent-Length: 0\n\n", "EARLY422 Min-SE: 4294967295\n\n",
 	} {
@@ -36,7 +40,10 @@ func FuzzCalls(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		synctest.Test(t, func(t *testing.T) {
 			n := newMemnet(t)
-			b := newAgent(t, n, "10.0.0.2:5060", updating, timed(10*time.Minute, 0, AnyRefresher), func(c *Config) { c.Silent = true })
+			b := newAgent(t, n, "10.0.0.2:5060", updating, timed(10*time.Minute, 0, AnyRefresher), follows, func(c *Config) {
+				c.Silent, c.RTCPMux, c.UnsolicitedMessageSummary = true, true, true
+				c.Notifier.Packages = []EventPackage{PresencePackage(), DialogPackage()}
+			})
 			p := newPeer(t, n, "10.0.0.9:5060")
 			b.onIncoming = func(s *Session) {
 				go func() {
@@ -58,7 +65,8 @@ func FuzzCalls(f *testing.F) {
 			invite := p.request(sip.INVITE)
 			p.provisional(invite, 183, "early", sdp, sip.NewHeader("Require", "100rel"), sip.NewHeader("RSeq", "1"))
 			time.Sleep(time.Second)
-			for _, r := range [][2]string{{"RING", tag(early)}, {"TALK", tag(talk)}, {"RSEQ", early.GetHeader("RSeq").Value()}} {
+			for _, r := range [][2]string{{"RING", tag(early)}, {"TALK", tag(talk)}, {"RSEQ", early.GetHeader("RSeq").Value()},
+				{"OURID", invite.CallID().Value()}, {"OURTAG", invite.From().Params.GetOr("tag", "")}} {
 				data = bytes.ReplaceAll(data, []byte(r[0]), []byte(r[1]))
 			}
 			if rest, ok := bytes.CutPrefix(data, []byte("EARLY")); ok && len(rest) > 4 {

@@ -81,7 +81,7 @@ func (s Service) methods() string {
 	return allowed + ", MESSAGE"
 }
 
-// understands says whether a method is not to be answered 405 (RFC 3261 section 8.2.1).
+// understands says whether a method is not to be answered 405 or 501 (RFC 3261 section 8.2.1).
 // NOTIFY has an answer of its own.
 func (s Service) understands(m sip.RequestMethod) bool {
 	switch m {

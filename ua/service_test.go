@@ -93,7 +93,7 @@ func TestInspection(t *testing.T) {
 	}{
 		"method before extensions": {Service{}, func(p *peer) string {
 			return strings.Replace(strings.ReplaceAll(p.options("x"), "OPTIONS", "DANCE"), "Call-ID", "Require: x\nCall-ID", 1)
-		}, 405, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, MESSAGE\r\n"},
+		}, 501, "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, MESSAGE\r\n"},
 		"method before scheme": {Service{}, func(p *peer) string {
 			return changed(t, strings.ReplaceAll(p.options("x"), "OPTIONS", "PUBLISH"), "PUBLISH sip:", "PUBLISH urn:")
 		}, 405, ""},

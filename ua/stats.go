@@ -24,7 +24,7 @@ type Stats struct {
 	Pings       uint64 // empty datagrams, CRLF and zero-byte keepalives received, ignored
 	Oversize    uint64 // datagrams that do not fit the read buffer; dropped
 	Malformed   uint64 // not SIP at all, or so broken that no answer is possible; dropped
-	BadRequests uint64 // requests answered 400, 405, 406, 415, 416, 420, 422, 488 or 505 for what is in them, and ACKs like them
+	BadRequests uint64 // requests answered 400, 405, 406, 415, 416, 420, 422, 488, 501 or 505 for what is in them, and ACKs like them
 	Served      uint64 // requests that began a transaction and are none of those
 	Retransmits uint64 // requests and responses that the peer repeated, and ACKs of refusals
 	ACKs        uint64 // ACKs of a session's 2xx, repetitions included

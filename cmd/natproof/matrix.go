@@ -43,6 +43,8 @@ type matrixFlags struct {
 	jobs           int
 	json, markdown string
 	requireTheory  bool
+	all            bool
+	every          int
 }
 
 func newMatrix(s streams) *cobra.Command {
@@ -57,7 +59,11 @@ With none of the product's flags it shows three things: that STUN alone is
 enough for registrations and incoming calls through three classic NATs of four;
 that with rport and a registrar that routes to where the REGISTER came from it
 is enough for all; and which calls then have media, plain and with both sides
-latching.`,
+latching.
+
+With --all it plays every flow through every pair of NATs, with each axis and each
+two axes varied, and shows sums instead of tables. What it varies is told by
+'go doc ./scenarios Everything'; --every 100 plays each hundredth of it.`,
 		Example: `  natproof matrix
   natproof matrix --flow call --a rfc4787 --b rfc4787 --registrar received --rport --latch none,both
   natproof matrix --flow register --port-manager local,static,stun --json results.json`,
@@ -69,7 +75,15 @@ latching.`,
 	cmd.Flags().StringVar(&f.json, "json", "", "write the results as JSON to this `file`; - is stdout, and the tables then go to stderr")
 	cmd.Flags().StringVar(&f.markdown, "markdown", "", "write the tables as Markdown to this `file`, as for the summary of a CI job; - is stdout")
 	cmd.Flags().BoolVar(&f.requireTheory, "require-theory", false, "exit with 1 if there is a cell of which there is no theory")
+	cmd.Flags().BoolVar(&f.all, "all", false, "play everything there is: more than 100,000 cells")
+	cmd.Flags().IntVar(&f.every, "every", 1, "with --all: play every n-th cell, from the first on")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if err := f.check(x); err != nil {
+			return err
+		}
+		if f.all {
+			return everything(cmd.Context(), f, s)
+		}
 		parts := show()
 		if x.given() {
 			cells, err := x.plan()
@@ -78,12 +92,26 @@ latching.`,
 			}
 			parts = []part{{cells: cells}}
 		}
-		if f.jobs < 0 {
-			return fmt.Errorf("--jobs %d is less than nothing", f.jobs)
-		}
 		return matrix(cmd.Context(), parts, f, s)
 	}
 	return cmd
+}
+
+// check refuses flags that mean nothing, or nothing together.
+func (f matrixFlags) check(x *axes) error {
+	switch {
+	case f.jobs < 0:
+		return fmt.Errorf("--jobs %d is less than nothing", f.jobs)
+	case f.every < 1:
+		return fmt.Errorf("--every %d: there is no such cell", f.every)
+	case f.every > 1 && !f.all:
+		return errors.New("--every is for --all")
+	case f.all && x.given():
+		return errors.New("--all is every flow and every axis: no other may be given with it")
+	case f.all && f.markdown != "":
+		return errors.New("--markdown has tables, and --all has none")
+	}
+	return nil
 }
 
 // matrix plays the parts and reports them.
@@ -117,7 +145,11 @@ func matrix(ctx context.Context, parts []part, f matrixFlags, s streams) error {
 	if text == s.err && terminal(s.out) {
 		p = newProgress(nil, cells) // the cells are seen as they come
 	}
-	count := play(ctx, parts, f, all, p)
+	return ended(ctx, cells, play(ctx, parts, f, all, p), all, f)
+}
+
+// ended closes the reports, and is the exit code that the results call for.
+func ended(ctx context.Context, cells int, count tally, all reports, f matrixFlags) error {
 	if err := all.close(); err != nil {
 		return &exitError{exitCannotRun, err}
 	}

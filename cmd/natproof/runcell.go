@@ -18,7 +18,7 @@ func options(seed uint64, trace bool) scenarios.RunOptions {
 
 func newRun(s streams) *cobra.Command {
 	var seed uint64
-	var trace bool
+	var trace, brief bool
 	cmd := &cobra.Command{
 		Use:   "run ID",
 		Short: "Play one cell and show every message, rewrite and drop",
@@ -34,12 +34,15 @@ ID is what 'natproof list' prints. What it leaves out is ` + strings.Join(defaul
 	}
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "the seed of everything random")
 	cmd.Flags().BoolVar(&trace, "trace", false, "print the events instead, one a line, with times in nanoseconds and random identifiers numbered: one seed, one text")
+	cmd.Flags().BoolVar(&brief, "brief", false, "let calls talk no longer than they must, as 'matrix --all' does")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := scenarios.ParseID(args[0])
 		if err != nil {
 			return natHint(err)
 		}
-		return runCell(cmd.Context(), c, seed, s, trace)
+		opts := options(seed, true)
+		opts.Brief = brief
+		return runCell(cmd.Context(), c, opts, s, trace)
 	}
 	return cmd
 }
@@ -48,12 +51,12 @@ ID is what 'natproof list' prints. What it leaves out is ` + strings.Join(defaul
 func ladder(to *os.File, r scenarios.Result) error { return report.Ladder(to, r, looks(to)) }
 func events(to *os.File, r scenarios.Result) error { return report.Trace(to, r.Events) }
 
-func runCell(ctx context.Context, c cell.Cell, seed uint64, s streams, trace bool) error {
+func runCell(ctx context.Context, c cell.Cell, opts scenarios.RunOptions, s streams, trace bool) error {
 	show := ladder
 	if trace {
 		show = events
 	}
-	r := scenarios.Run(ctx, c, options(seed, true))
+	r := scenarios.Run(ctx, c, opts)
 	if err := show(s.out, r); err != nil {
 		return &exitError{exitCannotRun, err}
 	}

@@ -1,5 +1,6 @@
-// Package torture has the test messages of RFC 4475 §3, for tests of whatever reads SIP.
-// It is not for programs.
+// Package torture has the test messages of RFC 4475 §3, byte by byte, for tests of whatever
+// reads SIP, and what the RFC asks of whoever gets them. Its own tests send them to a registrar,
+// a gateway and a user agent, and write the answers into docs/torture.md. It is not for programs.
 package torture
 
 import (

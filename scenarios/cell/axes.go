@@ -24,6 +24,8 @@ type Axis struct {
 	Values []string
 	Open   func(value string) bool
 	Find   func(value string) error
+	// Interesting are those that a plan of everything has; nil is all Values.
+	Interesting []string
 
 	NAT   bool   // values are NATs, for which a Space has groups
 	Path  bool   // stands before the brackets of an identifier
@@ -59,6 +61,14 @@ func (x *Axis) With(c Cell, value string) (Cell, error) {
 	}
 	x.set(&c, value)
 	return c, nil
+}
+
+// Interests are the values that a plan of everything has.
+func (x *Axis) Interests() []string {
+	if x.Interesting != nil {
+		return x.Interesting
+	}
+	return x.Values
 }
 
 // Planned is what a plan has if nothing is chosen: a value, or the name of a group.
@@ -207,7 +217,7 @@ var Axes = []*Axis{
 	}),
 	word(func(c *Cell) *Hosts { return &c.Hosts }, Axis{
 		Key: KeyHosts, JSON: "hosts", Name: "hosts", Help: "what the sockets of hosts are made of",
-		Default: "pion", Values: []string{"pion", "native"}, Caption: unless("pion", "hosts "),
+		Default: "pion", Values: []string{"pion", "native"}, Interesting: []string{"native"}, Caption: unless("pion", "hosts "),
 	}),
 	word(func(c *Cell) *Topology { return &c.Topology }, Axis{
 		Key: KeyTopology, JSON: "topology", Name: "topology", Help: "how the ends are joined to the internet",
@@ -216,7 +226,7 @@ var Axes = []*Axis{
 	}),
 	{
 		Key: KeyCarrier, JSON: "carrier", Name: "NAT", Help: "NAT of the carrier, behind which the NATs of homes are",
-		Default: "cgn-typical", Values: NATs(), Open: catalogue.IsFile, Find: findNAT, NAT: true,
+		Default: "cgn-typical", Values: NATs(), Open: catalogue.IsFile, Find: findNAT, NAT: true, Interesting: []string{"cgn-typical", "symmetric"},
 		Moot:    func(c *Cell) bool { return !c.Topology.HasCarrier() },
 		Caption: func(v string) string { return "carrier " + v },
 		get:     func(c *Cell) string { return c.Carrier }, set: func(c *Cell, v string) { c.Carrier = v },

@@ -43,17 +43,17 @@ func TestID(t *testing.T) {
 
 func TestParseIDRoundTripsThePlan(t *testing.T) {
 	cells := mustPlan(t, cell.Choice{
-		"a": catalogue.PresetNames(), "b": cell.Classic(), "port-manager": all(cell.KeyPortManager), "registrar": all(cell.KeyRegistrar),
+		"flow": {"register", "call"}, "a": catalogue.PresetNames(), "b": cell.Classic(), "port-manager": all(cell.KeyPortManager), "registrar": all(cell.KeyRegistrar),
 		"rport": {"false", "true"}, "latch": all(cell.KeyLatch), "strict": all(cell.KeyStrict), "silent": all(cell.KeySilent),
 		"filter-scope": all(cell.KeyFilterScope), "alg": {"off", "full"},
 	})
-	seen := map[string]bool{}
+	seen := map[string]cell.Cell{}
 	for _, c := range cells {
 		id := c.ID()
-		if seen[id] {
+		if was, known := seen[id]; known && was != c {
 			t.Fatalf("%s names two cells", id)
 		}
-		seen[id] = true
+		seen[id] = c
 		if back, err := scenarios.ParseID(id); err != nil || back != c {
 			t.Fatalf("ParseID(%s) = %+v, %v", id, back, err)
 		}

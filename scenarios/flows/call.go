@@ -13,6 +13,7 @@ var Call = add(Flow{
 	Story:  "Both register; a calls b through the proxy, they talk, a hangs up.",
 	Ends:   callEnds,
 	Caller: cell.A,
+	Brief:  briefTalk,
 	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B), calls(callEnds, cell.A),
 		talks(callEnds), hangsUp(callEnds, cell.A)),
 	Play: func(ctx context.Context, p *Play) {

@@ -13,6 +13,7 @@ var Called = add(Flow{
 	Story:  "Both register; b calls a through the proxy, they talk, and one hangs up.",
 	Ends:   callEnds,
 	Caller: cell.B,
+	Brief:  briefTalk,
 	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B), calls(callEnds, cell.B),
 		talks(callEnds), hangsUp(callEnds, cell.B)),
 	Play: func(ctx context.Context, p *Play) {

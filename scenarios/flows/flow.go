@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/theory"
@@ -25,8 +26,10 @@ type Flow struct {
 	Without []string
 	With    []string  // of the axes that must be asked for, those that it asks for
 	Caller  cell.Side // who calls whom
-	Steps   []Step    // in the order in which they happen
-	Play    func(ctx context.Context, p *Play)
+	// Brief is how long its calls must talk for RTP to be judged; 0 is [DefaultMediaTime].
+	Brief time.Duration
+	Steps []Step // in the order in which they happen
+	Play  func(ctx context.Context, p *Play)
 	// Columns are those of its table, which has a row for each NAT of a. Without any the
 	// table has the NATs of b in its columns, and shows the media of each call.
 	Columns []Column
@@ -85,6 +88,15 @@ func (f *Flow) Host(side cell.Side) string { return f.Ends[side].Box }
 // Media reports whether RTP runs between the ends.
 func (f *Flow) Media() bool {
 	return slices.ContainsFunc(f.Steps, func(s Step) bool { return s.IsStream() })
+}
+
+// Briefly is how long a call must talk in that cell for RTP to be judged, or 0: where something
+// happens in the midst of it there must be time before and after.
+func (f *Flow) Briefly(c cell.Cell) time.Duration {
+	if when := cell.Lookup(cell.KeyWhen); f.Uses(when.Key) && when.Get(c) != when.Default {
+		return 0
+	}
+	return f.Brief
 }
 
 // In are the steps of the flow in a cell.

@@ -15,6 +15,7 @@ var PCToPhone = add(Flow{
 	Ends:    phoneEnds,
 	Without: []string{cell.KeyB},
 	Caller:  cell.A,
+	Brief:   briefTalk,
 	Steps:   steps(registers(phoneEnds, cell.A), calls(phoneEnds, cell.A), talks(phoneEnds), hangsUp(phoneEnds, cell.A)),
 	Play: func(ctx context.Context, p *Play) {
 		p.Register(ctx, cell.A)

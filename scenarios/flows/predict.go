@@ -23,9 +23,11 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	if Of(c).Media() {
 		cfg.Talk = cmp.Or(talk, DefaultMediaTime)
 	}
-	cfg.Idle, cfg.KeepAlive, cfg.Interval = c.Idle.Time(), c.KeepAlive, c.Interval.Time()
-	cfg.Lasts, cfg.Expires = c.Talk.Time(), stage.Expires(c)
-	cfg.Loses = c.Loss == cell.LossFirst
+	if Of(c).Uses(cell.KeyIdle) {
+		cfg.Idle = c.Idle.Time()
+	}
+	cfg.KeepAlive, cfg.Interval = c.KeepAlive, c.Interval.Time()
+	cfg.Lasts, cfg.Expires, cfg.Loses = c.Talk.Time(), stage.Expires(c), c.Loss == cell.LossFirst
 	cfg.Change, cfg.When = c.Change, c.When
 	if cfg.Becomes, err = stage.Becomes(c); err != nil {
 		return nil, err
@@ -126,6 +128,9 @@ func (s Step) observe(t *wire.Tape, talk wire.Talk, talked bool, told []wire.Tol
 
 // shortest is how long a call must talk for its media to be judged.
 const shortest = 500 * time.Millisecond
+
+// briefTalk is long enough for both ends to have sent for a while before RTP is counted.
+const briefTalk = 1500 * time.Millisecond
 
 // DefaultMediaTime is how long an established call talks: long enough for both
 // ends to have sent RTCP a few times (RFC 3550 §6.2: every five seconds).

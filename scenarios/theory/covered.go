@@ -89,6 +89,8 @@ func coveredNAT(cfg Config, e End) error {
 		return errors.New("fewer mappings or ports than a flow may need (RFC 6888 REQ-4)")
 	case static && b.Kind == natmodels.Conntrack:
 		return errors.New("port forwards of a box that tracks connections")
+	case static && cfg.Change == cell.ChangeRenumber && e.Side == cell.A:
+		return errors.New("port forwards of a NAT that gets another address")
 	case static:
 		return nil
 	case cfg.Forwards:
@@ -107,6 +109,8 @@ func coveredNAT(cfg Config, e End) error {
 		return errors.New("a port that must be preserved and is already held by the mapping towards the STUN server")
 	case b.PortChoice == natmodels.Preserve && !b.PreservesPort(cell.SIPPort):
 		return errors.New("a port that must be preserved and is out of range")
+	case cfg.ALG != nil && cfg.ALG.Double && cfg.Idle > 0 && forgets(b, flowIdle+cfg.Idle):
+		return errors.New("what an ALG has opened, and expires while the phone is idle")
 	case cfg.ALG != nil && cfg.ALG.Double && b.Mapping != natmodels.EndpointIndependent && b.PortChoice == natmodels.PreserveElseRandom:
 		return errors.New("an ALG that takes the port of one mapping for another's")
 	}

@@ -175,6 +175,11 @@ func (s stream) learned(x, y end) bool {
 	if x.internal { // it hears the private address, and sends there without a NAT
 		return s.hears(x, y)
 	}
+	for _, d := range y.gates[:max(0, len(y.gates)-1)] {
+		if d.behavior.Filtering == natmodels.AddressAndPortDependent && x.mapping != natmodels.EndpointIndependent {
+			return false
+		}
+	}
 	return s.hears(x, y) &&
 		(y.filtering != natmodels.AddressAndPortDependent || x.mapping == natmodels.EndpointIndependent)
 }

@@ -8,10 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/emiago/sipgo/sip"
-
-	"github.com/natproof/natproof/internal/torture"
 )
 
 // still fails unless the server serves.
@@ -201,101 +197,6 @@ func TestStrayResponses(t *testing.T) {
 			t.Errorf("%+v", st)
 		}
 	})
-}
-
-// The torture messages of RFC 4475, by section, each with what it gets from a server that
-// has sip:user@example.com bound to a phone.
-var expected = map[string]string{
-	"3.1.1.1-wsinv":       "403 Relaying Denied", // understood, but its Route leads elsewhere
-	"3.1.1.2-intmeth":     "404 Not Found",       // understood; an unknown user
-	"3.1.1.3-esc01":       "403 Relaying Denied", // another domain
-	"3.1.1.4-escnull":     "200 OK",
-	"3.1.1.5-esc02":       "403 Relaying Denied", // not a REGISTER, and for another host
-	"3.1.1.6-lwsdisp":     "forwarded",
-	"3.1.1.7-longreq":     "forwarded",
-	"3.1.1.8-dblreq":      "200 OK",        // the second request in the datagram does not count
-	"3.1.1.9-semiuri":     "404 Not Found", // the user is "user;par=u%40example.net"
-	"3.1.1.10-transports": "forwarded",
-	"3.1.1.11-mpart01":    "403 Relaying Denied", // another domain
-	"3.1.1.12-unreason":   "dropped",             // a response nobody waits for
-	"3.1.1.13-noreason":   "dropped",             // a response nobody waits for
-	"3.1.2.1-badinv01":    "400 Bad Via",
-	"3.1.2.2-clerr":       "400 Content-Length Beyond Datagram",
-	"3.1.2.3-ncl":         "400 Not Understood",
-	"3.1.2.4-scalar02":    "400 Bad CSeq",
-	"3.1.2.5-scalarlg":    "dropped",
-	"3.1.2.6-quotbal":     "400 Bad To",
-	"3.1.2.7-ltgtruri":    "400 Bad Request-URI",
-	"3.1.2.8-lwsruri":     "400 Bad Request-Line",
-	"3.1.2.9-lwsstart":    "400 Bad Request-Line",
-	"3.1.2.10-trws":       "400 Bad Request-Line",
-	"3.1.2.11-escruri":    "400 Bad Request-URI",
-	"3.1.2.12-baddate":    "forwarded", // the Date is no business of a proxy
-	"3.1.2.13-regbadct":   "400 Bad Contact",
-	"3.1.2.14-badaspec":   "400 Bad To",
-	"3.1.2.15-baddn":      "403 Relaying Denied", // tolerated, as the section allows; another domain
-	"3.1.2.16-badvers":    "505 Version Not Supported",
-	"3.1.2.17-mismatch01": "400 CSeq Names Another Method",
-	"3.1.2.18-mismatch02": "400 CSeq Names Another Method",
-	"3.1.2.19-bigcode":    "dropped",
-	"3.2.1-badbranch":     "forwarded", // matched the way of RFC 2543
-	"3.3.1-insuf":         "400 Missing From",
-	"3.3.2-unkscm":        "416 Unsupported URI Scheme",
-	"3.3.3-novelsc":       "416 Unsupported URI Scheme",
-	"3.3.4-unksm2":        "404 Not Found", // no address of record here
-	"3.3.5-bext01":        "420 Bad Extension",
-	"3.3.6-invut":         "forwarded", // the body is no business of a proxy
-	"3.3.7-regaut01":      "200 OK",    // no authentication asked for
-	"3.3.8-multi01":       "400 Repeated CSeq",
-	"3.3.9-mcl01":         "400 Repeated Content-Length",
-	"3.3.10-bcast":        "dropped", // a response nobody waits for
-	"3.3.11-zeromf":       "483 Too Many Hops",
-	"3.3.12-cparam01":     "200 OK", // the parameter is one of the header, and unknown
-	"3.3.13-cparam02":     "200 OK",
-	"3.3.14-regescrt":     "200 OK", // TestContactHeaders shows that the Route is not followed
-	"3.3.15-sdp01":        "forwarded",
-	"3.4.1-inv2543":       "404 Not Found", // understood; an unknown user
-}
-
-func TestTorture(t *testing.T) {
-	if n := len(torture.Messages()); n != len(expected) {
-		t.Fatalf("%d messages for %d rows", n, len(expected))
-	}
-	for _, message := range torture.Messages() {
-		t.Run(message.Name, func(t *testing.T) {
-			inLab(t, Config{MTU: 9000}, func(l *lab) {
-				user, from := l.phone("user", "198.51.100.2:5060"), l.phone("from", "192.0.2.200:34567")
-				user.register()
-				got := "dropped"
-				l.hub.mu.Lock()
-				l.tap = func(p packet, to netip.AddrPort) {
-					if p.from != ap(proxyAddr) {
-						return
-					}
-					switch m, _ := parse(p.data); m := m.(type) {
-					case *sip.Response:
-						if m.StatusCode != 100 {
-							got = m.StartLine()[len("SIP/2.0 "):]
-						}
-						if to.Addr() != from.addr.Addr() {
-							t.Errorf("response to %v", to)
-						}
-					case *sip.Request:
-						got = "forwarded"
-						if to != user.addr {
-							t.Errorf("request to %v", to)
-						}
-					}
-				}
-				l.hub.mu.Unlock()
-				from.raw(string(message.Data))
-				if want := expected[message.Name]; got != want {
-					t.Errorf("got %q, want %q", got, want)
-				}
-				from.still()
-			})
-		})
-	}
 }
 
 // RFC 4475 §3.3.14: headers in a Contact URI are not obeyed, and not sent on in a Request-URI.

@@ -556,8 +556,8 @@ func TestEventsOverAnotherConfiguration(t *testing.T) {
 		l.restart()
 		proxy.notify("active;expires=3600")
 		bob.quiet()
-		if b := l.srv.Subscriptions("bob"); len(b) != 1 || len(store.records) != 5 {
-			t.Error(b, store.records)
+		if b := l.srv.Subscriptions("bob"); len(b) != 1 || store.size() != 5 {
+			t.Error(b, store.size())
 		}
 		time.Sleep(time.Hour)
 		proxy.notify("terminated;reason=timeout")
@@ -572,12 +572,12 @@ func TestEventsCloseKeeps(t *testing.T) {
 		bob.register()
 		bob.subscribe("bob", "presence")
 		bob.notify("active;expires=3600")
-		kept := len(store.records)
+		kept := store.size()
 		l.srv.Close()
 		l.srv.SetPresence("bob", true, "")
 		time.Sleep(2 * time.Hour)
-		if len(store.records) != kept+1 {
-			t.Error(store.records)
+		if store.size() != kept+1 {
+			t.Error(store.size())
 		}
 		bob.quiet()
 	})

@@ -25,6 +25,10 @@ func (s *Server) register(tx *sipstack.ServerTx, req *request) {
 	}
 	text, _, _, _ := sipmsg.SplitAddress(req.To)
 	aor, ok := sipmsg.ParseURI(text)
+	if ok && aor.Scheme != "sip" && aor.Scheme != "sips" { // §10.2
+		s.refuse(tx, req, fail(400, "To Is No SIP URI", ""))
+		return
+	}
 	if !ok || aor.User == "" || !s.isSelf(&aor) { // step 5
 		s.refuse(tx, req, fail(404, "Not Found", text+" is no address of this domain"))
 		return

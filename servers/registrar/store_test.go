@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -12,13 +13,22 @@ import (
 // A shelf is a store in memory.
 type shelf struct {
 	records map[string]Record
+	mu      sync.Mutex // of records
 	fault   error
 	onSave  func(c Changes)
 }
 
 func newShelf() *shelf { return &shelf{records: map[string]Record{}} }
 
+func (s *shelf) size() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.records)
+}
+
 func (s *shelf) Load() ([]Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	var list []Record
 	for _, k := range slices.Sorted(maps.Keys(s.records)) {
 		list = append(list, s.records[k])
@@ -30,6 +40,7 @@ func (s *shelf) Save(c Changes) error {
 	if s.fault != nil {
 		return s.fault
 	}
+	s.mu.Lock()
 	for _, r := range c.Delete {
 		delete(s.records, r.Kind+" "+r.Key)
 	}
@@ -37,6 +48,7 @@ func (s *shelf) Save(c Changes) error {
 		s.records[r.Kind+" "+r.Key] = r
 	}
 	maps.DeleteFunc(s.records, func(_ string, r Record) bool { return !c.Now.Before(r.Expires) })
+	s.mu.Unlock()
 	if s.onSave != nil {
 		s.onSave(c)
 	}
