@@ -126,6 +126,7 @@ const (
 	KeyWhen        = "when"
 	KeyHangup      = "hangup"
 	KeyLoss        = "loss"
+	KeyDigits      = "digits"
 )
 
 // Cell is one experiment: a flow, the NATs on its way, and the remedies in
@@ -157,6 +158,7 @@ type Cell struct {
 	When      Moment   // and when
 	Hangup    Role     // who ends the call
 	Loss      Loss
+	Digits    Digits // that are pressed
 }
 
 // Axes is the table of all axes but the flow, in the order of identifiers, JSON, flags and
@@ -282,6 +284,10 @@ var Axes = []*Axis{
 	word(func(c *Cell) *Loss { return &c.Loss }, Axis{
 		Key: KeyLoss, JSON: "loss", Name: "loss", Help: "what the access link of a loses of each SIP message",
 		Default: "none", Values: []string{"none", "first"}, Caption: unless("none", "loses of each message the "),
+	}),
+	word(func(c *Cell) *Digits { return &c.Digits }, Axis{
+		Key: KeyDigits, JSON: "digits", Name: "digits", Help: "which keys are pressed in a call",
+		Default: "1234", Values: []string{"1234", "0"}, Asked: true, Caption: unless("1234", "presses "),
 	}),
 }
 

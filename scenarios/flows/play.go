@@ -43,9 +43,10 @@ type Play struct {
 	// Reached says whether a request of that method has reached a box.
 	Reached func(method, box string) bool
 
-	err  error
-	told []wire.Told
-	said map[string][]string // by box, what endpoints answered that the network does not explain
+	inTalk func(within time.Duration) // what happens in the first part of a talk, or nil
+	err    error
+	told   []wire.Told
+	said   map[string][]string // by box, what endpoints answered that the network does not explain
 }
 
 // Register lets an end register. What does not work is seen on the wire.
@@ -128,7 +129,11 @@ func (p *Play) awaitACK(callee cell.Side) bool {
 func (p *Play) talk() {
 	rtp, rtcp, _ := wire.Windows(p.MediaTime)
 	longest := max(rtp, rtcp)
-	time.Sleep(p.MediaTime - longest)
+	if p.inTalk != nil {
+		p.inTalk(p.MediaTime - longest)
+	} else {
+		time.Sleep(p.MediaTime - longest)
+	}
 	early := p.counts()
 	time.Sleep(longest - rtp)
 	late := p.counts()

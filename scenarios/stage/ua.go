@@ -108,6 +108,22 @@ func (a *agent) Hangup(ctx context.Context) error {
 	return unanswered(s.Hangup(ctx))
 }
 
+// Press presses keys in the last call. A phone that is silent has no stream to press them in, which
+// theory knows.
+func (a *agent) Press(ctx context.Context, digits string) error {
+	a.mu.Lock()
+	s := a.last
+	a.mu.Unlock()
+	if s == nil {
+		return ErrCannot
+	}
+	err := s.SendDTMF(ctx, digits, 0)
+	if errors.Is(err, media.ErrNotSending) {
+		return Unanswered(err)
+	}
+	return err
+}
+
 func (a *agent) Close() error { return a.client.Close() }
 
 // unanswered marks what the network explains: no answer, or a refusal.

@@ -34,6 +34,9 @@ type stream struct {
 // sends no media still reports (RFC 3550 §6.4).
 func (n *Network) Stream(part cell.Part, from cell.Side) Answer {
 	s, what := stream{message: "RTP"}, announcedRTP
+	if part == cell.Keys {
+		s.message = part.Message()
+	}
 	if part == cell.RTCP {
 		s, what = stream{message: "RTCP", rtcp: true}, announcedRTCP
 	}
