@@ -15,6 +15,7 @@ const (
 	Signalling
 	RTP
 	RTCP
+	Keys // telephone events in the stream of RTP (RFC 4733)
 )
 
 // Message is what a packet of a stream is called in causes; empty for other parts.
@@ -24,6 +25,8 @@ func (p Part) Message() string {
 		return "RTP"
 	case RTCP:
 		return "RTCP"
+	case Keys:
+		return "keys"
 	}
 	return ""
 }
@@ -49,7 +52,7 @@ func (s Step) String() string { return s.Name }
 func (s Step) MarshalText() ([]byte, error) { return []byte(s.Name), nil }
 
 // IsStream reports whether the step is a stream.
-func (s Step) IsStream() bool { return s.Part == RTP || s.Part == RTCP }
+func (s Step) IsStream() bool { return s.Part == RTP || s.Part == RTCP || s.Part == Keys }
 
 // Fate is what became of a step.
 type Fate string
@@ -208,7 +211,7 @@ type Outcome struct {
 // prediction and observation. RTCP with no step is not judged.
 func Conclude(steps []StepOutcome) Outcome {
 	o := Outcome{Register: OK, Signalling: OK, Steps: steps}
-	arrived := map[Part]map[Side]bool{RTP: {}, RTCP: {}}
+	arrived := map[Part]map[Side]bool{RTP: {}, RTCP: {}, Keys: {}}
 	for _, s := range steps {
 		ok := s.Fate == Arrived
 		switch s.Step.Part {

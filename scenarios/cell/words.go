@@ -95,6 +95,9 @@ const (
 	Callee Role = "callee"
 )
 
+// Digits are keys of a telephone.
+type Digits string
+
 // Loss is what the access link of a loses.
 type Loss string
 

@@ -49,9 +49,10 @@ type Play struct {
 	// Calls says in how many calls one has.
 	Calls func(method, box string) int
 
-	err  error
-	told []wire.Told
-	said map[string][]string // by box, what endpoints answered that the network does not explain
+	inTalk func(within time.Duration) // what happens in the first part of a talk, or nil
+	err    error
+	told   []wire.Told
+	said   map[string][]string // by box, what endpoints answered that the network does not explain
 }
 
 // Register lets an end register. What does not work is seen on the wire.
@@ -155,7 +156,11 @@ func (p *Play) awaitACK(callee cell.Side) bool {
 func (p *Play) talk() {
 	rtp, rtcp, _ := wire.Windows(p.MediaTime)
 	longest := max(rtp, rtcp)
-	time.Sleep(p.MediaTime - longest)
+	if p.inTalk != nil {
+		p.inTalk(p.MediaTime - longest)
+	} else {
+		time.Sleep(p.MediaTime - longest)
+	}
 	early := p.counts()
 	time.Sleep(longest - rtp)
 	late := p.counts()

@@ -29,7 +29,7 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 		cfg.Idle = c.Idle.Time()
 	}
 	cfg.KeepAlive, cfg.Interval = c.KeepAlive, c.Interval.Time()
-	cfg.Lasts = c.Talk.Time()
+	cfg.Lasts, cfg.Expires, cfg.Loses = c.Talk.Time(), stage.Expires(c), c.Loss == cell.LossFirst
 	cfg.Ping = c.Ping
 	cfg.Change, cfg.When = c.Change, c.When
 	if cfg.Becomes, err = stage.Becomes(c); err != nil {

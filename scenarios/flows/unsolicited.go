@@ -16,7 +16,7 @@ var NotifyResponse = cell.Message("response to notify")
 // Unsolicited is the lamp of a mailbox as many servers light it: nobody has subscribed, and so
 // nothing but the registration says where to.
 var Unsolicited = add(Flow{
-	Key: "unsolicited-notify", Order: 47,
+	Key: "unsolicited-notify", Order: 48,
 	Help:    "register, and be told of a message after a while without having asked",
 	Story:   "It registers; after a while somebody leaves a message, and the proxy tells it so, though it has not subscribed.",
 	Ends:    registerEnds,

@@ -83,6 +83,14 @@ func keepAlive(c cell.Cell) ua.KeepAlive {
 	return ua.KeepAlive{Kind: kind, Interval: c.Interval.Time()}
 }
 
+// Expires is for how long phones register, in cells that say so; 0 is longer than a flow lasts.
+func Expires(c cell.Cell) time.Duration {
+	if !c.Flow.Uses(cell.KeyExpires) {
+		return 0
+	}
+	return c.Expires.Time()
+}
+
 // gatewayOptions are those of the PSTN gateway, which is always b.
 func gatewayOptions(c cell.Cell) gateway.Config {
 	return gateway.Config{Latch: latch(c, cell.B), Strict: c.Strict.Has(cell.B), Silent: c.Silent.Has(cell.B)}
@@ -92,7 +100,7 @@ func gatewayOptions(c cell.Cell) gateway.Config {
 // that cells vary. Cells that want one are not for it.
 func Unaided(c cell.Cell, side cell.Side) (theory.Traits, error) {
 	if c.PortManager != cell.ManagerLocal || c.Rport || c.Latch.Has(side) || c.Strict.Has(side) || c.Silent.Has(side) ||
-		c.KeepAlive != cell.KeepAliveNone || c.Hangup == cell.Callee && side == cell.B || len(wants(c, side)) > 0 || transfers(c) || rings(c) > 0 && side == cell.B {
+		c.KeepAlive != cell.KeepAliveNone || Expires(c) != 0 || c.Flow.Uses(cell.KeyDigits) && side == cell.A || c.Hangup == cell.Callee && side == cell.B || len(wants(c, side)) > 0 || transfers(c) || rings(c) > 0 && side == cell.B {
 		return theory.Traits{}, ErrNotThisPhone
 	}
 	return theory.Traits{Address: theory.Bound}, nil

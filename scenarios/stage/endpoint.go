@@ -54,6 +54,11 @@ type Hanger interface {
 	Hangup(ctx context.Context) error
 }
 
+// Presser is an endpoint that can press keys in its last call (RFC 4733).
+type Presser interface {
+	Press(ctx context.Context, digits string) error
+}
+
 // Counter is an endpoint that tells how much media it used and how much it discarded, in all
 // its calls so far. What it does not tell is judged from the wire alone.
 type Counter interface {

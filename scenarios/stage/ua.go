@@ -55,6 +55,7 @@ func newAgent(s Setup) (Endpoint, error) {
 	if a.profile, err = a.client.NewProfile(ua.ProfileConfig{
 		Account:   ua.Account{URI: s.URI},
 		Registrar: s.Proxy,
+		Expires:   Expires(s.Cell),
 		RetryBase: retryBase,
 		KeepAlive: keepAlive(s.Cell),
 	}); err != nil {
@@ -134,6 +135,22 @@ func (a *agent) Hangup(ctx context.Context) error {
 		return ErrCannot
 	}
 	return unanswered(s.Hangup(ctx))
+}
+
+// Press presses keys in the last call. A phone that is silent has no stream to press them in, which
+// theory knows.
+func (a *agent) Press(ctx context.Context, digits string) error {
+	a.mu.Lock()
+	s := a.last
+	a.mu.Unlock()
+	if s == nil {
+		return ErrCannot
+	}
+	err := s.SendDTMF(ctx, digits, 0)
+	if errors.Is(err, media.ErrNotSending) {
+		return Unanswered(err)
+	}
+	return err
 }
 
 func (a *agent) Close() error { return a.client.Close() }

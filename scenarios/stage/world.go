@@ -56,7 +56,7 @@ func NewWorld(lab *vnet.Lab, c cell.Cell, seed uint64, access vnet.LinkConfig) (
 			return nil, err
 		}
 	}
-	return w, nil
+	return w, w.lose(c.Loss)
 }
 
 // Boxes are the boxes of the world from left to right.

@@ -252,7 +252,13 @@ func expectedSteps(c cell.Cell, a, b signallingPlay) map[cell.Step]cell.Cause {
 		return steps
 	}
 	box, rule = callee.request(true)
-	put(flows.Ack, box, rule)
+	if acked := put(flows.Ack, box, rule); !acked && has(c, flows.StaysUp) {
+		put(flows.StaysUp, box, rule)
+		if _, rule := caller.request(true); rule == "" { // the callee's BYE, when it gives up
+			skip(flows.Bye)
+			return steps
+		}
+	}
 	put(flows.Bye, box, rule)
 	return steps
 }

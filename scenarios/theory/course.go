@@ -33,22 +33,24 @@ const stunRefresh = 25 * time.Second
 // course is what has happened so far: what time it is, and what the NATs on the way of signalling
 // have seen of it. Media is not in it; see [Network.Stream].
 type course struct {
-	now    time.Duration
-	pace   time.Duration
-	stun   time.Duration // likewise, of a message to or from the STUN server
-	a, b   *station
-	beside *station // the phone beside a, or nil
-	third  *station // or nil
-	gates  []*gate
-	given  int
-	ticks  []*tick
-	idled  bool          // the idle time is over
-	acked  bool          // the call is established at both ends
-	missed cell.Cause    // or why the ACK does not arrive
-	parted time.Duration // when the 200, or the ACK, was sent first
-	turn   *station      // whose message is about to be sent
-	apart  bool          // the dialog goes by the proxy's other socket
-	told   bool          // the caller knows where the callee wants media
+	now     time.Duration
+	pace    time.Duration
+	stun    time.Duration // likewise, of a message to or from the STUN server
+	a, b    *station
+	beside  *station // the phone beside a, or nil
+	third   *station // or nil
+	gates   []*gate
+	given   int
+	ticks   []*tick
+	idled   bool            // the idle time is over
+	acked   bool            // the call is established at both ends
+	missed  cell.Cause      // or why the ACK does not arrive
+	parted  time.Duration   // when the 200, or the ACK, was sent first
+	turn    *station        // whose message is about to be sent
+	apart   bool            // the dialog goes by the proxy's other socket
+	told    bool            // the caller knows where the callee wants media
+	unlucky bool            // no refresh comes between two copies of a request
+	refresh []time.Duration // after which a registration is refreshed, one after the other; none is never
 }
 
 // station is an end in the course of things.
@@ -61,6 +63,7 @@ type station struct {
 	last    endpoint      // where its last request or response came from
 	spoke   remote        // and which socket it went to
 	contact endpoint      // where its last message with a Contact for a dialog came from
+	bound   time.Duration // until when its registration holds
 	known   bool          // it has registered
 	failed  bool          // and nobody has answered when it did so again
 	again   *cell.Cause   // why it did not get the 200 when it did so again; nil is that it did not
@@ -96,11 +99,18 @@ func (n *Network) begin(pace, stun time.Duration) {
 // time as they can. What is not the same in all is not foreseen.
 func (n *Network) Paces() []*Network {
 	var all []*Network
-	for _, pace := range []time.Duration{soon, late} {
+	slow := late
+	if n.loses { // its second copy arrives, or that of what it answers (RFC 3261 §17.1.2.2, §13.3.1.4)
+		slow += 3 * t1
+	}
+	for _, pace := range []time.Duration{soon, slow} {
 		for _, stun := range []time.Duration{soon, late} {
-			x := *n
-			x.begin(pace, stun)
-			all = append(all, &x)
+			for _, refresh := range n.refreshes() {
+				x := *n
+				x.begin(pace, stun)
+				x.course.refresh, x.course.unlucky = refresh, refresh != nil && pace == slow
+				all = append(all, &x)
+			}
 		}
 	}
 	return all
@@ -228,7 +238,8 @@ func (n *Network) registers(s *station) {
 	s.wrote = s.asked
 	c.sends(s)
 	c.pass(c.pace)
-	s.came, s.known = s.last, true
+	s.known = true
+	n.binds(s)
 	n.pinged(s)
 }
 
@@ -248,6 +259,7 @@ func (n *Network) Registered(side cell.Side, message string) Answer {
 	}
 	if a.Fate == cell.Arrived {
 		n.keepAlive(s)
+		n.refreshed(s)
 	} else {
 		c.until(begun + timerB)
 	}
@@ -447,7 +459,7 @@ func (n *Network) registersAgain(s *station) {
 	s.wrote = s.asked
 	c.sends(s)
 	c.pass(2 * c.pace)
-	if s.came = s.last; !same { // another binding
+	if n.binds(s); !same { // another binding
 		n.pinged(s)
 	}
 	cause := c.in(s, n.back(s), atProxy)

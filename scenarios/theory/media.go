@@ -42,6 +42,9 @@ func (n *Network) Stream(part cell.Part, from cell.Side) Answer {
 // StreamTo is Stream between any two ends.
 func (n *Network) StreamTo(part cell.Part, from, to cell.Side) Answer {
 	s, what := stream{message: "RTP"}, announcedRTP
+	if part == cell.Keys {
+		s.message = part.Message()
+	}
 	if part == cell.RTCP {
 		s, what = stream{message: "RTCP", rtcp: true}, announcedRTCP
 	}

@@ -25,13 +25,15 @@ type End struct {
 
 // Network is what the questions are asked about.
 type Network struct {
-	policy policy
-	rport  bool
-	caller cell.Side
-	talk   time.Duration
-	lasts  time.Duration
-	a, b   end
-	c      *end // or nil
+	policy  policy
+	rport   bool
+	caller  cell.Side
+	talk    time.Duration
+	lasts   time.Duration
+	a, b    end
+	c       *end // or nil
+	loses   bool
+	expires time.Duration
 
 	idle     time.Duration
 	keep     cell.KeepAlive
@@ -60,6 +62,11 @@ type Config struct {
 	Lasts time.Duration
 	// Ring is how long the callee rings.
 	Ring time.Duration
+	// Expires is for how long ends register that refresh their registration; 0 is longer than a
+	// flow lasts.
+	Expires time.Duration
+	// Loses: the first copy of each SIP message is lost on its way.
+	Loses bool
 	// Idle is how long nothing happens where a flow has such a time.
 	Idle time.Duration
 	// KeepAlive is what the ends that have registered do to stay reachable, every Interval, and
@@ -86,9 +93,9 @@ func New(cfg Config) (*Network, error) {
 	if !known {
 		return nil, fmt.Errorf("%w: a proxy with the policy %q", ErrNotCovered, cfg.Policy)
 	}
-	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, lasts: cfg.Lasts,
+	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, lasts: cfg.Lasts, expires: cfg.Expires, loses: cfg.Loses,
 		idle: cfg.Idle, keep: cfg.KeepAlive, ping: cfg.Ping, interval: cfg.Interval, change: cfg.Change, when: cfg.When, becomes: cfg.Becomes, beside: cfg.Neighbour || cfg.Crowd > 1}
-	if n.idle > settled {
+	if n.idle > settled && n.expires == 0 {
 		return nil, fmt.Errorf("%w: a registration that is refreshed in an idle time of more than %v", ErrNotCovered, settled)
 	}
 	for _, x := range []struct {

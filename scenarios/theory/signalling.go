@@ -128,6 +128,12 @@ func (n *Network) request(to cell.Side, message string, dialog bool, again []tim
 		from = n.course.socket()
 	}
 	n.course.says(from, !dialog || !slices.Contains(contactless, message))
+	if n.course.unlucky && !dialog {
+		again = nil
+	}
+	if c := n.unbound(s, message); !dialog && !c.IsZero() {
+		return answer(c)
+	}
 	c := n.routed(n.end(to).announcing(announcedSIP), message, n.policy.reach(dialog))
 	if !s.decides(c) {
 		return answer(c)

@@ -130,6 +130,9 @@ func (t *Tape) Stream(part cell.Part, from, to string, talk Talk, told []Told) (
 			return "", cell.Cause{}, false
 		}
 	}
+	if part == cell.Keys {
+		window = talk.To - talk.From
+	}
 	sent, arrived, dropped := t.stream(stage{from, part}).count(to, talk.To-window, talk.To)
 	discarded := discards(told, to, part)
 	switch {
@@ -166,6 +169,9 @@ func (s *stream) count(to string, from, until time.Duration) (sent, arrived int,
 
 // discards is what the host tells of media that it threw away.
 func discards(told []Told, host string, part cell.Part) *Told {
+	if part == cell.Keys {
+		part = cell.RTP
+	}
 	for i := range told {
 		if d := &told[i]; d.Box == host && d.Part == part {
 			return d
