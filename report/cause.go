@@ -68,14 +68,13 @@ func (x rtcpSum) String() string {
 
 // stepWord is what a step is called in a line: a stream by its direction.
 func stepWord(s cell.Step) string {
-	way := map[cell.Side]string{cell.A: "A>B", cell.B: "B>A"}[s.From]
-	switch s.Part {
-	case cell.RTP:
-		return way
-	case cell.RTCP:
-		return "RTCP " + way
+	if !s.IsStream() {
+		return s.Name
 	}
-	return s.Name
+	words := strings.Fields(strings.Replace(strings.Replace(s.Name, "rtcp ", "RTCP ", 1), "rtp ", "", 1))
+	last := len(words) - 1
+	words[last] = strings.ToUpper(words[last])
+	return strings.Join(words, " ")
 }
 
 func fateWord(f cell.Fate) string {

@@ -1,6 +1,8 @@
 package report
 
 import (
+	"strings"
+
 	"github.com/natproof/natproof/scenarios"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/flows"
@@ -65,10 +67,8 @@ func hasCall(c cell.Cell, o cell.Outcome) bool { return flows.Of(c).Established(
 
 func directionWord(d cell.Direction) string {
 	switch d {
-	case cell.OnlyAToB:
-		return "A>B"
-	case cell.OnlyBToA:
-		return "B>A"
+	case cell.OnlyAToB, cell.OnlyBToA, cell.OnlyBToC, cell.OnlyCToB:
+		return strings.ToUpper(string(d))
 	case cell.NoWay:
 		return "-"
 	case "":
@@ -81,7 +81,7 @@ func mediaTone(o cell.Outcome) tone {
 	switch o.Media {
 	case cell.TwoWay:
 		return good
-	case cell.OnlyAToB, cell.OnlyBToA:
+	case cell.OnlyAToB, cell.OnlyBToA, cell.OnlyBToC, cell.OnlyCToB:
 		return partial
 	}
 	return bad

@@ -111,7 +111,7 @@ func markdownLegend(b *strings.Builder, s *summary) {
 		b.WriteString(" `?` not covered: there is no theory of it.")
 	}
 	if s.calls {
-		b.WriteString("\n`2way` a and b hear each other. `A>B` only b hears a. `B>A` only a hears b. `-` neither hears the other. `no call` it was never established.")
+		b.WriteString("\n`2way` a and b hear each other. `A>B` only b hears a. `B>A` only a hears b. `B>C` and `C>B` likewise where a has transferred b to c. `-` neither hears the other. `no call` it was never established.")
 	}
 	b.WriteString("\n\n</details>\n\n")
 }

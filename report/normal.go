@@ -108,6 +108,8 @@ var secrets = []struct {
 	{"branch", regexp.MustCompile(`(?i)([;\s]branch\s*=\s*)([^\s;,>"]+)`)},
 	{"tag", regexp.MustCompile(`(?i)([;\s](?:to-|from-)?tag\s*=\s*)([^\s;,>"]+)`)},
 	{"call", regexp.MustCompile(`(?im)^((?:call-id|i|in-reply-to|replaces)[ \t]*:\s*)([^\s;]+)`)},
+	{"call", regexp.MustCompile(`(?i)([?&]replaces=)((?:[^%&>\s]|%40)+)`)}, // in a URI (RFC 3891 §6.1)
+	{"tag", regexp.MustCompile(`(?i)(%3B(?:to-|from-)tag%3D)([^%&>\s]+)`)},
 	{"session", regexp.MustCompile(`(?im)^(session-id[ \t]*:\s*)([^\s;]+)`)},
 	{"nonce", regexp.MustCompile(`(?i)([,\s](?:next|c)?nonce\s*=\s*"?)([^\s,"]+)`)},
 	{"opaque", regexp.MustCompile(`(?i)([,\s]opaque\s*=\s*"?)([^\s,"]+)`)},

@@ -39,6 +39,7 @@ To: <sip:b@example.com>;tag=3%
 Call-ID: 4%@example.net
 CSeq: 1 INVITE
 Replaces: 5%;to-tag=6%;from-tag=7%
+Refer-To: <sip:c@example.com?Replaces=15%%3Bto-tag%3D16%%3Bfrom-tag%3D17%>
 Contact: <sip:a@10.0.0.2:5060;rinstance=8%>;+sip.instance="<urn:uuid:9%>"
 Authorization: Digest username="a", nonce="10%", cnonce="11%", opaque="12%", response="%%%%", qop=auth
 Content-Type: application/sdp
@@ -48,7 +49,7 @@ o=- # 1 IN IP4 10.0.0.2
 a=ice-ufrag:13%
 a=ssrc:# cname:14%
 `
-	return []byte(strings.NewReplacer("\n", "\r\n", "%", fmt.Sprintf("%08x", d.ssrc), "#", fmt.Sprintf("%d", d.ssrc)).Replace(text))
+	return []byte(strings.NewReplacer("\n", "\r\n", "%3B", "%3B", "%3D", "%3D", "%", fmt.Sprintf("%08x", d.ssrc), "#", fmt.Sprintf("%d", d.ssrc)).Replace(text))
 }
 
 func (d drawn) payloads(t *testing.T) [][]byte {

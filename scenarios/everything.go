@@ -8,8 +8,8 @@ import (
 	"github.com/natproof/natproof/scenarios/flows"
 )
 
-// enough is about how many cells [Everything] has, if each flow has the same share.
-const enough = 150000
+// enough is about how many cells [Everything] would have if each flow had a share of the same size.
+const enough = 180_000
 
 // base is what everything is varied from.
 type base struct {
@@ -74,14 +74,7 @@ type variation struct {
 // everythingOf is a flow's part, of about that many.
 func everythingOf(f *flows.Flow, over []pair, share int) iter.Seq[Take] {
 	return func(yield func(Take) bool) {
-		few, many := 0, 0
-		for v := range varied(f, over) {
-			if v.axes < 2 {
-				few++
-			} else {
-				many++
-			}
-		}
+		few, many := estimate(f, over)
 		room := max(share-few, many/20, 1) // some at least
 		nth, i := max(1, (many+room-1)/room), 0
 		for v := range varied(f, over) {
@@ -95,6 +88,30 @@ func everythingOf(f *flows.Flow, over []pair, share int) iter.Seq[Take] {
 			}
 		}
 	}
+}
+
+// estimate is about how many variations a flow has, of one axis at most and of two, if every pair of
+// NATs has as many as the first.
+func estimate(f *flows.Flow, over []pair) (few, many int) {
+	one, two := 0, 0
+	for v := range varied(f, over[:1]) {
+		if v.axes < 2 {
+			one++
+		} else {
+			two++
+		}
+	}
+	for _, p := range over {
+		switch {
+		case p.axes == 2:
+			few, many = few+one, many+two
+		case p.axes == 1:
+			few += one
+		default:
+			few += len(bases)
+		}
+	}
+	return few, many
 }
 
 // varied are all variations of a flow.

@@ -119,6 +119,12 @@ func (p *production) reached(method, box string) bool {
 	return p.tape.Reached(method, box)
 }
 
+func (p *production) calls(method, box string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.tape.Calls(method, box)
+}
+
 // run is everything that happens inside the bubble.
 func (p *production) run() (err error) {
 	roomy.Stack()
@@ -165,7 +171,7 @@ func (p *production) build(lab *vnet.Lab) error {
 		}
 		p.stops = append(p.stops, stop)
 	}
-	p.play = &flows.Play{Flow: p.flow, Cell: p.cell, World: p.world, MediaTime: p.opts.MediaTime, Reached: p.reached, Ends: map[cell.Side]stage.Endpoint{}}
+	p.play = &flows.Play{Flow: p.flow, Cell: p.cell, World: p.world, MediaTime: p.opts.MediaTime, Seed: p.opts.Seed, Reached: p.reached, Calls: p.calls, Ends: map[cell.Side]stage.Endpoint{}}
 	for _, side := range []cell.Side{cell.B, cell.A} {
 		if p.world.Host(side) != nil {
 			continue
@@ -174,7 +180,7 @@ func (p *production) build(lab *vnet.Lab) error {
 			return err
 		}
 	}
-	for _, side := range []cell.Side{cell.A, cell.B} {
+	for _, side := range []cell.Side{cell.A, cell.B, cell.C} {
 		if p.world.Host(side) == nil {
 			continue
 		}
@@ -183,6 +189,14 @@ func (p *production) build(lab *vnet.Lab) error {
 		}); err != nil {
 			return err
 		}
+	}
+	for i := range p.world.Crowd {
+		e, err := p.world.CrowdEndpoint(p.cell, i, p.opts.Phones.Of(cell.A), p.opts.Seed)
+		if err != nil {
+			return fmt.Errorf("%s: %w", p.world.Crowd[i].Name(), err)
+		}
+		p.play.Crowd = append(p.play.Crowd, e)
+		p.stops = append(p.stops, e.Close)
 	}
 	if p.world.Beside != nil {
 		e, err := p.world.Endpoint(p.cell, stage.Beside, p.opts.Phones.Of(cell.A), p.opts.Seed, func(wire.Told) {})
@@ -235,7 +249,7 @@ func (p *production) wouldNotTell(c cell.Cause) bool {
 	if !c.Rule.OnlyTold() {
 		return false
 	}
-	for _, side := range []cell.Side{cell.A, cell.B} {
+	for _, side := range []cell.Side{cell.A, cell.B, cell.C} {
 		if p.flow.Host(side) == c.Box && p.world.Host(side) != nil {
 			return !p.opts.Phones.Of(side).Tells
 		}

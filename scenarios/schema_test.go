@@ -65,7 +65,7 @@ func TestPublishedSchema(t *testing.T) {
 			t.Errorf("%s: the schema requires %v, the program always writes %v", name, x.schema.Required, always)
 		}
 	}
-	enum(t, "direction", s.Defs["direction"], []cell.Direction{cell.TwoWay, cell.OnlyAToB, cell.OnlyBToA, cell.NoWay})
+	enum(t, "direction", s.Defs["direction"], []cell.Direction{cell.TwoWay, cell.OnlyAToB, cell.OnlyBToA, cell.OnlyBToC, cell.OnlyCToB, cell.NoWay})
 	enum(t, "fate", s.Defs["fate"], []cell.Fate{cell.Arrived, cell.Lost, cell.NotSent})
 	enum(t, "status", s.Defs["cell"].Properties["status"], []Status{Pass, Fail, NotCovered, Broken})
 }

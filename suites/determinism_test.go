@@ -58,6 +58,9 @@ var sameness = []string{
 	"pc-to-phone/stun[a=full-cone,alg=full]",
 	"pc-to-phone/static[a=apdm-apdf,latch=b]",
 	"pc-to-phone/stun[a=aws-nat-gateway,registrar=received,rport=true]",
+	"attended-transfer/stun[a=port-restricted,b=full-cone,registrar=received,rport=true]",
+	"blind-transfer/local[a=port-restricted,b=none,rport=true]",
+	"early-media/stun[a=apdm-adf,b=port-restricted,latch=both]",
 }
 
 // rough is an access link on which nothing can be relied on.

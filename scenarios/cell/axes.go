@@ -119,6 +119,7 @@ const (
 	KeyHairpin     = "hairpin"
 	KeyRefresh     = "refresh"
 	KeyTalk        = "talk"
+	KeyExpires     = "expires"
 	KeyIdle        = "idle"
 	KeyKeepAlive   = "keepalive"
 	KeyInterval    = "interval"
@@ -127,6 +128,8 @@ const (
 	KeyWhen        = "when"
 	KeyHangup      = "hangup"
 	KeyLoss        = "loss"
+	KeyPhones      = "phones"
+	KeyDigits      = "digits"
 )
 
 // Cell is one experiment: a flow, the NATs on its way, and the remedies in
@@ -151,6 +154,7 @@ type Cell struct {
 	Hairpin   Hairpin
 	Refresh   Refresh
 	Talk      Duration // how long a call without media lasts
+	Expires   Duration // for how long phones register
 	Idle      Duration
 	KeepAlive KeepAlive
 	Ping      Ping
@@ -159,6 +163,8 @@ type Cell struct {
 	When      Moment   // and when
 	Hangup    Role     // who ends the call
 	Loss      Loss
+	Phones    Number // how many are behind the NAT of a, with a
+	Digits    Digits // that are pressed
 }
 
 // Axes is the table of all axes but the flow, in the order of identifiers, JSON, flags and
@@ -252,6 +258,11 @@ var Axes = []*Axis{
 		Default: "2m", Values: []string{"10s", "2m", "10m"}, Asked: true,
 		Caption: func(v string) string { return "lasts for " + v },
 	}),
+	duration(func(c *Cell) *Duration { return &c.Expires }, Axis{
+		Key: KeyExpires, JSON: "expires", Name: "expiry", Help: "for how long a phone registers",
+		Default: "1m", Values: []string{"1m", "2m", "10m"}, Asked: true,
+		Caption: func(v string) string { return "registered for " + v },
+	}),
 	duration(func(c *Cell) *Duration { return &c.Idle }, Axis{
 		Key: KeyIdle, JSON: "idle", Name: "idle time", Help: "how long nothing happens before somebody is wanted",
 		Default: "1m", Values: []string{"10s", "1m", "5m", "20m"}, Asked: true,
@@ -289,6 +300,15 @@ var Axes = []*Axis{
 		Key: KeyLoss, JSON: "loss", Name: "loss", Help: "what the access link of a loses of each SIP message",
 		Default: "none", Values: []string{"none", "first"}, Caption: unless("none", "loses of each message the "),
 	}),
+	number(func(c *Cell) *Number { return &c.Phones }, Axis{
+		Key: KeyPhones, JSON: "phones", Name: "number of phones", Help: "how many phones are behind the NAT of a",
+		Default: "10", Values: []string{"10", "50", "1000"}, Interesting: []string{"10"}, Asked: true,
+		Caption: func(v string) string { return v + " phones" },
+	}),
+	word(func(c *Cell) *Digits { return &c.Digits }, Axis{
+		Key: KeyDigits, JSON: "digits", Name: "digits", Help: "which keys are pressed in a call",
+		Default: "1234", Values: []string{"1234", "0"}, Asked: true, Caption: unless("1234", "presses "),
+	}),
 }
 
 // Lookup finds an axis by its key, or returns nil.
@@ -310,6 +330,13 @@ func word[T ~string](field func(*Cell) *T, x Axis) *Axis {
 // other in whole seconds.
 func duration(field func(*Cell) *Duration, x Axis) *Axis {
 	x.Open = func(v string) bool { return Duration(v).known() }
+	x.Find = func(string) error { return nil }
+	return word(field, x)
+}
+
+// number is the row of an axis whose values are a field of numbers: those of the list, and others.
+func number(field func(*Cell) *Number, x Axis) *Axis {
+	x.Open = func(v string) bool { return Number(v).known() }
 	x.Find = func(string) error { return nil }
 	return word(field, x)
 }

@@ -83,13 +83,14 @@ const (
 // Side is one end of a call.
 type Side string
 
-// The two ends.
+// The two ends, and who is called by one of them when they are done with each other.
 const (
 	A Side = "a"
 	B Side = "b"
+	C Side = "c" // always on a public address
 )
 
-// Other is the opposite end.
+// Other is the opposite of a and b.
 func (s Side) Other() Side {
 	if s == A {
 		return B
@@ -147,6 +148,13 @@ func (c Cell) Canonical() Cell {
 			x.set(&c, x.Default)
 		}
 	}
+	if c.Host(C) != "" { // the media is that of b and c: what a does about media is nobody's concern
+		for _, who := range []*Sides{&c.Latch, &c.Strict, &c.Silent} {
+			if *who == SideA {
+				*who = NoSide
+			}
+		}
+	}
 	return c
 }
 
@@ -163,10 +171,13 @@ func (c Cell) Host(side Side) string {
 
 // NATName is the name of the NAT in front of the given side.
 func (c Cell) NATName(side Side) string {
-	if side == A {
+	switch side {
+	case A:
 		return c.A
+	case B:
+		return c.B
 	}
-	return c.B
+	return NoNAT
 }
 
 // SIPALG is the application level gateway in the cell's NATs, or nil.

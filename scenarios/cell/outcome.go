@@ -15,6 +15,7 @@ const (
 	Signalling
 	RTP
 	RTCP
+	Keys   // telephone events in the stream of RTP (RFC 4733)
 	Attack // media of those who are not of the call
 )
 
@@ -25,6 +26,8 @@ func (p Part) Message() string {
 		return "RTP"
 	case RTCP:
 		return "RTCP"
+	case Keys:
+		return "keys"
 	}
 	return ""
 }
@@ -50,7 +53,7 @@ func (s Step) String() string { return s.Name }
 func (s Step) MarshalText() ([]byte, error) { return []byte(s.Name), nil }
 
 // IsStream reports whether the step is a stream.
-func (s Step) IsStream() bool { return s.Part == RTP || s.Part == RTCP }
+func (s Step) IsStream() bool { return s.Part == RTP || s.Part == RTCP || s.Part == Keys }
 
 // Fate is what became of a step.
 type Fate string
@@ -156,11 +159,14 @@ const (
 // Direction says which way media, or RTCP, gets through.
 type Direction string
 
-// The four outcomes of a two-way stream. The empty Direction is "not judged".
+// The outcomes of a two-way stream, be it between a and b or between b and c. The empty Direction
+// is "not judged".
 const (
 	TwoWay   Direction = "2way"
 	OnlyAToB Direction = "a>b"
 	OnlyBToA Direction = "b>a"
+	OnlyBToC Direction = "b>c"
+	OnlyCToB Direction = "c>b"
 	NoWay    Direction = "none"
 )
 
@@ -177,6 +183,22 @@ func DirectionOf(aToB, bToA bool) Direction {
 	return NoWay
 }
 
+// between is DirectionOf where it may be c that talks to b, by who sent anything and whether it
+// arrived.
+func between(arrived map[Side]bool) Direction {
+	if _, third := arrived[C]; !third {
+		return DirectionOf(arrived[A], arrived[B])
+	}
+	switch d := DirectionOf(arrived[B], arrived[C]); d {
+	case OnlyAToB:
+		return OnlyBToC
+	case OnlyBToA:
+		return OnlyCToB
+	default:
+		return d
+	}
+}
+
 // Outcome of a cell, as predicted or as observed.
 type Outcome struct {
 	Register   Verdict   // every user agent of the flow got the 200 to its REGISTER
@@ -190,7 +212,7 @@ type Outcome struct {
 // prediction and observation. RTCP with no step is not judged.
 func Conclude(steps []StepOutcome) Outcome {
 	o := Outcome{Register: OK, Signalling: OK, Steps: steps}
-	arrived := map[Part]map[Side]bool{RTP: {}, RTCP: {}}
+	arrived := map[Part]map[Side]bool{RTP: {}, RTCP: {}, Keys: {}}
 	for _, s := range steps {
 		ok := s.Fate == Arrived
 		switch s.Step.Part {
@@ -207,9 +229,9 @@ func Conclude(steps []StepOutcome) Outcome {
 			arrived[s.Step.Part][s.Step.From] = ok
 		}
 	}
-	o.Media = DirectionOf(arrived[RTP][A], arrived[RTP][B])
+	o.Media = between(arrived[RTP])
 	if len(arrived[RTCP]) > 0 {
-		o.RTCP = DirectionOf(arrived[RTCP][A], arrived[RTCP][B])
+		o.RTCP = between(arrived[RTCP])
 	}
 	return o
 }

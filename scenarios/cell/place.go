@@ -17,6 +17,7 @@ const (
 	BoxBeside   = "phone" // the phone beside a
 	BoxStranger = "stranger"
 	BoxB        = "b" // the user agent b
+	BoxC        = "c" // the user agent c
 )
 
 // NATBox is the box of the NAT on the given side.
@@ -58,6 +59,7 @@ var (
 	STUNAddr    = netip.MustParseAddr("203.0.113.20")
 	STUNAltAddr = netip.MustParseAddr("203.0.113.21")
 	GatewayAddr = netip.MustParseAddr("203.0.113.30")
+	ThirdAddr   = netip.MustParseAddr("203.0.113.40") // of c
 	// StrangerAddr is the address of somebody who is not of the call.
 	StrangerAddr = netip.MustParseAddr("203.0.113.66")
 )

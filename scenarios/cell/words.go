@@ -1,6 +1,7 @@
 package cell
 
 import (
+	"strconv"
 	"strings"
 	"time"
 )
@@ -104,6 +105,9 @@ const (
 	Callee Role = "callee"
 )
 
+// Digits are keys of a telephone.
+type Digits string
+
 // Loss is what the access link of a loses.
 type Loss string
 
@@ -143,4 +147,22 @@ func short(t time.Duration) string {
 		s = strings.TrimSuffix(s, "0m")
 	}
 	return s
+}
+
+// Number is how many there are of something, up to 10,000.
+type Number string
+
+// Int is the number; 0 if it is none.
+func (n Number) Int() int {
+	i, err := strconv.Atoi(string(n))
+	if err != nil {
+		return 0
+	}
+	return i
+}
+
+// known says whether it is written as it would be printed.
+func (n Number) known() bool {
+	i := n.Int()
+	return i > 0 && i <= 10_000 && string(n) == strconv.Itoa(i)
 }

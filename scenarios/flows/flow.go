@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -32,6 +33,11 @@ type Flow struct {
 	Able map[cell.Side][]string
 	// Attacked is to whom a stranger sends media in the call; empty is nobody.
 	Attacked cell.Side
+	// Talk is whose call its media is judged in: the caller, and who is called by it. Empty is
+	// the caller and the other end.
+	Talk [2]cell.Side
+	// Ring is how long the callee rings and is heard meanwhile; 0 is that it answers at once.
+	Ring time.Duration
 	// Longer is how long a call talks for what happens in it, beside the usual time.
 	Longer time.Duration
 	Steps  []Step // in the order in which they happen
@@ -63,10 +69,14 @@ type Step struct {
 	Match wire.Match
 	// Sees tells of it instead, if it is neither.
 	Sees func(*wire.Tape) (cell.Fate, cell.Cause)
+	// Each are boxes of whom in the place of a it must be true too; nil is nobody.
+	Each func(cell.Cell) []string
 	// If says of which cells it is a step; nil is all.
 	If func(cell.Cell) bool
 	// After is what passes before it, beside what steps take; nil is nothing.
 	After func(*theory.Network)
+	// During is the time in which a stream is judged; nil is the call.
+	During func(*wire.Tape) (wire.Talk, bool)
 	// Asks is the question of the theory.
 	Asks func(*theory.Network) theory.Answer
 	// Needs are earlier steps without which it is not sent.
@@ -84,6 +94,9 @@ type Need struct {
 // Name is the key.
 func (f *Flow) Name() string { return f.Key }
 
+// Rings is how long its callee rings and is heard.
+func (f *Flow) Rings() time.Duration { return f.Ring }
+
 // Uses reports whether the flow has a use for an axis.
 func (f *Flow) Uses(axis string) bool {
 	if x := cell.Lookup(axis); x != nil && (x.Media && !f.Media() || x.Asked && !slices.Contains(f.With, axis)) {
@@ -97,6 +110,17 @@ func (f *Flow) Wants(side cell.Side) []string { return f.Able[side] }
 
 // Host is the box at that end.
 func (f *Flow) Host(side cell.Side) string { return f.Ends[side].Box }
+
+// sides are those of its ends, in order.
+func (f *Flow) sides() []cell.Side { return slices.Sorted(maps.Keys(f.Ends)) }
+
+// talking are the two of whose call media is judged, the caller first.
+func (f *Flow) talking() (caller, callee cell.Side) {
+	if f.Talk != [2]cell.Side{} {
+		return f.Talk[0], f.Talk[1]
+	}
+	return f.Caller, f.Caller.Other()
+}
 
 // Media reports whether RTP runs between the ends.
 func (f *Flow) Media() bool {

@@ -52,17 +52,17 @@ func insists(calls []Step, caller cell.Side) []Step {
 
 // lasts are the steps of a call that lasts a while.
 func lasts(ends map[cell.Side]End, caller cell.Side) []Step {
-	callee := caller.Other()
+	callee, call := caller.Other(), only(caller)
 	up := Step{
 		Step: StaysUp, Message: "ACK", From: cell.BoxProxy, To: ends[callee].Box, Match: wire.StaysUp,
 		After: (*theory.Network).Lasts,
 		Asks:  func(n *theory.Network) theory.Answer { return n.StaysUp(callee) },
-		Needs: []Need{noInvite(ends[callee].Box), noDialog(ends[caller].Box)},
+		Needs: []Need{call.noInvite(ends), call.noDialog(ends)},
 	}
 	all := []Step{up}
 	for _, side := range []cell.Side{caller, callee} {
-		s := bye(ends, caller, side)
-		s.After, s.Asks = nil, func(n *theory.Network) theory.Answer { return n.HangsUp(caller, side) }
+		s := call.ends(ends, side, side.Other(), nil)
+		s.Asks = func(n *theory.Network) theory.Answer { return n.HangsUp(caller, side) }
 		if side == callee { // without a dialog at the caller nobody waits for it to last
 			s.After = (*theory.Network).LastsUnheard
 		}

@@ -19,7 +19,7 @@ var (
 // Message is a text, and another one back. Nothing of it is a dialog: each is a request to where the
 // registration of the other end leads.
 var Message = add(Flow{
-	Key: "message", Order: 60,
+	Key: "message", Order: 44,
 	Help:    "both register and, after a while, write to each other",
 	Story:   "Both register; after a while a sends b a text through the proxy (RFC 3428), and b sends one back.",
 	Ends:    callEnds,

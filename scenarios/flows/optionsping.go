@@ -18,7 +18,7 @@ var (
 // while by the registrar, where the cell wants that. Whoever gets an answer has had the phone
 // refresh its mapping; what the phone does not answer may hold a mapping or not.
 var OptionsPing = add(Flow{
-	Key: "options-ping", Order: 50,
+	Key: "options-ping", Order: 47,
 	Help:    "register, do nothing for a while, be asked by OPTIONS, then be called",
 	Story:   "It registers; nobody wants anything of it for a while; then b, a public caller, asks it by OPTIONS through the proxy what it can do (RFC 3261 §11), and calls it, and one hangs up.",
 	Ends:    registerEnds,

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"sync"
 	"time"
 
 	"github.com/natproof/natproof/scenarios/cell"
@@ -38,14 +40,19 @@ type Play struct {
 	Cell      cell.Cell
 	World     *stage.World
 	Ends      map[cell.Side]stage.Endpoint
-	Beside    stage.Endpoint // the phone beside a, or nil
+	Beside    stage.Endpoint   // the phone beside a, or nil
+	Crowd     []stage.Endpoint // the others behind the NAT of a
+	Seed      uint64
 	MediaTime time.Duration
 	// Reached says whether a request of that method has reached a box.
 	Reached func(method, box string) bool
+	// Calls says in how many calls one has.
+	Calls func(method, box string) int
 
-	err  error
-	told []wire.Told
-	said map[string][]string // by box, what endpoints answered that the network does not explain
+	inTalk func(within time.Duration) // what happens in the first part of a talk, or nil
+	err    error
+	told   []wire.Told
+	said   map[string][]string // by box, what endpoints answered that the network does not explain
 }
 
 // Register lets an end register. What does not work is seen on the wire.
@@ -56,6 +63,26 @@ func (p *Play) Register(ctx context.Context, side cell.Side) {
 		_ = p.Beside.Register(ctx) // it is there, and of no interest
 	}
 	p.note(side, "register", p.Ends[side].Register(ctx))
+}
+
+// crowdTime is the time in which a crowd registers first, each phone at some instant of it.
+const crowdTime = 10 * time.Second
+
+// RegisterCrowd lets all others behind the NAT of a register, and returns when each has been answered
+// or has given up.
+func (p *Play) RegisterCrowd(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	dice := rand.New(rand.NewPCG(p.Seed, uint64(len(p.Crowd))))
+	var all sync.WaitGroup
+	for _, e := range p.Crowd {
+		wait := time.Duration(dice.Int64N(int64(crowdTime)))
+		all.Go(func() {
+			time.Sleep(wait)
+			_ = e.Register(ctx) // what does not work is seen on the wire
+		})
+	}
+	all.Wait()
 }
 
 // Idle is the time in which nothing is asked of anybody, with what the cell wants to happen in the
@@ -156,7 +183,11 @@ func (p *Play) inCall(calm time.Duration) {
 func (p *Play) steady(last time.Duration) {
 	rtp, rtcp, _ := wire.Windows(last)
 	longest := max(rtp, rtcp)
-	time.Sleep(last - longest)
+	if p.inTalk != nil {
+		p.inTalk(last - longest)
+	} else {
+		time.Sleep(last - longest)
+	}
 	early := p.counts()
 	time.Sleep(longest - rtp)
 	late := p.counts()
@@ -201,7 +232,7 @@ func (p *Play) counts() tally {
 
 // discarded tells of ends that used nothing of what they got.
 func (p *Play) discarded(before map[cell.Part]tally, after tally) {
-	for _, side := range []cell.Side{cell.A, cell.B} {
+	for _, side := range p.Flow.sides() {
 		for _, part := range []cell.Part{cell.RTP, cell.RTCP} {
 			was, is := before[part][side][part], after[side][part]
 			if is.Discarded > was.Discarded && is.Used == was.Used {

@@ -20,7 +20,9 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	if err != nil {
 		return nil, err
 	}
-	cfg := theory.Config{Policy: c.Registrar, Rport: true, ALG: alg, Forwards: c.PortManager == cell.ManagerStatic, Caller: Of(c).Caller}
+	cfg := theory.Config{Policy: c.Registrar, Rport: true, ALG: alg, Forwards: c.PortManager == cell.ManagerStatic}
+	cfg.Caller, _ = Of(c).talking()
+	cfg.Ring = Of(c).Ring
 	if Of(c).Media() {
 		cfg.Calm, cfg.Talk = Of(c).talkTime(c, cmp.Or(talk, DefaultMediaTime))
 	}
@@ -28,7 +30,7 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 		cfg.Idle = c.Idle.Time()
 	}
 	cfg.KeepAlive, cfg.Interval = c.KeepAlive, c.Interval.Time()
-	cfg.Lasts = c.Talk.Time()
+	cfg.Lasts, cfg.Expires, cfg.Loses = c.Talk.Time(), stage.Expires(c), c.Loss == cell.LossFirst
 	cfg.Ping = c.Ping
 	cfg.Change, cfg.When = c.Change, c.When
 	if cfg.Becomes, err = stage.Becomes(c); err != nil {
@@ -36,13 +38,19 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	}
 	cfg.Watched = c.HasMedia() && (Of(c).Attacked != "" || c.Change != cell.ChangeNone && (c.When == cell.WhenInCall || c.Change == cell.ChangeBehaviour || cfg.Forwards))
 	cfg.OneNAT, cfg.Neighbour = c.Topology == cell.OneNAT, c.Topology == cell.TwoPhones
+	if Of(c).Uses(cell.KeyPhones) {
+		cfg.Crowd = c.Phones.Int()
+	}
 	carrier, err := stage.Carrier(c)
 	if err != nil {
 		return nil, err
 	}
-	for side, to := range map[cell.Side]*theory.End{cell.A: &cfg.A, cell.B: &cfg.B} {
+	for side, to := range map[cell.Side]*theory.End{cell.A: &cfg.A, cell.B: &cfg.B, cell.C: &cfg.C} {
+		if c.Host(side) == "" {
+			continue
+		}
 		*to = theory.End{Side: side, Host: c.Host(side)}
-		if carrier != nil && (side == cell.A || c.Topology == cell.SharedCGN) {
+		if carrier != nil && (side == cell.A || side == cell.B && c.Topology == cell.SharedCGN) {
 			to.Carrier = carrier
 		}
 		if to.NAT, err = stage.Behavior(c, side); err != nil {
@@ -106,8 +114,8 @@ func (f *Flow) ask(s Step, n *theory.Network, fate map[cell.Step]cell.Fate) theo
 
 // Observe says what became of every step, by the packets on the tape and what was told.
 func (f *Flow) Observe(c cell.Cell, t *wire.Tape, told []wire.Told) cell.Outcome {
-	caller, callee := f.Host(f.Caller), f.Host(f.Caller.Other())
-	talk, talked := t.Talked(caller, callee, told)
+	caller, callee := f.talking()
+	talk, talked := t.Talked(f.Host(caller), f.Host(callee), told)
 	var all []cell.StepOutcome
 	arrived := map[cell.Step]bool{}
 	for _, s := range f.In(c) {
@@ -115,7 +123,7 @@ func (f *Flow) Observe(c cell.Cell, t *wire.Tape, told []wire.Told) cell.Outcome
 			all = append(all, cell.StepOutcome{Step: s.Step, Fate: cell.NotSent, Cause: cell.Cause{Box: s.From, Rule: cell.RuleNotSent, Message: s.Message, Why: s.Needs[i].Why}})
 			continue
 		}
-		if fate, cause, judged := s.observe(t, talk, talked, told); judged {
+		if fate, cause, judged := s.observe(c, t, talk, talked, told); judged {
 			x := cell.StepOutcome{Step: s.Step, Fate: fate, Cause: cause}
 			if fate == cell.Arrived && !s.IsStream() && s.Sees == nil {
 				x.Copy = t.Copy(s.From, s.To, s.Match, told)
@@ -127,14 +135,20 @@ func (f *Flow) Observe(c cell.Cell, t *wire.Tape, told []wire.Told) cell.Outcome
 	return cell.Conclude(all)
 }
 
-func (s Step) observe(t *wire.Tape, talk wire.Talk, talked bool, told []wire.Told) (cell.Fate, cell.Cause, bool) {
+func (s Step) observe(c cell.Cell, t *wire.Tape, talk wire.Talk, talked bool, told []wire.Told) (cell.Fate, cell.Cause, bool) {
 	if s.Sees != nil {
 		fate, cause := s.Sees(t)
 		return fate, cause, true
 	}
 	if !s.IsStream() {
 		fate, cause := t.Message(s.Message, s.From, s.To, s.Match, told)
+		if s.Each != nil && fate == cell.Arrived {
+			fate, cause = s.observeEach(c, t, told)
+		}
 		return fate, cause, true
+	}
+	if s.During != nil {
+		talk, talked = s.During(t)
 	}
 	if !talked {
 		return cell.NotSent, cell.Cause{Box: s.From, Rule: cell.RuleNotSent, Message: s.Message, Why: "no call was established"}, true
@@ -143,6 +157,20 @@ func (s Step) observe(t *wire.Tape, talk wire.Talk, talked bool, told []wire.Tol
 		return "", cell.Cause{}, false
 	}
 	return t.Stream(s.Part, s.From, s.To, talk, told)
+}
+
+// observeEach is the same for others in the place of a: all of them must get it.
+func (s Step) observeEach(c cell.Cell, t *wire.Tape, told []wire.Told) (cell.Fate, cell.Cause) {
+	for _, box := range s.Each(c) {
+		from, to := s.From, box
+		if from == cell.BoxA {
+			from, to = box, s.To
+		}
+		if fate, cause := t.Message(s.Message, from, to, s.Match, told); fate != cell.Arrived {
+			return fate, cause
+		}
+	}
+	return cell.Arrived, cell.Cause{}
 }
 
 // shortest is how long a call must talk for its media to be judged.

@@ -54,10 +54,42 @@ func registers(ends map[cell.Side]End, side cell.Side) []Step {
 // registration worked: a request that arrives creates the binding even if its response is
 // lost.
 func calls(ends map[cell.Side]End, caller cell.Side) []Step {
-	from, to, callee := ends[caller].Box, ends[caller.Other()].Box, caller.Other()
+	return only(caller).steps(ends)
+}
+
+// leg is one call of a flow: its steps, who calls whom, and which of all calls it is.
+type leg struct {
+	invite, final, ack, bye cell.Step
+	caller, callee          cell.Side
+	of                      func(wire.Match) wire.Match // nil: there is no other
+}
+
+// only is the call of a flow that has one.
+func only(caller cell.Side) leg {
+	return leg{invite: Invite, final: FinalResponse, ack: Ack, bye: Bye, caller: caller, callee: caller.Other()}
+}
+
+func (l leg) match(m wire.Match) wire.Match {
+	if l.of == nil {
+		return m
+	}
+	return l.of(m)
+}
+
+func (l leg) noInvite(ends map[cell.Side]End) Need {
+	return Need{l.invite, fmt.Sprintf("the INVITE never reached %s", ends[l.callee].Box)}
+}
+
+func (l leg) noDialog(ends map[cell.Side]End) Need {
+	return Need{l.final, fmt.Sprintf("the 200 never reached %s, so there is no dialog (RFC 3261 §12.1)", ends[l.caller].Box)}
+}
+
+func (l leg) steps(ends map[cell.Side]End) []Step {
+	caller, callee := l.caller, l.callee
+	from, to := ends[caller].Box, ends[callee].Box
 	return []Step{
 		{
-			Step: Invite, Message: "INVITE", From: from, To: to, Match: wire.Request("INVITE"),
+			Step: l.invite, Message: "INVITE", From: from, To: to, Match: l.match(wire.Request("INVITE")),
 			Asks: func(n *theory.Network) theory.Answer {
 				if a := n.Offers(caller, "INVITE"); a.Fate != cell.Arrived {
 					return a
@@ -66,31 +98,39 @@ func calls(ends map[cell.Side]End, caller cell.Side) []Step {
 			},
 		},
 		{
-			Step: FinalResponse, Message: "200 to INVITE", From: to, To: from, Match: wire.Success("INVITE"),
+			Step: l.final, Message: "200 to INVITE", From: to, To: from, Match: l.match(wire.Success("INVITE")),
 			Asks: func(n *theory.Network) theory.Answer {
 				if a := n.Describes(callee, "200 to INVITE"); a.Fate != cell.Arrived {
 					return a
 				}
 				return n.Response(caller, "200 to INVITE")
 			},
-			Needs: []Need{noInvite(to)},
+			Needs: []Need{l.noInvite(ends)},
 		},
 		{
-			Step: Ack, Message: "ACK", From: from, To: to, Match: wire.Ack,
+			Step: l.ack, Message: "ACK", From: from, To: to, Match: l.match(wire.Ack),
 			Asks:  func(n *theory.Network) theory.Answer { return n.Acknowledged(callee) },
-			Needs: []Need{noInvite(to), noDialog(from)},
+			Needs: []Need{l.noInvite(ends), l.noDialog(ends)},
 		},
 	}
 }
 
 // talks are the streams of an established call.
 func talks(ends map[cell.Side]End) []Step {
+	return only(cell.A).talks(ends, RTPAToB, RTPBToA, RTCPAToB, RTCPBToA)
+}
+
+func (l leg) talks(ends map[cell.Side]End, streams ...cell.Step) []Step {
 	var all []Step
-	for _, s := range []cell.Step{RTPAToB, RTPBToA, RTCPAToB, RTCPBToA} {
+	for _, s := range streams {
+		to := l.callee
+		if s.From == to {
+			to = l.caller
+		}
 		all = append(all, Step{
-			Step: s, Message: s.Part.Message(), From: ends[s.From].Box, To: ends[s.From.Other()].Box,
-			Asks:  func(n *theory.Network) theory.Answer { return n.Stream(s.Part, s.From) },
-			Needs: []Need{{Ack, "no call was established"}},
+			Step: s, Message: s.Part.Message(), From: ends[s.From].Box, To: ends[to].Box,
+			Asks:  func(n *theory.Network) theory.Answer { return n.StreamTo(s.Part, s.From, to) },
+			Needs: []Need{{l.ack, "no call was established"}},
 		})
 	}
 	return after((*theory.Network).Changed, all)
@@ -98,34 +138,30 @@ func talks(ends map[cell.Side]End) []Step {
 
 // hangsUp are the end of a call, by who the cell says.
 func hangsUp(ends map[cell.Side]End, caller cell.Side) []Step {
-	return []Step{bye(ends, caller, caller), bye(ends, caller, caller.Other())}
+	return only(caller).hangsUp(ends)
 }
 
-// bye is the end of a call by one of the two. A callee that gets no ACK gives up after a while,
-// and says so too (RFC 3261 §13.3.1.4).
-func bye(ends map[cell.Side]End, caller, side cell.Side) Step {
-	from, to := ends[side].Box, ends[side.Other()].Box
-	s := Step{
-		Step: Bye, Message: "BYE", From: from, To: to, Match: wire.Request("BYE"),
-		If:    func(c cell.Cell) bool { return (c.Hangup == cell.Caller) == (side == caller) },
-		After: (*theory.Network).Talk,
-		Asks:  func(n *theory.Network) theory.Answer { return n.InDialog(side.Other(), "BYE") },
-		Needs: []Need{noInvite(ends[caller.Other()].Box)},
+func (l leg) hangsUp(ends map[cell.Side]End) []Step {
+	return []Step{
+		l.ends(ends, l.caller, l.callee, (*theory.Network).Talk),
+		l.ends(ends, l.callee, l.caller, (*theory.Network).TalkOrGiveUp),
 	}
-	if side == caller {
-		s.Needs = append(s.Needs, noDialog(from))
-	} else {
-		s.After = (*theory.Network).TalkOrGiveUp
+}
+
+// ends is the BYE of one of the two, where it is the one who hangs up. A callee that gets no ACK
+// gives up after a while, and says so too (RFC 3261 §13.3.1.4).
+func (l leg) ends(ends map[cell.Side]End, side, other cell.Side, talk func(*theory.Network)) Step {
+	s := Step{
+		Step: l.bye, Message: "BYE", From: ends[side].Box, To: ends[other].Box, Match: l.match(wire.Request("BYE")),
+		If:    func(c cell.Cell) bool { return (c.Hangup == cell.Caller) == (side == l.caller) },
+		After: talk,
+		Asks:  func(n *theory.Network) theory.Answer { return n.InDialog(other, "BYE") },
+		Needs: []Need{l.noInvite(ends)},
+	}
+	if side == l.caller {
+		s.Needs = append(s.Needs, l.noDialog(ends))
 	}
 	return s
-}
-
-func noInvite(callee string) Need {
-	return Need{Invite, fmt.Sprintf("the INVITE never reached %s", callee)}
-}
-
-func noDialog(caller string) Need {
-	return Need{FinalResponse, fmt.Sprintf("the 200 never reached %s, so there is no dialog (RFC 3261 §12.1)", caller)}
 }
 
 // after is a list of steps before which something passes.

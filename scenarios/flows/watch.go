@@ -83,6 +83,11 @@ const untilTold = 60 * time.Second
 // Watch lets a subscribe. If no NOTIFY follows at once everybody is given time to give up.
 func (p *Play) Watch(ctx context.Context, target, event string) {
 	does(ctx, p, cell.A, "subscribe", func(ctx context.Context, w stage.Watcher) error { return w.Watch(ctx, target, event) })
+	p.settle()
+}
+
+// settle waits for a NOTIFY at a or, if none comes at once, until everybody has given up.
+func (p *Play) settle() {
 	time.Sleep(offBeat)
 	if !p.Reached("NOTIFY", p.Flow.Host(cell.A)) {
 		time.Sleep(theory.GivingUp)

@@ -1,6 +1,9 @@
 package stage
 
 import (
+	"slices"
+	"time"
+
 	"github.com/natproof/natproof/media"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/theory"
@@ -17,7 +20,7 @@ func uaTraits(c cell.Cell, side cell.Side) (theory.Traits, error) {
 	return theory.Traits{
 		Address:          map[cell.PortManager]theory.Address{cell.ManagerLocal: theory.Bound, cell.ManagerSTUN: theory.Asked, cell.ManagerStatic: theory.Forwarded}[c.PortManager],
 		SignallingTraits: theory.SignallingTraits{Rport: c.Rport, ChecksVia: true},
-		MediaTraits:      theory.MediaTraits{Latch: c.Latch.Has(side), Policy: policies[c.LatchPolicy], Strict: c.Strict.Has(side), Silent: c.Silent.Has(side), NamesRTCP: c.ALG != cell.ALGOff},
+		MediaTraits:      theory.MediaTraits{Latch: c.Latch.Has(side), Policy: policies[c.LatchPolicy], Strict: c.Strict.Has(side), Silent: c.Silent.Has(side), NamesRTCP: c.ALG != cell.ALGOff, HearsEarly: true},
 	}, nil
 }
 
@@ -36,7 +39,36 @@ func options(s Setup) ua.Options {
 		Rport: c.Rport,
 		Latch: latch(c, side), Strict: c.Strict.Has(side), Silent: !s.Media || c.Silent.Has(side),
 		NameRTCP: c.ALG != cell.ALGOff,
+		Refer:    refer(c), Replaces: transfers(c),
+		UnsolicitedMessageSummary: slices.Contains(wants(c, side), Unasked),
 	}
+}
+
+// refer is what the user agent does when it is asked to call somebody.
+func refer(c cell.Cell) ua.ReferPolicy {
+	if transfers(c) {
+		return ua.ReferFollow
+	}
+	return ua.ReferUnsupported
+}
+
+// transfers says whether it is a flow in which a phone asks another to call a third.
+func transfers(c cell.Cell) bool { return c.Host(cell.C) != "" }
+
+// rings is how long a callee rings and is heard meanwhile; 0 is that it answers at once.
+func rings(c cell.Cell) time.Duration {
+	if f, ok := c.Flow.(interface{ Rings() time.Duration }); ok {
+		return f.Rings()
+	}
+	return 0
+}
+
+// lines is how many calls a phone may have at once.
+func lines(c cell.Cell) int {
+	if transfers(c) {
+		return 2
+	}
+	return 1
 }
 
 // keepAlive is what the user agent does to stay reachable.
@@ -51,6 +83,14 @@ func keepAlive(c cell.Cell) ua.KeepAlive {
 	return ua.KeepAlive{Kind: kind, Interval: c.Interval.Time()}
 }
 
+// Expires is for how long phones register, in cells that say so; 0 is longer than a flow lasts.
+func Expires(c cell.Cell) time.Duration {
+	if !c.Flow.Uses(cell.KeyExpires) {
+		return 0
+	}
+	return c.Expires.Time()
+}
+
 // gatewayOptions are those of the PSTN gateway, which is always b.
 func gatewayOptions(c cell.Cell) gateway.Config {
 	return gateway.Config{Latch: latch(c, cell.B), Strict: c.Strict.Has(cell.B), Silent: c.Silent.Has(cell.B)}
@@ -60,7 +100,7 @@ func gatewayOptions(c cell.Cell) gateway.Config {
 // that cells vary. Cells that want one are not for it.
 func Unaided(c cell.Cell, side cell.Side) (theory.Traits, error) {
 	if c.PortManager != cell.ManagerLocal || c.Rport || c.Latch.Has(side) || c.Strict.Has(side) || c.Silent.Has(side) ||
-		c.KeepAlive != cell.KeepAliveNone || c.Hangup == cell.Callee && side == cell.B || len(wants(c, side)) > 0 {
+		c.KeepAlive != cell.KeepAliveNone || Expires(c) != 0 || c.Flow.Uses(cell.KeyDigits) && side == cell.A || c.Hangup == cell.Callee && side == cell.B || len(wants(c, side)) > 0 || transfers(c) || rings(c) > 0 && side == cell.B {
 		return theory.Traits{}, ErrNotThisPhone
 	}
 	return theory.Traits{Address: theory.Bound}, nil

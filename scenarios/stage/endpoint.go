@@ -54,6 +54,11 @@ type Hanger interface {
 	Hangup(ctx context.Context) error
 }
 
+// Presser is an endpoint that can press keys in its last call (RFC 4733).
+type Presser interface {
+	Press(ctx context.Context, digits string) error
+}
+
 // Counter is an endpoint that tells how much media it used and how much it discarded, in all
 // its calls so far. What it does not tell is judged from the wire alone.
 type Counter interface {
@@ -90,6 +95,7 @@ type Setup struct {
 	STUN     netip.AddrPort
 	SIPPort  uint16 // which port forwards, if there are any, are for
 	RTPPort  uint16 // likewise; RTCP has the next
+	Lines    int    // how many calls it may have at once; each has the next two ports
 	Forwards []Forward
 	Media    bool // false: the flow is without media, and nobody sends any
 	Seed     uint64
@@ -135,7 +141,7 @@ func (p Phones) Traits(c cell.Cell, side cell.Side) (theory.Traits, error) {
 }
 
 // Beside is the side of the phone beside a, which is like it.
-const Beside cell.Side = "c"
+const Beside cell.Side = "phone"
 
 // Endpoint starts the phone of a side.
 func (w *World) Endpoint(c cell.Cell, side cell.Side, phone Phone, seed uint64, tell func(wire.Told)) (Endpoint, error) {
@@ -147,7 +153,7 @@ func (w *World) Endpoint(c cell.Cell, side cell.Side, phone Phone, seed uint64, 
 		Cell: c, Side: side, Host: host,
 		URI:   "sip:" + string(side) + "@" + cell.Domain,
 		Proxy: cell.ProxyOf(c), STUN: STUNServer,
-		SIPPort: cell.SIPPort, RTPPort: cell.RTPPort,
+		SIPPort: cell.SIPPort, RTPPort: cell.RTPPort, Lines: lines(c),
 		Media: c.HasMedia(), Seed: seed, Tell: tell,
 	}
 	nat, err := Behavior(c, side)
@@ -155,7 +161,7 @@ func (w *World) Endpoint(c cell.Cell, side cell.Side, phone Phone, seed uint64, 
 		return nil, err
 	}
 	if c.PortManager == cell.ManagerStatic && nat.Translates() && side != Beside {
-		for _, f := range forwards(cell.PlaceOf(side)) {
+		for _, f := range forwards(cell.PlaceOf(side), lines(c)) {
 			s.Forwards = append(s.Forwards, Forward{f.Internal, f.External})
 		}
 	}

@@ -70,6 +70,9 @@ func (w *World) ServeProxy(c cell.Cell, seed uint64) (stop func() error, err err
 	if c.Topology == cell.ProxyNAT {
 		cfg.Advertise = cell.ProxyOf(c)
 	}
+	if expires := Expires(c); expires != 0 {
+		cfg.MinExpires = min(time.Minute, expires)
+	}
 	if cfg.Policy, err = registrar.ParsePolicy(string(c.Registrar)); err != nil {
 		return nil, fmt.Errorf("stage: proxy: %w", err)
 	}

@@ -40,7 +40,7 @@ func newAgent(s Setup) (Endpoint, error) {
 		Listen:       func(_ context.Context, at netip.AddrPort) (net.PacketConn, error) { return s.Host.Listen(at) },
 		LocalAddr:    s.Host.Addr(),
 		SIPPort:      s.SIPPort,
-		MediaPortMin: s.RTPPort, MediaPortMax: s.RTPPort + 1,
+		MediaPortMin: s.RTPPort, MediaPortMax: s.RTPPort + uint16(2*s.Lines) - 1,
 		Seed:    s.Seed,
 		OnEvent: a.event,
 		Options: options(s),
@@ -55,6 +55,7 @@ func newAgent(s Setup) (Endpoint, error) {
 	if a.profile, err = a.client.NewProfile(ua.ProfileConfig{
 		Account:   ua.Account{URI: s.URI},
 		Registrar: s.Proxy,
+		Expires:   Expires(s.Cell),
 		RetryBase: retryBase,
 		KeepAlive: keepAlive(s.Cell),
 	}); err != nil {
@@ -76,11 +77,22 @@ func (a *agent) manager() (ua.PortManager, error) {
 	case len(s.Forwards) > 0:
 		var known []ua.StaticMapping
 		for i, f := range s.Forwards {
-			known = append(known, ua.StaticMapping{Type: []ua.PortType{ua.SIP, ua.AudioRTP, ua.AudioRTCP}[i], Internal: f.Internal, External: f.External})
+			known = append(known, ua.StaticMapping{Type: forwarded(i), Internal: f.Internal, External: f.External})
 		}
 		return ua.NewStatic(known...)
 	}
 	return ua.Local{}, nil
+}
+
+// forwarded is what a port forward is for: the first for SIP, then two for each call.
+func forwarded(i int) ua.PortType {
+	switch {
+	case i == 0:
+		return ua.SIP
+	case i%2 == 1:
+		return ua.AudioRTP
+	}
+	return ua.AudioRTCP
 }
 
 func (a *agent) Register(ctx context.Context) error { return unanswered(a.profile.Enable(ctx)) }
@@ -94,7 +106,24 @@ func (a *agent) Call(ctx context.Context, target string) (Call, error) {
 	if err := s.Call(ctx, target); err != nil {
 		return nil, unanswered(err)
 	}
-	return CallFunc(func(ctx context.Context) error { return unanswered(s.Hangup(ctx)) }), nil
+	return agentCall{s}, nil
+}
+
+// agentCall is a call that the user agent made.
+type agentCall struct{ session *ua.Session }
+
+func (c agentCall) Hangup(ctx context.Context) error { return unanswered(c.session.Hangup(ctx)) }
+
+func (c agentCall) Transfer(ctx context.Context, target string) error {
+	return unanswered(c.session.Transfer(ctx, target))
+}
+
+func (c agentCall) TransferTo(ctx context.Context, other Call) error {
+	to, ok := other.(agentCall)
+	if !ok {
+		return ErrCannot
+	}
+	return unanswered(c.session.TransferTo(ctx, to.session))
 }
 
 // Hangup ends the last call, in or out.
@@ -116,12 +145,28 @@ func (a *agent) latest() (*ua.Session, error) {
 	return a.last, nil
 }
 
+// Press presses keys in the last call. A phone that is silent has no stream to press them in, which
+// theory knows.
+func (a *agent) Press(ctx context.Context, digits string) error {
+	a.mu.Lock()
+	s := a.last
+	a.mu.Unlock()
+	if s == nil {
+		return ErrCannot
+	}
+	err := s.SendDTMF(ctx, digits, 0)
+	if errors.Is(err, media.ErrNotSending) {
+		return Unanswered(err)
+	}
+	return err
+}
+
 func (a *agent) Close() error { return a.client.Close() }
 
 // unanswered marks what the network explains: no answer, or a refusal.
 func unanswered(err error) error {
 	var refused *ua.ResponseError
-	if errors.Is(err, ua.ErrTransactionTimeout) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &refused) {
+	if errors.Is(err, ua.ErrTransactionTimeout) || errors.Is(err, ua.ErrTransfer) || errors.Is(err, context.DeadlineExceeded) || errors.As(err, &refused) {
 		return Unanswered(err)
 	}
 	return err
@@ -136,14 +181,32 @@ func (a *agent) event(e ua.Event) {
 			Why: fmt.Sprintf("the Via of the request named %s and that of the response names %s (RFC 3261 §18.1.2)", e.Sent, e.Got),
 		})
 	case ua.SessionEvent:
-		if e.State != ua.Incoming {
+		if e.State == ua.Incoming || e.State == ua.InProgress { // the latter of a call that it was asked to make, too
+			a.keep(e.Session)
+		}
+		if e.State != ua.Incoming || e.Replaces != nil {
 			return
 		}
-		a.keep(e.Session)
 		// What fails here is seen on the wire: the caller gets no 2xx, or another response.
-		if e.Session.Ring(context.Background()) == nil {
+		if ring := rings(a.setup.Cell); ring > 0 {
+			go earlyMedia(e.Session, ring)
+		} else if e.Session.Ring(context.Background()) == nil {
 			_ = e.Session.Answer(context.Background())
 		}
+	}
+}
+
+// earlyMedia lets the caller hear the callee before it answers.
+func earlyMedia(s *ua.Session, ring time.Duration) {
+	if s.EarlyMedia(context.Background(), 183) != nil {
+		return
+	}
+	pickUp := time.NewTimer(ring)
+	defer pickUp.Stop()
+	select {
+	case <-pickUp.C:
+		_ = s.Answer(context.Background())
+	case <-s.Done():
 	}
 }
 

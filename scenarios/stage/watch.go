@@ -30,6 +30,7 @@ type Publisher interface {
 const (
 	Watches   = "watches"
 	Publishes = "publishes"
+	Unasked   = "unasked" // takes a NOTIFY of its mailbox that it has not asked for
 )
 
 // Packages of events.
@@ -41,8 +42,11 @@ const (
 // agents are those of the proxy, if somebody in the cell wants them.
 func agents(c cell.Cell) registrar.Agents {
 	for _, side := range []cell.Side{cell.A, cell.B} {
-		if slices.Contains(wants(c, side), Watches) {
+		switch {
+		case slices.Contains(wants(c, side), Watches):
 			return registrar.Agents{Presence: true, Messages: true}
+		case slices.Contains(wants(c, side), Unasked):
+			return registrar.Agents{Messages: true, Unsolicited: true}
 		}
 	}
 	return registrar.Agents{}

@@ -28,6 +28,8 @@ type World struct {
 	STUN, Proxy, Gateway *vnet.Host    // STUN has two addresses; Gateway is nil where the flow has none
 	Beside               *vnet.Host    // the phone beside a, or nil
 	Stranger             *vnet.Host    // somebody who is not of the call, or nil
+	Crowd                []*vnet.Host  // others beside a; they are no boxes to be drawn
+	C                    *vnet.Host    // nil where the flow has no third end
 
 	site      *vnet.Site // of a
 	natA      natmodels.Model
@@ -55,7 +57,7 @@ func NewWorld(lab *vnet.Lab, c cell.Cell, seed uint64, access vnet.LinkConfig) (
 			return nil, err
 		}
 	}
-	return w, nil
+	return w, w.lose(c.Loss)
 }
 
 // Boxes are the boxes of the world from left to right.
@@ -63,8 +65,11 @@ func (w *World) Boxes() []Box { return w.boxes }
 
 // Host is the user agent's on the given side, or nil.
 func (w *World) Host(side cell.Side) *vnet.Host {
-	if side == cell.A {
+	switch side {
+	case cell.A:
 		return w.A
+	case cell.C:
+		return w.C
 	}
 	return w.B
 }
@@ -95,6 +100,12 @@ func (w *World) addServers(c cell.Cell) error {
 		}
 		w.box(cell.BoxGateway, RoleServer, cell.GatewayAddr)
 	}
+	if third := c.Host(cell.C); third != "" {
+		if w.C, err = site.AddHost(third, cell.ThirdAddr); err != nil {
+			return err
+		}
+		w.box(third, RoleHost, cell.ThirdAddr)
+	}
 	return nil
 }
 
@@ -116,7 +127,7 @@ func (w *World) addSide(c cell.Cell, side cell.Side, seed uint64, access vnet.Li
 	if nat.Behavior().Translates() {
 		place := natmodels.Place{External: []netip.Addr{at.External}, Seed: seedFor(seed, cell.NATBox(side))}
 		if c.PortManager == cell.ManagerStatic {
-			place.Static = forwards(at)
+			place.Static = forwards(at, lines(c))
 		}
 		alg, err := c.SIPALG()
 		if err != nil {
@@ -126,6 +137,9 @@ func (w *World) addSide(c cell.Cell, side cell.Side, seed uint64, access vnet.Li
 			return err
 		}
 		realm, prefix, addr, siteLink = gw.Inside(), at.Private, at.Inside, vnet.LinkConfig{}
+	}
+	if side == cell.A && gw != nil && c.Flow.Uses(cell.KeyPhones) {
+		prefix = netip.PrefixFrom(prefix.Addr(), 16) // there may be many
 	}
 	site, err := realm.AddSite(fmt.Sprintf("site-%s", side), vnet.SiteConfig{Prefix: prefix, Link: siteLink, Hosts: w.hosts})
 	if err != nil {
@@ -143,6 +157,9 @@ func (w *World) addSide(c cell.Cell, side cell.Side, seed uint64, access vnet.Li
 				return err
 			}
 			w.box(cell.BoxBeside, RoleHost, w.Beside.Addr())
+		}
+		if err := w.addCrowd(c); err != nil {
+			return err
 		}
 	}
 	if gw != nil {
@@ -231,9 +248,13 @@ func seedFor(seed uint64, box string) uint64 {
 }
 
 // forwards are the port forwards that go with the static port manager.
-func forwards(at cell.Place) []natmodels.StaticMapping {
+func forwards(at cell.Place, lines int) []natmodels.StaticMapping {
+	ports := []uint16{cell.SIPPort}
+	for port := uint16(cell.RTPPort); port < cell.RTPPort+2*uint16(lines); port++ {
+		ports = append(ports, port)
+	}
 	var all []natmodels.StaticMapping
-	for _, port := range []uint16{cell.SIPPort, cell.RTPPort, cell.RTCPPort} {
+	for _, port := range ports {
 		all = append(all, natmodels.StaticMapping{
 			Protocol: natmodels.UDP,
 			Internal: netip.AddrPortFrom(at.Inside, port),

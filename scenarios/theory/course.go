@@ -38,18 +38,23 @@ type course struct {
 	stun    time.Duration // likewise, of a message to or from the STUN server
 	a, b    *station
 	beside  *station // the phone beside a, or nil
+	third   *station // or nil
 	gates   []*gate
 	given   int
 	ticks   []*tick
-	acked   bool          // the call is established at both ends
-	missed  cell.Cause    // or why the ACK does not arrive
-	parted  time.Duration // when the 200, or the ACK, was sent first
-	turn    *station      // whose message is about to be sent
-	apart   bool          // the dialog goes by the proxy's other socket
-	first   cell.Side     // whose media comes first after something has happened
-	reports []cell.Side   // and who reports before long, in that order
-	talked  time.Duration // how long it has talked
-	talks   []*talk       // its media, if something happens to it
+	idled   bool            // the idle time is over
+	acked   bool            // the call is established at both ends
+	missed  cell.Cause      // or why the ACK does not arrive
+	parted  time.Duration   // when the 200, or the ACK, was sent first
+	turn    *station        // whose message is about to be sent
+	apart   bool            // the dialog goes by the proxy's other socket
+	told    bool            // the caller knows where the callee wants media
+	unlucky bool            // no refresh comes between two copies of a request
+	refresh []time.Duration // after which a registration is refreshed, one after the other; none is never
+	first   cell.Side       // whose media comes first after something has happened
+	reports []cell.Side     // and who reports before long, in that order
+	talked  time.Duration   // how long it has talked
+	talks   []*talk         // its media, if something happens to it
 }
 
 // station is an end in the course of things.
@@ -65,9 +70,12 @@ type station struct {
 	alias   endpoint      // where its last message with a Contact for a dialog came from
 	before  endpoint      // and the one before that
 	forward endpoint      // of a port that is forwarded to it: what it was told when that was set up
+	bound   time.Duration // until when its registration holds
 	known   bool          // it has registered
 	failed  bool          // and nobody has answered when it did so again
-	busy    time.Duration // until when it waits for that
+	again   *cell.Cause   // why it did not get the 200 when it did so again; nil is that it did not
+	busy    time.Duration // until when it waits for an answer to that, or to a keepalive
+	until   time.Duration // until when it waits for that alone
 	pings   []*tick       // of the registrar
 	watch   *watch        // its subscription, or nil
 	begun   time.Duration // when it sent the first copy of its last request
@@ -88,6 +96,9 @@ func (n *Network) begin(pace, stun time.Duration) {
 	if n.beside {
 		c.beside = c.station(&n.a, 3)
 	}
+	if n.c != nil {
+		c.third = c.station(n.c, 4)
+	}
 	n.course = c
 }
 
@@ -95,13 +106,17 @@ func (n *Network) begin(pace, stun time.Duration) {
 // time as they can, and in which media comes in other orders, if that is of account. What is not the
 // same in all is not foreseen.
 func (n *Network) Paces() []*Network {
+	slow := late
+	if n.loses { // its second copy arrives, or that of what it answers (RFC 3261 §17.1.2.2, §13.3.1.4)
+		slow += 3 * t1
+	}
 	ab, ba := []cell.Side{cell.A, cell.B}, []cell.Side{cell.B, cell.A}
 	paces := []struct {
 		pace, stun time.Duration
 		reports    []cell.Side
 		first      cell.Side
 	}{
-		{soon, soon, ab, cell.A}, {soon, late, ab, cell.A}, {late, soon, ba, cell.B}, {late, late, ba, cell.B},
+		{soon, soon, ab, cell.A}, {soon, late, ab, cell.A}, {slow, soon, ba, cell.B}, {slow, late, ba, cell.B},
 		{soon, soon, nil, cell.B}, {soon, soon, ab[:1], cell.A}, {soon, soon, ba[:1], cell.B},
 	}
 	if !n.watched {
@@ -109,10 +124,13 @@ func (n *Network) Paces() []*Network {
 	}
 	var all []*Network
 	for _, p := range paces {
-		x := *n
-		x.begin(p.pace, p.stun)
-		x.course.first, x.course.reports = p.first, p.reports
-		all = append(all, &x)
+		for _, refresh := range n.refreshes() {
+			x := *n
+			x.begin(p.pace, p.stun)
+			x.course.first, x.course.reports = p.first, p.reports
+			x.course.refresh, x.course.unlucky = refresh, refresh != nil && p.pace == slow
+			all = append(all, &x)
+		}
 	}
 	return all
 }
@@ -143,8 +161,11 @@ func (c *course) station(e *end, host int) *station {
 const networks = 100
 
 func (n *Network) station(side cell.Side) *station {
-	if side == cell.A {
+	switch {
+	case side == cell.A:
 		return n.course.a
+	case side == cell.C && n.course.third != nil:
+		return n.course.third
 	}
 	return n.course.b
 }
@@ -240,7 +261,7 @@ func (n *Network) registers(s *station) {
 		c.asks(s)
 		c.everyAfter(stunRefresh, func() {
 			if c.asks(s); s.asked != s.wrote {
-				c.once(max(c.now, s.busy), func() { n.registersAgain(s) })
+				c.once(max(c.now, s.until), func() { n.registersAgain(s) })
 			}
 			n.resubscribes(s)
 		})
@@ -248,7 +269,8 @@ func (n *Network) registers(s *station) {
 	s.wrote = s.writes()
 	c.sends(s)
 	c.pass(c.pace)
-	s.came, s.known = s.last, true
+	s.known = true
+	n.binds(s)
 	n.pinged(s)
 }
 
@@ -268,6 +290,7 @@ func (n *Network) Registered(side cell.Side, message string) Answer {
 	}
 	if a.Fate == cell.Arrived {
 		n.keepAlive(s)
+		n.refreshed(s)
 	} else {
 		c.until(begun + timerB)
 	}
@@ -353,12 +376,20 @@ func (n *Network) ChangedBefore() {
 // Idle is the time in which nobody wants anything of anybody, with what happens to the NAT in front
 // of a in the midst of it.
 func (n *Network) Idle() {
+	n.course.idled = true
 	before := cell.BeforeChange(n.idle)
 	n.Lapse(before)
 	if n.when == cell.WhenIdle {
 		n.changes()
 	}
 	n.Lapse(n.idle - before + cell.BesideTheHour)
+}
+
+// IdleOnce is Idle, if that has not been.
+func (n *Network) IdleOnce() {
+	if !n.course.idled {
+		n.Idle()
+	}
 }
 
 // changes is what happens to the NAT in front of a.
@@ -498,11 +529,16 @@ func (n *Network) registersAgain(s *station) {
 	s.wrote = s.writes()
 	c.sends(s)
 	c.pass(2 * c.pace)
-	if s.came = s.last; !same { // another binding
+	if n.binds(s); !same { // another binding
 		n.pinged(s)
 	}
-	if s.failed = !c.in(s, n.back(s), atProxy).IsZero(); s.failed {
+	cause := c.in(s, n.back(s), atProxy)
+	if s.again == nil || !s.again.IsZero() {
+		s.again = &cause
+	}
+	if s.failed = !cause.IsZero(); s.failed {
 		n.tries(s, timerB)
+		s.until = s.busy
 	}
 }
 

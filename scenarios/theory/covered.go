@@ -23,6 +23,10 @@ const (
 	mediaSetUp = 1500 * time.Millisecond
 )
 
+// settled is how long an end that has asked for an hour refreshes neither a registration nor a
+// subscription.
+const settled = 50 * time.Minute
+
 // enough is how many mappings an end never needs: three sockets that send to a STUN server, the
 // proxy and the two addresses that a peer is seen at, and what an ALG opens.
 const enough = 64
@@ -42,12 +46,12 @@ func covered(cfg Config, e End) error {
 			return fmt.Errorf("%s: it does not translate", cell.BoxCarrier)
 		}
 	}
-	return coveredTogether(cfg, e)
+	return errors.Join(coveredCrowd(cfg, e), coveredTogether(cfg, e))
 }
 
 // coveredTogether refuses what NATs that are stacked or shared do to each other beyond the rules.
 func coveredTogether(cfg Config, e End) error {
-	stacked, shared := e.Carrier != nil, cfg.OneNAT || cfg.Neighbour || cfg.A.Carrier != nil && cfg.A.Carrier == cfg.B.Carrier
+	stacked, shared := e.Carrier != nil, cfg.OneNAT || cfg.Neighbour || cfg.Crowd > 1 || cfg.A.Carrier != nil && cfg.A.Carrier == cfg.B.Carrier
 	if !stacked && !shared {
 		return nil
 	}
@@ -127,6 +131,7 @@ func forgets(b natmodels.Behavior, silence time.Duration) bool {
 
 // needed is how long a mapping must live for the flow not to notice.
 func needed(cfg Config, e End) time.Duration {
+	cfg.Talk += cfg.Ring
 	same := e.NAT.Mapping == natmodels.EndpointIndependent && e.NAT.PreservesPort(cell.SIPPort)
 	unasked := e.Traits.Address == Bound || cfg.Rport && e.Traits.Rport && policies[cfg.Policy].bySource()
 	switch {

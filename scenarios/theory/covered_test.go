@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/scenarios"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/flows"
 	"github.com/natproof/natproof/scenarios/stage"
@@ -31,6 +32,17 @@ func TestPredictRefusesWhatTheoryDoesNotCover(t *testing.T) {
 		change(&cfg)
 		if _, err := predictNATs(c, cfg, none); !errors.Is(err, theory.ErrNotCovered) {
 			t.Errorf("%s: %v, want ErrNotCovered", name, err)
+		}
+	}
+}
+
+// Nothing is said of registrations that are refreshed by themselves.
+func TestPredictRefusesLongIdleTimes(t *testing.T) {
+	for idle, covered := range map[cell.Duration]bool{"50m": true, "51m": false} {
+		c := cell.Default(flows.IdleThenCalled, "symmetric", cell.NoNAT)
+		c.Idle = idle
+		if _, err := scenarios.Predict(c, nil); covered != (err == nil) || err != nil && !errors.Is(err, theory.ErrNotCovered) {
+			t.Errorf("idle for %s: %v", idle, err)
 		}
 	}
 }

@@ -18,6 +18,9 @@ type MediaTraits struct {
 	// NamesRTCP: its session descriptions write a=rtcp with the address (RFC 3605), also where
 	// that says nothing new, so that an ALG can rewrite it. Others take the port above that of RTP.
 	NamesRTCP bool
+	// HearsEarly: as a caller it begins its media with the session description of a provisional
+	// response. Others do so with that of the 200.
+	HearsEarly bool
 }
 
 // LatchPolicy is when an end that latches does so.
@@ -44,15 +47,23 @@ type stream struct {
 // and an announced address of its own, so it fares as RTP does, except that an end that
 // sends no media still reports (RFC 3550 §6.4).
 func (n *Network) Stream(part cell.Part, from cell.Side) Answer {
+	return n.StreamTo(part, from, from.Other())
+}
+
+// StreamTo is Stream between any two ends.
+func (n *Network) StreamTo(part cell.Part, from, to cell.Side) Answer {
 	if n.course.talks != nil {
 		return n.streams(part, from)
 	}
 	s, what := stream{message: "RTP"}, announcedRTP
+	if part == cell.Keys {
+		s.message = part.Message()
+	}
 	if part == cell.RTCP {
 		s, what = stream{message: "RTCP", rtcp: true}, announcedRTCP
 	}
-	x, y := n.end(from).announcing(what), n.end(from.Other()).announcing(what)
-	if shared, ok := n.shared(); ok {
+	x, y := n.end(from).announcing(what), n.end(to).announcing(what)
+	if shared, ok := shared(x, y); ok {
 		return s.within(shared, x, y)
 	}
 	if from == n.caller {
@@ -61,6 +72,33 @@ func (n *Network) Stream(part cell.Part, from cell.Side) Answer {
 		y = s.met(y, x)
 	}
 	return s.predict(x, y)
+}
+
+// Tells is the answer to whether a description of the callee's media has reached the caller.
+func (n *Network) Tells(a Answer) Answer {
+	n.course.told = a.Fate == cell.Arrived
+	return a
+}
+
+// Early is Stream while it rings at the callee, who sends already. The caller does so too if it has
+// been told where to, and is one that begins so early. Else its NAT admits who may come unasked.
+func (n *Network) Early(from cell.Side) Answer {
+	told := n.course.told
+	s, caller, callee := stream{message: "RTP"}, n.end(n.caller).announcing(announcedRTP), n.end(n.caller.Other()).announcing(announcedRTP)
+	switch begins := told && caller.traits.HearsEarly; {
+	case begins:
+		return n.Stream(cell.RTP, from)
+	case from == n.caller && told:
+		return NotSent(caller.host, s.message, "it begins its media with the 200 (RFC 3261 §13.2.1)")
+	case from == n.caller:
+		return NotSent(caller.host, s.message, fmt.Sprintf("it has not been told where %s wants media", callee.host))
+	}
+	caller.traits.Silent = true
+	caller.traits.Strict = false // it has not been told of a source yet
+	if d, ok := shared(caller, callee); ok {
+		return s.within(d, callee, caller)
+	}
+	return s.predict(callee, caller)
 }
 
 // silent says whether the end sends none.

@@ -25,13 +25,16 @@ type End struct {
 
 // Network is what the questions are asked about.
 type Network struct {
-	policy policy
-	rport  bool
-	caller cell.Side
-	talk   time.Duration
-	lasts  time.Duration
-	calm   time.Duration
-	a, b   end
+	policy  policy
+	rport   bool
+	caller  cell.Side
+	talk    time.Duration
+	lasts   time.Duration
+	calm    time.Duration
+	a, b    end
+	c       *end // or nil
+	loses   bool
+	expires time.Duration
 
 	idle     time.Duration
 	keep     cell.KeepAlive
@@ -48,6 +51,7 @@ type Network struct {
 // Config says what a network is made of.
 type Config struct {
 	A, B     End
+	C        End            // who is called by one of them afterwards, from a public address; nobody if it has no Side
 	Policy   cell.Registrar // where the proxy sends requests
 	Rport    bool           // the proxy grants RFC 3581 to who asks
 	ALG      *sipalg.ALG    // in every NAT; nil is none
@@ -63,6 +67,13 @@ type Config struct {
 	// Watched: something happens to the media of calls, so that what has happened to it before is
 	// of account.
 	Watched bool
+	// Ring is how long the callee rings.
+	Ring time.Duration
+	// Expires is for how long ends register that refresh their registration; 0 is longer than a
+	// flow lasts.
+	Expires time.Duration
+	// Loses: the first copy of each SIP message is lost on its way.
+	Loses bool
 	// Idle is how long nothing happens where a flow has such a time.
 	Idle time.Duration
 	// KeepAlive is what the ends that have registered do to stay reachable, every Interval, and
@@ -74,6 +85,8 @@ type Config struct {
 	OneNAT bool
 	// Neighbour: beside a is a phone like it, on the same ports, that has registered before.
 	Neighbour bool
+	// Crowd is how many phones like a there are behind its NAT, if there are more than a.
+	Crowd int
 	// Change is what happens to the NAT in front of a, When it does.
 	Change cell.Change
 	When   cell.Moment
@@ -87,9 +100,12 @@ func New(cfg Config) (*Network, error) {
 	if !known {
 		return nil, fmt.Errorf("%w: a proxy with the policy %q", ErrNotCovered, cfg.Policy)
 	}
-	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, calm: cfg.Calm, lasts: cfg.Lasts,
+	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, calm: cfg.Calm, lasts: cfg.Lasts, expires: cfg.Expires, loses: cfg.Loses,
 		idle: cfg.Idle, keep: cfg.KeepAlive, ping: cfg.Ping, interval: cfg.Interval, change: cfg.Change, when: cfg.When, becomes: cfg.Becomes,
-		watched: cfg.Watched, beside: cfg.Neighbour}
+		watched: cfg.Watched, beside: cfg.Neighbour || cfg.Crowd > 1}
+	if n.idle > settled && n.expires == 0 {
+		return nil, fmt.Errorf("%w: a registration that is refreshed in an idle time of more than %v", ErrNotCovered, settled)
+	}
 	for _, x := range []struct {
 		to   *end
 		from End
@@ -100,14 +116,27 @@ func New(cfg Config) (*Network, error) {
 		}
 		*x.to = e
 	}
+	if cfg.C.Side != "" {
+		if p.apart {
+			return nil, fmt.Errorf("%w: several dialogs, and a proxy with another socket for what is for users", ErrNotCovered)
+		}
+		e, err := newEnd(cfg, cfg.C)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrNotCovered, e.host, err)
+		}
+		n.c = &e
+	}
 	n.begin(soon, soon)
 	return n, nil
 }
 
 // end finds the end on a side.
 func (n *Network) end(side cell.Side) end {
-	if side == cell.A {
+	switch {
+	case side == cell.A:
 		return n.a
+	case side == cell.C && n.c != nil:
+		return *n.c
 	}
 	return n.b
 }
@@ -184,7 +213,7 @@ func doors(cfg Config, from End) []door {
 		}
 		all = append(all, d)
 	}
-	if side := from.Side; cfg.OneNAT {
+	if side := from.Side; cfg.OneNAT && side != cell.C {
 		add(cell.NATBox(cell.A), cfg.A.NAT)
 	} else {
 		add(cell.NATBox(side), from.NAT)
@@ -200,12 +229,13 @@ func doors(cfg Config, from End) []door {
 // endpoint-independent filter: what comes from the port always shows the
 // advertised address, and what is sent to it always arrives.
 func newEnd(cfg Config, from End) (end, error) {
-	if cfg.OneNAT {
+	one := cfg.OneNAT && from.Side != cell.C
+	if one {
 		from.NAT = cfg.A.NAT
 	}
 	e := end{side: from.Side, host: from.Host, nat: cell.NATBox(from.Side), behavior: from.NAT, traits: from.Traits, preserved: true,
 		contacted: "the STUN server", gates: doors(cfg, from)}
-	if cfg.OneNAT {
+	if one {
 		e.nat = cell.NATBox(cell.A)
 	}
 	if err := covered(cfg, from); err != nil {

@@ -9,11 +9,11 @@ import (
 
 // shared is the NAT that is in front of both ends, if there is one: what they announce to each
 // other are addresses of its own outside.
-func (n *Network) shared() (door, bool) {
-	if len(n.a.gates) == 0 || len(n.b.gates) == 0 {
+func shared(x, y end) (door, bool) {
+	if len(x.gates) == 0 || len(y.gates) == 0 {
 		return door{}, false
 	}
-	a, b := n.a.gates[len(n.a.gates)-1], n.b.gates[len(n.b.gates)-1]
+	a, b := x.gates[len(x.gates)-1], y.gates[len(y.gates)-1]
 	return a, a.box == b.box
 }
 

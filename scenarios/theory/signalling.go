@@ -31,7 +31,7 @@ func (n *Network) Response(to cell.Side, message string) Answer {
 	}
 	for _, after := range copies(invited) { // the request is repeated too: nothing that is sent back gets in
 		c.once(c.now+after, func() {
-			if lost {
+			if lost && !(invited && c.told) { // a provisional response ends that of an INVITE (RFC 3261 §17.1.1.2)
 				s.line.out(s.spoke, c.now)
 			}
 		})
@@ -39,6 +39,11 @@ func (n *Network) Response(to cell.Side, message string) Answer {
 	a = n.response(s, message, copies(false))
 	lost = a.Fate == cell.Lost
 	return a
+}
+
+// Provisional is Response for one that nobody repeats (RFC 3261 §17.2.1).
+func (n *Network) Provisional(to cell.Side, message string) Answer {
+	return n.response(n.station(to), message, nil)
 }
 
 func (n *Network) response(s *station, message string, again []time.Duration) Answer {
@@ -123,6 +128,12 @@ func (n *Network) request(to cell.Side, message string, dialog bool, again []tim
 		from = n.course.socket()
 	}
 	n.course.says(from, !dialog || !slices.Contains(contactless, message))
+	if n.course.unlucky && !dialog {
+		again = nil
+	}
+	if c := n.unbound(s, message); !dialog && !c.IsZero() {
+		return answer(c)
+	}
 	c := n.routed(n.end(to).announcing(announcedSIP), message, n.policy.reach(dialog))
 	if !s.decides(c) {
 		return answer(c)

@@ -157,6 +157,9 @@ func (n *Network) tells(s *station, asked bool) {
 	w.told, w.pending, w.dirty, w.copies = w.state, true, false, nil
 	begun := c.now
 	if w.got = false; n.gets(s) {
+		if !w.got && asked { // somebody else has refused it
+			w.copies = append(w.copies, c.once(begun+timerB, func() { w.gone = true }))
+		}
 		return
 	}
 	for _, after := range copies(false) {
@@ -172,7 +175,8 @@ func (n *Network) tells(s *station, asked bool) {
 	}))
 }
 
-// gets says whether a copy of a NOTIFY gets in. The answer goes out in any case.
+// gets says whether a copy of a NOTIFY gets in, or is refused, and no other follows. The answer
+// goes out in any case.
 func (n *Network) gets(s *station) bool {
 	c, w := n.course, s.watch
 	c.pass(c.pace)
@@ -184,6 +188,11 @@ func (n *Network) gets(s *station) bool {
 			w.why.Why = n.whyNot(s, from, w.why)
 			w.why = answer(w.why).because(way).Cause
 		}
+	}
+	if w.why.Rule == cell.RuleElsewhere { // 481, and that is the end
+		w.why.Rule, w.why.Why = cell.RuleRefused, w.why.Why+", and that has no such subscription (RFC 6665 §4.1.3)"
+		w.pending, w.ended = false, true
+		return true
 	}
 	if !w.why.IsZero() {
 		return false

@@ -1,52 +1,38 @@
 package wire
 
-// Nth is Request for the n-th that the sender began in its first call, from 1. Each has a number
-// of its own, which its copies share (RFC 3261 §12.2.1.1).
-func Nth(method string, n int) Match {
-	return func(t *Tape, from, to string, told []Told) func(*Flight) bool {
-		is, number, ok := Request(method)(t, from, to, told), uint32(0), false
-		number, ok = t.nth(method, from, n)
-		return func(f *Flight) bool { return ok && is(f) && f.seq == number }
+// Again selects the requests of a method that a host sends in the place of a first one, with a higher
+// number in CSeq (RFC 3261 §8.1.1.5), and that before it was called.
+func Again(method string) Match {
+	return func(t *Tape, from, _ string, _ []Told) func(*Flight) bool {
+		later := t.again(method, from)
+		return func(f *Flight) bool { return f.request(method) && later(f) }
 	}
 }
 
-// NthSuccess is Success for the n-th request of the method.
-func NthSuccess(method string, n int) Match {
-	return func(t *Tape, from, to string, told []Told) func(*Flight) bool {
-		is := Success(method)(t, from, to, told)
-		number, ok := t.nth(method, to, n)
-		return func(f *Flight) bool { return ok && is(f) && f.seq == number }
+// AgainSuccess selects the 2xx to them.
+func AgainSuccess(method string) Match {
+	return func(t *Tape, _, to string, _ []Told) func(*Flight) bool {
+		later := t.again(method, to)
+		return func(f *Flight) bool { return f.success(method) && later(f) }
 	}
 }
 
-// NthAck is Ack for the n-th INVITE, of which it has the number.
-func NthAck(n int) Match {
-	return func(t *Tape, from, to string, told []Told) func(*Flight) bool {
-		is := Ack(t, from, to, told)
-		number, ok := t.nth("INVITE", from, n)
-		return func(f *Flight) bool { return ok && is(f) && f.seq == number }
-	}
-}
-
-// nth is the number of the n-th request of a method that a host began in its first call.
-func (t *Tape) nth(method, from string, n int) (number uint32, ok bool) {
-	var call string
-	var last uint32
+func (t *Tape) again(method, host string) func(*Flight) bool {
+	first, until := map[string]uint32{}, t.last
 	for i := range t.flights {
 		f := &t.flights[i]
-		if f.From != from || !f.request(method) {
-			continue
+		if f.request("INVITE") {
+			until = f.At
+			break
 		}
-		if call == "" {
-			call = f.callID
-		}
-		if f.callID != call || f.seq <= last {
-			continue
-		}
-		last = f.seq
-		if n--; n == 0 {
-			return last, true
+		if f.From == host && f.request(method) {
+			if _, known := first[f.callID]; !known {
+				first[f.callID] = f.seq
+			}
 		}
 	}
-	return 0, false
+	return func(f *Flight) bool {
+		n, known := first[f.callID]
+		return known && f.seq > n && f.At < until
+	}
 }

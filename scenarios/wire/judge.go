@@ -44,6 +44,23 @@ func (t *Tape) Talked(caller, callee string, told []Told) (Talk, bool) {
 	return Talk{}, false
 }
 
+// Rang is the time in which the callee had media and had not answered: from its first response of
+// that status to its first 2xx, of the first call of the other.
+func (t *Tape) Rang(caller, callee string, status int) (Talk, bool) {
+	id, from := t.call(caller, 0), time.Duration(-1)
+	for i := range t.flights {
+		f := &t.flights[i]
+		switch {
+		case f.callID != id || id == "" || f.From != callee:
+		case from < 0 && f.method == "INVITE" && f.status == status:
+			from = f.At
+		case from >= 0 && f.success("INVITE"):
+			return Talk{from, f.At}, true
+		}
+	}
+	return Talk{}, false
+}
+
 // hungUp is when one of the ends said BYE in the call of an ACK.
 func (t *Tape) hungUp(ack *Flight, ends ...string) time.Duration {
 	for i := range t.flights {
@@ -113,6 +130,9 @@ func (t *Tape) Stream(part cell.Part, from, to string, talk Talk, told []Told) (
 			return "", cell.Cause{}, false
 		}
 	}
+	if part == cell.Keys {
+		window = talk.To - talk.From
+	}
 	sent, arrived, dropped := t.stream(stage{from, part}).count(to, talk.To-window, talk.To)
 	discarded := discards(told, to, part)
 	switch {
@@ -152,6 +172,9 @@ func (s *stream) count(to string, from, until time.Duration) (sent, arrived int,
 
 // discards is what the host tells of media that it threw away.
 func discards(told []Told, host string, part cell.Part) *Told {
+	if part == cell.Keys {
+		part = cell.RTP
+	}
 	for i := range told {
 		if d := &told[i]; d.Box == host && d.Part == part {
 			return d

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"bytes"
 	"fmt"
 	"hash/fnv"
 	"strings"
@@ -18,6 +19,8 @@ type line struct {
 	fromTag string
 	ends    bool   // it ends a subscription, or says that it has ended (RFC 6665 §4.1.2.3, §4.2.2)
 	told    uint64 // of a NOTIFY: a sum of its body, to tell one state from another
+
+	reported int // a NOTIFY about a REFER: the status in it
 }
 
 // readLine reads the first line, CSeq, Call-ID and From; false if it is not SIP.
@@ -36,8 +39,19 @@ func readLine(b []byte) (line, bool) {
 		sum := fnv.New64a()
 		sum.Write(m.Body)
 		l.told = sum.Sum64()
+		l.reported = reported(b)
 	}
 	return l, true
+}
+
+// reported is the status in the status line that the body begins with, or 0.
+func reported(b []byte) int {
+	_, body, _ := bytes.Cut(b, []byte("\r\n\r\n"))
+	first, _, _ := strings.Cut(string(body), "\r\n")
+	if s, ok := sipmsg.ParseStartLine(first); ok {
+		return s.Status
+	}
+	return 0
 }
 
 // request says whether it is a request of the method.

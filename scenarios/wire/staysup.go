@@ -1,10 +1,10 @@
 package wire
 
-// StaysUp selects what keeps a call up: the ACK, if the callee gave up or has answered nobody, and
-// otherwise the INVITE, which it has answered and stands by.
+// StaysUp selects what keeps a call up: the ACK, if the callee gave up, has answered nobody or was
+// sent none, and otherwise the INVITE, which it has answered and stands by.
 func StaysUp(t *Tape, from, to string, told []Told) func(*Flight) bool {
 	method := "ACK"
-	if t.sent("INVITE", true, to) && !t.gaveUp(to) {
+	if t.sent("INVITE", true, to) && t.sent("ACK", false, from) && !t.gaveUp(to) {
 		method = "INVITE"
 	}
 	return Request(method)(t, from, to, told)

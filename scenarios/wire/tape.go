@@ -154,6 +154,9 @@ func (t *Tape) stream(at stage) *stream {
 	return s
 }
 
+// telephoneEvent is the payload type of keys in every call (package media's default; RFC 4733 §2.1).
+const telephoneEvent = 101
+
 // mediaOf tells media from all else by the first byte (RFC 7983 §7), and RTCP from
 // RTP by the second (RFC 5761 §4). It is 0 for all else.
 func mediaOf(b []byte) cell.Part {
@@ -162,8 +165,21 @@ func mediaOf(b []byte) cell.Part {
 		return 0
 	case b[1] >= 192 && b[1] <= 223:
 		return cell.RTCP
+	case b[1]&0x7f == telephoneEvent:
+		return cell.Keys
 	}
 	return cell.RTP
+}
+
+// Calls is in how many calls a request of the method was delivered to the box.
+func (t *Tape) Calls(method, box string) int {
+	calls := map[string]bool{}
+	for i := range t.flights {
+		if f := &t.flights[i]; f.request(method) && f.arrived && f.end.Box == box {
+			calls[f.callID] = true
+		}
+	}
+	return len(calls)
 }
 
 // Reached says whether a request of the method was delivered to the box.

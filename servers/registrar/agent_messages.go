@@ -62,6 +62,7 @@ func (s *Server) setState(what, aor, event string, set func(user string) *failur
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.changed(resource{event, user})
+		s.tellUnasked(resource{event, user})
 	})
 	return nil
 }

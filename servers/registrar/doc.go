@@ -76,8 +76,9 @@
 // Config.Agents makes the server the notifier (RFC 6665) of its users' presence (RFC 3856,
 // published by RFC 3903) and message-summary (RFC 3842). A NOTIFY goes where a request to a
 // binding with the subscriber's Contact and source would go, by the same policy, or by the flow
-// of its SUBSCRIBE: through a NAT it is a call. Server.SetMessages and Server.SetPresence are for what no user agent
-// publishes. Several publications for one user are notified as one document of all their
+// of its SUBSCRIBE: through a NAT it is a call. Server.SetMessages and Server.SetPresence are for
+// what no user agent publishes; Agents.Unsolicited tells of messages without a subscription.
+// Several publications for one user are notified as one document of all their
 // tuples, a lone one byte for byte.
 //
 // # Persistence

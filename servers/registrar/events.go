@@ -22,6 +22,9 @@ import (
 type Agents struct {
 	Presence bool // RFC 3856; users publish by RFC 3903
 	Messages bool // message-summary of RFC 3842
+	// Unsolicited tells registered users who have not subscribed of their messages all the same,
+	// as many servers do: by a NOTIFY outside of any dialog to each binding.
+	Unsolicited bool
 
 	// The least time between two NOTIFYs of changes in one subscription.
 	PresenceInterval time.Duration // default 5 s (RFC 3856 §6.10)
@@ -33,6 +36,9 @@ type Agents struct {
 func (a Agents) any() bool { return a.Presence || a.Messages }
 
 func (a *Agents) setDefaults() error {
+	if a.Unsolicited && !a.Messages {
+		return fmt.Errorf("%w: agents: Unsolicited without Messages", ErrConfig)
+	}
 	setDefault(&a.PresenceInterval, 5*time.Second)
 	setDefault(&a.MessagesInterval, time.Second)
 	setDefault(&a.MaxSubscriptions, 100)

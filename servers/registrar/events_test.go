@@ -1,7 +1,9 @@
 package registrar
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
 	"testing"
@@ -360,6 +362,37 @@ func TestNotifyFollowsTheSubscriber(t *testing.T) {
 			t.Errorf("%d subscriptions", n)
 		}
 	})
+}
+
+// A registered user is told of messages without having asked, unless it has.
+func TestUnsolicited(t *testing.T) {
+	inLab(t, Config{Agents: Agents{Messages: true, Unsolicited: true}, Policy: PolicyReceived}, func(l *lab) {
+		l.srv.SetMessages("bob", 1, 0) // he is nowhere
+		bob := l.phone("bob", "198.51.100.2:42222")
+		bob.contact = "sip:bob@10.0.0.2:5060" // behind a NAT
+		bob.register()
+		l.srv.SetMessages("bob", 2, 0)
+		m := bob.notify("active")
+		if m.wantMessages(2, 0); m.one("To") != "<sip:bob@example.com>" || m.one("Event") != "message-summary" {
+			t.Error(m.raw)
+		}
+		l.srv.SetMessages("bob", 3, 0)
+		refused := bob.request("NOTIFY")
+		bob.reply(refused, 481, "Subscription Does Not Exist")
+		bob.subscribe("bob", "message-summary")
+		bob.notify("active;expires=3600").wantMessages(3, 0)
+		time.Sleep(time.Minute)
+		l.srv.SetMessages("bob", 4, 0)
+		bob.notify("active;expires=3540").wantMessages(4, 0)
+		time.Sleep(time.Minute)
+		bob.quiet()
+		if st := l.srv.Stats(); st.Notified != 4 || st.NotifyFailed != 1 || st.Subscriptions != 1 {
+			t.Errorf("%+v", st)
+		}
+	})
+	if _, err := (Config{Agents: Agents{Unsolicited: true}}).withDefaults(&net.UDPAddr{IP: net.IPv4(203, 0, 113, 5), Port: 5060}); !errors.Is(err, ErrConfig) {
+		t.Error(err)
+	}
 }
 
 func TestAgentsAsk(t *testing.T) {

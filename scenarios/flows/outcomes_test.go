@@ -1,0 +1,67 @@
+package flows_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/flows"
+)
+
+// Where b and c talk it makes no difference what a does about media.
+func TestMediaOfAThirdEnd(t *testing.T) {
+	for _, f := range []*flows.Flow{flows.BlindTransfer, flows.AttendedTransfer} {
+		c := cell.Default(f, cell.NoNAT, cell.NoNAT)
+		d := c
+		d.Latch, d.Strict, d.Silent = cell.SideA, cell.SideA, cell.SideA
+		if d.Canonical() != c {
+			t.Errorf("%s is another cell than %s", d, c)
+		}
+	}
+}
+
+// What surprises, in words: what does not arrive in a cell, of all that is sent.
+func TestOutcomesInWords(t *testing.T) {
+	for _, x := range []struct{ says, id, lost string }{
+		{"a that cannot be told of it hands its call on all the same, and hangs up when its patience ends",
+			"blind-transfer/local[a=port-restricted,b=none,registrar=contact,rport=true]",
+			"notify trying: no-route at internet"},
+		{"who is called by a NAT that hides it cannot call: the 200 of c is lost, and a hears of a failure",
+			"blind-transfer/local[a=none,b=symmetric,registrar=received,rport=false]",
+			"register response b: no-mapping at nat-b, transfer final response: no-mapping at nat-b"},
+		{"a whose NAT no call would get through to is out of the way: b and c talk",
+			"blind-transfer/stun[a=symmetric,b=port-restricted,registrar=received,rport=true]", ""},
+		{"and what b could not do with a it cannot do with c: be heard where it says it is",
+			"blind-transfer/stun[a=none,b=symmetric,registrar=received,rport=true]",
+			"rtp c>b: filtered at nat-b, rtcp c>b: filtered at nat-b"},
+		{"c cannot end the call that is replaced, but is called in its place",
+			"attended-transfer/local[a=port-restricted,b=none,registrar=contact,rport=true]",
+			"notify trying: no-route at internet, replaced bye: no-route at internet"},
+		{"a caller that sends nothing hears no tone, nor later the callee",
+			"early-media/stun[a=port-restricted,b=none,registrar=received,rport=true,silent=a]",
+			"early rtp b>a: filtered at nat-a, rtp b>a: filtered at nat-a"},
+		{"a caller that sends hears it",
+			"early-media/stun[a=port-restricted,b=none,registrar=received,rport=true]", ""},
+		{"where the 183 is lost it does not know where to send, and its NAT admits nobody else",
+			"early-media/stun[a=symmetric,b=none,registrar=received,rport=false]",
+			"register response a: filtered at nat-a, progress: filtered at nat-a, early rtp b>a: filtered at nat-a, final response: filtered at nat-a"},
+	} {
+		c, err := scenarios.ParseID(x.id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := scenarios.Predict(c, nil)
+		if err != nil {
+			t.Errorf("%s: %v", x.id, err)
+		}
+		var lost []string
+		for _, s := range o.Losses() {
+			lost = append(lost, fmt.Sprintf("%s: %s at %s", s.Step, s.Cause.Rule, s.Cause.Box))
+		}
+		if got := strings.Join(lost, ", "); got != x.lost {
+			t.Errorf("%s\n%s\nis lost: %q\nwant:    %q", x.says, x.id, got, x.lost)
+		}
+	}
+}
