@@ -124,8 +124,8 @@ func (f *Flow) Established(o cell.Outcome) bool {
 	return true
 }
 
-// Reinvites reports whether an end must be able to send a re-INVITE.
-func (f *Flow) Reinvites(side cell.Side) bool { return f.Reoffers == side }
+// Reinvites reports whether an end sends re-INVITEs.
+func (f *Flow) Reinvites() bool { return f.Reoffers != "" }
 
 // Attacks reports whether an end is attacked by a stranger.
 func (f *Flow) Attacks(side cell.Side) bool { return f.Attacked == side }

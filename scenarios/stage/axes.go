@@ -60,7 +60,7 @@ func gatewayOptions(c cell.Cell) gateway.Config {
 // that cells vary. Cells that want one are not for it.
 func Unaided(c cell.Cell, side cell.Side) (theory.Traits, error) {
 	if c.PortManager != cell.ManagerLocal || c.Rport || c.Latch.Has(side) || c.Strict.Has(side) || c.Silent.Has(side) ||
-		c.KeepAlive != cell.KeepAliveNone || c.Hangup == cell.Callee && side == cell.B || reinvites(c, side) || attacked(c, side) {
+		c.KeepAlive != cell.KeepAliveNone || c.Hangup == cell.Callee && side == cell.B || reinvites(c) || attacked(c, side) {
 		return theory.Traits{}, ErrNotThisPhone
 	}
 	return theory.Traits{Address: theory.Bound}, nil

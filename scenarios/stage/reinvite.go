@@ -18,10 +18,11 @@ type Renewer interface {
 	Renew(ctx context.Context) error
 }
 
-// reinvites says whether the flow of a cell wants a re-INVITE of an end.
-func reinvites(c cell.Cell, side cell.Side) bool {
-	f, ok := c.Flow.(interface{ Reinvites(cell.Side) bool })
-	return ok && f.Reinvites(side)
+// reinvites says whether there are re-INVITEs in the flow of a cell, which one end must be able to
+// send, and the other to take.
+func reinvites(c cell.Cell) bool {
+	f, ok := c.Flow.(interface{ Reinvites() bool })
+	return ok && f.Reinvites()
 }
 
 // Hold holds the last call.
