@@ -14,7 +14,7 @@ type Renewer interface {
 	Renew(ctx context.Context) error
 }
 
-// Reinvites is the word for both.
+// Reinvites is the word for both, and for an end that takes re-INVITEs.
 const Reinvites = "re-INVITEs"
 
 // Hold holds the last call.
