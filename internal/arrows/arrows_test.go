@@ -39,7 +39,7 @@ var may = map[string][]string{
 	"scenarios/cell":    {"natmodels"},
 	"scenarios/theory":  {"natmodels", "scenarios/cell"},
 	"scenarios/wire":    {"internal/sipmsg", "vnet", "natmodels", "scenarios/cell"},
-	"scenarios/stage":   {"internal/eventbody", "vnet", "ua", "servers/", "media", "natmodels", "scenarios/cell", "scenarios/theory", "scenarios/wire"},
+	"scenarios/stage":   {"internal/eventbody", "internal/sipmsg", "vnet", "ua", "servers/", "media", "natmodels", "scenarios/cell", "scenarios/theory", "scenarios/wire"},
 	"scenarios/flows":   {"scenarios/cell", "scenarios/theory", "scenarios/wire", "scenarios/stage"},
 	"report":            {"scenarios", "internal/sipmsg", "vnet", "natmodels", "github.com/pion/"},
 	"cmd/natproof":      {"report", "scenarios", "calibrate", "natmodels", "discover", "servers/registrar", "stunclient", "github.com/spf13/", "golang.org/x/term"},

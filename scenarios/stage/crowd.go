@@ -31,7 +31,7 @@ func (w *World) CrowdEndpoint(c cell.Cell, i int, phone Phone, seed uint64) (End
 		Cell: c, Side: Beside, Host: host,
 		URI:   "sip:" + host.Name() + "@" + cell.Domain,
 		Proxy: cell.ProxyOf(c), STUN: STUNServer,
-		SIPPort: cell.SIPPort, RTPPort: cell.RTPPort,
+		SIPPort: cell.SIPPort, RTPPort: cell.RTPPort, Lines: lines(c),
 		Media: c.HasMedia(), Seed: seed + uint64(i) + 1, Tell: func(wire.Told) {},
 	})
 }

@@ -113,7 +113,7 @@ func coveredNAT(cfg Config, e End) error {
 		return errors.New("a port that must be preserved and is already held by the mapping towards the STUN server")
 	case b.PortChoice == natmodels.Preserve && !b.PreservesPort(cell.SIPPort):
 		return errors.New("a port that must be preserved and is out of range")
-	case cfg.ALG != nil && cfg.ALG.Double && cfg.Idle > 0 && forgets(b, flowIdle+cfg.Idle):
+	case cfg.ALG != nil && cfg.ALG.Double && cfg.Idle > 0 && (cfg.Change != "" && cfg.Change != cell.ChangeNone || forgets(b, flowIdle+cfg.Idle)):
 		return errors.New("what an ALG has opened, and expires while the phone is idle")
 	case cfg.ALG != nil && cfg.ALG.Double && b.Mapping != natmodels.EndpointIndependent && b.PortChoice == natmodels.PreserveElseRandom:
 		return errors.New("an ALG that takes the port of one mapping for another's")

@@ -36,7 +36,7 @@ func coveredCrowd(cfg Config, e End) error {
 		return nil
 	case !b.Translates() && cfg.Crowd > 200:
 		return errors.New("more phones than there are public addresses on a's network")
-	case b.Translates() && b.PreservesPort(cell.SIPPort) && e.Traits.Address == Bound && !(cfg.Rport && e.Traits.Rport),
+	case b.Translates() && b.PreservesPort(cell.SIPPort) && e.Traits.Address == Bound && (!(cfg.Rport && e.Traits.Rport) || cfg.Policy == cell.RegistrarIPOnly),
 		b.Translates() && b.PreservesPort(cell.SIPPort) && cfg.Change == cell.ChangeRestart: // who has it again notices nothing
 		return errors.New("one port that is preserved, and which of many hosts has it")
 	case b.Mappings != 0 && b.Mappings < enough+8*cfg.Crowd, b.Ports != 0 && b.Ports < enough+8*cfg.Crowd:
