@@ -79,7 +79,7 @@ func (p *Play) Last(ctx context.Context, caller cell.Side, target string) {
 		time.Sleep(theory.GivenUp) // the callee may have answered
 		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, p.Cell.Talk.Time()+patience)
 	defer cancel()
 	callee := caller.Other()
 	if !p.awaitACK(callee) {

@@ -113,8 +113,8 @@ func coveredNAT(cfg Config, e End) error {
 		return errors.New("a port that must be preserved and is already held by the mapping towards the STUN server")
 	case b.PortChoice == natmodels.Preserve && !b.PreservesPort(cell.SIPPort):
 		return errors.New("a port that must be preserved and is out of range")
-	case cfg.ALG != nil && cfg.Change == cell.ChangeBehaviour:
-		return errors.New("what an ALG takes for the mapping of an end, when mappings depend on something else than before")
+	case cfg.ALG != nil && (cfg.Change == cell.ChangeBehaviour || cfg.Change == cell.ChangeRenumber && cfg.Talk > 0):
+		return errors.New("what an ALG takes for the mapping of an end, when the NAT is another than before")
 	case cfg.ALG != nil && cfg.ALG.Double && cfg.Idle > 0 && (cfg.Change != "" && cfg.Change != cell.ChangeNone || forgets(b, flowIdle+cfg.Idle)):
 		return errors.New("what an ALG has opened, and expires while the phone is idle")
 	case cfg.ALG != nil && cfg.ALG.Double && b.Mapping != natmodels.EndpointIndependent && b.PortChoice == natmodels.PreserveElseRandom:
