@@ -484,6 +484,9 @@ func (n *Network) keepAlive(s *station) {
 		})
 	case cell.KeepAliveSTUN, cell.KeepAliveOPTIONS:
 		c.every(n.interval, func() { n.pings(s) })
+		if n.keep == cell.KeepAliveSTUN && !n.bySource(*s.end) { // it asks at once, since the 200 did not tell
+			n.pings(s)
+		}
 	}
 }
 

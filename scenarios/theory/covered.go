@@ -69,6 +69,8 @@ func coveredTogether(cfg Config, e End) error {
 		}
 	}
 	switch {
+	case cfg.Loses && cfg.OneNAT:
+		return errors.New("losses on a link that both ends have in common")
 	case cfg.Forwards:
 		return errors.New("port forwards in a NAT that is behind another, or has several hosts")
 	case cfg.ALG != nil:
@@ -113,6 +115,8 @@ func coveredNAT(cfg Config, e End) error {
 		return errors.New("a port that must be preserved and is already held by the mapping towards the STUN server")
 	case b.PortChoice == natmodels.Preserve && !b.PreservesPort(cell.SIPPort):
 		return errors.New("a port that must be preserved and is out of range")
+	case b.Refresh == natmodels.RefreshInbound && forgets(b, flowIdle):
+		return errors.New("mappings that end while a request is repeated, which does not keep them (RFC 4787 REQ-6)")
 	case cfg.ALG != nil && (cfg.Change == cell.ChangeBehaviour || cfg.Change == cell.ChangeRenumber && cfg.Talk > 0):
 		return errors.New("what an ALG takes for the mapping of an end, when the NAT is another than before")
 	case cfg.ALG != nil && cfg.ALG.Double && cfg.Idle > 0 && (cfg.Change != "" && cfg.Change != cell.ChangeNone || forgets(b, flowIdle+cfg.Idle)):
