@@ -117,7 +117,7 @@ func coveredNAT(cfg Config, e End) error {
 		return errors.New("a port that must be preserved and is out of range")
 	case b.Refresh == natmodels.RefreshInbound && forgets(b, flowIdle):
 		return errors.New("mappings that end while a request is repeated, which does not keep them (RFC 4787 REQ-6)")
-	case cfg.ALG != nil && (cfg.Change == cell.ChangeBehaviour || cfg.Change == cell.ChangeRenumber && cfg.Talk > 0):
+	case cfg.ALG != nil && (cfg.Change == cell.ChangeBehaviour || cfg.Talk > 0 && cfg.Change != "" && cfg.Change != cell.ChangeNone):
 		return errors.New("what an ALG takes for the mapping of an end, when the NAT is another than before")
 	case cfg.ALG != nil && cfg.ALG.Double && cfg.Idle > 0 && (cfg.Change != "" && cfg.Change != cell.ChangeNone || forgets(b, flowIdle+cfg.Idle)):
 		return errors.New("what an ALG has opened, and expires while the phone is idle")
