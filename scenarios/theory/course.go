@@ -31,7 +31,7 @@ const helped = time.Hour
 const stunRefresh = 25 * time.Second
 
 // course is what has happened so far: what time it is, and what the NATs on the way of signalling
-// have seen of it. Media is not in it; see [Network.Stream].
+// have seen of it. Media is in it only if something happens to it; else see [Network.Stream].
 type course struct {
 	now     time.Duration
 	pace    time.Duration

@@ -3,7 +3,7 @@
 //
 //   - [Network.Response]: does a response reach who asked?
 //   - [Network.Request]: does a request reach what somebody announced, or where a REGISTER
-//     came from? [Network.RequestAfterTalk]: and at the end of a call?
+//     came from? [Network.InDialog]: and within a dialog?
 //   - [Network.Stream]: does a stream of media run?
 //   - [Alive]: is a mapping still there, given who refreshed it when?
 //
@@ -24,7 +24,7 @@
 // result.
 //
 // Assumed is a lab in which the STUN server, the proxy, the gateway and the two ends have
-// addresses of their own, the proxy has one socket and asks nobody for a password,
+// addresses of their own, the proxy asks nobody for a password,
 // signalling and media are symmetric, media flows only in an established call, and a silent
 // end opens no hole by other means either. For what is beyond it [New] returns
 // [ErrNotCovered] rather than a guess.
