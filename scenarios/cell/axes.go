@@ -251,7 +251,7 @@ var Axes = []*Axis{
 	}),
 	word(func(c *Cell) *Refresh { return &c.Refresh }, Axis{
 		Key: KeyRefresh, JSON: "refresh", Name: "refresh", Help: "which packets keep a mapping alive, in every NAT (RFC 4787 section 4.3)",
-		Default: "own", Values: []string{"own", "outbound", "inbound", "both"}, Caption: unless("own", "refresh "),
+		Default: "own", Values: []string{"own", "outbound", "inbound", "both"}, Interesting: []string{"own", "outbound", "both"}, // inbound packets alone REQ-6 forbids Caption: unless("own", "refresh "),
 	}),
 	duration(func(c *Cell) *Duration { return &c.Talk }, Axis{
 		Key: KeyTalk, JSON: "talk", Name: "length of the call", Help: "how long a call without media lasts",

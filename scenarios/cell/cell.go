@@ -143,16 +143,16 @@ func (c Cell) Canonical() Cell {
 	if c.Flow == nil {
 		return c
 	}
-	for _, x := range Axes {
-		if !x.Means(c) {
-			x.set(&c, x.Default)
-		}
-	}
 	if c.Host(C) != "" { // the media is that of b and c: what a does about media is nobody's concern
 		for _, who := range []*Sides{&c.Latch, &c.Strict, &c.Silent} {
 			if *who == SideA {
 				*who = NoSide
 			}
+		}
+	}
+	for _, x := range Axes {
+		if !x.Means(c) {
+			x.set(&c, x.Default)
 		}
 	}
 	return c
