@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 GO ?= go
 SEED ?= 1
-FUZZTOTAL ?= 60
+FUZZTOTAL ?= 183
 FUZZ ?= .
 BENCHTIME ?= 1s
 AGAINST ?= 0d0d3a0
@@ -98,5 +98,5 @@ lint: ## formatting, vet, and the arrows between packages
 	cd internal/diago && $(GO) vet ./... && $(GO) mod tidy -diff
 	cd internal/simnet && $(GO) vet ./... && $(GO) mod tidy -diff
 
-fuzz: ## a minute over all fuzz targets (FUZZTOTAL=seconds, FUZZ='regexp of "package target"')
+fuzz: ## three seconds for each fuzz target (FUZZTOTAL=seconds, FUZZ='regexp of "package target"')
 	@GO='$(GO)' bash .ci/fuzz $(FUZZTOTAL) '$(FUZZ)'
