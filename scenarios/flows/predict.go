@@ -20,6 +20,9 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	if err != nil {
 		return nil, err
 	}
+	if Of(c).Attacked != "" && c.Topology == cell.ProxyNAT { // signalling takes as long as to put the two on one beat
+		return nil, fmt.Errorf("%w: whose media is first, where both send and are sent to at one instant", theory.ErrNotCovered)
+	}
 	cfg := theory.Config{Policy: c.Registrar, Rport: true, ALG: alg, Forwards: c.PortManager == cell.ManagerStatic}
 	cfg.Caller, _ = Of(c).talking()
 	cfg.Ring = Of(c).Ring
