@@ -45,7 +45,8 @@ func (x *axes) add(cmd *cobra.Command, name, value, usage string, complete cobra
 	}
 }
 
-// usage is the help text of an axis: what it is, its values, and who has no use for it.
+// usage is the help text of an axis: what it is, its values, and who has a use for it, or who has
+// none, whichever are fewer.
 func (x *axes) usage(a *cell.Axis) string {
 	text := a.Help + ": " + strings.Join(a.Values, ",")
 	if a.NAT {
@@ -54,16 +55,21 @@ func (x *axes) usage(a *cell.Axis) string {
 			text += "; " + g.Name + " stands for " + g.Help
 		}
 	}
-	var without []string
+	var with, without []string
 	for _, f := range x.space.Flows {
-		if !f.Uses(a.Key) {
+		if f.Uses(a.Key) {
+			with = append(with, f.Name())
+		} else {
 			without = append(without, f.Name())
 		}
 	}
-	if len(without) > 0 {
-		text += " (not for " + strings.Join(without, ", ") + ")"
+	switch {
+	case len(without) == 0:
+		return text
+	case len(with) < len(without):
+		return text + " (for " + strings.Join(with, ", ") + " alone)"
 	}
-	return text
+	return text + " (not for " + strings.Join(without, ", ") + ")"
 }
 
 // values are the words that complete the flag of an axis.

@@ -284,7 +284,9 @@ var Axes = []*Axis{
 	}),
 	word(func(c *Cell) *Change { return &c.Change }, Axis{
 		Key: KeyChange, JSON: "change", Name: "change", Help: "what happens to the NAT in front of a meanwhile",
-		Default: "none", Values: []string{"none", "restart", "renumber", "behaviour"}, Asked: true, Caption: unless("none", "nat-a: "),
+		Default: "none", Values: []string{"none", "restart", "renumber", "behaviour"}, Asked: true,
+		Moot:    func(c *Cell) bool { return c.A == NoNAT },
+		Caption: unless("none", "nat-a: "),
 	}),
 	word(func(c *Cell) *Moment { return &c.When }, Axis{
 		Key: KeyWhen, JSON: "when", Name: "moment", Help: "when it happens",

@@ -60,7 +60,9 @@ func (p *Play) Register(ctx context.Context, side cell.Side) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if side == cell.A && p.Beside != nil {
-		_ = p.Beside.Register(ctx) // it is there, and of no interest
+		if err := p.Beside.Register(ctx); err != nil && !errors.Is(err, stage.ErrUnanswered) {
+			p.fails(err)
+		}
 	}
 	p.note(side, "register", p.Ends[side].Register(ctx))
 }
