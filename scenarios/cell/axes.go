@@ -50,8 +50,11 @@ type Axis struct {
 func (x *Axis) Get(c Cell) string { return x.get(&c) }
 
 // Means says whether the value of the axis can make a difference to the cell.
-func (x *Axis) Means(c Cell) bool {
-	return c.Flow.Uses(x.Key) && (x.Moot == nil || !x.Moot(&c))
+func (x *Axis) Means(c Cell) bool { return x.means(&c) }
+
+// means is Means of a cell that is on the heap already.
+func (x *Axis) means(c *Cell) bool {
+	return c.Flow.Uses(x.Key) && (x.Moot == nil || !x.Moot(c))
 }
 
 // With is the cell with another value on the axis, which must be a valid one.
@@ -82,7 +85,10 @@ func (x *Axis) Planned() string {
 // Check returns an error, mostly a *ValueError, unless the axis has the value and an identifier can
 // carry it. A value that stands for a file is looked up.
 func (x *Axis) Check(value string) error {
-	if err := x.spelled(value); err != nil || slices.Contains(x.Values, value) {
+	if slices.Contains(x.Values, value) {
+		return nil
+	}
+	if err := x.spelled(value); err != nil {
 		return err
 	}
 	return x.Find(value)

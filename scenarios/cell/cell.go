@@ -130,7 +130,7 @@ func (c Cell) Validate() error {
 		return invalidf("a cell without a flow")
 	}
 	for _, x := range Axes {
-		if err := x.Check(x.Get(c)); err != nil {
+		if err := x.Check(x.get(&c)); err != nil {
 			return err
 		}
 	}
@@ -151,7 +151,7 @@ func (c Cell) Canonical() Cell {
 		}
 	}
 	for _, x := range Axes {
-		if !x.Means(c) {
+		if !x.means(&c) {
 			x.set(&c, x.Default)
 		}
 	}

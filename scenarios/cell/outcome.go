@@ -212,7 +212,7 @@ type Outcome struct {
 // prediction and observation. RTCP with no step is not judged.
 func Conclude(steps []StepOutcome) Outcome {
 	o := Outcome{Register: OK, Signalling: OK, Steps: steps}
-	arrived := map[Part]map[Side]bool{RTP: {}, RTCP: {}, Keys: {}}
+	var arrived map[Part]map[Side]bool // made for the first stream
 	for _, s := range steps {
 		ok := s.Fate == Arrived
 		switch s.Step.Part {
@@ -226,6 +226,9 @@ func Conclude(steps []StepOutcome) Outcome {
 			}
 		case Attack:
 		default:
+			if arrived == nil {
+				arrived = map[Part]map[Side]bool{RTP: {}, RTCP: {}, Keys: {}}
+			}
 			arrived[s.Step.Part][s.Step.From] = ok
 		}
 	}

@@ -45,6 +45,8 @@ type Flow struct {
 	// Columns are those of its table, which has a row for each NAT of a. Without any the
 	// table has the NATs of b in its columns, and shows the media of each call.
 	Columns []Column
+
+	uses map[string]bool // what Uses says of each axis; nil before it is on the list
 }
 
 // End is who is at an end of a flow.
@@ -99,6 +101,9 @@ func (f *Flow) Rings() time.Duration { return f.Ring }
 
 // Uses reports whether the flow has a use for an axis.
 func (f *Flow) Uses(axis string) bool {
+	if uses, known := f.uses[axis]; known {
+		return uses
+	}
 	if x := cell.Lookup(axis); x != nil && (x.Media && !f.Media() || x.Asked && !slices.Contains(f.With, axis)) {
 		return false
 	}
@@ -173,6 +178,11 @@ var registered []*Flow
 // add puts a flow on the list.
 func add(f Flow) *Flow {
 	registered = append(registered, &f)
+	uses := map[string]bool{}
+	for _, x := range cell.Axes {
+		uses[x.Key] = f.Uses(x.Key)
+	}
+	f.uses = uses
 	return &f
 }
 

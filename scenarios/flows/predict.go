@@ -76,11 +76,11 @@ func (f *Flow) Predict(c cell.Cell, n *theory.Network) (cell.Outcome, error) {
 	o := f.predict(steps, paces[0])
 	for _, other := range paces[1:] {
 		for i, t := range f.predict(steps, other).Steps {
-			if s := o.Steps[i]; s.Fate != t.Fate || !s.Cause.Same(t.Cause) {
+			if s := &o.Steps[i]; s.Fate != t.Fate || !s.Cause.Same(t.Cause) {
 				return o, fmt.Errorf("%w: %s: whether %s arrives depends on how long messages take (RFC 4787 §4.3)",
 					theory.ErrNotCovered, cmp.Or(s.Cause.Box, t.Cause.Box), s.Step)
 			} else if s.Copy != t.Copy {
-				o.Steps[i].Copy = 0
+				s.Copy = 0
 			}
 		}
 	}
@@ -89,40 +89,53 @@ func (f *Flow) Predict(c cell.Cell, n *theory.Network) (cell.Outcome, error) {
 
 func (f *Flow) predict(steps []Step, n *theory.Network) cell.Outcome {
 	all := make([]cell.StepOutcome, 0, len(steps))
-	fate := map[cell.Step]cell.Fate{}
-	for _, s := range steps {
-		a := f.ask(s, n, fate)
-		fate[s.Step] = a.Fate
+	for i := range steps {
+		s := &steps[i]
+		a := f.ask(s, n, all)
 		all = append(all, cell.StepOutcome{Step: s.Step, Fate: a.Fate, Cause: a.Cause, Copy: a.Copy})
 	}
 	return cell.Conclude(all)
 }
 
-func (f *Flow) ask(s Step, n *theory.Network, fate map[cell.Step]cell.Fate) theory.Answer {
+// ask asks of a step, given the answers about those before it.
+func (f *Flow) ask(s *Step, n *theory.Network, before []cell.StepOutcome) theory.Answer {
 	for _, need := range s.Needs {
-		if fate[need.Step] != cell.Arrived {
+		if !arrived(before, need.Step) {
 			return theory.NotSent(s.From, s.Message, need.Why)
 		}
 	}
 	if s.After != nil {
 		s.After(n)
 	}
-	for side, e := range f.Ends {
-		if e.Box == s.From && s.Match != nil && s.Part != cell.Registration {
-			n.Sends(side)
+	if s.Match != nil && s.Part != cell.Registration {
+		for side, e := range f.Ends {
+			if e.Box == s.From {
+				n.Sends(side)
+			}
 		}
 	}
 	return s.Asks(n)
+}
+
+// arrived says whether a step is among those, and has arrived. Of two by one name it is the last.
+func arrived(among []cell.StepOutcome, s cell.Step) bool {
+	for i := len(among) - 1; i >= 0; i-- {
+		if among[i].Step == s {
+			return among[i].Fate == cell.Arrived
+		}
+	}
+	return false
 }
 
 // Observe says what became of every step, by the packets on the tape and what was told.
 func (f *Flow) Observe(c cell.Cell, t *wire.Tape, told []wire.Told) cell.Outcome {
 	caller, callee := f.talking()
 	talk, talked := t.Talked(f.Host(caller), f.Host(callee), told)
-	var all []cell.StepOutcome
-	arrived := map[cell.Step]bool{}
-	for _, s := range f.In(c) {
-		if i := slices.IndexFunc(s.Needs, func(n Need) bool { return !arrived[n.Step] }); s.Only && i >= 0 {
+	steps := f.In(c)
+	all := make([]cell.StepOutcome, 0, len(steps))
+	for j := range steps {
+		s := &steps[j]
+		if i := slices.IndexFunc(s.Needs, func(n Need) bool { return !arrived(all, n.Step) }); s.Only && i >= 0 {
 			all = append(all, cell.StepOutcome{Step: s.Step, Fate: cell.NotSent, Cause: cell.Cause{Box: s.From, Rule: cell.RuleNotSent, Message: s.Message, Why: s.Needs[i].Why}})
 			continue
 		}
@@ -132,13 +145,12 @@ func (f *Flow) Observe(c cell.Cell, t *wire.Tape, told []wire.Told) cell.Outcome
 				x.Copy = t.Copy(s.From, s.To, s.Match, told)
 			}
 			all = append(all, x)
-			arrived[s.Step] = fate == cell.Arrived
 		}
 	}
 	return cell.Conclude(all)
 }
 
-func (s Step) observe(c cell.Cell, t *wire.Tape, talk wire.Talk, talked bool, told []wire.Told) (cell.Fate, cell.Cause, bool) {
+func (s *Step) observe(c cell.Cell, t *wire.Tape, talk wire.Talk, talked bool, told []wire.Told) (cell.Fate, cell.Cause, bool) {
 	if s.Sees != nil {
 		fate, cause := s.Sees(t)
 		return fate, cause, true
@@ -163,7 +175,7 @@ func (s Step) observe(c cell.Cell, t *wire.Tape, talk wire.Talk, talked bool, to
 }
 
 // observeEach is the same for others in the place of a: all of them must get it.
-func (s Step) observeEach(c cell.Cell, t *wire.Tape, told []wire.Told) (cell.Fate, cell.Cause) {
+func (s *Step) observeEach(c cell.Cell, t *wire.Tape, told []wire.Told) (cell.Fate, cell.Cause) {
 	for _, box := range s.Each(c) {
 		from, to := s.From, box
 		if from == cell.BoxA {

@@ -39,10 +39,11 @@ func becomes(m natmodels.Model) (natmodels.Model, error) {
 
 // Becomes is how the NAT in front of a behaves after a change of its behaviour.
 func Becomes(c cell.Cell) (natmodels.Behavior, error) {
-	m, err := NAT(c, cell.A)
-	if err == nil && c.Change == cell.ChangeBehaviour {
-		m, err = becomes(m)
+	f := natOf(c, cell.A, c.NATName(cell.A), findNAT)
+	if f.err != nil || c.Change != cell.ChangeBehaviour {
+		return f.behavior, f.err
 	}
+	m, err := becomes(f.model)
 	if err != nil {
 		return natmodels.Behavior{}, err
 	}

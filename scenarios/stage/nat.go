@@ -2,6 +2,7 @@ package stage
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/natmodels/catalogue"
@@ -9,8 +10,51 @@ import (
 	"github.com/natproof/natproof/scenarios/theory"
 )
 
+// wanted is all of a cell that says what a NAT of it is, and what it is for.
+type wanted struct {
+	name     string
+	side     cell.Side // empty is the carrier's
+	refresh  cell.Refresh
+	topology cell.Topology
+	hairpin  cell.Hairpin
+	scope    cell.FilterScope
+	alg      cell.ALG
+}
+
+// found is what was made of that.
+type found struct {
+	model    natmodels.Model
+	behavior natmodels.Behavior
+	err      error
+}
+
+// made are the NATs of cells so far. There are few of them, and many cells.
+var made sync.Map // of wanted: found
+
+// natOf is the NAT on that side of a cell, or of the carrier. A file is read anew each time.
+func natOf(c cell.Cell, side cell.Side, name string, find func(cell.Cell, cell.Side) (natmodels.Model, error)) found {
+	w := wanted{name, side, c.Refresh, c.Topology, c.Hairpin, c.FilterScope, c.ALG}
+	if f, ok := made.Load(w); ok {
+		return f.(found)
+	}
+	m, err := find(c, side)
+	f := found{model: m, err: err}
+	if m != nil && err == nil {
+		f.behavior = m.Behavior()
+	}
+	if !catalogue.IsFile(name) {
+		made.Store(w, f)
+	}
+	return f
+}
+
 // NAT is the NAT in front of the given side, with the cell's filter scope and SIP helper.
 func NAT(c cell.Cell, side cell.Side) (natmodels.Model, error) {
+	f := natOf(c, side, c.NATName(side), findNAT)
+	return f.model, f.err
+}
+
+func findNAT(c cell.Cell, side cell.Side) (natmodels.Model, error) {
 	m, err := catalogue.Lookup(c.NATName(side))
 	if err == nil && c.Refresh != cell.Own {
 		m, err = refreshed(m, c.Refresh)
@@ -35,6 +79,11 @@ func carrierNAT(c cell.Cell) (natmodels.Model, error) {
 	if !c.Topology.HasCarrier() {
 		return nil, nil
 	}
+	f := natOf(c, "", c.Carrier, findCarrier)
+	return f.model, f.err
+}
+
+func findCarrier(c cell.Cell, _ cell.Side) (natmodels.Model, error) {
 	m, err := catalogue.Lookup(c.Carrier)
 	if err == nil && c.Refresh != cell.Own {
 		m, err = refreshed(m, c.Refresh)
@@ -50,12 +99,14 @@ func carrierNAT(c cell.Cell) (natmodels.Model, error) {
 
 // Carrier is how the NAT of the carrier behaves, or nil.
 func Carrier(c cell.Cell) (*natmodels.Behavior, error) {
-	m, err := carrierNAT(c)
-	if m == nil || err != nil {
-		return nil, err
+	if !c.Topology.HasCarrier() {
+		return nil, nil
 	}
-	b := m.Behavior()
-	return &b, nil
+	f := natOf(c, "", c.Carrier, findCarrier)
+	if f.model == nil || f.err != nil {
+		return nil, f.err
+	}
+	return &f.behavior, nil
 }
 
 // hairpinning is the NAT with what the cell wants of it.
@@ -87,11 +138,11 @@ func refreshed(m natmodels.Model, by cell.Refresh) (natmodels.Model, error) {
 // Behavior is how the NAT in front of the given side behaves. Filters that remember per
 // endpoint are asked for of any NAT, whether it has them or not.
 func Behavior(c cell.Cell, side cell.Side) (natmodels.Behavior, error) {
-	m, err := NAT(c, side)
-	if err != nil {
-		return natmodels.Behavior{}, err
+	f := natOf(c, side, c.NATName(side), findNAT)
+	if f.err != nil {
+		return natmodels.Behavior{}, f.err
 	}
-	b := m.Behavior()
+	b := f.behavior
 	if c.FilterScope == cell.ScopeEndpoint {
 		b.FilterScope = natmodels.PerEndpoint
 	}

@@ -55,12 +55,14 @@ type course struct {
 	reports []cell.Side     // and who reports before long, in that order
 	talked  time.Duration   // how long it has talked
 	talks   []*talk         // its media, if something happens to it
+	room    [4]station      // for all stations
 }
 
 // station is an end in the course of things.
 type station struct {
 	end     *end
-	line    *line
+	line    *line // own
+	own     line
 	asked   endpoint      // as the STUN server saw it when it was asked last
 	wrote   endpoint      // what its registration says
 	came    endpoint      // where its registration came from
@@ -122,14 +124,16 @@ func (n *Network) Paces() []*Network {
 	if !n.watched {
 		paces = paces[:4]
 	}
-	var all []*Network
+	refreshes := n.refreshes()
+	all, room := make([]*Network, 0, len(paces)*len(refreshes)), make([]Network, len(paces)*len(refreshes))
 	for _, p := range paces {
-		for _, refresh := range n.refreshes() {
-			x := *n
+		for _, refresh := range refreshes {
+			x := &room[len(all)]
+			*x = *n
 			x.begin(p.pace, p.stun)
 			x.course.first, x.course.reports = p.first, p.reports
 			x.course.refresh, x.course.unlucky = refresh, refresh != nil && p.pace == slow
-			all = append(all, &x)
+			all = append(all, x)
 		}
 	}
 	return all
@@ -137,7 +141,9 @@ func (n *Network) Paces() []*Network {
 
 // station is an end with its line, of which others may share NATs. The number tells hosts apart.
 func (c *course) station(e *end, host int) *station {
-	s := &station{end: e, line: &line{host: endpoint{host, cell.SIPPort}}}
+	s := &c.room[host-1]
+	s.end, s.line = e, &s.own
+	s.line.host = endpoint{host, cell.SIPPort}
 	s.forward = s.line.host
 	for _, d := range e.gates {
 		i := slices.IndexFunc(c.gates, func(g *gate) bool { return g.box == d.box })
@@ -147,7 +153,7 @@ func (c *course) station(e *end, host int) *station {
 				b.Unreplied, b.Idle = helped, helped
 			}
 			i = len(c.gates)
-			c.gates = append(c.gates, &gate{box: d.box, behavior: b, address: (i + 1) * networks, given: &c.given, unasked: map[endpoint]time.Duration{}})
+			c.gates = append(c.gates, &gate{box: d.box, behavior: b, address: (i + 1) * networks, given: &c.given})
 		}
 		if e.traits.Address == Forwarded { // each of its ports; there are no NATs behind, and no other hosts
 			c.gates[i].forwards, s.forward = host, endpoint{c.gates[i].address, cell.SIPPort}
@@ -439,6 +445,15 @@ func (n *Network) arrives(s *station, at, from endpoint, message string, again [
 // copies are when a request is repeated that nobody answers: an INVITE (RFC 3261 §17.1.1.2, timer
 // A), or another one (§17.1.2.2, timer E).
 func copies(invite bool) []time.Duration {
+	if invite {
+		return copiesOfInvite
+	}
+	return copiesOfOthers
+}
+
+var copiesOfInvite, copiesOfOthers = repeated(true), repeated(false)
+
+func repeated(invite bool) []time.Duration {
 	var all []time.Duration
 	step := t1
 	for at := t1; at < timerB; at += step {

@@ -59,9 +59,9 @@ type mapping struct {
 	inside  endpoint
 	to      endpoint // as far as mapping depends on it
 	outside endpoint
-	admits  map[endpoint]bool // who was sent to by it, as far as filtering depends on it
-	left    bool              // what is sent makes a new one, though it is there
-	ended   cell.Rule         // what a packet to it is dropped for once it is no longer
+	admits  []endpoint // who was sent to by it, as far as filtering depends on it
+	left    bool       // what is sent makes a new one, though it is there
+	ended   cell.Rule  // what a packet to it is dropped for once it is no longer
 }
 
 // out sends a packet through the NATs and says by which endpoint it comes out of the last.
@@ -131,11 +131,13 @@ func (g *gate) out(inside, to endpoint, now time.Duration) endpoint {
 	for _, m := range g.mappings {
 		if m.inside == inside && m.to == key && !m.left && m.alive(now) {
 			m.use(now, false)
-			m.admits[admits] = true
+			if !slices.Contains(m.admits, admits) {
+				m.admits = append(m.admits, admits)
+			}
 			return m.outside
 		}
 	}
-	m := &mapping{life: life{behavior: g.behavior}, inside: inside, to: key, outside: g.choose(inside, to, now), admits: map[endpoint]bool{admits: true}, ended: cell.RuleExpired}
+	m := &mapping{life: life{behavior: g.behavior}, inside: inside, to: key, outside: g.choose(inside, to, now), admits: []endpoint{admits}, ended: cell.RuleExpired}
 	m.begin(now)
 	g.mappings = append(g.mappings, m)
 	return m.outside
@@ -185,6 +187,9 @@ func (g *gate) in(at, from endpoint, now time.Duration) (endpoint, cell.Cause) {
 	switch {
 	case g.behavior.Unsolicited == natmodels.LocalEntry: // it takes the packet for its own
 		rule = cell.RuleNoMapping
+		if g.unasked == nil {
+			g.unasked = map[endpoint]time.Duration{}
+		}
 		g.unasked[from] = now + g.behavior.Unreplied
 	case held: // by a connection with somebody else
 		rule = cell.RuleFiltered
@@ -196,8 +201,8 @@ func (g *gate) in(at, from endpoint, now time.Duration) (endpoint, cell.Cause) {
 // endpoint, by any of it.
 func (g *gate) admits(m *mapping, from endpoint, now time.Duration) bool {
 	from = from.by(g.behavior.Filtering)
-	return m.admits[from] || g.behavior.FilterScope == natmodels.PerEndpoint && slices.ContainsFunc(g.mappings, func(o *mapping) bool {
-		return o.inside == m.inside && o.alive(now) && o.admits[from]
+	return slices.Contains(m.admits, from) || g.behavior.FilterScope == natmodels.PerEndpoint && slices.ContainsFunc(g.mappings, func(o *mapping) bool {
+		return o.inside == m.inside && o.alive(now) && slices.Contains(o.admits, from)
 	})
 }
 
@@ -220,7 +225,7 @@ func (g *gate) become(b natmodels.Behavior) {
 	for _, m := range g.mappings {
 		m.left = m.left || maps
 		if m.behavior = b; filters {
-			m.admits = map[endpoint]bool{}
+			m.admits = nil
 		}
 	}
 }
