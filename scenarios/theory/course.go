@@ -50,6 +50,7 @@ type course struct {
 	apart   bool            // the dialog goes by the proxy's other socket
 	told    bool            // the caller knows where the callee wants media
 	unlucky bool            // no refresh comes between two copies of a request
+	ahead   time.Duration   // how much earlier than others pings of the registrar pass a NAT
 	refresh []time.Duration // after which a registration is refreshed, one after the other; none is never
 	first   cell.Side       // whose media comes first after something has happened
 	reports []cell.Side     // and who reports before long, in that order
@@ -125,11 +126,14 @@ func (n *Network) Paces() []*Network {
 	var all []*Network
 	for _, p := range paces {
 		for _, refresh := range n.refreshes() {
-			x := *n
-			x.begin(p.pace, p.stun)
-			x.course.first, x.course.reports = p.first, p.reports
-			x.course.refresh, x.course.unlucky = refresh, refresh != nil && p.pace == slow
-			all = append(all, &x)
+			for _, ahead := range n.crossings() {
+				x := *n
+				x.begin(p.pace, p.stun)
+				x.course.first, x.course.reports = p.first, p.reports
+				x.course.refresh, x.course.unlucky = refresh, refresh != nil && p.pace == slow
+				x.course.ahead = ahead
+				all = append(all, &x)
+			}
 		}
 	}
 	return all
