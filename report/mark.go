@@ -63,7 +63,7 @@ func streamWord(c cell.Cell, o cell.Outcome, d cell.Direction) string {
 }
 
 // hasCall reports whether media could run at all: there was a call.
-func hasCall(c cell.Cell, o cell.Outcome) bool { return flows.Of(c).Established(o) }
+func hasCall(c cell.Cell, o cell.Outcome) bool { return flows.Of(c).Established(c, o) }
 
 func directionWord(d cell.Direction) string {
 	switch d {

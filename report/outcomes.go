@@ -331,6 +331,8 @@ func boxName(box string) string {
 	switch box {
 	case cell.BoxNATA, cell.BoxNATB:
 		return "the NAT in front of " + strings.TrimPrefix(box, "nat-")
+	case cell.BoxNATElsewhere:
+		return "the NAT of the network that a roams to"
 	case cell.BoxCarrier:
 		return "the NAT of the carrier"
 	case cell.BoxNATProxy:

@@ -132,6 +132,7 @@ const (
 	KeyPing        = "ping"
 	KeyChange      = "change"
 	KeyWhen        = "when"
+	KeyElsewhere   = "elsewhere"
 	KeyHangup      = "hangup"
 	KeyLoss        = "loss"
 	KeyPhones      = "phones"
@@ -165,8 +166,9 @@ type Cell struct {
 	KeepAlive KeepAlive
 	Ping      Ping
 	Interval  Duration // between two keepalives, or pings
-	Change    Change   // what becomes of the NAT in front of a while the flow is played
+	Change    Change   // what becomes of the NAT in front of a, or of a, while the flow is played
 	When      Moment   // and when
+	Elsewhere string   // the NAT in front of a where it roams to
 	Hangup    Role     // who ends the call
 	Loss      Loss
 	Phones    Number // how many are behind the NAT of a, with a
@@ -289,10 +291,23 @@ var Axes = []*Axis{
 		Caption: func(v string) string { return "every " + v },
 	}),
 	word(func(c *Cell) *Change { return &c.Change }, Axis{
-		Key: KeyChange, JSON: "change", Name: "change", Help: "what happens to the NAT in front of a meanwhile",
-		Default: "none", Values: []string{"none", "restart", "renumber", "behaviour"}, Asked: true,
-		Moot:    func(c *Cell) bool { return c.A == NoNAT },
-		Caption: unless("none", "nat-a: "),
+		Key: KeyChange, JSON: "change", Name: "change", Help: "what happens to the NAT in front of a meanwhile, or that a roams to another network",
+		Default: "none", Values: []string{"none", "restart", "renumber", "behaviour", "roam"}, Asked: true,
+		Moot: func(c *Cell) bool {
+			if c.Change == ChangeRoam {
+				return !c.Flow.Uses(KeyElsewhere)
+			}
+			return c.A == NoNAT
+		},
+		Caption: func(v string) string {
+			switch Change(v) {
+			case ChangeNone:
+				return ""
+			case ChangeRoam:
+				return "a roams"
+			}
+			return "nat-a: " + v
+		},
 	}),
 	word(func(c *Cell) *Moment { return &c.When }, Axis{
 		Key: KeyWhen, JSON: "when", Name: "moment", Help: "when it happens",
@@ -300,6 +315,14 @@ var Axes = []*Axis{
 		Moot:    func(c *Cell) bool { return c.Change == ChangeNone },
 		Caption: func(v string) string { return "while " + v },
 	}),
+	{
+		Key: KeyElsewhere, JSON: "elsewhere", Name: "NAT", Help: "NAT in front of a where it roams to",
+		Default: "cgn-typical", Values: NATs(), Open: catalogue.IsFile, Find: findNAT, NAT: true, Asked: true,
+		Interesting: []string{"none", "port-restricted", "symmetric"},
+		Moot:        func(c *Cell) bool { return c.Change != ChangeRoam },
+		Caption:     func(v string) string { return "to a network behind " + v },
+		get:         func(c *Cell) string { return c.Elsewhere }, set: func(c *Cell, v string) { c.Elsewhere = v },
+	},
 	word(func(c *Cell) *Role { return &c.Hangup }, Axis{
 		Key: KeyHangup, JSON: "hangup", Name: "hang-up", Help: "who ends the call",
 		Default: "caller", Values: []string{"caller", "callee"}, Caption: unless("caller", "hung up by the "),

@@ -90,6 +90,9 @@ const (
 	C Side = "c" // always on a public address
 )
 
+// Elsewhere is the side of a when it has roamed.
+const Elsewhere Side = "elsewhere"
+
 // Other is the opposite of a and b.
 func (s Side) Other() Side {
 	if s == A {
@@ -176,6 +179,8 @@ func (c Cell) NATName(side Side) string {
 		return c.A
 	case B:
 		return c.B
+	case Elsewhere:
+		return c.Elsewhere
 	}
 	return NoNAT
 }

@@ -5,25 +5,30 @@ import "net/netip"
 // Names of the boxes of every cell, as they stand in traces and causes. A side
 // without a NAT has no NAT box, a flow without a server does not have it.
 const (
-	BoxA        = "a"        // the user agent a
-	BoxNATA     = "nat-a"    // the NAT in front of a
-	BoxInternet = "internet" // where public addresses live
-	BoxSTUN     = "stun"
-	BoxProxy    = "proxy"   // registrar and proxy, one public UDP socket
-	BoxGateway  = "gateway" // the PSTN gateway
-	BoxNATB     = "nat-b"   // the NAT in front of b
-	BoxCarrier  = "carrier" // the NAT of a carrier, in front of those of its subscribers
-	BoxNATProxy = "nat-proxy"
-	BoxBeside   = "phone" // the phone beside a
-	BoxStranger = "stranger"
-	BoxB        = "b" // the user agent b
-	BoxC        = "c" // the user agent c
+	BoxA            = "a"        // the user agent a
+	BoxNATA         = "nat-a"    // the NAT in front of a
+	BoxInternet     = "internet" // where public addresses live
+	BoxSTUN         = "stun"
+	BoxProxy        = "proxy"   // registrar and proxy, one public UDP socket
+	BoxGateway      = "gateway" // the PSTN gateway
+	BoxNATB         = "nat-b"   // the NAT in front of b
+	BoxCarrier      = "carrier" // the NAT of a carrier, in front of those of its subscribers
+	BoxNATProxy     = "nat-proxy"
+	BoxBeside       = "phone" // the phone beside a
+	BoxStranger     = "stranger"
+	BoxElsewhere    = "a-elsewhere" // a where it roams to
+	BoxNATElsewhere = "nat-elsewhere"
+	BoxB            = "b" // the user agent b
+	BoxC            = "c" // the user agent c
 )
 
 // NATBox is the box of the NAT on the given side.
 func NATBox(side Side) string {
-	if side == A {
+	switch side {
+	case A:
 		return BoxNATA
+	case Elsewhere:
+		return BoxNATElsewhere
 	}
 	return BoxNATB
 }
@@ -85,6 +90,11 @@ var places = map[Side]Place{
 		Host:     netip.MustParseAddr("192.0.2.2"), Inside: netip.MustParseAddr("192.168.1.2"),
 		Next: netip.MustParseAddr("192.0.2.77"),
 	},
+	Elsewhere: { // of a block for measurements (RFC 2544): those for documentation are in use
+		Public: netip.MustParsePrefix("198.18.0.0/24"), Private: netip.MustParsePrefix("172.20.10.0/24"),
+		External: netip.MustParseAddr("198.18.0.1"),
+		Host:     netip.MustParseAddr("198.18.0.2"), Inside: netip.MustParseAddr("172.20.10.2"),
+	},
 }
 
 // PlaceOf are the addresses of the side in the plain topology.
@@ -106,7 +116,7 @@ var subscribers = map[Side]Place{
 
 // PlaceIn are the addresses of the side in a cell.
 func PlaceIn(c Cell, side Side) Place {
-	if c.Topology == SharedCGN || c.Topology == CGN && side == A {
+	if c.Topology == SharedCGN && side != Elsewhere || c.Topology == CGN && side == A {
 		return subscribers[side]
 	}
 	return places[side]

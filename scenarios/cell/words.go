@@ -60,7 +60,7 @@ const (
 	PingOptions Ping = "options" // a request, which the phone answers
 )
 
-// Change is what happens to the NAT in front of a while the flow is played.
+// Change is what happens to the NAT in front of a, or to a, while the flow is played.
 type Change string
 
 const (
@@ -69,6 +69,8 @@ const (
 	ChangeRenumber Change = "renumber" // it gets another external address
 	// ChangeBehaviour: it becomes symmetric, as some do under load (RFC 4787 REQ-11 forbids it).
 	ChangeBehaviour Change = "behaviour"
+	// ChangeRoam: a leaves for another network, from Wi-Fi to LTE, and has another address there.
+	ChangeRoam Change = "roam"
 )
 
 // BeforeChange is how much of a time passes before the change in its midst: less than half, so that

@@ -13,11 +13,11 @@ var Call = add(Flow{
 	Help:   "both register, one calls the other",
 	Story:  "Both register; a calls b through the proxy, they talk, a hangs up.",
 	Ends:   callEnds,
-	With:   []string{cell.KeyChange, cell.KeyWhen},
+	With:   []string{cell.KeyChange, cell.KeyWhen, cell.KeyElsewhere},
 	Caller: cell.A,
 	Brief:  briefTalk,
-	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B), after((*theory.Network).ChangedBefore, calls(callEnds, cell.A)),
-		talks(callEnds), hangsUp(callEnds, cell.A)),
+	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B), roamsIdle(nil),
+		after((*theory.Network).ChangedBefore, calls(callEnds, cell.A)), talksRoaming(callEnds, cell.A)),
 	Play: func(ctx context.Context, p *Play) {
 		p.Register(ctx, cell.A)
 		p.Register(ctx, cell.B)

@@ -13,11 +13,11 @@ var Called = add(Flow{
 	Help:   "both register, the other calls the one",
 	Story:  "Both register; b calls a through the proxy, they talk, and one hangs up.",
 	Ends:   callEnds,
-	With:   []string{cell.KeyChange, cell.KeyWhen},
+	With:   []string{cell.KeyChange, cell.KeyWhen, cell.KeyElsewhere},
 	Caller: cell.B,
 	Brief:  briefTalk,
-	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B), after((*theory.Network).ChangedBefore, calls(callEnds, cell.B)),
-		talks(callEnds), hangsUp(callEnds, cell.B)),
+	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B), roamsIdle(nil),
+		after((*theory.Network).ChangedBefore, calls(callEnds, cell.B)), talksRoaming(callEnds, cell.B)),
 	Play: func(ctx context.Context, p *Play) {
 		p.Register(ctx, cell.A)
 		p.Register(ctx, cell.B)

@@ -153,8 +153,8 @@ func (f *Flow) In(c cell.Cell) []Step {
 }
 
 // Established reports whether a flow with media came so far that it could run.
-func (f *Flow) Established(o cell.Outcome) bool {
-	for _, s := range f.Steps {
+func (f *Flow) Established(c cell.Cell, o cell.Outcome) bool {
+	for _, s := range f.In(c) {
 		if !s.IsStream() {
 			continue
 		}

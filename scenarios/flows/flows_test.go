@@ -134,7 +134,7 @@ func TestPredictNeeds(t *testing.T) {
 	for _, f := range flows.All() {
 		c := cell.Default(f, cell.NoNAT, cell.NoNAT)
 		o, err := scenarios.Predict(c, nil)
-		if err != nil || !o.Works() || len(o.Steps) != len(f.In(c)) || !f.Established(o) {
+		if err != nil || !o.Works() || len(o.Steps) != len(f.In(c)) || !f.Established(c, o) {
 			t.Errorf("%s without a NAT: %+v, %v", f, o, err)
 		}
 		c = cell.Default(f, "symmetric", "symmetric")
@@ -153,7 +153,7 @@ func TestPredictNeeds(t *testing.T) {
 				t.Errorf("%s: %s was not sent: %v", c, s, cause)
 			}
 		}
-		if f.Media() && f.Established(o) {
+		if f.Media() && f.Established(c, o) {
 			t.Errorf("%s: established though its 200 is lost", c)
 		}
 	}

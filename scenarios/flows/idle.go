@@ -16,9 +16,10 @@ var IdleThenCalled = add(Flow{
 	Story:   "It registers; nobody wants anything of it for a while; then b, a public caller, calls it through the proxy, and one hangs up.",
 	Ends:    registerEnds,
 	Without: []string{cell.KeyB},
-	With:    []string{cell.KeyIdle, cell.KeyKeepAlive, cell.KeyPing, cell.KeyInterval, cell.KeyChange},
+	With:    []string{cell.KeyIdle, cell.KeyKeepAlive, cell.KeyPing, cell.KeyInterval, cell.KeyChange, cell.KeyElsewhere},
 	Caller:  cell.B,
-	Steps:   steps(registers(registerEnds, cell.A), after((*theory.Network).Idle, calls(registerEnds, cell.B)), hangsUp(registerEnds, cell.B)),
+	Steps: steps(registers(registerEnds, cell.A), roamsIdle((*theory.Network).IdleAtFirst),
+		after((*theory.Network).Idle, calls(registerEnds, cell.B)), hangsUp(registerEnds, cell.B)),
 	Play: func(ctx context.Context, p *Play) {
 		p.Register(ctx, cell.A)
 		p.Idle()

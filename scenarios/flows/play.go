@@ -105,8 +105,12 @@ func (p *Play) Before() {
 	}
 }
 
-// change does to the NAT in front of a what the cell wants.
+// change does to the NAT in front of a, or has a do, what the cell wants.
 func (p *Play) change() {
+	if p.Cell.Change == cell.ChangeRoam {
+		p.roam()
+		return
+	}
 	p.fails(p.World.Change(p.Cell.Change))
 }
 

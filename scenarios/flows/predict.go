@@ -44,6 +44,11 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	if Of(c).Uses(cell.KeyPhones) {
 		cfg.Crowd = c.Phones.Int()
 	}
+	if c.Change == cell.ChangeRoam {
+		if cfg.Roams, err = roamed(c, phones); err != nil {
+			return nil, err
+		}
+	}
 	carrier, err := stage.Carrier(c)
 	if err != nil {
 		return nil, err
@@ -59,14 +64,30 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 		if to.NAT, err = stage.Behavior(c, side); err != nil {
 			return nil, err
 		}
-		if to.Traits, err = phones.Traits(c, side); err != nil {
-			if errors.Is(err, stage.ErrNotThisPhone) {
-				err = fmt.Errorf("%w: %w", theory.ErrNotCovered, err)
-			}
+		if to.Traits, err = traits(c, phones, side); err != nil {
 			return nil, err
 		}
 	}
 	return theory.New(cfg)
+}
+
+// traits are those of the phone on a side, if there is one that the cell wants.
+func traits(c cell.Cell, phones stage.Phones, side cell.Side) (theory.Traits, error) {
+	t, err := phones.Traits(c, side)
+	if errors.Is(err, stage.ErrNotThisPhone) {
+		err = fmt.Errorf("%w: %w", theory.ErrNotCovered, err)
+	}
+	return t, err
+}
+
+// roamed is a where it roams to.
+func roamed(c cell.Cell, phones stage.Phones) (theory.End, error) {
+	e := theory.End{Side: cell.A, Host: c.Host(cell.A), Box: cell.NATBox(cell.Elsewhere)}
+	var err error
+	if e.NAT, err = stage.Behavior(c, cell.Elsewhere); err == nil {
+		e.Traits, err = traits(c, phones, cell.A)
+	}
+	return e, err
 }
 
 // Predict says what theory expects of the flow: for every step whether it arrives, and if

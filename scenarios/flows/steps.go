@@ -39,12 +39,12 @@ func registers(ends map[cell.Side]End, side cell.Side) []Step {
 	return []Step{
 		{
 			Step: RegisterRequest(side), Message: "REGISTER", From: host, To: cell.BoxProxy,
-			Match: wire.Request("REGISTER"),
+			Match: wire.Settled(cell.BoxElsewhere, wire.Request("REGISTER")),
 			Asks:  func(n *theory.Network) theory.Answer { return n.Registers(side) },
 		},
 		{
 			Step: RegisterResponse(side), Message: "200 to REGISTER", From: cell.BoxProxy, To: host,
-			Match: wire.Success("REGISTER"),
+			Match: wire.Settled(cell.BoxElsewhere, wire.Success("REGISTER")),
 			Asks:  func(n *theory.Network) theory.Answer { return n.Registered(side, "200 to REGISTER") },
 		},
 	}

@@ -22,9 +22,10 @@ var Unsolicited = add(Flow{
 	Ends:    registerEnds,
 	Without: []string{cell.KeyB, cell.KeyHangup},
 	Able:    map[cell.Side][]string{cell.A: {stage.Unasked}},
-	With:    []string{cell.KeyIdle, cell.KeyKeepAlive, cell.KeyPing, cell.KeyInterval, cell.KeyChange},
+	With:    []string{cell.KeyIdle, cell.KeyKeepAlive, cell.KeyPing, cell.KeyInterval, cell.KeyChange, cell.KeyElsewhere},
 	Caller:  cell.A,
-	Steps:   steps(registers(registerEnds, cell.A), after((*theory.Network).Idle, tellsUnasked(registerEnds[cell.A].Box))),
+	Steps: steps(registers(registerEnds, cell.A), roamsIdle((*theory.Network).IdleAtFirst),
+		after((*theory.Network).Idle, tellsUnasked(registerEnds[cell.A].Box))),
 	Play: func(ctx context.Context, p *Play) {
 		p.Register(ctx, cell.A)
 		p.Idle()

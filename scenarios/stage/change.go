@@ -10,7 +10,8 @@ import (
 	"github.com/natproof/natproof/scenarios/cell"
 )
 
-// changes are what can happen to a NAT while a flow is played.
+// changes are what can happen to a NAT while a flow is played. That a roams is not among them: a does
+// that itself.
 var changes = map[cell.Change]func(*World) error{
 	cell.ChangeNone:     func(*World) error { return nil },
 	cell.ChangeRestart:  func(w *World) error { w.NATA.Flush(); return nil },

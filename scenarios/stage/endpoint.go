@@ -89,6 +89,9 @@ type Setup struct {
 	Cell cell.Cell
 	Side cell.Side
 	Host *vnet.Host // its machine; a pion transport.Net, and net.PacketConn from ListenPacket
+	// Elsewhere is its other interface, which it goes on by when it roams (see [Roamer]); nil if it
+	// never does. It is told to; what it sends from there before is not foreseen.
+	Elsewhere *vnet.Host
 
 	URI      string         // its address of record
 	Proxy    netip.AddrPort // registrar and outbound proxy, without a password
@@ -155,6 +158,9 @@ func (w *World) Endpoint(c cell.Cell, side cell.Side, phone Phone, seed uint64, 
 		Proxy: cell.ProxyOf(c), STUN: STUNServer,
 		SIPPort: cell.SIPPort, RTPPort: cell.RTPPort, Lines: lines(c),
 		Media: c.HasMedia(), Seed: seed, Tell: tell,
+	}
+	if side == cell.A {
+		s.Elsewhere = w.Elsewhere
 	}
 	nat, err := Behavior(c, side)
 	if err != nil {

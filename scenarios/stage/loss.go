@@ -13,15 +13,20 @@ func (w *World) lose(what cell.Loss) error {
 	if what != cell.LossFirst {
 		return nil
 	}
-	link := w.site.Link()
+	links := []*vnet.Link{w.site.Link()}
 	if w.NATA != nil {
-		link = w.NATA.Link()
+		links[0] = w.NATA.Link()
 	}
-	if err := link.SetOutboundRules(firstCopies()); err != nil {
-		return fmt.Errorf("stage: loss: %w", err)
+	if w.elsewhere != nil {
+		links = append(links, w.elsewhere)
 	}
-	if err := link.SetInboundRules(firstCopies()); err != nil {
-		return fmt.Errorf("stage: loss: %w", err)
+	for _, link := range links {
+		if err := link.SetOutboundRules(firstCopies()); err != nil {
+			return fmt.Errorf("stage: loss: %w", err)
+		}
+		if err := link.SetInboundRules(firstCopies()); err != nil {
+			return fmt.Errorf("stage: loss: %w", err)
+		}
 	}
 	return nil
 }

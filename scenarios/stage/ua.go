@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"sync"
 	"time"
 
@@ -37,7 +35,7 @@ const retryBase = time.Hour
 func newAgent(s Setup) (Endpoint, error) {
 	a := &agent{setup: s}
 	cfg := ua.Config{
-		Listen:       func(_ context.Context, at netip.AddrPort) (net.PacketConn, error) { return s.Host.Listen(at) },
+		Listen:       s.listen,
 		LocalAddr:    s.Host.Addr(),
 		SIPPort:      s.SIPPort,
 		MediaPortMin: s.RTPPort, MediaPortMax: s.RTPPort + uint16(2*s.Lines) - 1,

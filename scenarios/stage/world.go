@@ -30,8 +30,10 @@ type World struct {
 	Stranger             *vnet.Host    // somebody who is not of the call, or nil
 	Crowd                []*vnet.Host  // others beside a; they are no boxes to be drawn
 	C                    *vnet.Host    // nil where the flow has no third end
+	Elsewhere            *vnet.Host    // a where it roams to, or nil
 
 	site      *vnet.Site // of a
+	elsewhere *vnet.Link // to the network that it roams to, or nil
 	natA      natmodels.Model
 	next      netip.Addr // that the NAT in front of a gets
 	hosts     vnet.HostKind
@@ -47,6 +49,9 @@ func NewWorld(lab *vnet.Lab, c cell.Cell, seed uint64, access vnet.LinkConfig) (
 		return nil, err
 	}
 	if err := w.addSide(c, cell.A, seed, access); err != nil {
+		return nil, err
+	}
+	if err := w.addElsewhere(c, seed, access); err != nil {
 		return nil, err
 	}
 	if err := w.addServers(c); err != nil {

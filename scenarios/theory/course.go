@@ -33,29 +33,32 @@ const stunRefresh = 25 * time.Second
 // course is what has happened so far: what time it is, and what the NATs on the way of signalling
 // have seen of it. Media is in it only if something happens to it; else see [Network.Stream].
 type course struct {
-	now     time.Duration
-	pace    time.Duration
-	stun    time.Duration // likewise, of a message to or from the STUN server
-	a, b    *station
-	beside  *station // the phone beside a, or nil
-	third   *station // or nil
-	gates   []*gate
-	given   int
-	ticks   []*tick
-	idled   bool            // the idle time is over
-	acked   bool            // the call is established at both ends
-	missed  cell.Cause      // or why the ACK does not arrive
-	parted  time.Duration   // when the 200, or the ACK, was sent first
-	turn    *station        // whose message is about to be sent
-	apart   bool            // the dialog goes by the proxy's other socket
-	told    bool            // the caller knows where the callee wants media
-	unlucky bool            // no refresh comes between two copies of a request
-	refresh []time.Duration // after which a registration is refreshed, one after the other; none is never
-	first   cell.Side       // whose media comes first after something has happened
-	reports []cell.Side     // and who reports before long, in that order
-	talked  time.Duration   // how long it has talked
-	talks   []*talk         // its media, if something happens to it
-	room    [4]station      // for all stations
+	now       time.Duration
+	pace      time.Duration
+	stun      time.Duration // likewise, of a message to or from the STUN server
+	a, b      *station
+	beside    *station // the phone beside a, or nil
+	third     *station // or nil
+	left      *station // a where it was before it roamed, or nil
+	gates     []*gate
+	given     int
+	ticks     []*tick
+	idled     bool            // the idle time is over
+	halfIdled bool            // and so is the part before something happens in it
+	acked     bool            // the call is established at both ends
+	missed    cell.Cause      // or why the ACK does not arrive
+	parted    time.Duration   // when the 200, or the ACK, was sent first
+	turn      *station        // whose message is about to be sent
+	apart     bool            // the dialog goes by the proxy's other socket
+	told      bool            // the caller knows where the callee wants media
+	unlucky   bool            // no refresh comes between two copies of a request
+	ahead     time.Duration   // how much earlier than others pings of the registrar pass a NAT
+	refresh   []time.Duration // after which a registration is refreshed, one after the other; none is never
+	first     cell.Side       // whose media comes first after something has happened
+	reports   []cell.Side     // and who reports before long, in that order
+	talked    time.Duration   // how long it has talked
+	talks     []*talk         // its media, if something happens to it
+	room      [5]station      // for all stations
 }
 
 // station is an end in the course of things.
@@ -124,16 +127,20 @@ func (n *Network) Paces() []*Network {
 	if !n.watched {
 		paces = paces[:4]
 	}
-	refreshes := n.refreshes()
-	all, room := make([]*Network, 0, len(paces)*len(refreshes)), make([]Network, len(paces)*len(refreshes))
+	refreshes, crossings := n.refreshes(), n.crossings()
+	room := make([]Network, len(paces)*len(refreshes)*len(crossings))
+	all := make([]*Network, 0, len(room))
 	for _, p := range paces {
 		for _, refresh := range refreshes {
-			x := &room[len(all)]
-			*x = *n
-			x.begin(p.pace, p.stun)
-			x.course.first, x.course.reports = p.first, p.reports
-			x.course.refresh, x.course.unlucky = refresh, refresh != nil && p.pace == slow
-			all = append(all, x)
+			for _, ahead := range crossings {
+				x := &room[len(all)]
+				*x = *n
+				x.begin(p.pace, p.stun)
+				x.course.first, x.course.reports = p.first, p.reports
+				x.course.refresh, x.course.unlucky = refresh, refresh != nil && p.pace == slow
+				x.course.ahead = ahead
+				all = append(all, x)
+			}
 		}
 	}
 	return all
@@ -232,6 +239,9 @@ func (c *course) sends(s *station) { s.last, s.spoke = s.line.out(atProxy, c.now
 
 // asks is a Binding request to the STUN server, and the answer.
 func (c *course) asks(s *station) {
+	if s.line.left {
+		return
+	}
 	s.asked = s.line.out(atSTUN, c.now)
 	c.pass(2 * c.stun)
 	c.in(s, s.asked, atSTUN)
@@ -382,13 +392,21 @@ func (n *Network) ChangedBefore() {
 // Idle is the time in which nobody wants anything of anybody, with what happens to the NAT in front
 // of a in the midst of it.
 func (n *Network) Idle() {
+	n.IdleAtFirst()
 	n.course.idled = true
-	before := cell.BeforeChange(n.idle)
-	n.Lapse(before)
+	n.Lapse(n.idle - cell.BeforeChange(n.idle) + cell.BesideTheHour)
+}
+
+// IdleAtFirst is the part of it until that has happened, if that has not been.
+func (n *Network) IdleAtFirst() {
+	if n.course.halfIdled {
+		return
+	}
+	n.course.halfIdled = true
+	n.Lapse(cell.BeforeChange(n.idle))
 	if n.when == cell.WhenIdle {
 		n.changes()
 	}
-	n.Lapse(n.idle - before + cell.BesideTheHour)
 }
 
 // IdleOnce is Idle, if that has not been.
@@ -509,7 +527,7 @@ func (n *Network) keepAlive(s *station) {
 // registration, the end registers again (RFC 5626 §4.4).
 func (n *Network) pings(s *station) {
 	c := n.course
-	if s.failed || c.now < s.busy {
+	if s.failed || c.now < s.busy || s.line.left {
 		return
 	}
 	c.sends(s)
@@ -543,6 +561,9 @@ func (n *Network) tries(s *station, patience time.Duration) {
 // only news of yet another mapping make it try once more.
 func (n *Network) registersAgain(s *station) {
 	c := n.course
+	if s.line.left {
+		return
+	}
 	same := s.wrote == s.writes()
 	s.wrote = s.writes()
 	c.sends(s)

@@ -40,6 +40,7 @@ const chosen = 1 << 16
 type line struct {
 	host  endpoint
 	boxes []*gate
+	left  bool // the host has gone, and sends nothing from there
 }
 
 // gate is one NAT.
@@ -67,6 +68,9 @@ type mapping struct {
 // out sends a packet through the NATs and says by which endpoint it comes out of the last.
 func (l *line) out(to endpoint, now time.Duration) endpoint {
 	at := l.host
+	if l.left {
+		return at
+	}
 	for _, g := range l.boxes {
 		at = g.out(at, to, now)
 	}
@@ -88,6 +92,9 @@ func (c *course) in(s *station, at, from endpoint) (cause cell.Cause) {
 	}
 	if at == s.line.host {
 		return cell.Cause{}
+	}
+	if c.left != nil && at == c.left.line.host {
+		return cell.Cause{Box: c.left.end.host, Rule: cell.RuleNoSocket}
 	}
 	return cell.Cause{Box: c.host(at.address), Rule: cell.RuleElsewhere}
 }

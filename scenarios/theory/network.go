@@ -21,7 +21,11 @@ type End struct {
 	NAT     natmodels.Behavior
 	Carrier *natmodels.Behavior // the NAT that its own is behind; nil is none, and both ends may have the same
 	Traits  Traits
+	Box     string // of its NAT, if that is not called after the side
 }
+
+// box is that of its NAT.
+func (e End) box() string { return cmp.Or(e.Box, cell.NATBox(e.Side)) }
 
 // Network is what the questions are asked about.
 type Network struct {
@@ -33,6 +37,7 @@ type Network struct {
 	calm    time.Duration
 	a, b    end
 	c       *end // or nil
+	roams   *end // a where it roams to, or nil
 	loses   bool
 	expires time.Duration
 
@@ -52,6 +57,7 @@ type Network struct {
 type Config struct {
 	A, B     End
 	C        End            // who is called by one of them afterwards, from a public address; nobody if it has no Side
+	Roams    End            // a where it roams to; nowhere if it has no Side
 	Policy   cell.Registrar // where the proxy sends requests
 	Rport    bool           // the proxy grants RFC 3581 to who asks
 	ALG      *sipalg.ALG    // in every NAT; nil is none
@@ -125,6 +131,13 @@ func New(cfg Config) (*Network, error) {
 			return nil, fmt.Errorf("%w: %s: %w", ErrNotCovered, e.host, err)
 		}
 		n.c = &e
+	}
+	if cfg.Roams.Side != "" {
+		e, err := newRoamed(cfg)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %s: %w", ErrNotCovered, e.nat, err)
+		}
+		n.roams = &e
 	}
 	n.begin(soon, soon)
 	return n, nil
@@ -216,7 +229,7 @@ func doors(cfg Config, from End) []door {
 	if side := from.Side; cfg.OneNAT && side != cell.C {
 		add(cell.NATBox(cell.A), cfg.A.NAT)
 	} else {
-		add(cell.NATBox(side), from.NAT)
+		add(from.box(), from.NAT)
 	}
 	if from.Carrier != nil {
 		add(cell.BoxCarrier, *from.Carrier)
@@ -233,7 +246,7 @@ func newEnd(cfg Config, from End) (end, error) {
 	if one {
 		from.NAT = cfg.A.NAT
 	}
-	e := end{side: from.Side, host: from.Host, nat: cell.NATBox(from.Side), behavior: from.NAT, traits: from.Traits, preserved: true,
+	e := end{side: from.Side, host: from.Host, nat: from.box(), behavior: from.NAT, traits: from.Traits, preserved: true,
 		contacted: "the STUN server", gates: doors(cfg, from)}
 	if one {
 		e.nat = cell.NATBox(cell.A)

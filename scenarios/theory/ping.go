@@ -2,9 +2,20 @@ package theory
 
 import (
 	"slices"
+	"time"
 
 	"github.com/natproof/natproof/scenarios/cell"
 )
+
+// crossings are how much earlier pings of the registrar may pass a NAT than they would. It sends them as
+// often as the end its keepalives, one way before them, so that both come to a NAT at one instant; which
+// is first is a matter of the NAT.
+func (n *Network) crossings() []time.Duration {
+	if n.ping == "" || n.ping == cell.PingNone || n.keep == "" || n.keep == cell.KeepAliveNone {
+		return []time.Duration{0}
+	}
+	return []time.Duration{0, time.Microsecond}
+}
 
 // pinged begins the pings of the registrar to where a registration came from, the first after an
 // interval. Of a binding that is no more they end.
@@ -14,7 +25,7 @@ func (n *Network) pinged(s *station) {
 	switch n.ping {
 	case cell.PingZero: // comes in, if at all, and nothing goes out
 		s.pings = []*tick{c.every(n.interval, func() {
-			c.pass(c.pace)
+			c.pass(c.pace - c.ahead)
 			c.in(s, s.came, atProxy)
 		})}
 	case cell.PingOptions:
@@ -46,7 +57,7 @@ func (n *Network) asks(s *station) {
 // answers says whether one copy of it gets in. The answer goes out in any case.
 func (n *Network) answers(s *station) bool {
 	c := n.course
-	c.pass(c.pace)
+	c.pass(c.pace - c.ahead)
 	if c.in(s, s.came, atProxy) != (cell.Cause{}) {
 		return false
 	}

@@ -44,12 +44,8 @@ func (n *Network) Renews(side cell.Side, rest time.Duration) {
 	}
 	n.Lapse(rest)
 	n.course.talked += rest
-	c, s := n.course, n.station(side)
-	if s.end.traits.Address == Asked {
-		if c.asks(s); s.asked != s.wrote {
-			n.registersAgain(s)
-		}
-	}
+	c := n.course
+	n.asksAnew(n.station(side))
 	for _, t := range c.talks {
 		t.ends[side].announce(c)
 	}

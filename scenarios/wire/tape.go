@@ -30,6 +30,7 @@ type packet struct {
 type Flight struct {
 	line
 	From    string        // the box that sent it
+	Place   string        // the same, and of a where it was
 	At      time.Duration // when
 	end     end           // the last that happened to it
 	ended   bool          // delivered or dropped
@@ -91,6 +92,10 @@ func (t *Tape) Add(e vnet.Event) {
 	for uint64(len(t.packets)) <= e.Packet {
 		t.packets = append(t.packets, packet{})
 	}
+	place := e.Box
+	if place == cell.BoxElsewhere { // wherever it is
+		e.Box = cell.BoxA
+	}
 	p := &t.packets[e.Packet]
 	part := mediaOf(e.Payload)
 	if p.from == "" {
@@ -99,6 +104,9 @@ func (t *Tape) Add(e vnet.Event) {
 			p.from = t.packets[e.Parent].from // a duplicate made by a link is its sender's too
 		}
 		t.begin(p, &e, part)
+		if p.flight != 0 {
+			t.flights[p.flight-1].Place = place
+		}
 	}
 	if e.Kind != vnet.Delivered && e.Kind != vnet.Dropped {
 		return
