@@ -59,6 +59,7 @@ type course struct {
 	talked    time.Duration   // how long it has talked
 	talks     []*talk         // its media, if something happens to it
 	room      [5]station      // for all stations
+	session   *session        // its timer, or nil
 }
 
 // station is an end in the course of things.
