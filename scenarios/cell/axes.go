@@ -20,10 +20,13 @@ type Axis struct {
 	// another value, or a group.
 	Default, InPlan string
 	// Values are all there are, in the order of plans and help texts. Open, if set, says
-	// what may be one beside them, and Find whether there is such a one.
+	// what may be one beside them, Also says it to people, and Find whether there is such a one.
+	// Spell, if set, gives a value that may be written in several ways the one that it has in cells.
 	Values []string
 	Open   func(value string) bool
+	Also   string
 	Find   func(value string) error
+	Spell  func(value string) string
 	// Interesting are those that a plan of everything has; nil is all Values.
 	Interesting []string
 
@@ -56,6 +59,7 @@ func (x *Axis) Means(c Cell) bool {
 
 // With is the cell with another value on the axis, which must be a valid one.
 func (x *Axis) With(c Cell, value string) (Cell, error) {
+	value = x.spelling(value)
 	if err := x.Check(value); err != nil {
 		return c, err
 	}
@@ -79,6 +83,14 @@ func (x *Axis) Planned() string {
 	return x.Default
 }
 
+// spelling is how cells have a value that somebody wrote.
+func (x *Axis) spelling(value string) string {
+	if x.Spell == nil {
+		return value
+	}
+	return x.Spell(value)
+}
+
 // Check returns an error, mostly a *ValueError, unless the axis has the value and an identifier can
 // carry it. A value that stands for a file is looked up.
 func (x *Axis) Check(value string) error {
@@ -96,7 +108,7 @@ func (x *Axis) spelled(value string) error {
 	case x.Open != nil && x.Open(value):
 		return carried(value)
 	}
-	return &ValueError{Axis: x.Name, Value: value, Valid: x.Values}
+	return &ValueError{Axis: x.Name, Value: value, Valid: x.Values, Also: x.Also}
 }
 
 // Keys of the axes that others must be able to name.
@@ -251,7 +263,8 @@ var Axes = []*Axis{
 	}),
 	word(func(c *Cell) *Refresh { return &c.Refresh }, Axis{
 		Key: KeyRefresh, JSON: "refresh", Name: "refresh", Help: "which packets keep a mapping alive, in every NAT (RFC 4787 section 4.3)",
-		Default: "own", Values: []string{"own", "outbound", "inbound", "both"}, Interesting: []string{"own", "outbound", "both"}, // inbound packets alone REQ-6 forbids Caption: unless("own", "refresh "),
+		Default: "own", Values: []string{"own", "outbound", "inbound", "both"}, Interesting: []string{"own", "outbound", "both"}, // inbound packets alone REQ-6 forbids
+		Caption: unless("own", "refresh "),
 	}),
 	duration(func(c *Cell) *Duration { return &c.Talk }, Axis{
 		Key: KeyTalk, JSON: "talk", Name: "length of the call", Help: "how long a call without media lasts",
@@ -332,6 +345,8 @@ func word[T ~string](field func(*Cell) *T, x Axis) *Axis {
 // other in whole seconds.
 func duration(field func(*Cell) *Duration, x Axis) *Axis {
 	x.Open = func(v string) bool { return Duration(v).known() }
+	x.Also = "other times in whole seconds such as 90s, up to 24h"
+	x.Spell = func(v string) string { return string(Duration(v).spelling()) }
 	x.Find = func(string) error { return nil }
 	return word(field, x)
 }
@@ -339,6 +354,7 @@ func duration(field func(*Cell) *Duration, x Axis) *Axis {
 // number is the row of an axis whose values are a field of numbers: those of the list, and others.
 func number(field func(*Cell) *Number, x Axis) *Axis {
 	x.Open = func(v string) bool { return Number(v).known() }
+	x.Also = "other numbers up to 10000"
 	x.Find = func(string) error { return nil }
 	return word(field, x)
 }

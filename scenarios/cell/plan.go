@@ -135,6 +135,7 @@ func (s Space) chosen(x *Axis, choice Choice) ([]string, error) {
 			values = append(values, g.Values()...)
 			continue
 		}
+		w = x.spelling(w)
 		if err := x.Check(w); err != nil {
 			return nil, fmt.Errorf("%s: %w", x.Key, s.withGroups(x, err))
 		}
