@@ -39,8 +39,10 @@ type Axis struct {
 	Alone string // what the flag means without a value; empty if it needs one
 	Bool  bool   // true or false in JSON
 
-	// Moot says that the rest of a cell leaves no choice: the axis then has its default.
-	Moot func(*Cell) bool
+	// Moot says that the rest of a cell leaves no choice: the axis then has its default. Wants is
+	// what such a cell lacks.
+	Moot  func(*Cell) bool
+	Wants string
 
 	// Caption is what the title of a table says of a value; empty says nothing.
 	Caption func(value string) string
@@ -190,8 +192,8 @@ var Axes = []*Axis{
 	{
 		Key: KeyB, JSON: "b", Name: "NAT", Help: "NATs in front of b", Default: NoNAT, InPlan: "classic",
 		Values: NATs(), Open: catalogue.IsFile, Find: findNAT, NAT: true, Named: true, Inner: true,
-		Moot: func(c *Cell) bool { return c.Topology == OneNAT },
-		get:  func(c *Cell) string { return c.B }, set: func(c *Cell, v string) { c.B = v },
+		Moot: func(c *Cell) bool { return c.Topology == OneNAT }, Wants: "another topology than one-nat",
+		get: func(c *Cell) string { return c.B }, set: func(c *Cell, v string) { c.B = v },
 	},
 	word(func(c *Cell) *PortManager { return &c.PortManager }, Axis{
 		Key: KeyPortManager, JSON: "portManager", Name: "port manager", Help: "how a user agent learns its public addresses",
@@ -222,7 +224,7 @@ var Axes = []*Axis{
 	word(func(c *Cell) *LatchPolicy { return &c.LatchPolicy }, Axis{
 		Key: KeyLatchPolicy, JSON: "latchPolicy", Name: "latch policy", Help: "when they do: always, once, for the first seconds, or from other ports of the same address alone",
 		Default: "always", Media: true, Values: []string{"always", "once", "window", "same-address"}, Caption: unless("always", "latching "),
-		Moot: func(c *Cell) bool { return c.Latch == NoSide },
+		Moot: func(c *Cell) bool { return c.Latch == NoSide }, Wants: "latch",
 	}),
 	word(func(c *Cell) *Sides { return &c.Strict }, Axis{
 		Key: KeyStrict, JSON: "strict", Name: "strict", Help: "who drops media from anywhere but the signalled source",
@@ -247,19 +249,22 @@ var Axes = []*Axis{
 	word(func(c *Cell) *Topology { return &c.Topology }, Axis{
 		Key: KeyTopology, JSON: "topology", Name: "topology", Help: "how the ends are joined to the internet",
 		Default: "plain", Values: []string{"plain", "cgn", "shared-cgn", "one-nat", "two-phones", "proxy-nat"}, Caption: unless("plain", "topology "),
-		Moot: func(c *Cell) bool { return c.Topology.Shared() && !c.Flow.Uses(KeyB) },
+		Moot:  func(c *Cell) bool { return c.Topology.Shared() && !c.Flow.Uses(KeyB) },
+		Wants: "a flow between two ends that register",
 	}),
 	{
 		Key: KeyCarrier, JSON: "carrier", Name: "NAT", Help: "NAT of the carrier, behind which the NATs of homes are",
 		Default: "cgn-typical", Values: NATs(), Open: catalogue.IsFile, Find: findNAT, NAT: true, Interesting: []string{"cgn-typical", "symmetric"},
 		Moot:    func(c *Cell) bool { return !c.Topology.HasCarrier() },
+		Wants:   "a topology that has a carrier, cgn or shared-cgn",
 		Caption: func(v string) string { return "carrier " + v },
 		get:     func(c *Cell) string { return c.Carrier }, set: func(c *Cell, v string) { c.Carrier = v },
 	},
 	word(func(c *Cell) *Hairpin { return &c.Hairpin }, Axis{
 		Key: KeyHairpin, JSON: "hairpin", Name: "hairpinning", Help: "what the NAT that both ends are behind does with packets to its own outside (RFC 4787 section 6)",
 		Default: "own", Values: []string{"own", "off", "external", "internal"},
-		Moot: func(c *Cell) bool { return !c.Topology.Shared() }, Caption: unless("own", "hairpinning "),
+		Moot: func(c *Cell) bool { return !c.Topology.Shared() }, Wants: "a topology in which both ends share a NAT, one-nat or shared-cgn",
+		Caption: unless("own", "hairpinning "),
 	}),
 	word(func(c *Cell) *Refresh { return &c.Refresh }, Axis{
 		Key: KeyRefresh, JSON: "refresh", Name: "refresh", Help: "which packets keep a mapping alive, in every NAT (RFC 4787 section 4.3)",
@@ -293,18 +298,21 @@ var Axes = []*Axis{
 		Key: KeyInterval, JSON: "interval", Name: "interval", Help: "the time between two keepalives, or pings",
 		Default: "25s", Values: []string{"8s", "25s", "2m"}, Asked: true,
 		Moot:    func(c *Cell) bool { return c.KeepAlive == KeepAliveNone && c.Ping == PingNone },
+		Wants:   "keepalive or ping",
 		Caption: func(v string) string { return "every " + v },
 	}),
 	word(func(c *Cell) *Change { return &c.Change }, Axis{
 		Key: KeyChange, JSON: "change", Name: "change", Help: "what happens to the NAT in front of a meanwhile",
 		Default: "none", Values: []string{"none", "restart", "renumber", "behaviour"}, Asked: true,
 		Moot:    func(c *Cell) bool { return c.A == NoNAT },
+		Wants:   "a NAT in front of a",
 		Caption: unless("none", "nat-a: "),
 	}),
 	word(func(c *Cell) *Moment { return &c.When }, Axis{
 		Key: KeyWhen, JSON: "when", Name: "moment", Help: "when it happens",
 		Default: "idle", Values: []string{"idle", "in-call"}, Asked: true,
 		Moot:    func(c *Cell) bool { return c.Change == ChangeNone },
+		Wants:   "change",
 		Caption: func(v string) string { return "while " + v },
 	}),
 	word(func(c *Cell) *Role { return &c.Hangup }, Axis{

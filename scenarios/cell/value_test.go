@@ -213,6 +213,12 @@ func TestPlanRefuses(t *testing.T) {
 		{"a group where no NAT stands", cell.Choice{"latch": {"classic"}}, `unknown latch "classic"`},
 		{"an axis that the flow does not use", cell.Choice{"flow": {"register"}, "silent": {"a"}}, "silent means nothing to flow register"},
 		{"nor does any of the flows", cell.Choice{"flow": {"register", "pc-to-phone"}, "b": {"symmetric"}}, "b means nothing to flow register,pc-to-phone"},
+		{"what nothing else asks for", cell.Choice{"flow": {"call"}, "latch-policy": {"once"}}, "latch-policy means nothing without latch"},
+		{"nor any of the topologies", cell.Choice{"flow": {"call"}, "topology": {"plain", "cgn"}, "hairpin": {"off", "external"}}, "hairpin means nothing without a topology in which both ends share a NAT"},
+		{"a second NAT where there is one", cell.Choice{"flow": {"call"}, "topology": {"one-nat"}, "b": {"symmetric"}}, "b means nothing without another topology"},
+		{"how often of what is not sent", cell.Choice{"flow": {"message"}, "interval": {"8s"}}, "interval means nothing without keepalive or ping"},
+		{"when of what does not happen", cell.Choice{"flow": {"call"}, "when": {"in-call"}}, "when means nothing without change"},
+		{"a change of no NAT", cell.Choice{"flow": {"call"}, "a": {"none"}, "change": {"restart"}}, "change means nothing without a NAT in front of a"},
 		{"be it its default", cell.Choice{"flow": {"register"}, "latch": {"none"}}, "latch means nothing to flow register"},
 	} {
 		cells, err := scenarios.Plan(x.choice)
