@@ -39,8 +39,7 @@
 // Steps after a failed registration are still attempted, so each has its own
 // prediction and its own cause.
 //
-// It is not a load generator, and it says nothing about NATs that change their
-// behaviour, run out of ports or forget mappings while a flow is played: for those
-// [Predict] returns [theory.ErrNotCovered] rather than a guess. [Devices] are those of the
-// catalogue that it covers.
+// It is not a load generator. What it would have to guess, such as what becomes of a flow through
+// a NAT that runs out of ports, it does not say: [Predict] returns [theory.ErrNotCovered].
+// [Devices] are those of the catalogue that it covers.
 package scenarios

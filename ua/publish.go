@@ -142,7 +142,7 @@ func (p *Profile) Publish(ctx context.Context, cfg PublishConfig) (*Publication,
 // section 4.1). u.op is held, or nobody knows u yet.
 func (u *Publication) publish(ctx context.Context, body []byte) error {
 	res, err := u.exchange(ctx, body, u.cfg.Expires)
-	if err == nil && res.StatusCode == statusConditionalRequestFailed && u.etag != "" { // RFC 3903 section 4.1: it is no longer there
+	if err == nil && res.StatusCode == statusConditionalRequestFailed && u.etag != "" { // RFC 3903 section 5: it is no longer there
 		u.etag = ""
 		res, err = u.exchange(ctx, u.cfg.Body, u.cfg.Expires)
 	}
@@ -183,7 +183,7 @@ func (u *Publication) exchange(ctx context.Context, body []byte, expires time.Du
 		if err != nil || res.StatusCode != sip.StatusIntervalToBrief || try == 2 || expires == 0 {
 			return res, err
 		}
-		least, ok := seconds(res, "min-expires") // RFC 3903 section 4
+		least, ok := seconds(res, "min-expires") // RFC 3903 section 5
 		if !ok || time.Duration(least)*time.Second <= expires {
 			return res, nil
 		}

@@ -128,7 +128,7 @@ func (s *Subscription) accepted(res *sipmsg.Response) {
 	if n, ok := seconds(res, "expires"); ok && n > 0 {
 		granted = min(granted, time.Duration(n)*time.Second) // RFC 6665 section 4.1.2.1: no more than was asked for
 	}
-	if res.StatusCode == 204 { // no NOTIFY follows (RFC 6665 section 4.1.2.2)
+	if res.StatusCode == 204 { // no NOTIFY follows (RFC 5839)
 		s.timerN = time.Time{}
 	}
 	if s.established {

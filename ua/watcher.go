@@ -166,7 +166,7 @@ func (s *ServerSubscription) is(req *sipmsg.Request, event eventName) bool {
 	return !s.ending && event == s.event && sipmsg.TagOf(req.From) == s.ends.remoteTag
 }
 
-// resubscribed is a refresh, or the end by the subscriber (RFC 6665 section 4.2.1.1).
+// resubscribed is a refresh, or the end by the subscriber (RFC 6665 section 4.2.1.4).
 func (s *ServerSubscription) resubscribed(tx *serverTx) {
 	expires, refusal := s.c.cfg.Notifier.grant(tx.req)
 	if refusal != nil {

@@ -537,3 +537,50 @@ func FuzzPort(f *testing.F) {
 		})
 	})
 }
+
+// What a gateway makes of fragments out of order, and of such as overlap, is a setting.
+func TestFragmentPolicies(t *testing.T) {
+	b := datagram(ippacket.Header{ID: 1}, inside+":4000", far+":53", bytes.Repeat([]byte{'x'}, 1200))
+	v := must(ippacket.Parse(b))
+	large, small := must(v.Fragment(b, 500)), must(v.Fragment(b, 300)) // 480 and 280 bytes each
+	for _, x := range []struct {
+		policy  vnet.FragmentPolicy
+		sent    [][]byte
+		reason  vnet.Reason
+		dropped uint64
+		arrives bool
+	}{
+		{vnet.Reassemble, [][]byte{large[2], large[1], large[0]}, "", 0, true},
+		{vnet.Reassemble, [][]byte{large[0], small[1], large[1], large[2]}, vnet.BadFragments, 1, false},
+		{vnet.ReassembleInOrder, large, "", 0, true},
+		{vnet.ReassembleInOrder, [][]byte{large[0], large[2], large[1]}, vnet.FragmentOrder, 1, false},
+		{vnet.ReassembleInOrder, [][]byte{large[1], large[2], large[0]}, vnet.FragmentOrder, 2, false},
+		{vnet.ReassembleOverlapping, [][]byte{large[2], large[1], large[0]}, "", 0, true},
+		{vnet.ReassembleOverlapping, [][]byte{large[0], small[1], large[1], large[2]}, "", 0, true},
+		{vnet.DropFragments, large, vnet.NoFragments, 3, false},
+	} {
+		inBench(t, vnet.GatewayConfig{Fragments: x.policy}, func(b *bench) error {
+			for _, ip := range x.sent {
+				b.in.Send(ip)
+				time.Sleep(time.Millisecond)
+			}
+			time.Sleep(time.Second)
+			arrived := 0
+			for _, ip := range b.atOut.get() {
+				v := must(ippacket.Parse(ip))
+				arrived += v.Len - v.HeaderLen
+			}
+			if got := b.lab.Stats().Dropped[x.reason]; (arrived == 1208) != x.arrives || got != x.dropped {
+				return fmt.Errorf("policy %d: %d bytes arrived, %d dropped", x.policy, arrived, got)
+			}
+			b.atOut.clear()
+			return nil
+		})
+	}
+	inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
+		if _, err := newBench(lab, vnet.GatewayConfig{Fragments: vnet.ReassembleOverlapping + 1}); err == nil {
+			return errors.New("a policy that there is not was taken")
+		}
+		return nil
+	})
+}

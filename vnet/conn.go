@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/pion/transport/v3"
@@ -20,8 +22,9 @@ type Conn struct {
 	addr          *net.UDPAddr // local, as package net has it
 	box           mailbox
 	closed        atomic.Bool
-	push          push.Func     // nil: it is read; host.mu guards it
-	gone          chan struct{} // closed with the socket; made with the first push
+	writeBy       atomic.Pointer[time.Time] // the write deadline; nil is none
+	push          push.Func                 // nil: it is read; host.mu guards it
+	gone          chan struct{}             // closed with the socket; made with the first push
 }
 
 var _ transport.UDPConn = (*Conn)(nil)
@@ -65,10 +68,12 @@ func (c *Conn) send(b []byte, dst netip.AddrPort) (int, error) {
 	switch {
 	case c.closed.Load():
 		return 0, c.opError("write", net.ErrClosed)
+	case c.late():
+		return 0, c.opError("write", os.ErrDeadlineExceeded)
 	case dst.Addr().Is4() != c.local.Addr().Is4() || !dst.IsValid() || dst.Addr().IsUnspecified() || dst.Addr().IsLoopback() || dst.Port() == 0:
-		return 0, c.opError("write", fmt.Errorf("cannot send to %v: want an address, of the family of %v, and port of the virtual internet", dst, c.local.Addr()))
+		return 0, c.opError("write", fmt.Errorf("cannot send to %v: want an address, of the family of %v, and port of the virtual internet: %w", dst, c.local.Addr(), syscall.EINVAL))
 	case len(b) > maxDatagram:
-		return 0, c.opError("write", fmt.Errorf("%d bytes do not fit a UDP datagram (%d)", len(b), maxDatagram))
+		return 0, c.opError("write", fmt.Errorf("%d bytes do not fit a UDP datagram (%d): %w", len(b), maxDatagram, syscall.EMSGSIZE))
 	}
 	if c.remote.IsValid() {
 		if err := c.box.failed(); err != nil {
@@ -120,8 +125,13 @@ func (c *Conn) RemoteAddr() net.Addr {
 	return net.UDPAddrFromAddrPort(c.remote)
 }
 
-// SetDeadline sets the read deadline; writes never block.
-func (c *Conn) SetDeadline(t time.Time) error { return c.SetReadDeadline(t) }
+// SetDeadline sets the deadlines of reads and writes.
+func (c *Conn) SetDeadline(t time.Time) error {
+	if err := c.SetWriteDeadline(t); err != nil {
+		return err
+	}
+	return c.SetReadDeadline(t)
+}
 
 // SetReadDeadline ends reads at t, those waiting and those to come. The zero
 // time is no deadline.
@@ -133,17 +143,31 @@ func (c *Conn) SetReadDeadline(t time.Time) error {
 	return nil
 }
 
-// SetWriteDeadline does nothing that could be seen: writes never block.
-func (c *Conn) SetWriteDeadline(time.Time) error {
+// SetWriteDeadline ends writes from t on. Those before never wait. The zero time is no deadline.
+func (c *Conn) SetWriteDeadline(t time.Time) error {
 	if c.closed.Load() {
 		return c.opError("set", net.ErrClosed)
 	}
+	if t.IsZero() {
+		c.writeBy.Store(nil)
+	} else {
+		c.writeBy.Store(&t)
+	}
 	return nil
+}
+
+// late says whether the write deadline has passed.
+func (c *Conn) late() bool {
+	by := c.writeBy.Load()
+	return by != nil && !time.Now().Before(*by)
 }
 
 // SetReadBuffer bounds the bytes that wait to be read; what does not fit is
 // dropped as "queue-full".
 func (c *Conn) SetReadBuffer(bytes int) error {
+	if c.closed.Load() {
+		return c.opError("set", net.ErrClosed)
+	}
 	if bytes <= 0 {
 		return c.opError("set", fmt.Errorf("read buffer of %d bytes", bytes))
 	}
@@ -153,6 +177,9 @@ func (c *Conn) SetReadBuffer(bytes int) error {
 
 // SetWriteBuffer does nothing that could be seen: writes never wait.
 func (c *Conn) SetWriteBuffer(bytes int) error {
+	if c.closed.Load() {
+		return c.opError("set", net.ErrClosed)
+	}
 	if bytes <= 0 {
 		return c.opError("set", fmt.Errorf("write buffer of %d bytes", bytes))
 	}
@@ -168,7 +195,7 @@ func (c *Conn) Read(b []byte) (int, error) {
 // Write sends a datagram to the peer of a connected socket.
 func (c *Conn) Write(b []byte) (int, error) {
 	if !c.remote.IsValid() {
-		return 0, c.opError("write", fmt.Errorf("the socket is not connected"))
+		return 0, c.opError("write", syscall.EDESTADDRREQ)
 	}
 	return c.send(b, c.remote)
 }

@@ -21,7 +21,24 @@ const (
 	Reassemble FragmentPolicy = iota
 	// DropFragments drops every fragment.
 	DropFragments
+	// ReassembleInOrder joins them if they come in order, and drops one that does not (RFC 4787
+	// section 11).
+	ReassembleInOrder
+	// ReassembleOverlapping joins them as Reassemble does, also those of IPv4 that overlap: what
+	// came first stays. Others drop a datagram with overlaps whole (RFC 5722 says so of IPv6).
+	ReassembleOverlapping
+
+	fragmentPolicies
 )
+
+// reassembler is what joins fragments by the policy.
+func (f FragmentPolicy) reassembler() ippacket.ReassemblerConfig {
+	cfg := ippacket.ReassemblerConfig{InOrder: f == ReassembleInOrder}
+	if f == ReassembleOverlapping {
+		cfg.Overlaps = ippacket.FirstWins
+	}
+	return cfg
+}
 
 // Reasons for the end of fragments.
 const (
@@ -29,6 +46,7 @@ const (
 	BadFragments    Reason = "bad-fragment"       // it does not go with the others
 	LostFragments   Reason = "reassembly-timeout" // the rest did not come
 	FragmentsNoRoom Reason = "reassembly-full"    // no memory for one more
+	FragmentOrder   Reason = "fragment-order"     // those before it have not come
 )
 
 // joiner joins fragments at a box.
@@ -39,6 +57,7 @@ type joiner struct {
 	back  func(*packet)               // where they go
 	own   func(netip.Addr) bool       // whether what is for an address ends at the box
 	parts *ippacket.Reassembler
+	how   FragmentPolicy
 	polls time.Time // when the lab looks for what is too late; zero: it does not
 }
 
@@ -49,7 +68,7 @@ func (j *joiner) join(p *packet) *packet {
 		return p
 	}
 	if j.parts == nil {
-		j.parts, _ = ippacket.NewReassembler(ippacket.ReassemblerConfig{})
+		j.parts, _ = ippacket.NewReassembler(j.how.reassembler())
 	}
 	now := time.Now()
 	whole, err := j.parts.Add(p.bytes.b, &p.bytes.v, now)
@@ -77,8 +96,11 @@ func (j *joiner) join(p *packet) *packet {
 }
 
 func fragmentReason(err error) Reason {
-	if errors.Is(err, ippacket.NoRoom) {
+	switch {
+	case errors.Is(err, ippacket.NoRoom):
 		return FragmentsNoRoom
+	case errors.Is(err, ippacket.OutOfOrder):
+		return FragmentOrder
 	}
 	return BadFragments
 }

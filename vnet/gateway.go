@@ -60,8 +60,8 @@ func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
 	if cfg.NAT == nil {
 		return nil, fmt.Errorf("vnet: gateway %q: it has no NAT; catalogue.Lookup(\"none\") is a router", name)
 	}
-	if cfg.Fragments > DropFragments {
-		return nil, fmt.Errorf("vnet: gateway %q: fragments %d: want Reassemble or DropFragments", name, cfg.Fragments)
+	if cfg.Fragments >= fragmentPolicies {
+		return nil, fmt.Errorf("vnet: gateway %q: fragments %d: no such policy", name, cfg.Fragments)
 	}
 	nat, err := cfg.NAT.New(cfg.Place)
 	if err != nil {
@@ -90,8 +90,8 @@ func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
 	g.arrived = g.enter
 	g.inside = newRealm(l, "inside "+name, g)
 	g.toIn, g.toOut = g.inside.originate, func(p *packet) { g.link.up.send(p, g.outside.arrived) }
-	g.inner = joiner{lab: l, box: name, from: g.inside.routerOf, back: g.toIn, own: g.has}
-	g.outer = joiner{lab: l, box: name, from: g.address, back: g.toOut, own: g.has}
+	g.inner = joiner{lab: l, box: name, from: g.inside.routerOf, back: g.toIn, own: g.has, how: cfg.Fragments}
+	g.outer = joiner{lab: l, box: name, from: g.address, back: g.toOut, own: g.has, how: cfg.Fragments}
 	g.fragments = cfg.Fragments
 	g.link.realm, g.link.router = r, r.routerOf
 	g.link.up.back, g.link.down.back = g.arrived, r.originate

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -152,6 +153,51 @@ func TestPathMTUOfIPv6(t *testing.T) {
 			n, _, err := far.ReadFromUDPAddrPort(buf)
 			if arrived := err == nil && bytes.Equal(buf[:n], sent); arrived != arrives {
 				return fmt.Errorf("MTU %d: %d bytes, %v\n%s", mtu, n, err, trace(lab))
+			}
+			return nil
+		})
+	}
+}
+
+// A NAT64 joins fragments in whatever order they come (RFC 6146 section 3.4).
+func TestNAT64Fragments(t *testing.T) {
+	for _, backwards := range []bool{false, true} {
+		inLab(t, vnet.Config{}, func(lab *vnet.Lab) error {
+			nat64 := translate.NAT64{Config: translate.RFC4787(natmodels.EndpointIndependent, natmodels.AddressDependent), Prefix: translate.WellKnownPrefix}
+			gw, err := lab.Internet().AddGateway("nat64", vnet.GatewayConfig{NAT: nat64, Place: at("198.51.100.1")})
+			if err != nil {
+				return err
+			}
+			home, _ := gw.Inside().AddSite("home", vnet.SiteConfig{Prefix: prefix("2001:db8::/64"), Hosts: vnet.Native})
+			dc, _ := lab.Internet().AddSite("dc", vnet.SiteConfig{Prefix: prefix("203.0.113.0/24"), Hosts: hosts})
+			in, err := home.AddPort("in", func([]byte) {}, addr("2001:db8::5"))
+			if err != nil {
+				return err
+			}
+			server, err := dc.AddHost("server", addr("203.0.113.10"))
+			if err != nil {
+				return err
+			}
+			c, err := server.Listen(ap("203.0.113.10:53"))
+			if err != nil {
+				return err
+			}
+			sent := bytes.Repeat([]byte("0123456789"), 300)
+			b := datagram(ippacket.Header{}, "[2001:db8::5]:4000", "[64:ff9b::203.0.113.10]:53", sent)
+			v := must(ippacket.Parse(b))
+			parts := must(v.Fragment6(b, 1280, 7))
+			if backwards {
+				slices.Reverse(parts)
+			}
+			for _, p := range parts {
+				in.Send(p)
+				time.Sleep(time.Millisecond)
+			}
+			c.SetReadDeadline(time.Now().Add(time.Second))
+			got := make([]byte, 4000)
+			n, from, err := c.ReadFromUDPAddrPort(got)
+			if err != nil || from.Addr() != addr("198.51.100.1") || !bytes.Equal(got[:n], sent) {
+				return fmt.Errorf("%d bytes from %v: %v\n%v", n, from, err, trace(lab))
 			}
 			return nil
 		})

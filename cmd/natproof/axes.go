@@ -49,6 +49,9 @@ func (x *axes) add(cmd *cobra.Command, name, value, usage string, complete cobra
 // none, whichever are fewer.
 func (x *axes) usage(a *cell.Axis) string {
 	text := a.Help + ": " + strings.Join(a.Values, ",")
+	if a.Also != "" {
+		text += " and " + a.Also
+	}
 	if a.NAT {
 		text = a.Help + ": a name that 'natproof nat list' prints, or a file of settings"
 		for _, g := range x.space.Groups {

@@ -14,12 +14,12 @@ func FuzzReassemble(f *testing.F) {
 			script = append(script, byte(len(p)>>8), byte(len(p)), 1)
 			script = append(script, p...)
 		}
-		f.Add(script, false)
-		f.Add(script, true)
+		f.Add(script, false, false)
+		f.Add(script, true, true)
 	}
-	f.Fuzz(func(t *testing.T, script []byte, firstWins bool) {
+	f.Fuzz(func(t *testing.T, script []byte, firstWins, inOrder bool) {
 		const room = 20_000
-		cfg := ReassemblerConfig{MaxBytes: room, Timeout: time.Second}
+		cfg := ReassemblerConfig{MaxBytes: room, Timeout: time.Second, InOrder: inOrder}
 		if firstWins {
 			cfg.Overlaps = FirstWins
 		}

@@ -56,6 +56,8 @@ const (
 	Contradiction
 	// NoRoom: there is no memory for one more fragment, which alone is dropped.
 	NoRoom
+	// OutOfOrder: the fragments before this one are not here; it alone is dropped.
+	OutOfOrder
 
 	problemCount
 )
@@ -83,12 +85,13 @@ var problemTexts = [problemCount]string{
 	Overlap:       "ippacket: reassemble: overlapping fragments",
 	Contradiction: "ippacket: reassemble: fragments of different ends",
 	NoRoom:        "ippacket: reassemble: no room",
+	OutOfOrder:    "ippacket: reassemble: out of order",
 }
 
 var problemNames = [problemCount]string{
 	"none", "truncated", "bad-version", "bad-length", "bad-checksum", "bad-extension", "bad-quote",
 	"other-family", "other-packet", "source-routed", "not-udp", "too-long", "no-answer", "no-translation", "ttl-exceeded",
-	"too-big", "bad-mtu", "bad-fragment", "duplicate", "overlap", "contradiction", "no-room",
+	"too-big", "bad-mtu", "bad-fragment", "duplicate", "overlap", "contradiction", "no-room", "out-of-order",
 }
 
 // Error says what was done and what is wrong.

@@ -31,6 +31,9 @@ type ReassemblerConfig struct {
 	// of Linux (ipfrag_high_thresh).
 	MaxBytes int
 	Overlaps Overlaps
+	// InOrder takes fragments only after those before them, as a box does that needs the first for
+	// the ports (RFC 4787 section 11).
+	InOrder bool
 }
 
 // Reassembler joins fragments to the packets that they were cut from, in whatever order they
@@ -88,8 +91,8 @@ func NewReassembler(cfg ReassemblerConfig) (*Reassembler, error) {
 
 // Add takes the fragment in b that v is the view of. It returns the whole packet once all of
 // it is here, in memory of its own, and nil before; a packet that is no fragment it returns
-// as it is. Its error is a [Problem] and says what was dropped: with BadFragment, Duplicate
-// and NoRoom the fragment, with Overlap, Contradiction and TooLong the whole datagram.
+// as it is. Its error is a [Problem] and says what was dropped: with BadFragment, Duplicate,
+// NoRoom and OutOfOrder the fragment, with Overlap, Contradiction and TooLong the whole datagram.
 func (r *Reassembler) Add(b []byte, v *View, now time.Time) ([]byte, error) {
 	if !v.Fragmented() {
 		return b[:v.Len], nil
@@ -152,6 +155,8 @@ func (r *Reassembler) find(v *View, now time.Time, bytes int) (*datagram, Proble
 	switch {
 	case d != nil && d.dead:
 		return nil, Overlap
+	case r.cfg.InOrder && (d == nil && v.Offset > 0 || d != nil && v.Offset > d.end()):
+		return nil, OutOfOrder
 	case d != nil && r.bytes+partCost+bytes > r.cfg.MaxBytes, d == nil && r.bytes+datagramCost+partCost+bytes > r.cfg.MaxBytes:
 		return nil, NoRoom
 	case d != nil:

@@ -57,31 +57,33 @@ func (p piece) packet(t *testing.T, v6 bool) []byte {
 func TestOverlaps(t *testing.T) {
 	type c struct {
 		name   string
-		policy Overlaps
+		policy ReassemblerConfig
 		v4, v6 bool
 		pieces []piece
 	}
 	for _, x := range []c{
-		{"in order", 0, true, true, []piece{{0, 2, false, none, false}, {2, 3, true, none, true}}},
-		{"last first", 0, true, true, []piece{{2, 3, true, none, false}, {0, 2, false, none, true}}},
-		{"a duplicate", 0, true, true, []piece{{0, 2, false, none, false}, {0, 2, false, Duplicate, false}, {2, 3, true, none, true}}},
-		{"within a run, a duplicate to Linux", 0, true, true, []piece{{0, 1, false, none, false}, {1, 2, false, none, false}, {0, 2, false, Duplicate, false}, {2, 3, true, none, true}}},
-		{"overlap, and what comes later begins anew", 0, true, false, []piece{{0, 2, false, none, false}, {1, 3, true, Overlap, false}, {2, 3, true, none, false}, {0, 2, false, none, true}}},
-		{"overlap, and what comes later is dropped too (RFC 5722)", 0, false, true, []piece{{0, 2, false, none, false}, {1, 3, true, Overlap, false}, {2, 3, true, Overlap, false}, {0, 2, false, Overlap, false}}},
-		{"overlap where the first wins", FirstWins, true, false, []piece{{0, 2, false, none, false}, {1, 3, true, none, true}}},
-		{"overlap on both ends where the first wins", FirstWins, true, false, []piece{{1, 2, false, none, false}, {3, 4, false, none, false}, {0, 5, true, none, true}}},
-		{"nothing new where the first wins", FirstWins, true, false, []piece{{2, 3, false, none, false}, {1, 2, false, none, false}, {1, 3, false, Duplicate, false}, {0, 4, true, none, true}}},
-		{"IPv6 whatever the policy", FirstWins, false, true, []piece{{0, 2, false, none, false}, {1, 3, true, Overlap, false}}},
-		{"two ends", 0, true, true, []piece{{2, 3, true, none, false}, {4, 5, true, Contradiction, false}}},
-		{"beyond the end", 0, true, true, []piece{{2, 3, true, none, false}, {4, 5, false, Contradiction, false}}},
-		{"an end before what is here", 0, true, true, []piece{{4, 5, false, none, false}, {1, 2, true, Contradiction, false}}},
-		{"nothing in it", 0, true, true, []piece{{2, 2, false, BadFragment, false}}},
+		{"in order", ReassemblerConfig{}, true, true, []piece{{0, 2, false, none, false}, {2, 3, true, none, true}}},
+		{"last first", ReassemblerConfig{}, true, true, []piece{{2, 3, true, none, false}, {0, 2, false, none, true}}},
+		{"a duplicate", ReassemblerConfig{}, true, true, []piece{{0, 2, false, none, false}, {0, 2, false, Duplicate, false}, {2, 3, true, none, true}}},
+		{"within a run, a duplicate to Linux", ReassemblerConfig{}, true, true, []piece{{0, 1, false, none, false}, {1, 2, false, none, false}, {0, 2, false, Duplicate, false}, {2, 3, true, none, true}}},
+		{"overlap, and what comes later begins anew", ReassemblerConfig{}, true, false, []piece{{0, 2, false, none, false}, {1, 3, true, Overlap, false}, {2, 3, true, none, false}, {0, 2, false, none, true}}},
+		{"overlap, and what comes later is dropped too (RFC 5722)", ReassemblerConfig{}, false, true, []piece{{0, 2, false, none, false}, {1, 3, true, Overlap, false}, {2, 3, true, Overlap, false}, {0, 2, false, Overlap, false}}},
+		{"overlap where the first wins", ReassemblerConfig{Overlaps: FirstWins}, true, false, []piece{{0, 2, false, none, false}, {1, 3, true, none, true}}},
+		{"overlap on both ends where the first wins", ReassemblerConfig{Overlaps: FirstWins}, true, false, []piece{{1, 2, false, none, false}, {3, 4, false, none, false}, {0, 5, true, none, true}}},
+		{"nothing new where the first wins", ReassemblerConfig{Overlaps: FirstWins}, true, false, []piece{{2, 3, false, none, false}, {1, 2, false, none, false}, {1, 3, false, Duplicate, false}, {0, 4, true, none, true}}},
+		{"IPv6 whatever the policy", ReassemblerConfig{Overlaps: FirstWins}, false, true, []piece{{0, 2, false, none, false}, {1, 3, true, Overlap, false}}},
+		{"in order, as it has to be", ReassemblerConfig{InOrder: true}, true, true, []piece{{0, 1, false, none, false}, {1, 2, false, none, false}, {0, 1, false, Duplicate, false}, {2, 3, true, none, true}}},
+		{"not in order, which it has to be", ReassemblerConfig{InOrder: true}, true, true, []piece{{1, 2, false, OutOfOrder, false}, {0, 1, false, none, false}, {2, 3, true, OutOfOrder, false}, {1, 2, false, none, false}, {2, 3, true, none, true}}},
+		{"two ends", ReassemblerConfig{}, true, true, []piece{{2, 3, true, none, false}, {4, 5, true, Contradiction, false}}},
+		{"beyond the end", ReassemblerConfig{}, true, true, []piece{{2, 3, true, none, false}, {4, 5, false, Contradiction, false}}},
+		{"an end before what is here", ReassemblerConfig{}, true, true, []piece{{4, 5, false, none, false}, {1, 2, true, Contradiction, false}}},
+		{"nothing in it", ReassemblerConfig{}, true, true, []piece{{2, 2, false, BadFragment, false}}},
 	} {
 		for _, v6 := range []bool{false, true} {
 			if v6 && !x.v6 || !v6 && !x.v4 {
 				continue
 			}
-			r, err := NewReassembler(ReassemblerConfig{Overlaps: x.policy})
+			r, err := NewReassembler(x.policy)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -20,10 +20,13 @@ type Axis struct {
 	// another value, or a group.
 	Default, InPlan string
 	// Values are all there are, in the order of plans and help texts. Open, if set, says
-	// what may be one beside them, and Find whether there is such a one.
+	// what may be one beside them, Also says it to people, and Find whether there is such a one.
+	// Spell, if set, gives a value that may be written in several ways the one that it has in cells.
 	Values []string
 	Open   func(value string) bool
+	Also   string
 	Find   func(value string) error
+	Spell  func(value string) string
 	// Interesting are those that a plan of everything has; nil is all Values.
 	Interesting []string
 
@@ -36,8 +39,10 @@ type Axis struct {
 	Alone string // what the flag means without a value; empty if it needs one
 	Bool  bool   // true or false in JSON
 
-	// Moot says that the rest of a cell leaves no choice: the axis then has its default.
-	Moot func(*Cell) bool
+	// Moot says that the rest of a cell leaves no choice: the axis then has its default. Wants is
+	// what such a cell lacks.
+	Moot  func(*Cell) bool
+	Wants string
 
 	// Caption is what the title of a table says of a value; empty says nothing.
 	Caption func(value string) string
@@ -59,6 +64,7 @@ func (x *Axis) means(c *Cell) bool {
 
 // With is the cell with another value on the axis, which must be a valid one.
 func (x *Axis) With(c Cell, value string) (Cell, error) {
+	value = x.spelling(value)
 	if err := x.Check(value); err != nil {
 		return c, err
 	}
@@ -82,6 +88,14 @@ func (x *Axis) Planned() string {
 	return x.Default
 }
 
+// spelling is how cells have a value that somebody wrote.
+func (x *Axis) spelling(value string) string {
+	if x.Spell == nil {
+		return value
+	}
+	return x.Spell(value)
+}
+
 // Check returns an error, mostly a *ValueError, unless the axis has the value and an identifier can
 // carry it. A value that stands for a file is looked up.
 func (x *Axis) Check(value string) error {
@@ -102,7 +116,7 @@ func (x *Axis) spelled(value string) error {
 	case x.Open != nil && x.Open(value):
 		return carried(value)
 	}
-	return &ValueError{Axis: x.Name, Value: value, Valid: x.Values}
+	return &ValueError{Axis: x.Name, Value: value, Valid: x.Values, Also: x.Also}
 }
 
 // Keys of the axes that others must be able to name.
@@ -192,8 +206,8 @@ var Axes = []*Axis{
 	{
 		Key: KeyB, JSON: "b", Name: "NAT", Help: "NATs in front of b", Default: NoNAT, InPlan: "classic",
 		Values: NATs(), Open: catalogue.IsFile, Find: findNAT, NAT: true, Named: true, Inner: true,
-		Moot: func(c *Cell) bool { return c.Topology == OneNAT },
-		get:  func(c *Cell) string { return c.B }, set: func(c *Cell, v string) { c.B = v },
+		Moot: func(c *Cell) bool { return c.Topology == OneNAT }, Wants: "another topology than one-nat",
+		get: func(c *Cell) string { return c.B }, set: func(c *Cell, v string) { c.B = v },
 	},
 	word(func(c *Cell) *PortManager { return &c.PortManager }, Axis{
 		Key: KeyPortManager, JSON: "portManager", Name: "port manager", Help: "how a user agent learns its public addresses",
@@ -224,7 +238,7 @@ var Axes = []*Axis{
 	word(func(c *Cell) *LatchPolicy { return &c.LatchPolicy }, Axis{
 		Key: KeyLatchPolicy, JSON: "latchPolicy", Name: "latch policy", Help: "when they do: always, once, for the first seconds, or from other ports of the same address alone",
 		Default: "always", Media: true, Values: []string{"always", "once", "window", "same-address"}, Caption: unless("always", "latching "),
-		Moot: func(c *Cell) bool { return c.Latch == NoSide },
+		Moot: func(c *Cell) bool { return c.Latch == NoSide }, Wants: "latch",
 	}),
 	word(func(c *Cell) *Sides { return &c.Strict }, Axis{
 		Key: KeyStrict, JSON: "strict", Name: "strict", Help: "who drops media from anywhere but the signalled source",
@@ -249,23 +263,27 @@ var Axes = []*Axis{
 	word(func(c *Cell) *Topology { return &c.Topology }, Axis{
 		Key: KeyTopology, JSON: "topology", Name: "topology", Help: "how the ends are joined to the internet",
 		Default: "plain", Values: []string{"plain", "cgn", "shared-cgn", "one-nat", "two-phones", "proxy-nat"}, Caption: unless("plain", "topology "),
-		Moot: func(c *Cell) bool { return c.Topology.Shared() && !c.Flow.Uses(KeyB) },
+		Moot:  func(c *Cell) bool { return c.Topology.Shared() && !c.Flow.Uses(KeyB) },
+		Wants: "a flow between two ends that register",
 	}),
 	{
 		Key: KeyCarrier, JSON: "carrier", Name: "NAT", Help: "NAT of the carrier, behind which the NATs of homes are",
 		Default: "cgn-typical", Values: NATs(), Open: catalogue.IsFile, Find: findNAT, NAT: true, Interesting: []string{"cgn-typical", "symmetric"},
 		Moot:    func(c *Cell) bool { return !c.Topology.HasCarrier() },
+		Wants:   "a topology that has a carrier, cgn or shared-cgn",
 		Caption: func(v string) string { return "carrier " + v },
 		get:     func(c *Cell) string { return c.Carrier }, set: func(c *Cell, v string) { c.Carrier = v },
 	},
 	word(func(c *Cell) *Hairpin { return &c.Hairpin }, Axis{
 		Key: KeyHairpin, JSON: "hairpin", Name: "hairpinning", Help: "what the NAT that both ends are behind does with packets to its own outside (RFC 4787 section 6)",
 		Default: "own", Values: []string{"own", "off", "external", "internal"},
-		Moot: func(c *Cell) bool { return !c.Topology.Shared() }, Caption: unless("own", "hairpinning "),
+		Moot: func(c *Cell) bool { return !c.Topology.Shared() }, Wants: "a topology in which both ends share a NAT, one-nat or shared-cgn",
+		Caption: unless("own", "hairpinning "),
 	}),
 	word(func(c *Cell) *Refresh { return &c.Refresh }, Axis{
 		Key: KeyRefresh, JSON: "refresh", Name: "refresh", Help: "which packets keep a mapping alive, in every NAT (RFC 4787 section 4.3)",
-		Default: "own", Values: []string{"own", "outbound", "inbound", "both"}, Interesting: []string{"own", "outbound", "both"}, // inbound packets alone REQ-6 forbids Caption: unless("own", "refresh "),
+		Default: "own", Values: []string{"own", "outbound", "inbound", "both"}, Interesting: []string{"own", "outbound", "both"}, // inbound packets alone REQ-6 forbids
+		Caption: unless("own", "refresh "),
 	}),
 	duration(func(c *Cell) *Duration { return &c.Talk }, Axis{
 		Key: KeyTalk, JSON: "talk", Name: "length of the call", Help: "how long a call without media lasts",
@@ -294,6 +312,7 @@ var Axes = []*Axis{
 		Key: KeyInterval, JSON: "interval", Name: "interval", Help: "the time between two keepalives, or pings",
 		Default: "25s", Values: []string{"8s", "25s", "2m"}, Asked: true,
 		Moot:    func(c *Cell) bool { return c.KeepAlive == KeepAliveNone && c.Ping == PingNone },
+		Wants:   "keepalive or ping",
 		Caption: func(v string) string { return "every " + v },
 	}),
 	word(func(c *Cell) *Change { return &c.Change }, Axis{
@@ -305,6 +324,7 @@ var Axes = []*Axis{
 			}
 			return c.A == NoNAT
 		},
+		Wants: "a NAT in front of a",
 		Caption: func(v string) string {
 			switch Change(v) {
 			case ChangeNone:
@@ -319,6 +339,7 @@ var Axes = []*Axis{
 		Key: KeyWhen, JSON: "when", Name: "moment", Help: "when it happens",
 		Default: "idle", Values: []string{"idle", "in-call"}, Asked: true,
 		Moot:    func(c *Cell) bool { return c.Change == ChangeNone },
+		Wants:   "change",
 		Caption: func(v string) string { return "while " + v },
 	}),
 	{
@@ -326,6 +347,7 @@ var Axes = []*Axis{
 		Default: "cgn-typical", Values: NATs(), Open: catalogue.IsFile, Find: findNAT, NAT: true, Asked: true,
 		Interesting: []string{"none", "port-restricted", "symmetric"},
 		Moot:        func(c *Cell) bool { return c.Change != ChangeRoam },
+		Wants:       "change=roam",
 		Caption:     func(v string) string { return "to a network behind " + v },
 		get:         func(c *Cell) string { return c.Elsewhere }, set: func(c *Cell, v string) { c.Elsewhere = v },
 	},
@@ -380,6 +402,8 @@ func word[T ~string](field func(*Cell) *T, x Axis) *Axis {
 // other in whole seconds.
 func duration(field func(*Cell) *Duration, x Axis) *Axis {
 	x.Open = func(v string) bool { return Duration(v).known() }
+	x.Also = "other times in whole seconds such as 90s, up to 24h"
+	x.Spell = func(v string) string { return string(Duration(v).spelling()) }
 	x.Find = func(string) error { return nil }
 	return word(field, x)
 }
@@ -393,6 +417,7 @@ func session(x *Axis) *Axis {
 // number is the row of an axis whose values are a field of numbers: those of the list, and others.
 func number(field func(*Cell) *Number, x Axis) *Axis {
 	x.Open = func(v string) bool { return Number(v).known() }
+	x.Also = "other numbers up to 10000"
 	x.Find = func(string) error { return nil }
 	return word(field, x)
 }

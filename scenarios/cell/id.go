@@ -65,10 +65,11 @@ func (s Space) cellOf(id string, check func(*Axis, string) error) (Cell, error) 
 	}
 	c := Default(flow, NoNAT, NoNAT)
 	for i, x := range onPath {
-		if err := check(x, words[i+1]); err != nil {
+		value := x.spelling(words[i+1])
+		if err := check(x, value); err != nil {
 			return Cell{}, err
 		}
-		x.set(&c, words[i+1])
+		x.set(&c, value)
 	}
 	seen := map[string]bool{}
 	var pairs []string
@@ -85,6 +86,7 @@ func (s Space) cellOf(id string, check func(*Axis, string) error) (Cell, error) 
 		if x == nil || x.Path {
 			return Cell{}, &ValueError{Axis: "key", Value: key, Valid: keys(axesWhere(func(x *Axis) bool { return !x.Path }))}
 		}
+		value = x.spelling(value)
 		if err := check(x, value); err != nil {
 			return Cell{}, err
 		}

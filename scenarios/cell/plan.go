@@ -48,7 +48,7 @@ func (s Space) FlowNames() []string {
 // cells of one table stand together. An axis that is not chosen has its default. What
 // a flow does not use is collapsed (see Cell.Canonical) and the duplicates that
 // makes are left out. The first invalid key or value is returned as a *ValueError; a choice
-// that none of the flows has a use for is refused.
+// that none of the flows, or none of the cells, has a use for is refused.
 func (s Space) Plan(choice Choice) ([]Cell, error) {
 	flows, err := s.chosenFlows(choice)
 	if err != nil {
@@ -83,7 +83,28 @@ func (s Space) Plan(choice Choice) ([]Cell, error) {
 	for _, f := range flows {
 		expand(Default(f, NoNAT, NoNAT), 0)
 	}
+	if err := s.checkMoot(choice, cells); err != nil {
+		return nil, err
+	}
 	return cells, nil
+}
+
+// checkMoot refuses values of which none is in any cell, because of what else was chosen.
+func (s Space) checkMoot(choice Choice, cells []Cell) error {
+	for _, x := range axesWhere(func(x *Axis) bool { return x.Moot != nil }) {
+		if _, given := choice[x.Key]; !given || len(cells) == 0 {
+			continue
+		}
+		values, err := s.chosen(x, choice)
+		if err != nil {
+			return err
+		}
+		other := func(v string) bool { return v != x.Default }
+		if slices.ContainsFunc(values, other) && !slices.ContainsFunc(cells, func(c Cell) bool { return other(x.Get(c)) }) {
+			return invalidf("%s means nothing without %s", x.Key, x.Wants)
+		}
+	}
+	return nil
 }
 
 func (s Space) chosenFlows(choice Choice) ([]Flow, error) {
@@ -135,6 +156,7 @@ func (s Space) chosen(x *Axis, choice Choice) ([]string, error) {
 			values = append(values, g.Values()...)
 			continue
 		}
+		w = x.spelling(w)
 		if err := x.Check(w); err != nil {
 			return nil, fmt.Errorf("%s: %w", x.Key, s.withGroups(x, err))
 		}

@@ -23,11 +23,12 @@ type ValueError struct {
 	Axis  string
 	Value string
 	Valid []string
+	Also  string // what else is valid, in words
 }
 
 // Error names the axis, the value, the nearest valid one and, if they are few, all of them.
 func (e *ValueError) Error() string {
-	return (&natmodels.UnknownError{What: e.Axis, Name: e.Value, Valid: e.Valid}).Error()
+	return (&natmodels.UnknownError{What: e.Axis, Name: e.Value, Valid: e.Valid, Also: e.Also}).Error()
 }
 
 // Unwrap makes errors.Is(err, ErrInvalid) true.

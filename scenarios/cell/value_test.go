@@ -72,6 +72,9 @@ func TestAxes(t *testing.T) {
 			if x.Caption != nil && strings.Contains(x.Caption(v), "\n") {
 				t.Errorf("%s=%s has a caption of several lines", x.Key, v)
 			}
+			if !x.Inner && v != x.Default && (x.Caption == nil || x.Caption(v) == "") { // NATs of the ends are rows and columns
+				t.Errorf("%s=%s: the title of a table says nothing of it", x.Key, v)
+			}
 		}
 		var bad *cell.ValueError
 		if c, err := x.With(base, "no such value"); !errors.As(err, &bad) || bad.Axis != x.Name || c != base {
@@ -80,6 +83,31 @@ func TestAxes(t *testing.T) {
 	}
 	if cell.Lookup("colour") != nil || cell.Lookup(cell.KeyFlow) != nil {
 		t.Error("Lookup finds what is no axis")
+	}
+}
+
+// A time may be written in several ways, and is one value.
+func TestTimesHaveOneName(t *testing.T) {
+	idle := cell.Lookup(cell.KeyIdle)
+	base := cell.Default(flows.IdleThenCalled, "symmetric", cell.NoNAT)
+	for written, want := range map[string]cell.Duration{"90s": "1m30s", "1m30s": "1m30s", "1.5m": "1m30s", "60s": "1m", "0.5h": "30m", "24h": "24h", "1440m": "24h"} {
+		c, err := idle.With(base, written)
+		if err != nil || c.Idle != want {
+			t.Errorf("%s: %q, %v", written, c.Idle, err)
+		}
+		read, err := scenarios.ParseID("idle-then-called/stun[a=symmetric,idle=" + written + "]")
+		if err != nil || read != c {
+			t.Errorf("%s: %v, %v", written, read, err)
+		}
+		planned, err := scenarios.Plan(cell.Choice{"flow": {"idle-then-called"}, "a": {"symmetric"}, "idle": {written, string(want)}})
+		if err != nil || len(planned) != 1 || planned[0] != c {
+			t.Errorf("%s: %v, %v", written, planned, err)
+		}
+	}
+	for _, none := range []string{"90", "", "0s", "-1m", "1ms", "25h", "1.5s", "9999999999999h", "1m 30s", "soon"} {
+		if _, err := idle.With(base, none); !errors.Is(err, cell.ErrInvalid) || !strings.Contains(err.Error(), "other times in whole seconds such as 90s, up to 24h") {
+			t.Errorf("%q: %v", none, err)
+		}
 	}
 }
 
@@ -185,6 +213,12 @@ func TestPlanRefuses(t *testing.T) {
 		{"a group where no NAT stands", cell.Choice{"latch": {"classic"}}, `unknown latch "classic"`},
 		{"an axis that the flow does not use", cell.Choice{"flow": {"register"}, "silent": {"a"}}, "silent means nothing to flow register"},
 		{"nor does any of the flows", cell.Choice{"flow": {"register", "pc-to-phone"}, "b": {"symmetric"}}, "b means nothing to flow register,pc-to-phone"},
+		{"what nothing else asks for", cell.Choice{"flow": {"call"}, "latch-policy": {"once"}}, "latch-policy means nothing without latch"},
+		{"nor any of the topologies", cell.Choice{"flow": {"call"}, "topology": {"plain", "cgn"}, "hairpin": {"off", "external"}}, "hairpin means nothing without a topology in which both ends share a NAT"},
+		{"a second NAT where there is one", cell.Choice{"flow": {"call"}, "topology": {"one-nat"}, "b": {"symmetric"}}, "b means nothing without another topology"},
+		{"how often of what is not sent", cell.Choice{"flow": {"message"}, "interval": {"8s"}}, "interval means nothing without keepalive or ping"},
+		{"when of what does not happen", cell.Choice{"flow": {"call"}, "when": {"in-call"}}, "when means nothing without change"},
+		{"a change of no NAT", cell.Choice{"flow": {"call"}, "a": {"none"}, "change": {"restart"}}, "change means nothing without a NAT in front of a"},
 		{"be it its default", cell.Choice{"flow": {"register"}, "latch": {"none"}}, "latch means nothing to flow register"},
 	} {
 		cells, err := scenarios.Plan(x.choice)

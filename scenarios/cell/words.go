@@ -129,7 +129,7 @@ const (
 	LossFirst Loss = "first" // the first copy of each SIP message, either way
 )
 
-// Duration is a time as axes write it: whole seconds or minutes, such as 90s or 5m.
+// Duration is a time as cells have it: whole seconds, such as 1m30s or 5m. Who writes 90s means 1m30s.
 type Duration string
 
 // longest is the longest time that an axis takes.
@@ -148,6 +148,14 @@ func (d Duration) Time() time.Duration {
 func (d Duration) known() bool {
 	t := d.Time()
 	return t > 0 && t <= longest && t%time.Second == 0 && string(d) == short(t)
+}
+
+// spelling is how cells have the time, or what was written if it is none.
+func (d Duration) spelling() Duration {
+	if s := Duration(short(d.Time())); s.known() {
+		return s
+	}
+	return d
 }
 
 // short prints whole seconds without the units that are 0.

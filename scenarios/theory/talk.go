@@ -228,7 +228,11 @@ func (c *course) enters(realm string, at, from endpoint) (endpoint, endpoint, ce
 
 // streams is what becomes of media now.
 func (n *Network) streams(part cell.Part, from cell.Side) Answer {
-	i := slices.IndexFunc(n.course.talks, func(t *talk) bool { return t.part == part })
+	carrier := part
+	if part == cell.Keys { // in the stream of RTP
+		carrier = cell.RTP
+	}
+	i := slices.IndexFunc(n.course.talks, func(t *talk) bool { return t.part == carrier })
 	x := n.course.talks[i].ends[from]
 	switch {
 	case !x.sent:

@@ -33,7 +33,7 @@ func TestTalksAreWhatTheRulesSay(t *testing.T) {
 			}
 			played := rules.Paces()[0]
 			played.PlayMedia()
-			for _, part := range []cell.Part{cell.RTP, cell.RTCP} {
+			for _, part := range []cell.Part{cell.RTP, cell.RTCP, cell.Keys} {
 				for _, from := range []cell.Side{cell.A, cell.B} {
 					compared++
 					want, got := rules.Stream(part, from), played.Stream(part, from)

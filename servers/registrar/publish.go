@@ -29,7 +29,7 @@ type publishing struct {
 	changed bool // the state, not just how long it holds
 }
 
-// published judges a PUBLISH and does what it says (RFC 3903 §4, table 1: initial, refresh,
+// published judges a PUBLISH and does what it says (RFC 3903 §4.1, table 1: initial, refresh,
 // modify, remove).
 func (s *Server) published(req *request) (p publishing, lifetime time.Duration, f *failure) {
 	event, _, _, f := s.eventOf(req)

@@ -88,6 +88,7 @@ func TestAllProblems(t *testing.T) {
 		{provision.Parse, "<profile/>", "provision: line 1, column 1: profile: no provision element"},
 		{provision.Parse, "<provision>", "provision: line 1, column 12: syntax error: unexpected EOF"},
 		{provision.Parse, "<provision\xff/>", "provision: line 1, column 11: syntax error: not UTF-8"},
+		{provision.Parse, `<?xml version="1.0" encoding="utf-16"?><provision/>`, `provision: line 1, column 40: syntax error: the encoding is "utf-16", not UTF-8`},
 		{provision.Parse, strings.Repeat(" ", provision.MaxSize+1), "provision: document too large: 16385 bytes, at most 16384"},
 		{provision.Parse, "<provision/>", `provision: line 1, column 1: no key
 provision: line 1, column 1: no name

@@ -67,6 +67,7 @@ type xmlReader struct {
 func parseXML(b []byte) (*node, Problems, bool) {
 	r := xmlReader{b: b, pos: cursor{b: b, line: 1}}
 	dec := xml.NewDecoder(bytes.NewReader(b))
+	dec.CharsetReader = func(label string, _ io.Reader) (io.Reader, error) { return nil, encoding(label) }
 	for {
 		from := int(dec.InputOffset())
 		tok, err := dec.Token()
@@ -75,9 +76,13 @@ func parseXML(b []byte) (*node, Problems, bool) {
 		}
 		if err != nil {
 			var s *xml.SyntaxError
+			var e encoding
 			msg := err.Error()
-			if errors.As(err, &s) {
+			switch {
+			case errors.As(err, &s):
 				msg = s.Msg
+			case errors.As(err, &e):
+				msg = e.Error()
 			}
 			r.add(r.pos.at(int(dec.InputOffset())), "", fmt.Errorf("%w: %s", ErrSyntax, msg))
 			return nil, r.Problems, false
@@ -85,6 +90,11 @@ func parseXML(b []byte) (*node, Problems, bool) {
 		r.token(tok, from)
 	}
 }
+
+// encoding is another one than UTF-8, by the declaration of a text.
+type encoding string
+
+func (e encoding) Error() string { return fmt.Sprintf("the encoding is %q, not UTF-8", string(e)) }
 
 func (r *xmlReader) token(tok xml.Token, from int) {
 	switch t := tok.(type) {

@@ -3,6 +3,7 @@ package enum
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -15,6 +16,7 @@ type UnknownError struct {
 	What  string // what it should be a name of: "mapping"
 	Name  string
 	Valid []string
+	Also  string // what else is valid, in words
 }
 
 // fewNames is how many valid names an error lists.
@@ -28,7 +30,11 @@ func (e *UnknownError) Error() string {
 		hints = append(hints, "did you mean "+near+"?")
 	}
 	if len(e.Valid) <= fewNames {
-		hints = append(hints, "valid: "+strings.Join(e.Valid, ", "))
+		valid := e.Valid
+		if e.Also != "" {
+			valid = append(slices.Clip(valid), e.Also)
+		}
+		hints = append(hints, "valid: "+strings.Join(valid, ", "))
 	}
 	s := fmt.Sprintf("unknown %s %q", e.What, e.Name)
 	if len(hints) > 0 {
@@ -60,7 +66,7 @@ func Parse[E ~uint8](what, name string, tables ...[]string) (E, error) {
 		}
 		valid = append(valid, names...)
 	}
-	return 0, &UnknownError{what, name, valid}
+	return 0, &UnknownError{What: what, Name: name, Valid: valid}
 }
 
 // Nearest returns the name that differs least from what was written, or "" if none is

@@ -15,11 +15,11 @@ func TestNearest(t *testing.T) {
 }
 
 func TestErrorIsShort(t *testing.T) {
-	few := &UnknownError{"mapping", "eif", []string{"eim", "adm", "apdm"}}
+	few := &UnknownError{What: "mapping", Name: "eif", Valid: []string{"eim", "adm", "apdm"}}
 	if got, want := few.Error(), `unknown mapping "eif" (did you mean eim? valid: eim, adm, apdm)`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	many := &UnknownError{"NAT", "zzzz", make([]string, 100)}
+	many := &UnknownError{What: "NAT", Name: "zzzz", Valid: make([]string, 100)}
 	if got, want := many.Error(), `unknown NAT "zzzz"`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
