@@ -66,7 +66,7 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 	s.pings = make(map[bindingKey]*pinged)
 	s.flows = newFlows(&cfg)
 	s.auth = newAuthenticator(cfg, s.key, s.isSelf)
-	stack := sipstack.Config{User: user{s}, Tag: func(req *sipmsg.Request) string { return req.Tag(s.salt) }, IgnoreRport: cfg.IgnoreRport}
+	stack := sipstack.Config{User: user{s}, Tag: func(req *sipmsg.Request) string { return req.Tag(s.salt) }, IgnoreRport: cfg.IgnoreRport, OnPanic: cfg.OnPanic}
 	if stack.OnSTUN, err = s.stunHandler(); err != nil {
 		return nil, fmt.Errorf("registrar: new: %w", err)
 	}
