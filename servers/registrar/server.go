@@ -46,6 +46,7 @@ type Server struct {
 	stats    Stats
 	out      bytes.Buffer // scratch for the message being written
 	serving  bool
+	drain    drain
 	closed   bool
 }
 
@@ -113,7 +114,7 @@ func (s *Server) Serve() error {
 }
 
 // Close closes the connection, forgets all transactions without a word to anybody, and
-// waits for Serve. Bindings and Stats stay readable.
+// waits for Serve. Bindings and Stats stay readable. See Shutdown.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closed = true
