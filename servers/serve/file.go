@@ -125,6 +125,9 @@ func (r *reader) failAt(n ast.Node, err error) error {
 }
 
 func position(n ast.Node) token.Position {
+	if m, ok := n.(*ast.MappingNode); ok && len(m.Values) > 0 {
+		n = m.Values[0]
+	}
 	if m, ok := n.(*ast.MappingValueNode); ok {
 		n = m.Key
 	}
