@@ -3,6 +3,7 @@ package media
 import (
 	"fmt"
 	"net"
+	"net/netip"
 	"time"
 )
 
@@ -55,6 +56,9 @@ type Config struct {
 	// Events say how telephone events go; by default they do not, and such packets are counted
 	// as WrongPayload.
 	Events Events
+	// OnPanic ends a panic over a datagram, which is then dropped. It is called while the panic
+	// is on the stack. Nil lets it go on, which ends the process.
+	OnPanic func(value any, datagram []byte, from netip.AddrPort)
 	// OnDTMF is told of each digit that was received, one at a time, once it has ended. It
 	// must return at once and not call the Stream.
 	OnDTMF func(DTMF)

@@ -54,6 +54,9 @@ func (s *Stream) datagram(conn net.PacketConn, carriesRTP bool, b []byte, addr n
 
 // sort is datagram, with the source known; addr is nil if nobody has made it.
 func (s *Stream) sort(conn net.PacketConn, carriesRTP bool, b []byte, from netip.AddrPort, addr net.Addr, header *rtp.Header) {
+	if s.cfg.OnPanic != nil {
+		defer s.recovered(b, from)
+	}
 	switch {
 	case !from.IsValid() || len(b) == 0 || len(b) == readBufferSize:
 		s.malformed()
@@ -76,6 +79,16 @@ func (s *Stream) sort(conn net.PacketConn, carriesRTP bool, b []byte, from netip
 	}
 }
 
+// recovered is deferred: it ends a panic over a datagram, counts it and tells of it.
+func (s *Stream) recovered(b []byte, from netip.AddrPort) {
+	if v := recover(); v != nil {
+		s.mu.Lock()
+		s.stats.Panics++
+		s.mu.Unlock()
+		s.cfg.OnPanic(v, b, from)
+	}
+}
+
 func (s *Stream) malformed() {
 	s.mu.Lock()
 	s.stats.Malformed++
@@ -89,9 +102,7 @@ func (s *Stream) gotRTP(b []byte, from netip.AddrPort, header *rtp.Header) {
 		return
 	}
 	now := time.Now()
-	s.mu.Lock()
 	bye, conn, to := s.acceptRTP(header, payload, from, now)
-	s.mu.Unlock()
 	if to != nil {
 		s.write(conn, bye, to)
 	}
@@ -119,6 +130,8 @@ func validRTP(b []byte, header *rtp.Header) (payload []byte, ok bool) {
 
 // acceptRTP counts a valid packet; what it returns is to be sent.
 func (s *Stream) acceptRTP(h *rtp.Header, payload []byte, from netip.AddrPort, now time.Time) (bye []byte, conn net.PacketConn, to net.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	st := &s.stats
 	isEvent := h.PayloadType == s.cfg.Events.Recv && s.cfg.Events.Recv != 0
 	switch {
@@ -165,9 +178,7 @@ func (s *Stream) acceptRTP(h *rtp.Header, payload []byte, from netip.AddrPort, n
 func (s *Stream) gotRTCP(b []byte, from netip.AddrPort) {
 	packets, ok := parseRTCP(b)
 	now := time.Now()
-	s.mu.Lock()
 	bye, conn, to := s.countRTCP(packets, ok, len(b), from, now)
-	s.mu.Unlock()
 	if to != nil {
 		s.write(conn, bye, to)
 	}
@@ -175,6 +186,8 @@ func (s *Stream) gotRTCP(b []byte, from netip.AddrPort) {
 
 // countRTCP counts a compound packet; what it returns is to be sent.
 func (s *Stream) countRTCP(packets []rtcp.Packet, ok bool, size int, from netip.AddrPort, now time.Time) (bye []byte, conn net.PacketConn, to net.Addr) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	switch {
 	case !ok:
 		s.stats.Malformed++

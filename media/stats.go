@@ -16,6 +16,7 @@ type Stats struct {
 	RTPHeld          uint64 // arrived while SetDirection had recv off
 	WrongPayload     uint64 // RTP of another payload type
 	Looped           uint64 // our own packets come back (RFC 3550 §8.2)
+	Panics           uint64 // datagrams that Config.OnPanic was told of
 	Malformed        uint64 // neither RTP, RTCP nor STUN that anybody takes
 	STUN             uint64 // handed to Config.OnSTUN
 
@@ -102,6 +103,7 @@ func (s Stats) Sub(earlier Stats) Stats {
 	d.WrongPayload -= earlier.WrongPayload
 	d.Looped -= earlier.Looped
 	d.Malformed -= earlier.Malformed
+	d.Panics -= earlier.Panics
 	d.STUN -= earlier.STUN
 	d.RTCPSent -= earlier.RTCPSent
 	d.RTCPReceived -= earlier.RTCPReceived

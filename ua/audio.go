@@ -216,7 +216,7 @@ func (s *Session) newStream(a media.Agreement) (*media.Stream, error) {
 	cfg := media.Config{
 		RTP: sockets[0], PayloadType: a.Codec.PayloadType, ClockRate: a.Codec.ClockRate, PTime: a.PTime,
 		Latch: o.Latch, LatchFor: o.LatchFor, Strict: o.Strict, Silent: o.Silent, Seed: s.seed,
-		ReadLate: true, Events: a.Events,
+		ReadLate: true, Events: a.Events, OnPanic: s.c.onPanic(),
 		OnDTMF: func(d media.DTMF) { s.c.emit(DTMFEvent{Session: s, DTMF: d}) },
 	}
 	if rtcp != nil { // with rtcp-mux too, lest the peer gives it up (RFC 5761 section 5.1.1)

@@ -64,10 +64,10 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{cfg: cfg, log: cfg.Logger, events: inturn.Queue[Event]{Call: cfg.OnEvent}, sessions: map[string]*Session{}, invites: map[string]*Session{}}
+	c := &Client{cfg: cfg, log: cfg.Logger, sessions: map[string]*Session{}, invites: map[string]*Session{}}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.ctx, c.cancel = ctx, func() { cancel(ErrClosed) }
-	c.notices.Call = (*notice).start
+	c.events.Call, c.notices.Call = c.guardedEvents(), (*notice).start
 	c.gate = newGate(c, cfg.PortManagerTimeout)
 	c.stack, c.salt, c.moving = newStack(c), newSalt(), newOplock()
 	c.rng = rand.New(rand.NewPCG(cfg.Seed, addrHash(netip.AddrPortFrom(cfg.LocalAddr, cfg.SIPPort))))

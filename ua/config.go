@@ -46,6 +46,11 @@ type Config struct {
 	PortManagerTimeout time.Duration
 	// UserAgent is the User-Agent and Server header field; empty sends none.
 	UserAgent string
+	// OnPanic ends a panic over a datagram, a timer or an event: a request is answered 500, and
+	// the rest goes on, save for a call whose own state it has spoiled. It is called while the
+	// panic is on the stack, with the datagram, which is nil where there is none. Nil lets it
+	// go on, which ends the process.
+	OnPanic func(value any, datagram []byte, from netip.AddrPort)
 
 	Options
 	Service

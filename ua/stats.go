@@ -36,6 +36,7 @@ type Stats struct {
 	ContactsLearned uint64 // Contacts taken from responses to REGISTER (Options.LearnContact)
 	ContactsDoubted uint64 // responses that spoke against one
 
+	Panics       uint64 // that Config.OnPanic was told of
 	EarlyMedia   uint64 // datagrams on media ports before the stream began; dropped
 	ReadErrors   uint64
 	SendErrors   uint64 // messages that did not leave, see UnsentEvent
@@ -44,10 +45,10 @@ type Stats struct {
 
 // counters are what the stack does not know.
 type counters struct {
-	badRequests, strayACKs, repeated2xx, classicSTUN atomic.Uint64
-	oversize, earlyMedia, readErrors, managerCalled  atomic.Uint64
-	invites, contactsLearned, contactsDoubted        atomic.Uint64
-	answered                                         byCode
+	badRequests, strayACKs, repeated2xx, classicSTUN  atomic.Uint64
+	oversize, earlyMedia, readErrors, managerCalled   atomic.Uint64
+	invites, contactsLearned, contactsDoubted, panics atomic.Uint64
+	answered                                          byCode
 }
 
 func (c *counters) snapshot(stack func() sipstack.Stats) Stats {
@@ -59,7 +60,7 @@ func (c *counters) snapshot(stack func() sipstack.Stats) Stats {
 		Responses: s.Responses + s.Repeats + s.Unmatched + s.Foreign,
 		Sent:      s.Sent,
 
-		STUN: s.STUN - classic, Pings: s.Keepalives, Oversize: s.Oversize + c.oversize.Load(), Malformed: s.Malformed + classic,
+		STUN: s.STUN - classic, Pings: s.Keepalives, Oversize: s.Oversize + c.oversize.Load(), Malformed: s.Malformed + s.Panicked + classic,
 		BadRequests: s.Faulty + bad, Served: s.Requests - bad,
 		Retransmits: s.Absorbed + s.Repeats + again,
 		ACKs:        s.Acks - stray, StrayACKs: stray,
@@ -68,7 +69,7 @@ func (c *counters) snapshot(stack func() sipstack.Stats) Stats {
 		Invites: c.invites.Load(), Answered: c.answered.snapshot(),
 		ContactsLearned: c.contactsLearned.Load(), ContactsDoubted: c.contactsDoubted.Load(),
 		EarlyMedia: c.earlyMedia.Load(), ReadErrors: s.ReadErrors + c.readErrors.Load(),
-		SendErrors: s.SendErrors, ManagerCalls: c.managerCalled.Load(),
+		Panics: c.panics.Load(), SendErrors: s.SendErrors, ManagerCalls: c.managerCalled.Load(),
 	}
 }
 

@@ -28,6 +28,7 @@ func newStack(c *Client) *sipstack.Stack {
 		MaxDatagram: maxDatagram,
 		Endpoint:    true,
 		OnSTUN:      c.gotSTUN,
+		OnPanic:     c.onPanic(),
 	})
 }
 

@@ -1,40 +1,31 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
+	"os/signal"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/servers/registrar"
-	"github.com/natproof/natproof/servers/registrar/sqlite"
+	"github.com/natproof/natproof/servers/serve"
 )
 
-// serveFlags are those of natproof serve.
-type serveFlags struct {
-	listen, advertise, domain string
-	users, policy, store      string
-	agents                    []string
-	events                    bool
-}
-
-// agentNames are the event packages that the server can be the agent of.
-var agentNames = []string{"presence", "message-summary"}
-
 func newServe(s streams) *cobra.Command {
-	var f serveFlags
+	var file string
 	cmd := &cobra.Command{
 		Use:   "serve",
-		Short: "Run the lab's registrar and proxy on a socket of this host",
+		Short: "Run the lab's servers on sockets of this host",
 		Long: `serve runs the registrar and proxy that the matrix uses on a UDP socket of this
-host, until it is stopped. Its first line on stdout says for whom and where.
+host, until it is stopped; with --stun a STUN server too, and with --gateway a PSTN
+gateway that answers calls. Its first line on stdout says for whom and where.
 
 Bindings live in memory. With --store they are kept in a file (SQLite) as well, and
 are there after a restart: each before its 200 leaves. So are subscriptions and what was
@@ -43,131 +34,150 @@ published, with --agents. A file belongs to one server at a time.
 The file of --users has a name and a password a line; empty lines and those that
 begin with # count for nothing. Without it anybody may register as anybody.
 
+The file of --config is YAML with the names of these flags, without dashes before
+them. A flag goes before what the file says.
+
+A signal ends calls of the gateway by BYE and subscriptions that are not kept, and then
+the servers; a second one ends all at once.
+
 Exit codes: 0 stopped by a signal, 2 usage, 3 could not run (no socket, a file that
-cannot be used).`,
+cannot be used), 130 stopped by a second signal.`,
 		Example: `  natproof serve --listen 192.0.2.1:5060 --domain example.com --policy received
-  natproof serve --listen 127.0.0.1:5060 --users users.txt --store registrar.db`,
+  natproof serve --listen 127.0.0.1:5060 --users users.txt --store registrar.db
+  natproof serve --listen 192.0.2.1:5060 --stun 192.0.2.1:3478 --stun-alternate 192.0.2.2:3479 --gateway 192.0.2.1:5080
+  natproof serve --config natproof.yaml --metrics 127.0.0.1:9090`,
 		Args: noArgs,
 	}
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVar(&f.listen, "listen", "127.0.0.1:5060", "the `address` and port to serve on; port 0 takes a free one")
-	cmd.Flags().StringVar(&f.advertise, "advertise", "", "the `address` and port to write into Via and Record-Route; without it that of the socket")
-	cmd.Flags().StringVar(&f.domain, "domain", "", "the `domain` of the addresses of record; without it the advertised address")
-	cmd.Flags().StringVar(&f.users, "users", "", "the `file` with names and passwords")
-	cmd.Flags().StringVar(&f.policy, "policy", registrar.PolicyReceived.String(), "where requests to users go: contact or received")
-	cmd.Flags().StringSliceVar(&f.agents, "agents", nil, "answer SUBSCRIBE and PUBLISH for these event `packages`: "+strings.Join(agentNames, ","))
-	cmd.Flags().StringVar(&f.store, "store", "", "keep bindings and event state in this `file`")
-	cmd.Flags().BoolVar(&f.events, "events", false, "tell each decision of the server on stderr")
+	cmd.Flags().StringVar(&file, "config", "", "read what is not given as a flag from this `file`")
+	for _, x := range serve.Settings() {
+		switch x.Kind {
+		case serve.Bool:
+			cmd.Flags().Bool(x.Name, x.Default == "true", x.Usage)
+		case serve.List:
+			var words []string
+			if x.Default != "" {
+				words = strings.Split(x.Default, ",")
+			}
+			cmd.Flags().StringSlice(x.Name, words, x.Usage)
+		default:
+			cmd.Flags().String(x.Name, x.Default, x.Usage)
+		}
+	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		listen, cfg, err := f.config(s)
+		values, err := serveValues(cmd.Flags(), file)
 		if err != nil {
 			return err
 		}
-		return serve(cmd.Context(), listen, cfg, f.store, s)
+		cfg, err := serve.Build(values)
+		if err != nil {
+			return didYouMean(err)
+		}
+		if cfg.Events {
+			cfg.Registrar.OnEvent = func(e registrar.Event) { fmt.Fprintln(s.err, e) }
+		}
+		return runServe(cmd.Context(), cfg, s)
 	}
 	return cmd
 }
 
-func (f serveFlags) config(s streams) (listen netip.AddrPort, cfg registrar.Config, err error) {
-	if listen, err = netip.ParseAddrPort(f.listen); err != nil {
-		return listen, cfg, fmt.Errorf("--listen %q: want ADDRESS:PORT", f.listen)
-	}
-	if f.advertise != "" {
-		if cfg.Advertise, err = netip.ParseAddrPort(f.advertise); err != nil || cfg.Advertise.Port() == 0 {
-			return listen, cfg, fmt.Errorf("--advertise %q: want ADDRESS:PORT", f.advertise)
+// serveValues are those of the file, and before them those of the flags.
+func serveValues(flags *pflag.FlagSet, file string) (serve.Values, error) {
+	values := serve.Values{}
+	if file != "" {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			return nil, &exitError{exitCannotRun, fmt.Errorf("--config: %w", err)}
+		}
+		if values, err = serve.ReadFile(file, b); err != nil {
+			return nil, didYouMean(err)
 		}
 	}
-	if listen.Addr().IsUnspecified() && f.advertise == "" {
-		return listen, cfg, fmt.Errorf("--listen %v is every address: say with --advertise by which one the server is reached", listen)
-	}
-	if cfg.Policy, err = registrar.ParsePolicy(f.policy); err != nil {
-		return listen, cfg, fmt.Errorf("--policy: %w", err)
-	}
-	cfg.Domain = f.domain
-	if f.events {
-		cfg.OnEvent = func(e registrar.Event) { fmt.Fprintln(s.err, e) }
-	}
-	for _, name := range f.agents {
-		switch name {
-		case agentNames[0]:
-			cfg.Agents.Presence = true
-		case agentNames[1]:
-			cfg.Agents.Messages = true
-		default:
-			return listen, cfg, fmt.Errorf("--agents: %w", &cell.ValueError{Axis: "event package", Value: name, Valid: agentNames})
-		}
-	}
-	if f.users != "" {
-		if cfg.Users, err = readUsers(f.users); err != nil {
-			return listen, cfg, &exitError{exitCannotRun, fmt.Errorf("--users: %w", err)}
-		}
-	}
-	return listen, cfg, nil
-}
-
-// readUsers reads a name and a password a line.
-func readUsers(file string) (map[string]string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	users := map[string]string{}
-	lines := bufio.NewScanner(f)
-	for n := 1; lines.Scan(); n++ {
-		line := strings.TrimSpace(lines.Text())
-		if line == "" || strings.HasPrefix(line, "#") {
+	for _, x := range serve.Settings() {
+		f := flags.Lookup(x.Name)
+		if !f.Changed {
 			continue
 		}
-		name, password, ok := strings.Cut(line, " ")
-		if password = strings.TrimSpace(password); !ok || password == "" {
-			return nil, fmt.Errorf("%s:%d: want a name and a password", file, n)
+		words := []string{f.Value.String()}
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			words = list.GetSlice()
+		} else if x.Kind == serve.Bool {
+			on, _ := flags.GetBool(x.Name)
+			words = []string{strconv.FormatBool(on)}
 		}
-		if _, twice := users[name]; twice {
-			return nil, fmt.Errorf("%s:%d: %s is there twice", file, n, name)
-		}
-		users[name] = password
+		values[x.Name] = serve.Value{Words: words}
 	}
-	return users, lines.Err()
+	return values, nil
 }
 
-func serve(ctx context.Context, listen netip.AddrPort, cfg registrar.Config, file string, s streams) (err error) {
+// didYouMean says an unknown word as the other commands do.
+func didYouMean(err error) error {
+	var unknown *serve.UnknownError
+	if !errors.As(err, &unknown) {
+		return err
+	}
+	better := (&cell.ValueError{Axis: unknown.What, Value: unknown.Name, Valid: unknown.Valid}).Error()
+	return errors.New(strings.Replace(err.Error(), unknown.Error(), better, 1))
+}
+
+func runServe(ctx context.Context, cfg serve.Config, s streams) error {
 	cannot := func(err error) error { return &exitError{exitCannotRun, err} }
-	if file != "" {
-		store, err := sqlite.Open(file)
-		if err != nil {
-			return cannot(err)
-		}
-		defer store.Close() // what it promised is on the disk
-		cfg.Store = store
-	}
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(listen))
-	if err != nil {
+	srv, err := serve.New(cfg, serve.NewLogger(s.err, cfg))
+	switch {
+	case errors.Is(err, serve.ErrConfig):
+		return err
+	case err != nil:
 		return cannot(err)
 	}
-	srv, err := registrar.New(conn, cfg)
-	if err != nil {
-		conn.Close()
-		if errors.Is(err, registrar.ErrConfig) {
-			return err
-		}
-		return cannot(err)
-	}
-	domain := cfg.Domain
-	if domain == "" {
-		domain = srv.Addr().Addr().String()
-	}
-	if _, err := fmt.Fprintf(s.out, "sip:%s on %v\n", domain, conn.LocalAddr()); err != nil {
+	if err := sayWhere(srv, s); err != nil {
 		return cannot(errors.Join(err, srv.Close()))
 	}
-	served := make(chan error, 1)
-	go func() { served <- srv.Serve() }()
-	select {
-	case err = <-served: // the socket is broken
-	case <-ctx.Done():
+	now, stop := context.WithCancel(context.Background())
+	defer stop()
+	defer secondSignal(stop)()
+	if err := serve.Notify("READY=1"); err != nil {
+		return cannot(errors.Join(err, srv.Close()))
 	}
-	if err = errors.Join(err, srv.Close()); err != nil {
+	if err := srv.Serve(ctx, now); err != nil {
 		return cannot(err)
 	}
+	if now.Err() != nil {
+		return &exitError{exitInterrupted, errors.New("stopped at once: calls and subscriptions were not ended")}
+	}
 	return nil
+}
+
+// sayWhere says on which addresses is served: first for whom, then a line for each other server.
+func sayWhere(srv *serve.Server, s streams) error {
+	all := srv.Endpoints()
+	if _, err := fmt.Fprintf(s.out, "sip:%s on %v\n", srv.Domain(), all[0].Addr); err != nil {
+		return err
+	}
+	for _, e := range all[1:] {
+		if _, err := fmt.Fprintf(s.out, "%s on %v\n", e.Server, e.Addr); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// secondSignal has a second signal heard, until the function that it returns is called.
+func secondSignal(act func()) (end func()) {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		for n := 0; n < 2; n++ {
+			select {
+			case <-signals:
+			case <-done:
+				return
+			}
+		}
+		act()
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(done)
+	}
 }

@@ -9,8 +9,31 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
+
+// The second signal is heard, the first is not.
+func TestSecondSignal(t *testing.T) {
+	heard := make(chan struct{})
+	end := secondSignal(func() { close(heard) })
+	defer end()
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM} { // two of one kind may be delivered as one
+		select {
+		case <-heard:
+			t.Error("heard the first")
+		default:
+		}
+		if err := self.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	<-heard
+}
 
 // A server on a file has after a restart what it had before.
 func TestServeKeepsBindings(t *testing.T) {

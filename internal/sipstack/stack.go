@@ -61,6 +61,10 @@ type Config struct {
 	// OnSTUN gets STUN messages, with the magic cookie or of RFC 3489. The bytes are only
 	// valid during the call. Nil drops them.
 	OnSTUN func(k *Socket, b []byte, from netip.AddrPort)
+	// OnPanic ends a panic over a datagram or a timer, its own transaction and nothing else:
+	// a request is answered 500. It is called while the panic is on the stack, with the
+	// datagram, which is nil over a timer. Nil lets it go on, which ends the process.
+	OnPanic func(value any, datagram []byte, from netip.AddrPort)
 }
 
 // Stack is the sockets and transactions of one SIP element.
@@ -77,6 +81,7 @@ type Stack struct {
 	closed  bool
 	calls   []func() // to the user, in order
 	calling bool     // somebody is making them
+	subject subject  // of what is handled now, with OnPanic
 }
 
 // New makes a stack. It has no goroutine until Serve.
@@ -90,7 +95,7 @@ func New(cfg Config) *Stack {
 }
 
 // tell lets the user know of something in its turn. s.mu is held.
-func (s *Stack) tell(f func()) { s.calls = append(s.calls, f) }
+func (s *Stack) tell(f func()) { s.tellOr(f, nil) }
 
 // release gives the mutex back and makes the calls that have come up meanwhile, unless
 // another goroutine is at it: that one will make ours too.
@@ -121,7 +126,7 @@ func (s *Stack) ring() {
 	}
 	s.wg.Add(1)
 	defer s.wg.Done()
-	s.timers.run()
+	s.fire()
 	s.release()
 }
 
@@ -161,6 +166,11 @@ func (s *Stack) receive(k *Socket, b []byte, from netip.AddrPort) {
 		return
 	}
 	s.stats.Datagrams++
+	s.sort(k, b, from)
+}
+
+// take is what becomes of a datagram. s.mu is held.
+func (s *Stack) take(k *Socket, b []byte, from netip.AddrPort) {
 	switch kind := sipmsg.KindOf(b); kind {
 	case sipmsg.Empty, sipmsg.Keepalive:
 		s.stats.Keepalives++
@@ -168,9 +178,7 @@ func (s *Stack) receive(k *Socket, b []byte, from netip.AddrPort) {
 	case sipmsg.STUN, sipmsg.ClassicSTUN:
 		s.stats.STUN++
 		if s.cfg.OnSTUN != nil {
-			s.mu.Unlock()
-			s.cfg.OnSTUN(k, b, from)
-			s.mu.Lock()
+			s.stun(k, b, from)
 		}
 		return
 	}
@@ -226,7 +234,7 @@ func (s *Stack) receiveRequest(k *Socket, req *sipmsg.Request) {
 	}
 	s.stats.Requests++
 	tx := s.newServerTx(k, key, req)
-	s.tell(func() { s.cfg.User.Request(tx, req) })
+	s.tellOr(func() { s.cfg.User.Request(tx, req) }, func() { tx.unserved(req) })
 }
 
 // receiveResponse finds the transaction of a response (RFC 3261 §17.1.3, §18.1.2).

@@ -14,12 +14,13 @@ type Outcomes struct {
 	Repeats    uint64 // responses that a transaction had its final one before
 	Unmatched  uint64 // responses handed to the user, since no transaction waits for them
 	Foreign    uint64 // responses with another sent-by than their request (RFC 3261 §18.1.2)
+	Panicked   uint64 // those that a panic ended before they were any of these, see Config.OnPanic
 }
 
 // Total is how many there were.
 func (o Outcomes) Total() uint64 {
 	return o.Keepalives + o.STUN + o.Oversize + o.Malformed + o.Faulty + o.Requests + o.Absorbed +
-		o.Acks + o.Responses + o.Repeats + o.Unmatched + o.Foreign
+		o.Acks + o.Responses + o.Repeats + o.Unmatched + o.Foreign + o.Panicked
 }
 
 // Stats counts what a stack has seen and done.
@@ -30,7 +31,8 @@ type Stats struct {
 	Repeated     uint64 // of them: sent again
 	SendErrors   uint64 // messages that did not leave
 	ReadErrors   uint64
-	Transactions int // alive now, finished ones that still absorb repetitions included
+	Panics       uint64 // that Config.OnPanic was told of
+	Transactions int    // alive now, finished ones that still absorb repetitions included
 }
 
 // Stats returns the counters of this moment.

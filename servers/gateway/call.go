@@ -50,9 +50,10 @@ const (
 	SendFailed           // a response could not be sent
 	Closed               // Close
 	SessionExpired       // nobody refreshed it: Config.SessionTimer
+	Broken               // a panic, see Config.OnPanic
 )
 
-var causeNames = [...]string{"", "caller hung up", "gateway hung up", "canceled", "expired", "no ACK", "bad answer", "no media port", "send failed", "closed", "session expired"}
+var causeNames = [...]string{"", "caller hung up", "gateway hung up", "canceled", "expired", "no ACK", "bad answer", "no media port", "send failed", "closed", "session expired", "panic"}
 
 func (c Cause) String() string { return name(causeNames[:], c) }
 
@@ -106,6 +107,20 @@ func (c *call) snapshot() Call {
 		v.Local, v.Remote, v.Agreed = n.Local, n.Remote, n.Agreed
 	}
 	return v
+}
+
+// guarded is run, of which a panic is the end of the call alone if Config.OnPanic is told of it.
+func (c *call) guarded() {
+	if told := c.s.cfg.OnPanic; told != nil {
+		defer func() {
+			if v := recover(); v != nil {
+				told(v, nil, c.view.Source)
+				c.ours.CompareAndSwap(uint32(NotEnded), uint32(Broken))
+				_ = c.session.Refuse(context.Background(), ua.Refusal{Code: 500})
+			}
+		}()
+	}
+	c.run()
 }
 
 // run takes a call from its INVITE to the 200.

@@ -76,6 +76,9 @@ type Config struct {
 	// OnChange is told of every change of a call's state, one at a time and in order. It may
 	// call the server and take its time: Close and Shutdown do not wait for it, Serve does.
 	OnChange func(Call)
+	// OnPanic ends a panic over a datagram, or in the course of a call, which then ends with a
+	// refusal: see ua.Config. Nil lets it go on, which ends the process.
+	OnPanic func(value any, datagram []byte, from netip.AddrPort)
 	// Logger gets what a person debugging would read; the default discards it.
 	Logger *slog.Logger
 }
@@ -105,7 +108,7 @@ func (s *Server) userAgent() ua.Config {
 	return ua.Config{
 		Listen: s.listen, LocalAddr: s.local.Addr(), SIPPort: s.local.Port(),
 		MediaPortMin: c.MinPort, MediaPortMax: c.MaxPort,
-		Seed: c.Seed, Logger: c.Logger, OnEvent: s.event,
+		Seed: c.Seed, Logger: c.Logger, OnEvent: s.event, OnPanic: c.OnPanic,
 		Options: ua.Options{
 			Rport: true, Latch: c.Latch, LatchFor: c.LatchFor, Strict: c.Strict, Silent: c.Silent, RTCPMux: c.Mux,
 			Refer: refer, PRACK: c.PRACK, Update: c.Update, SessionTimer: c.SessionTimer,

@@ -238,7 +238,7 @@ func (s *Server) take(session *ua.Session) {
 	}}
 	s.calls = append(s.calls, c)
 	s.sessions[session] = c
-	s.wg.Go(c.run)
+	s.wg.Go(c.guarded)
 	select {
 	case s.taken <- struct{}{}:
 	default:

@@ -125,6 +125,11 @@ type Config struct {
 	OnSTUN func(b []byte, from netip.AddrPort)
 	// AnswerSTUN answers them here, as Outbound does unless OnSTUN is set.
 	AnswerSTUN bool
+
+	// OnPanic ends a panic over a datagram or a timer: a request is answered 500, and the rest
+	// is served. It is called while the panic is on the stack, with the datagram, which is nil
+	// over a timer. Nil lets it go on, which ends the process: in a lab that is what one wants.
+	OnPanic func(value any, datagram []byte, from netip.AddrPort)
 }
 
 // withDefaults returns a private copy of c with defaults filled in, or why it is impossible.

@@ -97,6 +97,10 @@ func (s *Server) agentsServe(req *request) bool {
 }
 
 func (s *Server) serveAgents(tx *sipstack.ServerTx, req *request) {
+	if s.drain.begun {
+		s.refuse(tx, req, fail(503, "Service Unavailable", "shutting down"))
+		return
+	}
 	if req.Method == sip.PUBLISH {
 		s.publish(tx, req)
 		return
@@ -414,13 +418,13 @@ func (s *Server) notify(sub *subscription) {
 }
 
 // end tells a subscriber the state for the last time, and forgets the subscription.
-func (s *Server) end(sub *subscription, reason string) {
+func (s *Server) end(sub *subscription, reason string) (sent bool) {
 	if sub.tx != nil {
 		sub.tx.Terminate() // its answer tells nothing any more
 		sub.tx = nil
 	}
 	s.forget(sub, reason)
-	s.sendNotify(sub, "terminated;reason="+reason)
+	return s.sendNotify(sub, "terminated;reason="+reason)
 }
 
 // forget ends a subscription without a word.
@@ -441,7 +445,7 @@ func (s *Server) forget(sub *subscription, why string) {
 	s.dropSubscription(sub) // one that stays gets another NOTIFY after a restart, and ends then
 }
 
-func (s *Server) sendNotify(sub *subscription, state string) {
+func (s *Server) sendNotify(sub *subscription, state string) (sent bool) {
 	p := s.agents.packages[sub.Event]
 	s.nextNotify(sub)
 	t, body := s.subscriberTarget(&sub.subscriber), p.body(sub.User)
@@ -457,15 +461,16 @@ func (s *Server) sendNotify(sub *subscription, state string) {
 	tx, err := s.stack.Request(from.socket, t.to, req, notification{s, sub})
 	switch {
 	case errors.Is(err, sipstack.ErrClosed): // what is kept goes on after a restart
-		return
+		return false
 	case err != nil:
 		s.forget(sub, "NOTIFY was not sent: "+err.Error())
-		return
+		return false
 	}
 	s.stats.Notified++
 	if !sub.over {
 		sub.tx, sub.sentTo = tx, *t
 	}
+	return true
 }
 
 // nextNotify counts a NOTIFY. One that gets ahead of what is kept is kept.
@@ -559,6 +564,7 @@ func (n notification) done(res *sipmsg.Response, err error) {
 		s.stats.NotifyFailed++
 	}
 	if sub.over {
+		s.drain.ended(sub)
 		return
 	}
 	sub.tx = nil

@@ -368,6 +368,7 @@ func TestNotifyFollowsTheSubscriber(t *testing.T) {
 func TestUnsolicited(t *testing.T) {
 	inLab(t, Config{Agents: Agents{Messages: true, Unsolicited: true}, Policy: PolicyReceived}, func(l *lab) {
 		l.srv.SetMessages("bob", 1, 0) // he is nowhere
+		l.settle()
 		bob := l.phone("bob", "198.51.100.2:42222")
 		bob.contact = "sip:bob@10.0.0.2:5060" // behind a NAT
 		bob.register()

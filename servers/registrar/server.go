@@ -46,6 +46,7 @@ type Server struct {
 	stats    Stats
 	out      bytes.Buffer // scratch for the message being written
 	serving  bool
+	drain    drain
 	closed   bool
 }
 
@@ -66,7 +67,7 @@ func New(conn net.PacketConn, cfg Config) (*Server, error) {
 	s.pings = make(map[bindingKey]*pinged)
 	s.flows = newFlows(&cfg)
 	s.auth = newAuthenticator(cfg, s.key, s.isSelf)
-	stack := sipstack.Config{User: user{s}, Tag: func(req *sipmsg.Request) string { return req.Tag(s.salt) }, IgnoreRport: cfg.IgnoreRport}
+	stack := sipstack.Config{User: user{s}, Tag: func(req *sipmsg.Request) string { return req.Tag(s.salt) }, IgnoreRport: cfg.IgnoreRport, OnPanic: cfg.OnPanic}
 	if stack.OnSTUN, err = s.stunHandler(); err != nil {
 		return nil, fmt.Errorf("registrar: new: %w", err)
 	}
@@ -113,7 +114,7 @@ func (s *Server) Serve() error {
 }
 
 // Close closes the connection, forgets all transactions without a word to anybody, and
-// waits for Serve. Bindings and Stats stay readable.
+// waits for Serve. Bindings and Stats stay readable. See Shutdown.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closed = true

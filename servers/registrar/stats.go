@@ -3,7 +3,7 @@ package registrar
 import "maps"
 
 // Stats counts what a server has seen and done since New. Each datagram has one outcome:
-// Keepalives, NotSIP, STUN, Oversize, Malformed, Requests, Absorbed, AcksForwarded,
+// Keepalives, NotSIP, STUN, Oversize, Malformed, Panicked, Requests, Absorbed, AcksForwarded,
 // AcksUnmatched, Responses and ResponsesUnmatched add up to Datagrams.
 type Stats struct {
 	Datagrams  uint64 // received
@@ -12,6 +12,7 @@ type Stats struct {
 	STUN       uint64 // of them: STUN handed to Config.OnSTUN, or taken by AnswerSTUN
 	Oversize   uint64 // of them: too large for the read buffer
 	Malformed  uint64 // of them: not understood, whether answered with 400 or 505, or dropped
+	Panicked   uint64 // of them: ended by a panic before they were anything else, see Config.OnPanic
 	Requests   uint64 // of them: requests that began a transaction
 	Responses  uint64 // of them: responses that a transaction waited for
 
@@ -41,6 +42,7 @@ type Stats struct {
 	AcksUnmatched      uint64 // ACKs without a transaction or a dialog
 	WriteErrors        uint64 // messages that did not leave
 	ReadErrors         uint64
+	Panics             uint64 // over datagrams and timers, that Config.OnPanic was told of
 	StoreErrors        uint64 // changes that Config.Store did not keep; their requests got 500
 
 	Transactions int // alive now, finished ones that still absorb retransmissions included
@@ -66,6 +68,7 @@ func (s *Server) Stats() Stats {
 	st.Requests, st.Absorbed = below.Requests, below.Absorbed+below.Repeats
 	st.Responses, st.ResponsesUnmatched = below.Responses, below.Unmatched+below.Foreign
 	st.Oversize, st.ReadErrors = below.Oversize, below.ReadErrors
+	st.Panicked, st.Panics = below.Panicked, below.Panics
 	st.Retransmitted, st.WriteErrors, st.Transactions = below.Repeated, below.SendErrors, below.Transactions
 	return st
 }

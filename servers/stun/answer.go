@@ -19,7 +19,7 @@ type answer struct {
 
 // handle deals with one datagram that arrived on socket i.
 func (s *Server) handle(i int, b []byte, src netip.AddrPort) {
-	a, outcome := s.answer(i, b, src)
+	a, outcome := s.guarded(i, b, src)
 	s.count(outcome) // first, so that who has the answer sees it counted
 	if a.raw == nil {
 		return

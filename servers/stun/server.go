@@ -46,6 +46,10 @@ type Config struct {
 	// RFC 8489 client: at most 127 characters of UTF-8 (RFC 8489 section 14.14)
 	// and no control characters.
 	Software string
+
+	// OnPanic ends a panic over a datagram, which is then counted and dropped. It is called
+	// while the panic is on the stack. Nil lets it go on, which ends the process.
+	OnPanic func(value any, datagram []byte, from netip.AddrPort)
 }
 
 // ErrServing is returned by a second Serve.

@@ -18,6 +18,7 @@ const (
 	BadFingerprint                  // dropped: FINGERPRINT wrong, or not the last attribute
 	BadSource                       // dropped: no source to answer to
 	Unencodable                     // dropped: the answer cannot be encoded
+	Panicked                        // dropped: it made the server panic, see Config.OnPanic
 
 	outcomes
 )
@@ -26,7 +27,7 @@ const (
 func (o Outcome) String() string {
 	names := [outcomes]string{
 		"answered", "answered-legacy", "bad-request", "unknown-attribute", "indication", "too-short", "not-stun",
-		"bad-length", "unsupported", "bad-attributes", "bad-fingerprint", "bad-source", "unencodable",
+		"bad-length", "unsupported", "bad-attributes", "bad-fingerprint", "bad-source", "unencodable", "panicked",
 	}
 	if o >= outcomes {
 		return "unknown"
