@@ -95,7 +95,7 @@ func TestSegmentsInOne(t *testing.T) {
 				got = append(got, v.Payload(f.IP)...)
 			}
 			if !bytes.Equal(got, payload) {
-				t.Errorf("got % x", got)
+				t.Errorf("got %d bytes", len(got))
 			}
 			<-flushed
 			if s := lab.Stats(); s.Sent+s.Fragments != s.Delivered || s.Fragments != uint64(c.frames-1) {

@@ -49,6 +49,13 @@ func (l *Lab) wakeFor(due time.Time) {
 	l.alarm.set(due)
 }
 
+// late says whether what is held should have been released by then: on the real clock it may be
+// late, and nothing overtakes it for that.
+func (l *Lab) late(due time.Time) bool {
+	first, some := l.queue.next()
+	return l.real && some && !first.After(due)
+}
+
 // releaseHeld releases what links hold, at its time.
 func (l *Lab) releaseHeld() {
 	defer close(l.done)
