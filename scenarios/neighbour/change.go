@@ -54,8 +54,10 @@ func minus(axis string, side cell.Side) func(cell.Cell) string {
 	return func(c cell.Cell) string { return string(without(sides(axis, c), side)) }
 }
 
+// sides is the cell's value on an axis of sets.
 func sides(axis string, c cell.Cell) cell.Sides { return cell.Sides(cell.Lookup(axis).Get(c)) }
 
+// with is the set with one end more.
 func with(s cell.Sides, side cell.Side) cell.Sides {
 	if s == cell.NoSide {
 		return cell.Sides(side)
@@ -66,6 +68,7 @@ func with(s cell.Sides, side cell.Side) cell.Sides {
 	return cell.BothSides
 }
 
+// without is the set without one end.
 func without(s cell.Sides, side cell.Side) cell.Sides {
 	switch {
 	case !s.Has(side):

@@ -1,0 +1,2 @@
+// Package certify x
+package certify
