@@ -1,6 +1,8 @@
 package certify
 
 import (
+	"slices"
+
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/stage"
 )
@@ -9,7 +11,7 @@ import (
 // whatever the cell is that it is put into.
 func UA(settings cell.Cell) stage.Phone {
 	return stage.Phone{Name: "ua", Tells: true, New: func(s stage.Setup) (stage.Endpoint, error) {
-		for _, key := range append(append([]string{cell.KeyALG}, own...), both...) {
+		for _, key := range Settings() {
 			var err error
 			x := cell.Lookup(key)
 			if s.Cell, err = x.With(s.Cell, x.Get(settings)); err != nil {
@@ -22,3 +24,9 @@ func UA(settings cell.Cell) stage.Phone {
 		return stage.UA.New(s)
 	}}
 }
+
+// Settings are the axes that UA takes its settings from, by their keys.
+func Settings() []string { return slices.Concat(own, both, []string{cell.KeyALG}) }
+
+// Setting says whether an axis is one of them.
+func Setting(key string) bool { return slices.Contains(Settings(), key) }
