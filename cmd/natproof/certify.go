@@ -46,7 +46,7 @@ package emulator/certify.`,
 		Args: noArgs,
 	}
 	x := addSomeAxes(cmd, certify.Choosable())
-	x.usual(cell.KeyFlow, flows.Register.Key, flows.Call.Key, flows.Called.Key)
+	x.usual(cell.KeyFlow, certify.Flows()...)
 	x.usual(cell.KeyB, cell.NoNAT)
 	x.usual(cell.KeyRegistrar, string(cell.RegistrarReceived))
 	x.flags.Lookup(cell.KeyA).Usage = "NATs in front of the phone that are played; the others are predicted: " + strings.TrimPrefix(x.flags.Lookup(cell.KeyA).Usage, "NATs in front of a: ")

@@ -96,9 +96,14 @@ func Certify(ctx context.Context, phone stage.Phone, o Options) (Certificate, er
 
 // cells are those of the options, with what the phone is on its axes.
 func (o Options) cells(l Learned) ([]cell.Cell, error) {
-	choice := cell.Choice{cell.KeyB: {cell.NoNAT}, cell.KeyRegistrar: {string(cell.RegistrarReceived)}}
+	choice := cell.Choice{cell.KeyFlow: Flows()}
 	for key, values := range o.Choice {
 		choice[key] = values
+	}
+	for key, usual := range map[string]string{cell.KeyB: cell.NoNAT, cell.KeyRegistrar: string(cell.RegistrarReceived)} {
+		if choice[key] == nil && used(choice[cell.KeyFlow], key) {
+			choice[key] = []string{usual}
+		}
 	}
 	for _, key := range own {
 		if values, given := o.Choice[key]; given {
@@ -111,9 +116,6 @@ func (o Options) cells(l Learned) ([]cell.Cell, error) {
 				return nil, fmt.Errorf("%w: %s=%s: what the phone does is learned; the other end is b", ErrOptions, key, v)
 			}
 		}
-	}
-	if choice[cell.KeyFlow] == nil {
-		choice[cell.KeyFlow] = []string{flows.Register.Key, flows.Call.Key, flows.Called.Key}
 	}
 	choice[cell.KeyA] = everyNAT(o.Choice[cell.KeyA])
 	planned, err := scenarios.Plan(choice)
@@ -130,6 +132,11 @@ func (o Options) cells(l Learned) ([]cell.Cell, error) {
 		}
 	}
 	return cells, nil
+}
+
+// used says whether one of the flows has a use for an axis.
+func used(names []string, axis string) bool {
+	return slices.ContainsFunc(flows.All(), func(f *flows.Flow) bool { return slices.Contains(names, f.Key) && f.Uses(axis) })
 }
 
 // everyNAT are all of the catalogue, the classes of RFC 3489 first, and those that are asked for

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/flows"
 )
 
 // ErrOptions is wrapped by errors about Options that mean nothing.
@@ -38,6 +39,9 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
+
+// Flows are those that are played if nobody chooses, by their keys.
+func Flows() []string { return []string{flows.Register.Key, flows.Call.Key, flows.Called.Key} }
 
 // Choosable are the axes that Options.Choice may have, by their keys: all but those that are the
 // phone's own.
