@@ -98,8 +98,11 @@ func (l *Learned) traits() {
 		SignallingTraits: theory.SignallingTraits{Rport: l.has(TraitRport), ChecksVia: l.has(TraitForeignVia)},
 		MediaTraits: theory.MediaTraits{
 			Latch: latches, Policy: policy, Strict: l.has(TraitStrict), Silent: !l.has(TraitSilent),
-			NamesRTCP: l.has(TraitNamesRTCP), HearsEarly: l.has(TraitEarly),
+			NamesRTCP: l.has(TraitNamesRTCP), HearsEarly: l.has(TraitEarly), NoRTCP: !l.has(TraitRTCP),
 		},
+	}
+	if m := addresses[l.goes(TraitSDP)]; m != l.Traits.Address {
+		l.Traits.Media = map[theory.Address]theory.MediaAddress{theory.Bound: theory.MediaBound, theory.Asked: theory.MediaAsked}[m]
 	}
 	set := func(axis, value string) { l.Axes[axis] = value }
 	set(cell.KeyPortManager, string(managers[l.Traits.Address]))
@@ -195,6 +198,9 @@ func (l Learned) Otherwise(phone stage.Phone) stage.Phone {
 		t := l.Traits
 		for address, manager := range managers {
 			if manager == c.PortManager {
+				if address != l.Traits.Address { // one setting for both
+					t.Media = theory.AsSIP
+				}
 				t.Address = address
 			}
 		}

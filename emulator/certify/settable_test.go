@@ -21,6 +21,7 @@ import (
 // settings are what a settable phone can be.
 type settings struct {
 	rport, stun           bool
+	stunMedia, noRTCP     bool // it asks for its media alone; it sends no reports
 	latch                 media.Latch
 	strict, silent, names bool
 	keepAlive             cell.KeepAlive // none, crlf or zero
@@ -39,6 +40,10 @@ func (s settings) traits() theory.Traits {
 	if s.stun {
 		t.Address = theory.Asked
 	}
+	if s.stunMedia {
+		t.Media = theory.MediaAsked
+	}
+	t.NoRTCP = s.noRTCP
 	return t
 }
 
@@ -75,7 +80,7 @@ func startSettable(setup stage.Setup, s settings) (stage.Endpoint, error) {
 			return nil, err
 		}
 		conns[i] = c
-		if s.stun {
+		if s.stun || s.stunMedia && i > 0 {
 			if known[i], err = asked(c, setup.STUN); err != nil {
 				return nil, err
 			}
@@ -193,7 +198,11 @@ func (p *settablePhone) talk(description []byte) error {
 	p.hush()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.stream, err = media.New(media.Config{RTP: p.media[0], RTCP: p.media[1], Seed: p.Seed, Silent: p.silent || !p.Media, Latch: p.latch, Strict: p.strict})
+	reports := p.media[1]
+	if p.noRTCP {
+		reports = mute{reports}
+	}
+	p.stream, err = media.New(media.Config{RTP: p.media[0], RTCP: reports, Seed: p.Seed, Silent: p.silent || !p.Media, Latch: p.latch, Strict: p.strict})
 	if err != nil {
 		return err
 	}
@@ -215,3 +224,8 @@ func (p *settablePhone) Close() error {
 	p.hush()
 	return p.ua.Close()
 }
+
+// mute is a socket that sends nothing.
+type mute struct{ net.PacketConn }
+
+func (mute) WriteTo(b []byte, _ net.Addr) (int, error) { return len(b), nil }

@@ -18,6 +18,7 @@ var each = map[string]settings{
 	"plain": {}, "rport": {rport: true}, "stun": {stun: true}, "strict": {strict: true}, "silent": {silent: true}, "a=rtcp": {names: true},
 	"latch always": {latch: media.LatchAlways}, "latch once": {latch: media.LatchOnce}, "latch window": {latch: media.LatchWindow}, "latch same-address": {latch: media.LatchSameAddress},
 	"crlf": {keepAlive: cell.KeepAliveCRLF, interval: 25 * time.Second}, "zeros": {keepAlive: cell.KeepAliveZero, interval: 8 * time.Second},
+	"stun for media": {stunMedia: true}, "stun for media, rport": {stunMedia: true, rport: true}, "no reports": {noRTCP: true}, "stun for media, no reports": {stunMedia: true, noRTCP: true},
 	"rport and stun": {rport: true, stun: true}, "stun and latch": {stun: true, latch: media.LatchAlways},
 }
 
@@ -36,7 +37,7 @@ func TestEachSetting(t *testing.T) {
 			t.Parallel()
 			s := s.kept()
 			phone := settable(s)
-			choice := cell.Choice{"flow": {"register", "call", "called"}, "latch": {"b"}}
+			choice := cell.Choice{"flow": {"register", "call", "called"}, "a": {"rfc4787", "linux-masquerade", "docker", "openbsd-pf"}}
 			if s.interval > 0 {
 				choice = cell.Choice{"flow": {"idle-then-called"}, "a": {"classic", "linux-masquerade"}}
 			}
