@@ -22,11 +22,21 @@ type axes struct {
 
 // addAxes defines a flag for the flow and for each row of cell.Axes.
 func addAxes(cmd *cobra.Command) *axes {
+	var all []string
+	for _, a := range cell.Axes {
+		all = append(all, a.Key)
+	}
+	return addSomeAxes(cmd, all)
+}
+
+// addSomeAxes defines a flag for the flow and for some of the rows.
+func addSomeAxes(cmd *cobra.Command, keys []string) *axes {
 	x := &axes{flags: cmd.Flags(), space: scenarios.Space()}
 	x.flags.SortFlags = false
 	flows := strings.Join(x.space.FlowNames(), ",")
 	x.add(cmd, cell.KeyFlow, flows, "flows: "+flows, completeList(x.space.FlowNames(), cobra.ShellCompDirectiveNoFileComp))
-	for _, a := range cell.Axes {
+	for _, key := range keys {
+		a := cell.Lookup(key)
 		files := cobra.ShellCompDirectiveNoFileComp
 		if a.NAT { // a file of settings is one too
 			files = cobra.ShellCompDirectiveDefault
@@ -102,8 +112,17 @@ func completeList(words []string, files cobra.ShellCompDirective) cobra.Completi
 // given reports whether any of the flags is on the command line.
 func (x *axes) given() bool { return slices.ContainsFunc(x.names, x.flags.Changed) }
 
-// plan is the product of the flags.
-func (x *axes) plan() ([]cell.Cell, error) {
+// usual shows another default of a flag than that of the axis.
+func (x *axes) usual(name string, words ...string) {
+	f := x.flags.Lookup(name)
+	if err := f.Value.(pflag.SliceValue).Replace(words); err != nil {
+		panic(err) // the flag has just been defined
+	}
+	f.DefValue = f.Value.String()
+}
+
+// choice are the flags that are on the command line.
+func (x *axes) choice() (cell.Choice, error) {
 	choice := cell.Choice{}
 	for _, name := range x.names {
 		if !x.flags.Changed(name) {
@@ -114,6 +133,15 @@ func (x *axes) plan() ([]cell.Cell, error) {
 			return nil, err
 		}
 		choice[name] = words
+	}
+	return choice, nil
+}
+
+// plan is the product of the flags.
+func (x *axes) plan() ([]cell.Cell, error) {
+	choice, err := x.choice()
+	if err != nil {
+		return nil, err
 	}
 	cells, err := x.space.Plan(choice)
 	if err != nil {

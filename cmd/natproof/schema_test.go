@@ -11,9 +11,12 @@ import (
 
 	"github.com/natproof/natproof/calibrate"
 	"github.com/natproof/natproof/discover"
+	"github.com/natproof/natproof/emulator/certify"
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+	"github.com/natproof/natproof/scenarios/flows"
 )
 
 // Everything that is written as JSON is as its published schema says.
@@ -23,11 +26,11 @@ func TestSchemas(t *testing.T) {
 	for _, id := range []string{
 		"call/stun[a=symmetric,b=linux-masquerade]", "register/stun[a=full-cone,alg=full]", "pc-to-phone/local[a=symmetric,alg=stale-length]",
 	} {
-		cell, err := scenarios.ParseID(id)
+		c, err := scenarios.ParseID(id)
 		if err != nil {
 			t.Fatal(err)
 		}
-		played.Add(scenarios.Run(t.Context(), cell, options(1, false)))
+		played.Add(scenarios.Run(t.Context(), c, options(1, false)))
 	}
 	if err := played.Close(); err != nil {
 		t.Fatal(err)
@@ -40,11 +43,16 @@ func TestSchemas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var probe, report, nothing bytes.Buffer
+	certified, err := certify.Certify(t.Context(), certify.UA(cell.Default(flows.Call, cell.NoNAT, cell.NoNAT)), certify.Options{Choice: cell.Choice{"registrar": {"contact"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var probe, report, nothing, certificate bytes.Buffer
 	for buffer, document := range map[*bytes.Buffer]any{
-		&probe:   probeDocument(measured),
-		&report:  discoverDocument{discoverSchema, measured.Report},
-		&nothing: discoverDocument{Schema: discoverSchema},
+		&probe:       probeDocument(measured),
+		&report:      discoverDocument{discoverSchema, measured.Report},
+		&nothing:     discoverDocument{Schema: discoverSchema},
+		&certificate: certified.Document(),
 	} {
 		if err := writeJSON(buffer, document); err != nil {
 			t.Fatal(err)
@@ -57,6 +65,7 @@ func TestSchemas(t *testing.T) {
 		"results":                     {"results-v1.json", &results},
 		"probe":                       {"probe-v1.json", &probe},
 		"discover":                    {"discover-v1.json", &report},
+		"certificate":                 {"certificate-v1.json", &certificate},
 		"discover, with nothing done": {"discover-v1.json", &nothing},
 	} {
 		t.Run(name, func(t *testing.T) {

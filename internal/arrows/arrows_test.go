@@ -46,13 +46,16 @@ var may = map[string][]string{
 	"scenarios/wire":    {"internal/sipmsg", "vnet", "natmodels", "scenarios/cell"},
 	"scenarios/stage":   {"internal/eventbody", "internal/sipmsg", "vnet", "ua", "servers/", "media", "natmodels", "scenarios/cell", "scenarios/theory", "scenarios/wire"},
 	"scenarios/flows":   {"scenarios/cell", "scenarios/theory", "scenarios/wire", "scenarios/stage"},
-	"report":            {"scenarios", "internal/sipmsg", "vnet", "natmodels", "github.com/pion/"},
-	"cmd/natproof":      {"report", "scenarios", "calibrate", "natmodels", "discover", "servers/registrar", "servers/serve", "stunclient", "github.com/spf13/", "golang.org/x/term"},
+	"report":            {"emulator/certify", "scenarios", "internal/sipmsg", "vnet", "natmodels", "github.com/pion/"},
+	"cmd/natproof":      {"emulator", "report", "scenarios", "calibrate", "natmodels", "discover", "servers/registrar", "servers/serve", "stunclient", "github.com/spf13/", "golang.org/x/term"},
 	"specs":             {"report", "scenarios", "github.com/onsi/ginkgo/"},
 	"examples/plain":    {"bubble", "natmodels", "vnet", "scenarios", "github.com/emiago/sipgo"},
 	"examples":          {"bubble", "natmodels", "vnet", "scenarios"},
 
 	"internal/eventbody": {"internal/text"},
+
+	"scenarios/neighbour": {"scenarios", "natmodels"},
+	"emulator/certify":    {"bubble", "emulator", "internal/sipmsg", "media", "natmodels", "scenarios", "ua", "vnet", "github.com/pion/"},
 
 	"servers/registrar/sqlite": {"servers/registrar", "modernc.org/sqlite"},
 }

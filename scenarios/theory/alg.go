@@ -21,6 +21,9 @@ const (
 // has had it in hand. An ALG rewrites what is private: what a port manager learned is
 // public and stays, unless the ALG is one that rewrites it once more.
 func (e end) announcing(what announcement) end {
+	if what != announcedSIP {
+		e = e.described()
+	}
 	switch {
 	case e.alg == nil:
 		return e

@@ -46,7 +46,7 @@ func covered(cfg Config, e End) error {
 			return fmt.Errorf("%s: it does not translate", cell.BoxCarrier)
 		}
 	}
-	return errors.Join(coveredCrowd(cfg, e), coveredTogether(cfg, e))
+	return errors.Join(coveredCrowd(cfg, e), coveredTogether(cfg, e), coveredDescriptions(cfg, e))
 }
 
 // coveredTogether refuses what NATs that are stacked or shared do to each other beyond the rules.
@@ -111,7 +111,7 @@ func coveredNAT(cfg Config, e End) error {
 		return errors.New("filters that remember per endpoint, in a box that tracks connections")
 	case cfg.Talk > 0 && (forgets(b, needed(cfg, e)) || b.Refresh == natmodels.RefreshInbound):
 		return errors.New("mappings that can expire while the flow is played (RFC 4787 §4.3)")
-	case b.PortChoice == natmodels.Preserve && e.Traits.Address == Asked && b.Mapping != natmodels.EndpointIndependent:
+	case b.PortChoice == natmodels.Preserve && e.Traits.asks() && b.Mapping != natmodels.EndpointIndependent:
 		return errors.New("a port that must be preserved and is already held by the mapping towards the STUN server")
 	case b.PortChoice == natmodels.Preserve && !b.PreservesPort(cell.SIPPort):
 		return errors.New("a port that must be preserved and is out of range")

@@ -1,6 +1,7 @@
 package theory
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -8,9 +9,11 @@ import (
 	"github.com/natproof/natproof/scenarios/cell"
 )
 
-// MediaTraits are what an end does about RTP and RTCP. RTCP it always sends, also about media
-// that it only gets (RFC 3550 §6.4).
+// MediaTraits are what an end does about RTP and RTCP. RTCP it sends, also about media that it only
+// gets (RFC 3550 §6.4), unless NoRTCP says otherwise.
 type MediaTraits struct {
+	// Media is how it knows the addresses in its session descriptions.
+	Media  MediaAddress
 	Latch  bool        // sends media to where media came from (RFC 7362)
 	Policy LatchPolicy // and when, if it does
 	Strict bool        // drops media that is not from the signalled source
@@ -21,7 +24,49 @@ type MediaTraits struct {
 	// HearsEarly: as a caller it begins its media with the session description of a provisional
 	// response. Others do so with that of the 200.
 	HearsEarly bool
+	// NoRTCP: it sends no reports, and opens no hole for them.
+	NoRTCP bool
 }
+
+// MediaAddress is how an end knows the addresses of its media.
+type MediaAddress uint8
+
+const (
+	// AsSIP: as it knows that of SIP ([Traits.Address]).
+	AsSIP MediaAddress = iota
+	// MediaBound and MediaAsked are Bound and Asked of phones that know that of SIP otherwise.
+	MediaBound
+	MediaAsked
+)
+
+// described is the end as its session descriptions show it.
+func (e end) described() end {
+	switch e.traits.Media {
+	case MediaBound:
+		e.traits.Address, e.local = Bound, len(e.gates) > 0
+	case MediaAsked:
+		e.traits.Address, e.local = Asked, false
+	}
+	return e
+}
+
+// coveredDescriptions refuses addresses of two kinds where more is made of them than to be sent to.
+func coveredDescriptions(cfg Config, e End) error {
+	switch {
+	case e.Traits.Media == AsSIP:
+		return nil
+	case cfg.ALG != nil:
+		return errors.New("SIP and media with addresses of two kinds, beside an ALG")
+	case cfg.Watched:
+		return errors.New("SIP and media with addresses of two kinds, in a call in which something happens to media")
+	case e.Traits.Address == Forwarded || cfg.Forwards:
+		return errors.New("SIP and media with addresses of two kinds, beside port forwards")
+	}
+	return nil
+}
+
+// asks says whether the end asks a STUN server for any of its addresses.
+func (t Traits) asks() bool { return t.Address == Asked || t.Media == MediaAsked }
 
 // LatchPolicy is when an end that latches does so.
 type LatchPolicy uint8
@@ -102,7 +147,12 @@ func (n *Network) Early(from cell.Side) Answer {
 }
 
 // silent says whether the end sends none.
-func (s stream) silent(e end) bool { return !s.rtcp && e.traits.Silent }
+func (s stream) silent(e end) bool {
+	if s.rtcp {
+		return e.traits.NoRTCP
+	}
+	return e.traits.Silent
+}
 
 // met is what becomes of the caller when the callee, who has both descriptions first,
 // sends before the caller does. A NAT that keeps an entry of its own for what comes

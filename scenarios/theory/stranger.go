@@ -47,7 +47,7 @@ func (n *Network) Stranger(to cell.Side, lasts time.Duration) Answer {
 // Kept says whether an end has sent nothing to the stranger.
 func (n *Network) Kept(from cell.Side) Answer {
 	for _, t := range n.course.talks {
-		if x := t.ends[from]; x.strays && (t.part != cell.RTP || !x.station.end.traits.Silent) { // who is silent has nothing to send
+		if x := t.ends[from]; x.strays && !(stream{rtcp: t.part == cell.RTCP}).silent(*x.station.end) { // who is silent has nothing to send
 			return answer(cell.Cause{Box: cell.BoxStranger, Rule: cell.RuleElsewhere, Message: t.part.Message(), Why: fmt.Sprintf(
 				"%s latches on to whoever sends to it, and takes the stranger for its peer (RFC 7362 §5)", x.station.end.host)})
 		}

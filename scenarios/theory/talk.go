@@ -105,7 +105,7 @@ func (n *Network) converses(part cell.Part, sides ...cell.Side) {
 // sendsMedia is a packet of one end to where it sends.
 func (c *course) sendsMedia(t *talk, from cell.Side) {
 	x, y := t.ends[from], t.ends[from.Other()]
-	x.sent = t.part == cell.RTCP || !x.station.end.traits.Silent
+	x.sent = !(stream{rtcp: t.part == cell.RTCP}).silent(*x.station.end)
 	if !x.sent {
 		return
 	}
