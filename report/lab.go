@@ -30,9 +30,9 @@ func Lab(w io.Writer, r *lab.Result, o Options) error {
 		hangPainted(&b, stamp(l.At)+"  ", pad(l.Who, who), t, l.Text, o)
 	}
 	b.WriteByte('\n')
-	failed := len(r.Failures)
+	failed := 0
 	for _, l := range r.Failures {
-		hangPainted(&b, "", "FAIL", alarm, fmt.Sprintf("%s %s could not be done at %ss", l.Who, l.Text, seconds(l.At)), o)
+		hangPainted(&b, "", "FAIL", alarm, fmt.Sprintf("at %ss %s %s", seconds(l.At), l.Who, l.Text), o)
 	}
 	for _, v := range r.Verdicts {
 		if !v.Holds {
@@ -41,12 +41,14 @@ func Lab(w io.Writer, r *lab.Result, o Options) error {
 		labVerdict(&b, v, o)
 	}
 	b.WriteByte('\n')
-	total := len(r.Verdicts)
-	if failed == 0 {
-		paintLines(&b, good, fmt.Sprintf("%d of %d expectations hold", total, total), o)
-	} else {
-		paintLines(&b, alarm, fmt.Sprintf("%d failed, of %d expectations and %d steps that could not be done", failed, total, len(r.Failures)), o)
+	sum, t := fmt.Sprintf("%d of %d expectations hold", len(r.Verdicts)-failed, len(r.Verdicts)), good
+	if n := len(r.Failures); n > 0 {
+		sum += fmt.Sprintf(", and %d of the steps could not be done", n)
 	}
+	if !r.Holds() {
+		t = alarm
+	}
+	paintLines(&b, t, sum, o)
 	return flush(w, &b)
 }
 

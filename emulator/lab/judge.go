@@ -114,7 +114,7 @@ func (c *Unregistered) judge(r *record) verdict {
 	} else if at, ok := r.firstRegistered(e); ok {
 		return no(nil, "it was, at %s", clock(at))
 	}
-	return verdict{holds: true, saw: first(r.whyNotRegistered(e), "it was not told to register")}
+	return verdict{holds: true, saw: first(r.whyNotRegistered(e), "it got no answer")}
 }
 
 func first(all []string, otherwise string) string {

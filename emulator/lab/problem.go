@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -36,13 +37,16 @@ func (p Problem) Error() string {
 	if p.Line > 0 {
 		at = fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 	}
-	text := at + ": " + p.Err.Error()
+	text := at + ": " + internals.ReplaceAllString(p.Err.Error(), "")
 	if p.Line == 0 || p.Source == "" {
 		return text
 	}
 	number := fmt.Sprint(p.Line)
 	return fmt.Sprintf("%s\n  %s | %s\n  %s | %s^", text, number, p.Source, strings.Repeat(" ", len(number)), indentTo(p.Source, p.Column))
 }
+
+// internals are the names of packages in errors, which tell a user nothing.
+var internals = regexp.MustCompile(`\b(?:catalogue|vnet|natmodels|registrar|media): `)
 
 // indentTo is as wide as what stands before a column, tabs included.
 func indentTo(line string, column int) string {

@@ -39,6 +39,9 @@ func (r *record) dropped(is func(dropped) bool) []string {
 }
 
 func (r *record) whyNotRegistered(e *ended) []string {
+	if e.asked == nil && e.kind != "program" {
+		return []string{e.name + " was not told to register"}
+	}
 	ids := map[string]bool{}
 	for _, f := range r.ways(e.boxes, func(f *flight) bool { return f.label.method == "REGISTER" && f.label.status == 0 }) {
 		ids[f.label.callID] = true
