@@ -186,6 +186,10 @@ func (g *Gateway) leave(p *packet) {
 	if p = g.whole(&g.inner, p); p == nil {
 		return
 	}
+	if g.parts(p) {
+		g.lab.apart(p, g.leave)
+		return
+	}
 	if !g.has(p.np.Dst.Addr()) && (g.tooBig(p) || !g.inside.hop(p)) {
 		return
 	}
@@ -225,6 +229,11 @@ func (g *Gateway) translate(p *packet) {
 		g.refused(p, v, g.toIn)
 	}
 	g.poll()
+}
+
+// parts says whether the NAT must see each of several segments in one.
+func (g *Gateway) parts(p *packet) bool {
+	return p.segment > 0 && g.nat.Model().Behavior().Kind == natmodels.NAT64
 }
 
 // whole joins fragments, or drops them. It is nil where there is no whole packet, yet or ever.
@@ -272,7 +281,7 @@ func (g *Gateway) poll() {
 // judge asks the NAT about a packet.
 func (g *Gateway) judge(p *packet, fromInside bool) natmodels.Verdict {
 	now := time.Now()
-	if p.raw {
+	if p.raw && p.segment == 0 {
 		if checker, ok := g.nat.(natmodels.Checker); ok && p.bytes.v.Verify(p.bytes.b) != nil {
 			return checker.Spoiled(p.np, fromInside, now)
 		}
@@ -286,6 +295,10 @@ func (g *Gateway) judge(p *packet, fromInside bool) natmodels.Verdict {
 // enter takes a packet from the outside.
 func (g *Gateway) enter(p *packet) {
 	if p = g.whole(&g.outer, p); p == nil {
+		return
+	}
+	if g.parts(p) {
+		g.lab.apart(p, g.enter)
 		return
 	}
 	v := g.judge(p, false)

@@ -269,7 +269,7 @@ func (h *Host) deliver(p *packet) {
 	if p = h.join(p); p == nil {
 		return
 	}
-	if p.bytes != nil {
+	if p.bytes != nil && p.segment == 0 {
 		if err := p.bytes.v.Verify(p.bytes.b); err != nil {
 			l.drop(p, p.np, h.name, Corrupted, none, err.Error())
 			return

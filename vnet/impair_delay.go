@@ -61,7 +61,7 @@ func (d *pipe) jitter() time.Duration {
 
 // deliver hands a packet over when it is due.
 func (d *pipe) deliver(p *packet, due, now time.Time, next func(*packet)) {
-	if !due.After(now) {
+	if !due.After(now) && !d.link.lab.late(due) {
 		next(p)
 		return
 	}

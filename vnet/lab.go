@@ -66,6 +66,7 @@ type Lab struct {
 	nextID   uint64
 	nextSeq  uint64
 	nextWait uint64
+	touched  []*Port   // have got something since they were last told that this is all
 	polls    int       // of what is in the queue, those without a packet
 	steps    uint64    // batches handled so far
 	stepAt   time.Time // of the last
@@ -96,6 +97,7 @@ type arrival struct {
 	src, dst netip.AddrPort
 	payload  []byte
 	port     *Port // whose bytes the payload is: a whole IP packet; nil for a socket's datagram
+	segment  int   // of a Frame
 	at       time.Time
 	order    uint64
 }
@@ -308,6 +310,7 @@ func (l *Lab) step(now time.Time) (next time.Time) {
 		l.send(a)
 		*a = arrival{}
 	}
+	l.flush()
 	next, _ = l.queue.next()
 	return next
 }
@@ -418,6 +421,10 @@ func (l *Lab) hold(p *packet, due time.Time, next func(*packet)) {
 
 // holdFrom is hold, of what comes to where it waits at a time of its own.
 func (l *Lab) holdFrom(p *packet, since, due time.Time, next func(*packet)) {
+	if p != nil && p.borrowed {
+		p.own()
+		p.borrowed = false
+	}
 	first, some := l.queue.next()
 	l.nextWait++
 	l.queue.push(waiting{due: due, since: since.Sub(l.start), order: l.nextWait, p: p, next: next})

@@ -132,6 +132,10 @@ func (d *pipe) set(cfg LinkConfig) {
 
 // send carries a packet to next, now or later, or drops it.
 func (d *pipe) send(p *packet, next func(*packet)) {
+	if p.segment > 0 && !d.open && !d.plain {
+		d.link.lab.apart(p, func(p *packet) { d.send(p, next) })
+		return
+	}
 	if d.open && d.clear() {
 		next(p)
 		return

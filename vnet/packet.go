@@ -22,6 +22,8 @@ type packet struct {
 	largest    int            // then: the largest of these fragments
 	cutID      uint32         // and their identification
 	raw        bool           // a port made its bytes, and its checksums
+	segment    int            // of a segment that is several in one: what each carries; zero is one
+	borrowed   bool           // then: the bytes are the sender's, as long as it sends
 	by, via    *pipe          // the two pipes that it goes over by express; via is nil if it does not
 	ahead      time.Duration  // then: what the second takes
 }
@@ -42,9 +44,11 @@ const (
 	headerUDP  = 8
 )
 
-// size is the length of the IP packet in bytes.
+// size is the length of the IP packet in bytes, and of several in one the length of the first.
 func (p *packet) size() int {
 	switch {
+	case p.segment > 0:
+		return min(len(p.bytes.b), p.bytes.v.PayloadAt+p.segment)
 	case p.bytes != nil:
 		return len(p.bytes.b)
 	case p.np.Src.Addr().Is4():

@@ -23,6 +23,9 @@ type Port struct {
 	name    string
 	addrs   []netip.Addr
 	deliver func(*packet)
+	flush   func() // nil: nobody wants to know
+	touched bool   // it is in the lab's list
+	closed  bool
 }
 
 // AddPort attaches a port that has these addresses. What is for one of them is handed to receive,
@@ -48,6 +51,10 @@ func (s *Site) AddPort(name string, receive func(ip []byte), addrs ...netip.Addr
 	p := &Port{site: s, name: name, addrs: append([]netip.Addr(nil), addrs...)}
 	p.deliver = func(x *packet) {
 		w := x.onWire()
+		if x.segment > 0 {
+			s.lab.apart(x, p.deliver)
+			return
+		}
 		s.lab.delivered(x, name)
 		receive(w.b)
 	}
@@ -91,6 +98,9 @@ func (p *Port) admit(a *arrival) *packet {
 	l := p.site.lab
 	l.stats.Sent++
 	v, err := ippacket.Parse(a.payload)
+	if err == nil && a.segment > 0 && v.Packet.Protocol != natmodels.TCP {
+		err = errSegments
+	}
 	if err != nil {
 		l.nextID++
 		x := &packet{id: l.nextID}
@@ -102,6 +112,9 @@ func (p *Port) admit(a *arrival) *packet {
 	}
 	x := l.packetOf(a.payload[:v.Len:v.Len], v, 0)
 	x.raw = true
+	if a.segment > 0 && v.PayloadEnd-v.PayloadAt > a.segment {
+		x.segment, x.borrowed = a.segment, true
+	}
 	l.emit(Event{
 		At: a.at.Sub(l.start), Kind: Sent, Packet: x.id, Box: p.name,
 		Proto: x.np.Protocol, Src: x.np.Src, Dst: x.np.Dst, Payload: x.payload,

@@ -15,6 +15,9 @@ type alarm interface {
 // (testing/synctest), and no machine's shows that any more.
 var bubbles = time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// RealClock says whether the lab runs on the real clock, because it was not made in a bubble.
+func (l *Lab) RealClock() bool { return l.real }
+
 // onRealClock says whether whoever asks is outside of a bubble.
 func onRealClock() bool { return time.Now().After(bubbles) }
 
@@ -23,9 +26,15 @@ func onRealClock() bool { return time.Now().After(bubbles) }
 func (l *Lab) carry(a arrival) {
 	l.core.Lock()
 	defer l.core.Unlock()
+	l.carryOne(&a)
+	l.flush()
+}
+
+// carryOne is carry, of one of several. l.core is held.
+func (l *Lab) carryOne(a *arrival) {
 	if !l.closed {
-		l.send(&a)
-	} else if p := l.admit(&a); p != nil {
+		l.send(a)
+	} else if p := l.admit(a); p != nil {
 		l.closedOn(p)
 	}
 }
@@ -40,12 +49,20 @@ func (l *Lab) wakeFor(due time.Time) {
 	l.alarm.set(due)
 }
 
+// late says whether what is held should have been released by then: on the real clock it may be
+// late, and nothing overtakes it for that.
+func (l *Lab) late(due time.Time) bool {
+	first, some := l.queue.next()
+	return l.real && some && !first.After(due)
+}
+
 // releaseHeld releases what links hold, at its time.
 func (l *Lab) releaseHeld() {
 	defer close(l.done)
 	for l.alarm.wait() {
 		l.core.Lock()
 		l.release(time.Now())
+		l.flush()
 		if next, ok := l.queue.next(); ok && !l.closed {
 			l.alarm.set(next)
 		}

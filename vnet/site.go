@@ -97,6 +97,9 @@ func newSite(l *Lab, r *Realm, name string, cfg SiteConfig) (s *Site, err error)
 // Name is the site's name in traces.
 func (s *Site) Name() string { return s.name }
 
+// Lab is the lab it is in.
+func (s *Site) Lab() *Lab { return s.lab }
+
 // Prefix is the site's addresses.
 func (s *Site) Prefix() netip.Prefix { return s.prefix }
 

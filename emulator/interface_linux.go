@@ -1,0 +1,97 @@
+package emulator
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// configure gives the interface its addresses, its MTU and the routes. It runs in the namespace.
+func configure(name string, site netip.Prefix, cfg Config) error {
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("find lo: %w", err)
+	}
+	if err := netlink.LinkSetUp(lo); err != nil {
+		return fmt.Errorf("lo up: %w", err)
+	}
+	quiet(name, cfg)
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("find %s: %w", name, err)
+	}
+	mtu := cfg.MTU
+	if mtu == 0 {
+		mtu = defaultMTU
+	}
+	if err := netlink.LinkSetMTU(link, mtu); err != nil {
+		return fmt.Errorf("MTU of %d: %w", mtu, err)
+	}
+	_ = netlink.LinkSetTxQLen(link, queueLen) // needs a capability that root of a user namespace has not
+	if err := netlink.LinkSetUp(link); err != nil {
+		return fmt.Errorf("%s up: %w", name, err)
+	}
+	for _, a := range cfg.Addrs {
+		at := &netlink.Addr{IPNet: &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(site.Bits(), a.BitLen())}}
+		if a.Is6() {
+			at.Flags = unix.IFA_F_NODAD // there is nobody who could have it too (RFC 4862 section 5.4)
+		}
+		if err := netlink.AddrAdd(link, at); err != nil {
+			return fmt.Errorf("address %v: %w", a, err)
+		}
+	}
+	router := site.Addr().Next()
+	if err := netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: router.AsSlice()}); err != nil {
+		return fmt.Errorf("default route to %v: %w", router, err)
+	}
+	return nil
+}
+
+// queueLen is how many packets wait to be read.
+const queueLen = 4000
+
+// quiet has the kernel send nothing by itself where it can be told so; what it sends all the same is of link-local
+// addresses, see local.
+func quiet(name string, cfg Config) {
+	set := func(key, value string) { _ = os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/"+key, []byte(value), 0) }
+	for _, a := range cfg.Addrs {
+		if a.Is6() {
+			set("addr_gen_mode", "1") // no link-local address
+			set("accept_ra", "0")
+			set("router_solicitations", "0")
+			return
+		}
+	}
+	set("disable_ipv6", "1")
+}
+
+// overruns are the packets that were sent and had no room to wait in.
+func overruns(name string) (uint64, error) {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return 0, err
+	}
+	if s := link.Attrs().Statistics; s != nil {
+		return s.TxDropped, nil
+	}
+	return 0, nil
+}
+
+// local says whether a packet is none that a router would take on: from or to a link-local address, to a multicast
+// group, or of a host that has no address yet (RFC 4291 sections 2.5.2, 2.5.6 and 2.7, RFC 3376).
+func local(b []byte) bool {
+	switch {
+	case len(b) >= 20 && b[0]>>4 == 4:
+		return b[9] == unix.IPPROTO_IGMP
+	case len(b) >= 40 && b[0]>>4 == 6:
+		return b[24] == 0xff || linkLocal(b[8:24]) || linkLocal(b[24:40]) || netip.AddrFrom16([16]byte(b[8:24])).IsUnspecified()
+	}
+	return false
+}
+
+// linkLocal is fe80::/10.
+func linkLocal(b []byte) bool { return b[0] == 0xfe && b[1]&0xc0 == 0x80 }

@@ -1,0 +1,5 @@
+package emulator_test
+
+import "golang.org/x/sys/unix"
+
+const signalUSR1 = unix.SIGUSR1
