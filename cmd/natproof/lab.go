@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/natproof/natproof/emulator"
 	"github.com/natproof/natproof/emulator/lab"
 	"github.com/natproof/natproof/report"
 	"github.com/natproof/natproof/scenarios/cell"
@@ -73,6 +74,18 @@ func playLab(ctx context.Context, name string, f labFlags, o lab.Options, s stre
 		return &exitError{exitCannotRun, err}
 	case f.check:
 		return nil
+	}
+	if file.Programs() && o.Clock != lab.Virtual {
+		here, code, err := emulator.Enter()
+		switch {
+		case err != nil:
+			return &exitError{exitCannotRun, err}
+		case !here && code != exitOK:
+			return &exitError{code, nil}
+		case !here:
+			return nil
+		}
+		o.Programs = lab.Emulated{}
 	}
 	files, err := outputs(s.out, f.json, f.ladder)
 	if err != nil {

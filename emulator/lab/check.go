@@ -451,9 +451,7 @@ func (c *checker) endpoints() {
 				c.conflict(path, "plain phones know the domain %s only", defaultDomain)
 			}
 		case *Program:
-			if len(x.Run) == 0 || x.Run[0] == "" {
-				c.say(path+".run", fmt.Errorf("the program %w", ErrMissing))
-			}
+			c.program(x, path)
 		}
 	}
 }

@@ -166,8 +166,8 @@ type Plain struct {
 // Program is a real program. A lab that has one plays on the real clock.
 type Program struct {
 	Host      string            `yaml:"host" ref:"host" doc:"where it runs; the host of its own name if it is missing"`
-	Run       []string          `yaml:"run" need:"yes" doc:"the program and its arguments; ${NAME} is taken from the environment of the lab"`
-	Env       map[string]string `yaml:"env" doc:"variables of its environment, beside those that the lab sets"`
+	Run       []string          `yaml:"run" need:"yes" doc:"the program and its arguments; ${NAME} is a variable of the lab: LAB_DOMAIN, LAB_ADDRESS (of this host), LAB_SERVER and LAB_SERVER_ADDRESS and _PORT of each server, LAB_HOST_ADDRESS of each host, in upper case"`
+	Env       map[string]string `yaml:"env" doc:"variables of its environment, beside those of natproof and of the lab"`
 	Dir       string            `yaml:"dir" doc:"the directory that it runs in; that of the lab file if it is missing"`
 	Ready     *Ready            `yaml:"ready" doc:"when it counts as started; at once if it is missing"`
 	OnRequest bool              `yaml:"on-request" doc:"it is started by a step of the script, and not before the script begins"`

@@ -208,6 +208,7 @@ func (p *play) follow(outer context.Context) error {
 	if lasts := time.Duration(p.file.Lasts); lasts != 0 {
 		return p.sleepUntil(outer, lasts)
 	}
+	p.ends()
 	p.waitFor(outer, last+patience)
 	return p.sleepUntil(outer, p.lab.Now()-p.record.zero+rest)
 }
