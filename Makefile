@@ -61,8 +61,9 @@ memory: ## the peak of memory of 10,800 cells of matrix, two at a time
 calibrate: ## measure every NAT model with the discovery client and write docs/calibration.md
 	$(GO) run ./cmd/natproof nat calibrate --out docs/calibration.md
 
-docs: ## what of the documentation is made from values: the schema of results, what works and why not, the answers to RFC 4475
+docs: ## what of the documentation is made from values: the schemas of results and labs, what works and why not, the answers to RFC 4475
 	$(GO) test ./scenarios -run SchemaIsMadeFromTheValues -rewrite
+	$(GO) test ./emulator/lab -run SchemaIsMadeFromTheValues -rewrite
 	$(GO) test ./report -run OutcomesAreMadeFromTheory -rewrite
 	$(GO) test ./internal/torture -run Answers -rewrite
 

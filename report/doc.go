@@ -16,5 +16,7 @@
 // looked up here. The same results give the same bytes. Colour, if asked for,
 // only repeats what the text says.
 //
+// [Lab] and [LabLadder] show a lab from a file (package emulator/lab) in the same way.
+//
 // It is not a template engine: there is one form of each report.
 package report

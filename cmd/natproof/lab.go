@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/natproof/natproof/emulator"
+	"github.com/natproof/natproof/emulator/lab"
+	"github.com/natproof/natproof/report"
+	"github.com/natproof/natproof/scenarios/cell"
+)
+
+// labFlags are those of natproof lab.
+type labFlags struct {
+	clock, json, ladder string
+	seed                uint64
+	check               bool
+}
+
+// clocks are the words of --clock.
+var clocks = map[string]lab.Clock{"virtual": lab.Virtual, "real": lab.Real}
+
+func newLab(s streams) *cobra.Command {
+	var f labFlags
+	cmd := &cobra.Command{
+		Use:   "lab FILE.yaml",
+		Short: "Play a lab of your own from a file, and judge what you expected of it",
+		Long: `lab builds the network of a file - sites, NATs to any depth, links, servers, phones -
+plays its script, tells what happened, and says of each expectation whether it
+holds, and if not why: which box dropped which packet under which rule.
+
+A lab without real programs plays in virtual time: an hour takes a moment, and the
+same seed gives the same text. docs/schema/lab-v1.json describes the file,
+examples/labs has some.
+
+Exit codes: 0 everything is as expected, 1 something is not, 2 the file or the
+command line means nothing, 3 could not run, 130 interrupted.`,
+		Example: `  natproof lab examples/labs/idle-phone.yaml
+  natproof lab --ladder ladder.txt --json result.json my-lab.yaml
+  natproof lab --check my-lab.yaml`,
+		Args: one("lab", "the file of one"),
+	}
+	cmd.Flags().SortFlags = false
+	cmd.Flags().StringVar(&f.clock, "clock", "", "the `time` to play in: virtual or real; without it virtual, or real if the lab has a program")
+	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "the seed of everything random, instead of the file's; not 0")
+	cmd.Flags().StringVar(&f.json, "json", "", "write what happened to this `file` as JSON, or - for stdout")
+	cmd.Flags().StringVar(&f.ladder, "ladder", "", "draw every message into this `file`, or - for stdout")
+	cmd.Flags().BoolVar(&f.check, "check", false, "read the file and say what is wrong with it, no more")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if cmd.Flags().Changed("seed") && f.seed == 0 {
+			return errors.New("--seed: 0 is no seed here")
+		}
+		clock, known := clocks[f.clock]
+		if f.clock != "" && !known {
+			return fmt.Errorf("--clock: %w", &cell.ValueError{Axis: "clock", Value: f.clock, Valid: []string{"virtual", "real"}})
+		}
+		return playLab(cmd.Context(), args[0], f, lab.Options{Clock: clock, Seed: f.seed}, s)
+	}
+	return cmd
+}
+
+func playLab(ctx context.Context, name string, f labFlags, o lab.Options, s streams) error {
+	file, err := lab.Load(name)
+	var wrong lab.Problems
+	switch {
+	case errors.As(err, &wrong):
+		fmt.Fprintln(s.err, said(wrong))
+		return &exitError{exitUsage, nil}
+	case err != nil:
+		return &exitError{exitCannotRun, err}
+	case f.check:
+		return nil
+	}
+	if file.Programs() && o.Clock != lab.Virtual {
+		here, code, err := emulator.Enter()
+		switch {
+		case err != nil:
+			return &exitError{exitCannotRun, err}
+		case !here && code != exitOK:
+			return &exitError{code, nil}
+		case !here:
+			return nil
+		}
+		o.Programs = lab.Emulated{}
+	}
+	files, err := outputs(s.out, f.json, f.ladder)
+	if err != nil {
+		return err
+	}
+	defer discard(files)
+	text := s.out
+	if files[0].File == s.out || files[1].File == s.out {
+		text = s.err
+	}
+	r, err := file.Play(ctx, o)
+	switch {
+	case errors.Is(err, lab.ErrClock):
+		return err
+	case r == nil:
+		return &exitError{exitCannotRun, err}
+	}
+	if err := writeLab(r, files, text); err != nil {
+		return &exitError{exitCannotRun, err}
+	}
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return &exitError{exitInterrupted, fmt.Errorf("interrupted after %v of the lab", r.Lasted)}
+	case err != nil:
+		return &exitError{exitCannotRun, err}
+	case !r.Holds():
+		return &exitError{exitUnexpected, nil}
+	}
+	return nil
+}
+
+// writeLab writes the text, and the documents that are wanted: JSON and the ladder.
+func writeLab(r *lab.Result, files []output, text *os.File) error {
+	if err := report.Lab(text, r, looks(text)); err != nil {
+		return err
+	}
+	if err := files[0].json(r.Document()); err != nil {
+		return err
+	}
+	if files[1].File == nil {
+		return nil
+	}
+	return errors.Join(report.LabLadder(files[1], r, looks(files[1].File)), files[1].keep())
+}

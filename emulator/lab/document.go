@@ -1,0 +1,59 @@
+package lab
+
+import "strings"
+
+// Schema names the form of a result in JSON.
+const Schema = "natproof/lab-result/v1"
+
+// Document is a result in JSON. Times are in seconds since the script began.
+type Document struct {
+	Schema       string            `json:"schema" doc:"the form of this document"`
+	Title        string            `json:"title" doc:"what the lab shows"`
+	Seed         uint64            `json:"seed" doc:"the seed of everything random"`
+	Clock        string            `json:"clock" doc:"virtual or real"`
+	Lasted       float64           `json:"lasted" doc:"how long the lab went on"`
+	Holds        bool              `json:"holds" doc:"everything is as expected, and every step could be done"`
+	Lines        []DocumentLine    `json:"lines" doc:"what happened"`
+	Expectations []DocumentVerdict `json:"expectations" doc:"what came of each expectation"`
+	Failures     []DocumentLine    `json:"failures" doc:"steps that could not be done"`
+}
+
+// DocumentLine is one thing that happened.
+type DocumentLine struct {
+	At   float64 `json:"at" doc:"when"`
+	Kind string  `json:"kind" doc:"step: of the script; told: by an endpoint or server; drop: of packets"`
+	Who  string  `json:"who" doc:"the endpoint, server, NAT, host or link"`
+	Text string  `json:"text" doc:"what"`
+}
+
+// DocumentVerdict is what came of an expectation.
+type DocumentVerdict struct {
+	Line  int      `json:"line" doc:"where it stands in the lab file"`
+	Says  string   `json:"says" doc:"what was expected"`
+	Holds bool     `json:"holds" doc:"whether it is so"`
+	Saw   string   `json:"saw" doc:"what happened"`
+	Cause []string `json:"cause" doc:"why it does not hold, or what is behind it"`
+}
+
+// Document is the result as it is written in JSON.
+func (r *Result) Document() Document {
+	d := Document{
+		Schema: Schema, Title: r.Title, Seed: r.Seed, Clock: r.Clock.String(), Lasted: r.Lasted.Seconds(), Holds: r.Holds(),
+		Lines: lines(r.Lines), Failures: lines(r.Failures), Expectations: []DocumentVerdict{},
+	}
+	for _, v := range r.Verdicts {
+		d.Expectations = append(d.Expectations, DocumentVerdict{Line: v.Line, Says: v.Says, Holds: v.Holds, Saw: v.Saw, Cause: append([]string{}, v.Cause...)})
+	}
+	return d
+}
+
+func lines(all []Line) []DocumentLine {
+	d := make([]DocumentLine, len(all))
+	for i, l := range all {
+		d[i] = DocumentLine{At: l.At.Seconds(), Kind: string(l.Kind), Who: l.Who, Text: strings.ToValidUTF8(l.Text, "?")}
+	}
+	return d
+}
+
+// String is "virtual", "real" or "either".
+func (c Clock) String() string { return [...]string{"either", "virtual", "real"}[c] }

@@ -1,0 +1,73 @@
+package lab_test
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/natproof/natproof/emulator/lab"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func examples(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", "..", "examples", "labs", "*.yaml"))
+	if err != nil || len(files) < 10 {
+		t.Fatalf("%v: %v", files, err)
+	}
+	return files
+}
+
+func played(t *testing.T, f *lab.File, o lab.Options) *lab.Result {
+	t.Helper()
+	r, err := f.Play(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// told is a result as it is written.
+func told(t *testing.T, r *lab.Result) string {
+	t.Helper()
+	b, err := json.MarshalIndent(r.Document(), "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// Every example is as its comment says, with more than one seed, and the same seed gives the same to
+// the byte.
+func TestExamples(t *testing.T) {
+	for _, file := range examples(t) {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			t.Parallel()
+			f, err := lab.Load(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Programs() {
+				t.Skip("it has a real program")
+			}
+			for seed := uint64(1); seed <= 3; seed++ {
+				r := played(t, f, lab.Options{Seed: seed})
+				for _, v := range r.Verdicts {
+					if !v.Holds {
+						t.Errorf("seed %d, line %d: %s: %s, because %s", seed, v.Line, v.Says, v.Saw, strings.Join(v.Cause, "; "))
+					}
+				}
+				for _, l := range r.Failures {
+					t.Errorf("seed %d: %s could not be done", seed, l.Text)
+				}
+				if again := played(t, f, lab.Options{Seed: seed}); told(t, again) != told(t, r) {
+					t.Errorf("seed %d: another result the second time", seed)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,335 @@
+package lab
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/natproof/natproof/bubble"
+	"github.com/natproof/natproof/internal/roomy"
+	"github.com/natproof/natproof/natmodels"
+	"github.com/natproof/natproof/scenarios/stage"
+	"github.com/natproof/natproof/vnet"
+)
+
+// Clock is the time that a lab plays in.
+type Clock uint8
+
+// The clocks.
+const (
+	Either  Clock = iota // virtual, or real if there is a program
+	Virtual              // a bubble: an hour takes a moment, and the same seed gives the same
+	Real                 // that of the machine
+)
+
+// Options say how a lab is played. The zero value is fine.
+type Options struct {
+	Clock    Clock
+	Seed     uint64                 // instead of the file's, if it is not 0
+	Programs Programs               // what runs real programs; without it there can be none
+	OnLine   func(Line)             // told of what happens while it happens, in real time; drops come at the end
+	OnEvent  func(vnet.Event)       // sees each event of the network, from its core; it must not call back
+	OnStart  func(*vnet.Lab, Peeks) // called when the script begins
+}
+
+// ErrClock is the error of a lab that cannot play on a clock.
+var ErrClock = errors.New("lab: not on this clock")
+
+// ErrNoPrograms is the error of a lab with programs that nobody can run.
+var ErrNoPrograms = errors.New("lab: real programs cannot be run here")
+
+// Play plays the lab and judges what was expected. The error is of what could not be played at all.
+// When ctx ends before the lab does on the real clock, the result is of what has happened, and the
+// error is that of ctx.
+func (f *File) Play(ctx context.Context, o Options) (*Result, error) {
+	if o.Clock == Either {
+		o.Clock = Virtual
+		if f.Programs() {
+			o.Clock = Real
+		}
+	}
+	switch {
+	case o.Clock == Virtual && f.Programs():
+		return nil, fmt.Errorf("%w: %s is a real program, which needs the real clock", ErrClock, f.programHosts()[0])
+	case f.Programs() && o.Programs == nil:
+		return nil, ErrNoPrograms
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	}
+	p := newPlay(f, o)
+	var err error
+	if o.Clock == Real {
+		err = p.run(ctx)
+	} else {
+		// Nothing of the outer context goes into the bubble: a goroutine that waits for something
+		// outside of it would stop virtual time.
+		leak := bubble.Run(func() { err = p.run(context.Background()) })
+		err = errors.Join(err, leak)
+	}
+	if err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
+		return nil, fmt.Errorf("lab: %w", err)
+	}
+	return p.result(), err
+}
+
+// play is a lab being played.
+type play struct {
+	file   *File
+	opts   Options
+	seed   uint64
+	record *record
+
+	lab      *vnet.Lab
+	gateways map[string]*vnet.Gateway
+	models   map[string]natmodels.Model
+	sites    map[string]*vnet.Site
+	hosts    map[string]*vnet.Host
+	links    map[string]*link
+	boxes    []stage.Box
+	agents   map[string]*agent
+	phones   map[string]phone
+	running  map[string]*running
+	samplers map[string]func() counts
+	stops    []func() error
+
+	ctx  context.Context // ends with the lab
+	work sync.WaitGroup  // what the script began
+	wg   sync.WaitGroup  // what goes on by itself
+}
+
+func newPlay(f *File, o Options) *play {
+	p := &play{
+		file: f, opts: o, seed: cmp.Or(o.Seed, f.Seed),
+		gateways: map[string]*vnet.Gateway{}, models: map[string]natmodels.Model{}, sites: map[string]*vnet.Site{}, hosts: map[string]*vnet.Host{}, links: map[string]*link{},
+		agents: map[string]*agent{}, phones: map[string]phone{}, running: map[string]*running{}, samplers: map[string]func() counts{},
+	}
+	p.record = &record{onLine: o.OnLine, ends: map[string]*ended{}}
+	for i := range f.Endpoints {
+		e := &f.Endpoints[i]
+		p.record.ends[e.Name] = &ended{name: e.Name, kind: e.Value.kind(), rank: len(p.record.ends) + 1, boxes: []string{e.Value.host()}, samples: map[time.Duration]counts{}}
+	}
+	for host := range f.freeHosts() {
+		p.record.ends[host] = &ended{name: host, kind: "host", boxes: []string{host}, samples: map[time.Duration]counts{}}
+	}
+	for i := range f.Servers {
+		if s := &f.Servers[i]; isGateway(&s.Value) {
+			p.record.ends[s.Name] = &ended{name: s.Name, kind: "gateway", rank: len(p.record.ends) + 1, boxes: []string{s.Value.host()}, samples: map[time.Duration]counts{}}
+		}
+	}
+	return p
+}
+
+// run is everything that happens, in a bubble or outside.
+func (p *play) run(outer context.Context) (err error) {
+	roomy.Stack()
+	ctx, cancel := context.WithCancel(outer)
+	p.ctx = ctx
+	p.lab, err = vnet.New(vnet.Config{Seed: p.seed, DiscardTrace: true, OnEvent: p.event})
+	if err != nil {
+		cancel()
+		return err
+	}
+	p.record.now = p.lab.Now
+	p.stops = append(p.stops, p.lab.Close)
+	defer func() {
+		p.record.close()
+		cancel()
+		for _, stop := range slices.Backward(p.stops) {
+			err = errors.Join(err, stop())
+		}
+		p.work.Wait()
+		p.wg.Wait()
+	}()
+	if err = p.build(); err != nil {
+		return err
+	}
+	if err = p.startPrograms(ctx); err != nil {
+		return err
+	}
+	p.settle()
+	p.record.begin()
+	if p.opts.OnStart != nil {
+		p.opts.OnStart(p.lab, p)
+	}
+	return p.follow(outer)
+}
+
+// begin says that the script begins now.
+func (r *record) begin() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.zero = r.now()
+}
+
+func (p *play) event(e vnet.Event) {
+	p.record.event(e)
+	if p.opts.OnEvent != nil {
+		p.opts.OnEvent(e)
+	}
+}
+
+// settle waits until everybody has done what there is to do at this moment, so that what comes next
+// comes after it. On the real clock nobody can tell.
+func (p *play) settle() {
+	if p.opts.Clock == Virtual {
+		bubble.Wait()
+	}
+}
+
+// moment is something that happens at a time.
+type moment struct {
+	at time.Duration
+	do func()
+}
+
+// rest is how long a lab goes on when all is over: what is still on its way arrives.
+const rest = time.Second
+
+// patience is how long a lab that does not say how long it lasts waits for what its script began:
+// more than the timers of an INVITE that is not answered take, 64*T1 twice (RFC 3261 §17.1.1.2).
+const patience = 70 * time.Second
+
+// follow plays the script. It ends when the lab does.
+func (p *play) follow(outer context.Context) error {
+	agenda := p.agenda()
+	var last time.Duration
+	for _, m := range agenda {
+		if err := p.sleepUntil(outer, m.at); err != nil {
+			return err
+		}
+		m.do()
+		p.settle()
+		last = m.at
+	}
+	if lasts := time.Duration(p.file.Lasts); lasts != 0 {
+		return p.sleepUntil(outer, lasts)
+	}
+	p.ends()
+	p.waitFor(outer, last+patience)
+	return p.sleepUntil(outer, p.lab.Now()-p.record.zero+rest)
+}
+
+// agenda are the moments of a lab in their order: the script, the ends of what it changes for a
+// time, and when media is counted.
+func (p *play) agenda() []moment {
+	var all []moment
+	var last time.Duration
+	for i, at := range p.file.times() {
+		s := p.file.Script[i].Action
+		all = append(all, moment{at, func() { p.begin(s) }})
+		last = max(last, at)
+		if idle, ok := s.(*Idle); ok {
+			last = max(last, at+time.Duration(idle.For))
+		}
+		if x, ok := s.(undoing); ok {
+			if until := x.until(at); until > 0 {
+				all = append(all, moment{until, func() { x.undo(p) }})
+			}
+		}
+	}
+	for i := range p.file.Expect {
+		c := p.file.Expect[i].Claim
+		if until := claimEnds(c); until > 0 {
+			last = max(last, until)
+		}
+		if parties, ok := c.(hearing); ok {
+			from, until := c.window()
+			for _, at := range []Duration{from, until} {
+				if at > 0 {
+					all = append(all, moment{time.Duration(at), func() { p.sample(parties.parties(), time.Duration(at)) }})
+				}
+			}
+		}
+	}
+	all = append(all, moment{last, func() {}})
+	slices.SortStableFunc(all, func(a, b moment) int { return cmp.Compare(a.at, b.at) })
+	return all
+}
+
+// undoing is a step that changes something for a time.
+type undoing interface {
+	until(at time.Duration) time.Duration // 0: for good
+	undo(p *play)
+}
+
+// hearing is a claim about who hears whom.
+type hearing interface{ parties() []string }
+
+// sample counts the media of some.
+func (p *play) sample(who []string, at time.Duration) {
+	for _, name := range who {
+		if of := p.samplers[name]; of != nil {
+			n := of()
+			p.record.end(name, func(e *ended) { e.samples[at] = n })
+		}
+	}
+}
+
+// sleepUntil waits until a moment of the script.
+func (p *play) sleepUntil(outer context.Context, at time.Duration) error {
+	wait := at - (p.lab.Now() - p.record.zero)
+	if wait <= 0 {
+		return outer.Err()
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-outer.Done():
+		return outer.Err()
+	}
+}
+
+// waitFor waits until what the script began is over, but no longer than until a moment.
+func (p *play) waitFor(outer context.Context, at time.Duration) {
+	over := make(chan struct{})
+	go func() { p.work.Wait(); close(over) }()
+	t := time.NewTimer(max(at-(p.lab.Now()-p.record.zero), 0))
+	defer t.Stop()
+	select {
+	case <-over:
+	case <-t.C:
+	case <-outer.Done():
+	}
+}
+
+// work is what goes on after a step has begun. It says what came of it, if that is not told anyway.
+type work func(ctx context.Context) (done string, err error)
+
+// begin does a step.
+func (p *play) begin(s Action) {
+	does, work := s.begin(p)
+	who := subject(s)
+	p.record.tell(LineStep, who, "%s", does)
+	if work == nil {
+		return
+	}
+	p.work.Go(func() {
+		done, err := work(p.ctx)
+		switch {
+		case p.ctx.Err() != nil:
+		case errors.Is(err, errCannot):
+			p.record.failed(who, does, err)
+		case err != nil:
+			p.record.end(who, func(e *ended) { e.said = append(e.said, brief(err)) })
+			p.record.tell(LineTold, who, "%s: %s", does, brief(err))
+		case done != "":
+			p.record.tell(LineTold, who, "%s", done)
+		}
+	})
+}
+
+// failed notes a step that could not be done.
+func (r *record) failed(who, does string, err error) {
+	r.tell(LineTold, who, "%s: %s", does, brief(err))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.done {
+		r.cannot = append(r.cannot, Line{At: r.time(), Kind: LineTold, Who: who, Text: fmt.Sprintf("%s: %s", does, brief(err))})
+	}
+}

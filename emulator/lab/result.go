@@ -1,0 +1,55 @@
+package lab
+
+import (
+	"time"
+
+	"github.com/natproof/natproof/scenarios/stage"
+	"github.com/natproof/natproof/vnet"
+)
+
+// Result is what happened in a lab, and what came of what was expected.
+type Result struct {
+	Title    string
+	Seed     uint64
+	Clock    Clock
+	Lasted   time.Duration
+	Lines    []Line
+	Verdicts []Verdict
+	Failures []Line // steps that could not be done
+
+	Events []vnet.Event // of the network, with times since the script began
+	Boxes  []stage.Box  // for who draws it
+}
+
+// Verdict is what came of an expectation.
+type Verdict struct {
+	Line  int    // in the lab file
+	Says  string // what was expected
+	Holds bool
+	Saw   string   // what happened
+	Cause []string // why it does not hold
+}
+
+// Holds says whether everything that was expected is so, and every step could be done.
+func (r *Result) Holds() bool {
+	for _, v := range r.Verdicts {
+		if !v.Holds {
+			return false
+		}
+	}
+	return len(r.Failures) == 0
+}
+
+func (p *play) result() *Result {
+	r := p.record
+	res := &Result{
+		Title: p.file.Title, Seed: p.seed, Clock: p.opts.Clock, Lasted: r.lasted, Lines: r.lines, Failures: r.cannot,
+		Events: r.events, Boxes: p.leftToRight(),
+	}
+	for i := range p.file.Expect {
+		c := p.file.Expect[i].Claim
+		v := c.judge(r)
+		res.Verdicts = append(res.Verdicts, Verdict{Line: p.file.places[underIndex("expect", i)].line, Says: c.says(), Holds: v.holds, Saw: v.saw, Cause: v.cause})
+	}
+	return res
+}
