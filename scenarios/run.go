@@ -143,6 +143,7 @@ func (p *production) run() (err error) {
 		err = p.play.Err()
 	}
 	time.Sleep(time.Second) // what is still on its way arrives
+	lab.CatchUp()
 	p.mu.Lock()
 	p.done = true
 	p.mu.Unlock()
