@@ -307,6 +307,7 @@ func (h *Host) deliver(p *packet) {
 		return
 	}
 	l.delivered(p, h.name)
+	l.over(p)
 }
 
 // unreachable tells who sent a datagram that nobody waits for it (RFC 1122 section 4.1.3.1).

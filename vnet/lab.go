@@ -73,6 +73,7 @@ type Lab struct {
 	stepAt   time.Time // of the last
 	now      time.Time // of the step under way; zero: none is
 	batch    []arrival
+	free     []*packet // that have arrived, to be used again
 	trace    []Event
 	stats    Stats
 	closed   bool
@@ -365,7 +366,8 @@ func (l *Lab) admit(a *arrival) *packet {
 		return a.port.admit(a)
 	}
 	l.nextID++
-	p := &packet{
+	p := l.fresh()
+	*p = packet{
 		id:      l.nextID,
 		np:      natmodels.Packet{Protocol: natmodels.UDP, Src: a.src, Dst: a.dst},
 		payload: a.payload,
