@@ -57,6 +57,7 @@ func Run(ctx context.Context, c cell.Cell, opts RunOptions) Result {
 	if opts.Trace {
 		r.Events, r.Boxes, r.Told = p.events, p.boxes, p.everythingTold()
 	}
+	p.tape.Done() // nothing of the bubble is left
 	return r
 }
 
