@@ -131,6 +131,13 @@ type Helped interface {
 	Retract(mapping uint64, now time.Time)
 }
 
+// Mute is a Box that can say of itself whether it ever answers a host inside.
+type Mute interface {
+	// Mute says that what becomes of a UDP packet from the inside, to an address that is not the
+	// box's own, is Forward or Drop.
+	Mute() bool
+}
+
 // Checker is a Box that looks at the transport's checksum, and does not translate what has a wrong
 // one: connection tracking. Other boxes are told of such packets as of any other.
 type Checker interface {

@@ -57,6 +57,7 @@ func Run(ctx context.Context, c cell.Cell, opts RunOptions) Result {
 	if opts.Trace {
 		r.Events, r.Boxes, r.Told = p.events, p.boxes, p.everythingTold()
 	}
+	p.tape.Done() // nothing of the bubble is left
 	return r
 }
 
@@ -143,6 +144,7 @@ func (p *production) run() (err error) {
 		err = p.play.Err()
 	}
 	time.Sleep(time.Second) // what is still on its way arrives
+	lab.CatchUp()
 	p.mu.Lock()
 	p.done = true
 	p.mu.Unlock()

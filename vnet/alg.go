@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
-	"time"
 
 	"github.com/natproof/natproof/natmodels"
 	"github.com/natproof/natproof/natmodels/sipalg"
@@ -15,7 +14,7 @@ import (
 // SetALG switches the SIP application level gateway on, or off with nil, while the
 // gateway runs.
 func (g *Gateway) SetALG(alg *sipalg.ALG) error {
-	g.lab.core.Lock()
+	g.lab.enter()
 	defer g.lab.core.Unlock()
 	if err := checkALG(alg, g.nat.Model().Behavior()); err != nil {
 		return fmt.Errorf("vnet: gateway %q: %w", g.name, err)
@@ -52,7 +51,7 @@ func (g *Gateway) rewrite(p *packet, before natmodels.Packet, v natmodels.Verdic
 		return true
 	}
 	was, wasFor := p.payload, p.np.Dst
-	passed := g.alg.Pass(sipalg.Passage{Before: before, Verdict: v, Inward: inward, Payload: p.payload, At: time.Now()})
+	passed := g.alg.Pass(sipalg.Passage{Before: before, Verdict: v, Inward: inward, Payload: p.payload, At: g.lab.clock()})
 	if passed.Dropped {
 		g.lab.drop(p, p.np, g.name, ALGDrop, v.Mapping, "the SIP ALG makes no sense of the message, or cannot have the ports it needs")
 		return false
@@ -65,7 +64,7 @@ func (g *Gateway) rewrite(p *packet, before natmodels.Packet, v natmodels.Verdic
 		return true
 	}
 	g.lab.emit(Event{
-		At: g.lab.Now(), Kind: Rewritten, Packet: p.id, Parent: p.parent, Box: g.name, Proto: p.np.Protocol,
+		At: g.lab.elapsed(), Kind: Rewritten, Packet: p.id, Parent: p.parent, Box: g.name, Proto: p.np.Protocol,
 		Src: p.np.Src, Dst: p.np.Dst, Payload: p.payload, Detail: rewriting(was, wasFor, passed),
 	})
 	return true

@@ -39,7 +39,7 @@ type RouterConfig struct {
 // same in every run have one of them send at a time.
 func (r *Realm) AttachRouter(name string, router *pion.Router, cfg RouterConfig) (*Site, error) {
 	l := r.lab
-	l.core.Lock()
+	l.enter()
 	defer l.core.Unlock()
 	own := cfg.Own
 	if !own.IsValid() && cfg.Prefix.IsValid() {

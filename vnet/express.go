@@ -77,8 +77,5 @@ func (l *Lab) meet() {
 func (l *Lab) wakeIn(d time.Duration) {
 	l.inboxMu.Lock()
 	defer l.inboxMu.Unlock()
-	if !l.ending {
-		l.settling = true
-		l.settled.Reset(d)
-	}
+	l.settleIn(d, time.Now())
 }

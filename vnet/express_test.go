@@ -13,8 +13,9 @@ import (
 )
 
 // crossing plays packets from behind a NAT to a host behind a link, both ways, and changes the
-// lab at a time. A rule that lets everything pass keeps packets from going by express.
-func crossing(t *testing.T, express bool, at time.Duration, change func(*vnet.Lab, *vnet.Gateway, *vnet.Site)) string {
+// lab at a time. A rule that lets everything pass keeps packets from going by express and, on
+// the way out of a site or gateway, from being handled later than they are sent.
+func crossing(t *testing.T, express, later bool, at time.Duration, change func(*vnet.Lab, *vnet.Gateway, *vnet.Site)) string {
 	t.Helper()
 	var text strings.Builder
 	inLab(t, vnet.Config{Seed: 1}, func(lab *vnet.Lab) error {
@@ -40,15 +41,21 @@ func crossing(t *testing.T, express bool, at time.Duration, change func(*vnet.La
 		if err != nil {
 			return err
 		}
-		var rules []vnet.Rule
+		var in, out []vnet.Rule
+		pass := func(vnet.Packet) vnet.Verdict { return vnet.Verdict{} }
 		if !express {
-			rules = append(rules, func(vnet.Packet) vnet.Verdict { return vnet.Verdict{} })
+			in = append(in, pass)
 		}
-		if err := g.Link().SetInboundRules(rules...); err != nil {
-			return err
+		if !later {
+			out = append(out, pass)
 		}
-		if err := outside.Link().SetInboundRules(rules...); err != nil {
-			return err
+		for _, link := range []*vnet.Link{g.Link(), outside.Link()} {
+			if err := link.SetInboundRules(in...); err != nil {
+				return err
+			}
+			if err := link.SetOutboundRules(out...); err != nil {
+				return err
+			}
 		}
 		a, _ := ha.Listen(netip.AddrPort{})
 		b, err := hb.Listen(netip.AddrPort{})
@@ -85,7 +92,7 @@ func crossing(t *testing.T, express bool, at time.Duration, change func(*vnet.La
 	return text.String()
 }
 
-// What goes by express leaves the trace that it would have left, whatever changes on its way.
+// What goes by express, or is handled later than it is sent, leaves the trace that it would have left, whatever changes on its way.
 func TestExpressLeavesTheSameTrace(t *testing.T) {
 	changes := map[string]func(*vnet.Lab, *vnet.Gateway, *vnet.Site){
 		"nothing":   func(*vnet.Lab, *vnet.Gateway, *vnet.Site) {},
@@ -104,15 +111,19 @@ func TestExpressLeavesTheSameTrace(t *testing.T) {
 	for d := time.Duration(0); d < 45*time.Millisecond; d += 1700 * time.Microsecond {
 		at = append(at, d)
 	}
-	for _, meet := range []time.Duration{10, 17, 30, 37} { // where a packet or an answer comes to the second link
+	for _, meet := range []time.Duration{7, 10, 14, 17, 30, 37} { // where one is sent, or a packet or an answer comes to the second link
 		for ns := range time.Duration(9) {
 			at = append(at, meet*time.Millisecond+ns-2)
 		}
 	}
 	for name, change := range changes {
 		for _, at := range at {
-			if is, was := crossing(t, true, at, change), crossing(t, false, at, change); is != was {
+			was := crossing(t, false, false, at, change)
+			if is := crossing(t, true, true, at, change); is != was {
 				t.Fatalf("%s at %v: by express\n%s\nlink by link\n%s", name, at, is, was)
+			}
+			if is := crossing(t, false, true, at, change); is != was {
+				t.Fatalf("%s at %v: later\n%s\nat once\n%s", name, at, is, was)
 			}
 			if name == "nothing" {
 				break

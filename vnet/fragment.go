@@ -70,7 +70,7 @@ func (j *joiner) join(p *packet) *packet {
 	if j.parts == nil {
 		j.parts, _ = ippacket.NewReassembler(j.how.reassembler())
 	}
-	now := time.Now()
+	now := j.lab.clock()
 	whole, err := j.parts.Add(p.bytes.b, &p.bytes.v, now)
 	if err != nil {
 		j.lab.drop(p, p.np, j.box, fragmentReason(err), natmodels.MappingInfo{}, err.Error())
@@ -118,7 +118,7 @@ func (j *joiner) poll() {
 // net/ipv4/ip_fragment.c).
 func (j *joiner) expire() {
 	j.polls = time.Time{}
-	for _, x := range j.parts.Expire(time.Now()) {
+	for _, x := range j.parts.Expire(j.lab.clock()) {
 		j.lab.stats.Joined-- // the last of them ends here
 		j.lab.nextID++
 		p := &packet{id: j.lab.nextID, ttl: firstTTL, np: natmodels.Packet{

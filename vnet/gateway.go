@@ -38,6 +38,7 @@ type Gateway struct {
 	inside  *Realm
 	link    *Link
 	nat     natmodels.Box
+	mute    natmodels.Mute // the same, if it says so of itself
 	alg     *sipalg.Beside
 	// routed says that it does not translate: what is inside keeps its addresses outside too.
 	routed  bool
@@ -52,7 +53,7 @@ type Gateway struct {
 // AddGateway attaches a gateway to the realm and makes the realm inside it.
 func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
 	l := r.lab
-	l.core.Lock()
+	l.enter()
 	defer l.core.Unlock()
 	if err := checkLinks(cfg.Link, cfg.Inbound); err != nil {
 		return nil, fmt.Errorf("vnet: gateway %q: %w", name, err)
@@ -86,6 +87,7 @@ func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
 		return nil, err
 	}
 	g := &Gateway{lab: l, name: name, outside: r, nat: nat, routed: !cfg.NAT.Behavior().Translates(), link: newLink(l, name, cfg.Link, cfg.Inbound)}
+	g.mute, _ = nat.(natmodels.Mute)
 	g.alg = g.beside(cfg.ALG)
 	g.arrived = g.enter
 	g.inside = newRealm(l, "inside "+name, g)
@@ -129,14 +131,14 @@ func (g *Gateway) Link() *Link { return g.link }
 
 // Mappings are the mappings alive now, in a fixed order.
 func (g *Gateway) Mappings() []natmodels.MappingInfo {
-	g.lab.core.Lock()
+	g.lab.enter()
 	defer g.lab.core.Unlock()
 	return g.nat.Mappings(time.Now())
 }
 
 // Flush forgets every mapping, as a restart does.
 func (g *Gateway) Flush() {
-	g.lab.core.Lock()
+	g.lab.enter()
 	defer g.lab.core.Unlock()
 	g.nat.Advance(time.Now())
 	g.nat.Flush()
@@ -146,7 +148,7 @@ func (g *Gateway) Flush() {
 // SetBehavior changes how the gateway translates while it runs. It stays where it is; see
 // natmodels.Box, and the NATs of translate and conntrack, for what becomes of mappings.
 func (g *Gateway) SetBehavior(nat natmodels.Model) error {
-	g.lab.core.Lock()
+	g.lab.enter()
 	defer g.lab.core.Unlock()
 	g.nat.Advance(time.Now())
 	if err := g.nat.SetBehavior(nat); err != nil {
@@ -159,7 +161,7 @@ func (g *Gateway) SetBehavior(nat natmodels.Model) error {
 // Renumber gives the gateway new external addresses, as a provider does when a
 // lease ends. Mappings on addresses that go are lost.
 func (g *Gateway) Renumber(external ...netip.Addr) error {
-	g.lab.core.Lock()
+	g.lab.enter()
 	defer g.lab.core.Unlock()
 	if err := g.outside.checkExternal(g, external); err != nil {
 		return fmt.Errorf("vnet: gateway %q: %w", g.name, err)
@@ -269,7 +271,7 @@ func (g *Gateway) poll() {
 		if g.polledAt.Equal(at) {
 			g.polledAt = time.Time{}
 		}
-		for _, np := range g.nat.Due(time.Now()) {
+		for _, np := range g.nat.Due(g.lab.clock()) {
 			if p := g.lab.made(np, 0); p != nil {
 				g.toOut(p)
 			}
@@ -280,7 +282,7 @@ func (g *Gateway) poll() {
 
 // judge asks the NAT about a packet.
 func (g *Gateway) judge(p *packet, fromInside bool) natmodels.Verdict {
-	now := time.Now()
+	now := g.lab.clock()
 	if p.raw && p.segment == 0 {
 		if checker, ok := g.nat.(natmodels.Checker); ok && p.bytes.v.Verify(p.bytes.b) != nil {
 			return checker.Spoiled(p.np, fromInside, now)
@@ -343,7 +345,7 @@ func (g *Gateway) translated(p *packet, v natmodels.Verdict, inward bool) bool {
 			detail = g.nat.Explain(v)
 		}
 		g.lab.emit(Event{
-			At: g.lab.Now(), Kind: Translated, Packet: p.id, Parent: p.parent, Box: g.name, Proto: p.np.Protocol,
+			At: g.lab.elapsed(), Kind: Translated, Packet: p.id, Parent: p.parent, Box: g.name, Proto: p.np.Protocol,
 			Src: p.np.Src, Dst: p.np.Dst, FromSrc: before.Src, FromDst: before.Dst, Payload: p.payload,
 			Mapping: v.Mapping, Detail: detail,
 		})

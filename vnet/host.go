@@ -9,7 +9,6 @@ import (
 	"slices"
 	"sync"
 	"syscall"
-	"time"
 
 	"github.com/pion/transport/v3"
 	pion "github.com/pion/transport/v3/vnet"
@@ -244,7 +243,7 @@ func (h *Host) receive(p *packet) {
 	}
 	h.backlog = append(h.backlog, p)
 	if len(h.backlog) == 1 {
-		l.hold(p, time.Now().Add(settle), h.next)
+		l.hold(p, l.clock().Add(settle), h.next)
 	}
 }
 
@@ -256,7 +255,7 @@ func (h *Host) turn(p *packet) {
 	h.backlog[0] = nil
 	h.backlog = h.backlog[1:]
 	if len(h.backlog) > 0 {
-		h.site.lab.hold(h.backlog[0], time.Now().Add(settle), h.next)
+		h.site.lab.hold(h.backlog[0], h.site.lab.clock().Add(settle), h.next)
 	}
 	h.served = h.site.lab.steps
 	h.deliver(p)
@@ -308,6 +307,7 @@ func (h *Host) deliver(p *packet) {
 		return
 	}
 	l.delivered(p, h.name)
+	l.over(p)
 }
 
 // unreachable tells who sent a datagram that nobody waits for it (RFC 1122 section 4.1.3.1).
@@ -372,7 +372,7 @@ func (l *Lab) delivered(p *packet, box string) {
 		}
 	}
 	l.emit(Event{
-		At: l.Now(), Kind: Delivered, Packet: p.id, Parent: p.parent, Box: box, Proto: p.np.Protocol,
+		At: l.elapsed(), Kind: Delivered, Packet: p.id, Parent: p.parent, Box: box, Proto: p.np.Protocol,
 		Src: p.np.Src, Dst: p.np.Dst, Payload: p.payload, Detail: detail,
 	})
 }

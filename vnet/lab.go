@@ -45,7 +45,9 @@ type Lab struct {
 	inbox    []arrival
 	flowSeq  uint64
 	settling bool        // settled is running
-	settled  *time.Timer // ends settle after the first arrival; never reset while it runs, but to end the lab
+	settleAt time.Time   // and this is when it ends
+	settled  *time.Timer // ends when the first arrival must be handled; hardly ever reset while it runs
+	wakesAt  time.Time   // when the core has something to do without it; zero: it is not known
 	ending   bool        // Close was called
 
 	// The core's own.
@@ -70,7 +72,9 @@ type Lab struct {
 	polls    int       // of what is in the queue, those without a packet
 	steps    uint64    // batches handled so far
 	stepAt   time.Time // of the last
+	now      time.Time // of the step under way; zero: none is
 	batch    []arrival
+	free     []*packet // that have arrived, to be used again
 	trace    []Event
 	stats    Stats
 	closed   bool
@@ -99,6 +103,7 @@ type arrival struct {
 	port     *Port // whose bytes the payload is: a whole IP packet; nil for a socket's datagram
 	segment  int   // of a Frame
 	at       time.Time
+	quiet    time.Duration // how long after its step nothing can come of it
 	order    uint64
 }
 
@@ -126,10 +131,21 @@ func (l *Lab) Internet() *Realm { return l.internet }
 // Now is the time since the lab started.
 func (l *Lab) Now() time.Duration { return time.Since(l.start) }
 
+// clock is the time that the core goes by: that of its step, if one is under way.
+func (l *Lab) clock() time.Time {
+	if l.now.IsZero() {
+		return time.Now()
+	}
+	return l.now
+}
+
+// elapsed is Now by that.
+func (l *Lab) elapsed() time.Duration { return l.clock().Sub(l.start) }
+
 // Close stops the core and every site and closes every socket that is still
 // open. Packets on their way are dropped as "lab-closed".
 func (l *Lab) Close() error {
-	l.core.Lock()
+	l.enter()
 	if l.closed {
 		l.core.Unlock()
 		return nil
@@ -190,14 +206,14 @@ func (l *Lab) stopVirtual() {
 
 // Trace is a copy of every event so far.
 func (l *Lab) Trace() []Event {
-	l.core.Lock()
+	l.enter()
 	defer l.core.Unlock()
 	return append([]Event(nil), l.trace...)
 }
 
 // Stats is a copy of the counters.
 func (l *Lab) Stats() Stats {
-	l.core.Lock()
+	l.enter()
 	defer l.core.Unlock()
 	s := l.stats
 	s.Dropped = make(map[Reason]uint64, len(l.stats.Dropped))
@@ -210,7 +226,7 @@ func (l *Lab) Stats() Stats {
 // InFlight is the number of packets that links hold or that wait for a link's rate, or
 // that wait for a host which got another one at the same instant.
 func (l *Lab) InFlight() int {
-	l.core.Lock()
+	l.enter()
 	defer l.core.Unlock()
 	n := l.queue.len() - l.polls + l.waitingOnLinks()
 	for _, s := range l.sites {
@@ -302,17 +318,25 @@ func (l *Lab) step(now time.Time) (next time.Time) {
 	l.core.Lock()
 	defer l.core.Unlock()
 	l.steps++
-	l.stepAt = now
-	l.release(now)
-	sortArrivals(l.batch)
-	for i := range l.batch {
-		a := &l.batch[i]
-		l.send(a)
-		*a = arrival{}
-	}
+	l.handle(now, l.earlier(l.batch, now))
+	clear(l.batch)
 	l.flush()
 	next, _ = l.queue.next()
+	l.inboxMu.Lock()
+	l.wakesAt = next
+	l.inboxMu.Unlock()
 	return next
+}
+
+// handle handles what is due at an instant, and a batch.
+func (l *Lab) handle(at time.Time, batch []arrival) {
+	l.stepAt, l.now = at, at
+	l.release(at)
+	sortArrivals(batch)
+	for i := range batch {
+		l.send(&batch[i])
+	}
+	l.now = time.Time{}
 }
 
 // release sends what is due on its way.
@@ -345,7 +369,8 @@ func (l *Lab) admit(a *arrival) *packet {
 		return a.port.admit(a)
 	}
 	l.nextID++
-	p := &packet{
+	p := l.fresh()
+	*p = packet{
 		id:      l.nextID,
 		np:      natmodels.Packet{Protocol: natmodels.UDP, Src: a.src, Dst: a.dst},
 		payload: a.payload,
@@ -367,19 +392,26 @@ func (l *Lab) arrive(a arrival) {
 		l.carry(a)
 		return
 	}
+	if a.host != nil && l.core.TryLock() { // until it is in the inbox nobody changes the lab
+		defer l.core.Unlock()
+		a.quiet = l.quiet(&a)
+	}
 	l.inboxMu.Lock()
 	defer l.inboxMu.Unlock()
 	l.flowSeq++
 	a.order = l.flowSeq
 	l.inbox = append(l.inbox, a)
-	l.settleInbox()
+	l.settleIn(settle+a.quiet, a.at)
 }
 
-// settleInbox sees to it that a step follows. l.inboxMu is held.
-func (l *Lab) settleInbox() {
-	if !l.settling {
-		l.settling = true
-		l.settled.Reset(settle)
+// settleIn sees to it that a step follows by then, for so long after now. l.inboxMu is held.
+func (l *Lab) settleIn(d time.Duration, now time.Time) {
+	by := now.Add(d)
+	switch {
+	case l.ending, !l.wakesAt.IsZero() && !l.wakesAt.After(by):
+	case !l.settling || by.Before(l.settleAt):
+		l.settling, l.settleAt = true, by
+		l.settled.Reset(d)
 	}
 }
 
@@ -407,9 +439,9 @@ func (l *Lab) takeBatch(now time.Time, settled bool) bool {
 	if l.settling && !settled {
 		l.settled.Stop() // what it was for is in the batch, or settles anew
 	}
-	l.settling = false
-	if len(l.inbox) > 0 {
-		l.settleInbox()
+	l.settling, l.wakesAt = false, time.Time{}
+	for i := range l.inbox {
+		l.settleIn(settle+l.inbox[i].quiet, now)
 	}
 	return true
 }
@@ -460,13 +492,13 @@ func (l *Lab) emit(e Event) {
 func (l *Lab) drop(p *packet, np natmodels.Packet, box string, why Reason, m natmodels.MappingInfo, detail string) {
 	l.stats.Dropped[why]++
 	l.emit(Event{
-		At: l.Now(), Kind: Dropped, Packet: p.id, Parent: p.parent, Box: box, Proto: np.Protocol,
+		At: l.elapsed(), Kind: Dropped, Packet: p.id, Parent: p.parent, Box: box, Proto: np.Protocol,
 		Src: np.Src, Dst: np.Dst, Payload: p.payload, Reason: why, Mapping: m, Detail: detail,
 	})
 }
 
 // changed records that somebody changed the lab, and has packets meet the change.
 func (l *Lab) changed(box, detail string) {
-	l.emit(Event{At: l.Now(), Kind: Changed, Box: box, Detail: detail})
+	l.emit(Event{At: l.elapsed(), Kind: Changed, Box: box, Detail: detail})
 	l.meet()
 }

@@ -48,7 +48,7 @@ func checkLinks(up LinkConfig, down *LinkConfig) error {
 
 // SetUp takes the link up or down. Packets already on it, or in its queue, arrive.
 func (k *Link) SetUp(up bool) {
-	k.lab.core.Lock()
+	k.lab.enter()
 	defer k.lab.core.Unlock()
 	for _, d := range []*pipe{k.up, k.down} {
 		d.cut = !up
@@ -73,7 +73,7 @@ func (k *Link) set(what string, cfg LinkConfig, pipes ...*pipe) error {
 	if err := cfg.check(); err != nil {
 		return fmt.Errorf("vnet: %s: %w", k.name, err)
 	}
-	k.lab.core.Lock()
+	k.lab.enter()
 	defer k.lab.core.Unlock()
 	for _, d := range pipes {
 		d.set(cfg)
@@ -150,7 +150,7 @@ func (d *pipe) send(p *packet, next func(*packet)) {
 
 // clear says that nothing is on the pipe that a packet could overtake.
 func (d *pipe) clear() bool {
-	return !d.used || !d.shaper.busy() && (d.delay.last.IsZero() || !d.delay.last.After(time.Now()))
+	return !d.used || !d.shaper.busy() && (d.delay.last.IsZero() || !d.delay.last.After(d.link.lab.clock()))
 }
 
 // enter takes a packet that the rules have let through.
@@ -270,5 +270,5 @@ func (l *Lab) wake() {
 	}
 	l.inboxMu.Lock()
 	defer l.inboxMu.Unlock()
-	l.settleInbox()
+	l.settleIn(settle, time.Now())
 }

@@ -192,7 +192,7 @@ func (d *pipe) rateText() string {
 
 // shape sends a packet at the link's rate: now, or when those before it have been sent.
 func (d *pipe) shape(p *packet, size int) {
-	s, now := &d.shaper, time.Now()
+	s, now := &d.shaper, d.link.lab.clock()
 	if d.cfg.unlimited() && !s.busy() {
 		d.travel(p, now, now)
 		return
@@ -249,7 +249,7 @@ func transmission(bits, rate float64) time.Duration {
 
 // sent goes on when the last bit of the packet in service has left.
 func (d *pipe) sent(p *packet) {
-	at, now := d.shaper.until, time.Now() // the same, but on the real clock
+	at, now := d.shaper.until, d.link.lab.clock() // the same, but on the real clock
 	d.shaper.sending = nil
 	d.travel(p, at, now)
 	d.transmit(at, now)

@@ -79,7 +79,7 @@ func (k *Link) setRules(what string, d *pipe, rules []Rule) error {
 			return fmt.Errorf("vnet: %s: %s rule %d is nil: to take rules away set none", k.name, what, i+1)
 		}
 	}
-	k.lab.core.Lock()
+	k.lab.enter()
 	defer k.lab.core.Unlock()
 	d.rules = slices.Clone(rules)
 	d.refresh()
@@ -91,7 +91,7 @@ func (k *Link) setRules(what string, d *pipe, rules []Rule) error {
 func (d *pipe) judge(p *packet) {
 	seen := Packet{
 		ID: p.id, Parent: p.parent, Protocol: p.np.Protocol, Src: p.np.Src, Dst: p.np.Dst,
-		Payload: p.payload, Size: p.size(), At: d.link.lab.Now(),
+		Payload: p.payload, Size: p.size(), At: d.link.lab.elapsed(),
 	}
 	var sum Verdict
 	for i, rule := range d.rules {
@@ -132,5 +132,5 @@ func (d *pipe) admit(p *packet, delay time.Duration) {
 	if d.delayed == nil {
 		d.delayed = d.enter
 	}
-	d.link.lab.hold(p, time.Now().Add(delay), d.delayed)
+	d.link.lab.hold(p, d.link.lab.clock().Add(delay), d.delayed)
 }

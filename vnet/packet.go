@@ -28,6 +28,28 @@ type packet struct {
 	ahead      time.Duration  // then: what the second takes
 }
 
+// manyFree is how many packets that have arrived are kept to be used again.
+const manyFree = 64
+
+// fresh is a packet with nothing in it that counts.
+func (l *Lab) fresh() *packet {
+	n := len(l.free)
+	if n == 0 {
+		return new(packet)
+	}
+	p := l.free[n-1]
+	l.free = l.free[:n-1]
+	return p
+}
+
+// over takes a packet back that a socket has got: nobody else has it.
+func (l *Lab) over(p *packet) {
+	if len(l.free) < manyFree {
+		*p = packet{}
+		l.free = append(l.free, p)
+	}
+}
+
 // datagramBytes is a packet as it is on the wire. It belongs to one packet alone.
 type datagramBytes struct {
 	b []byte

@@ -32,7 +32,7 @@ type Port struct {
 // by the core: receive must neither block, nor call back into the lab but for Send, nor keep the
 // packet.
 func (s *Site) AddPort(name string, receive func(ip []byte), addrs ...netip.Addr) (*Port, error) {
-	s.lab.core.Lock()
+	s.lab.enter()
 	defer s.lab.core.Unlock()
 	switch {
 	case s.guest != nil:

@@ -32,7 +32,7 @@ func (r *Realm) Name() string { return r.name }
 // AddSite attaches a local network to the realm through a link.
 func (r *Realm) AddSite(name string, cfg SiteConfig) (*Site, error) {
 	l := r.lab
-	l.core.Lock()
+	l.enter()
 	defer l.core.Unlock()
 	if err := cfg.check(); err != nil {
 		return nil, fmt.Errorf("vnet: site %q: %w", name, err)

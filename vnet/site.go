@@ -108,7 +108,7 @@ func (s *Site) Link() *Link { return s.link }
 
 // AddHost attaches a host with the given addresses, or the next free one.
 func (s *Site) AddHost(name string, addrs ...netip.Addr) (*Host, error) {
-	s.lab.core.Lock()
+	s.lab.enter()
 	defer s.lab.core.Unlock()
 	if s.guest != nil {
 		return nil, fmt.Errorf("vnet: host %q: the hosts of %q are the Nets of its router", name, s.name)

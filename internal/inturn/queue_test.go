@@ -46,6 +46,27 @@ func TestOneAtATimeInOrder(t *testing.T) {
 	})
 }
 
+func TestWhoStaysLeavesWhenWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []int
+		q := inturn.Queue[int]{Call: func(i int) { got = append(got, i) }, Stays: true}
+		for i := range 3 {
+			q.Put(i)
+			synctest.Wait()
+		}
+		if !slices.Equal(got, []int{0, 1, 2}) {
+			t.Errorf("%v", got)
+		}
+		q.Wait() // or synctest complains of a goroutine that is left
+		q.Put(3)
+		q.Put(4)
+		q.Wait()
+		if !slices.Equal(got, []int{0, 1, 2, 3, 4}) {
+			t.Errorf("%v after a pause", got)
+		}
+	})
+}
+
 func TestNobodyToCall(t *testing.T) {
 	var q inturn.Queue[int]
 	q.Put(1)

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -15,17 +16,28 @@ const DefaultPort = 5060
 // ParseURI parses a URI and refuses what the library lets through but nobody can route. Of a
 // URI that is not SIP's what follows the scheme is left as it is.
 func ParseURI(s string) (sip.Uri, bool) {
-	var u sip.Uri
+	lent := uris.Get().(*sip.Uri)
+	ok := parseURI(s, lent)
+	u := *lent
+	*lent = sip.Uri{}
+	uris.Put(lent)
+	return u, ok
+}
+
+// uris are those that are parsed into, since the library wants one that is not on the stack.
+var uris = sync.Pool{New: func() any { return new(sip.Uri) }}
+
+func parseURI(s string, u *sip.Uri) bool {
 	scheme, rest, _ := strings.Cut(s, ":")
 	if !isScheme(scheme) || rest == "" || strings.ContainsAny(s, LWS+"<>\"") {
-		return u, false
+		return false
 	}
-	err := sip.ParseUri(s, &u)
+	err := sip.ParseUri(s, u)
 	if u.Scheme == "" { // sipgo knows no scheme with a digit, plus, minus or dot
-		err = sip.ParseUri("x:"+rest, &u)
+		err = sip.ParseUri("x:"+rest, u)
 		u.Scheme = strings.ToLower(scheme)
 	}
-	return u, err == nil && (!IsSIP(&u) || validHost(u.Host) && u.Port >= 0 && u.Port <= 65535)
+	return err == nil && (!IsSIP(u) || validHost(u.Host) && u.Port >= 0 && u.Port <= 65535)
 }
 
 // isScheme recognises the name of a scheme (RFC 3986 §3.1).

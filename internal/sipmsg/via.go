@@ -89,6 +89,7 @@ func (v *Via) Stamp(from netip.AddrPort, ignoreRport bool) (value string, to net
 	received := rport || !literal || sent != from.Addr()
 
 	var b strings.Builder
+	b.Grow(len(v.Protocol) + 1 + len(v.SentBy) + len(v.Params) + len(";received=;rport=12345") + 48)
 	b.WriteString(v.Protocol)
 	b.WriteByte(' ')
 	b.WriteString(v.SentBy)

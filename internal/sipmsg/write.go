@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/emiago/sipgo/sip"
 )
@@ -112,10 +113,11 @@ type Sent struct {
 // NewSent serialises a request of typed header fields, which must have Via, From, To,
 // Call-ID and CSeq.
 func NewSent(req *sip.Request) *Sent {
-	var w bytes.Buffer
-	w.Grow(1024 + len(req.Body()))
-	req.StringWrite(&w)
-	s := &Sent{Method: string(req.Method), URI: req.Recipient.String(), CSeq: req.CSeq().SeqNo, Wire: w.Bytes()}
+	w := buffers.Get().(*bytes.Buffer)
+	w.Reset()
+	req.StringWrite(w)
+	s := &Sent{Method: string(req.Method), URI: req.Recipient.String(), CSeq: req.CSeq().SeqNo, Wire: bytes.Clone(w.Bytes())}
+	buffers.Put(w)
 	head, _, _ := bytes.Cut(s.Wire, endOfHeader)
 	for line := range strings.SplitSeq(string(head), crlf) {
 		switch name, value, _ := strings.Cut(line, ": "); {
@@ -133,6 +135,9 @@ func NewSent(req *sip.Request) *Sent {
 	}
 	return s
 }
+
+// buffers are those that requests are written in.
+var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // Ack writes the ACK of a final response other than 2xx with that To (RFC 3261 §17.1.1.3).
 func (s *Sent) Ack(to string) []byte { return s.follow("ACK", to) }

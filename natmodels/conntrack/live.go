@@ -31,6 +31,9 @@ func (k *Tracker) Model() natmodels.Model {
 	return k.cfg
 }
 
+// Mute says that nothing from the inside is answered but what is for the box itself.
+func (k *Tracker) Mute() bool { return len(k.prefixes) == 0 }
+
 // Place is where the box stands now.
 func (k *Tracker) Place() natmodels.Place {
 	p := k.place

@@ -102,6 +102,9 @@ func (n *NAT) Config() Config { return n.cfg }
 // Model is the configuration in force.
 func (n *NAT) Model() natmodels.Model { return n.cfg }
 
+// Mute says that nothing from the inside is answered.
+func (n *NAT) Mute() bool { return n.cfg.WhenFull != RefuseICMP }
+
 // Place is where the NAT stands now.
 func (n *NAT) Place() natmodels.Place { return clonePlace(n.place) }
 

@@ -122,6 +122,9 @@ type nat64 struct {
 	prefix netip.Prefix
 }
 
+// Mute is no promise of this NAT.
+func (n *nat64) Mute() bool { return false }
+
 // Model is the configuration in force.
 func (n *nat64) Model() natmodels.Model { return NAT64{n.cfg, n.prefix} }
 

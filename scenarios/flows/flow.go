@@ -145,10 +145,10 @@ func (f *Flow) Briefly(c cell.Cell) time.Duration {
 }
 
 // In are the steps of the flow in a cell.
-func (f *Flow) In(c cell.Cell) []Step {
-	steps := make([]Step, 0, len(f.Steps))
-	for _, s := range f.Steps {
-		if s.If == nil || s.If(c) {
+func (f *Flow) In(c cell.Cell) []*Step {
+	steps := make([]*Step, 0, len(f.Steps))
+	for i := range f.Steps {
+		if s := &f.Steps[i]; s.If == nil || s.If(c) {
 			steps = append(steps, s)
 		}
 	}

@@ -97,9 +97,12 @@ func roamed(c cell.Cell, phones stage.Phones) (theory.End, error) {
 // not which box stops it by which rule. What depends on how long messages take it does not say.
 func (f *Flow) Predict(c cell.Cell, n *theory.Network) (cell.Outcome, error) {
 	steps, paces := f.In(c), n.Paces()
-	o := f.predict(steps, paces[0])
+	o := cell.Conclude(f.predict(steps, paces[0], nil))
+	var room []cell.StepOutcome
 	for _, other := range paces[1:] {
-		for i, t := range f.predict(steps, other).Steps {
+		room = f.predict(steps, other, room[:0])
+		for i := range room {
+			t := &room[i]
 			if s := &o.Steps[i]; s.Fate != t.Fate || !s.Cause.Same(t.Cause) {
 				return o, fmt.Errorf("%w: %s: whether %s arrives depends on how long messages take (RFC 4787 §4.3)",
 					theory.ErrNotCovered, cmp.Or(s.Cause.Box, t.Cause.Box), s.Step)
@@ -111,14 +114,14 @@ func (f *Flow) Predict(c cell.Cell, n *theory.Network) (cell.Outcome, error) {
 	return o, nil
 }
 
-func (f *Flow) predict(steps []Step, n *theory.Network) cell.Outcome {
-	all := make([]cell.StepOutcome, 0, len(steps))
-	for i := range steps {
-		s := &steps[i]
+// predict appends what theory says of each step.
+func (f *Flow) predict(steps []*Step, n *theory.Network, all []cell.StepOutcome) []cell.StepOutcome {
+	all = slices.Grow(all, len(steps))
+	for _, s := range steps {
 		a := f.ask(s, n, all)
 		all = append(all, cell.StepOutcome{Step: s.Step, Fate: a.Fate, Cause: a.Cause, Copy: a.Copy})
 	}
-	return cell.Conclude(all)
+	return all
 }
 
 // ask asks of a step, given the answers about those before it.
@@ -157,8 +160,7 @@ func (f *Flow) Observe(c cell.Cell, t *wire.Tape, told []wire.Told) cell.Outcome
 	talk, talked := t.Talked(f.Host(caller), f.Host(callee), told)
 	steps := f.In(c)
 	all := make([]cell.StepOutcome, 0, len(steps))
-	for j := range steps {
-		s := &steps[j]
+	for _, s := range steps {
 		if i := slices.IndexFunc(s.Needs, func(n Need) bool { return !arrived(all, n.Step) }); s.Only && i >= 0 {
 			all = append(all, cell.StepOutcome{Step: s.Step, Fate: cell.NotSent, Cause: cell.Cause{Box: s.From, Rule: cell.RuleNotSent, Message: s.Message, Why: s.Needs[i].Why}})
 			continue

@@ -270,11 +270,11 @@ func expectedSteps(c cell.Cell, a, b signallingPlay) map[cell.Step]cell.Cause {
 
 // afterMore says whether the end of a call is of account only if what is done in it works.
 func afterMore(c cell.Cell) bool {
-	return slices.ContainsFunc(flows.Of(c).In(c), func(s flows.Step) bool { return s.Step == flows.Bye && s.Only })
+	return slices.ContainsFunc(flows.Of(c).In(c), func(s *flows.Step) bool { return s.Step == flows.Bye && s.Only })
 }
 
 func has(c cell.Cell, step cell.Step) bool {
-	return slices.ContainsFunc(flows.Of(c).In(c), func(s flows.Step) bool { return s.Step == step })
+	return slices.ContainsFunc(flows.Of(c).In(c), func(s *flows.Step) bool { return s.Step == step })
 }
 
 func withPorts(t *testing.T, c cell.Cell, side cell.Side, preserve bool) natmodels.Behavior {

@@ -58,7 +58,7 @@ type course struct {
 	reports   []cell.Side     // and who reports before long, in that order
 	talked    time.Duration   // how long it has talked
 	talks     []*talk         // its media, if something happens to it
-	room      [5]station      // for all stations
+	room      []station       // of all, by their numbers
 	session   *session        // its timer, or nil
 }
 
@@ -97,7 +97,14 @@ type tick struct {
 // begin is the beginning of everything, where each message takes as long as the pace says, and one to
 // the STUN server as long as the other.
 func (n *Network) begin(pace, stun time.Duration) {
-	c := &course{pace: pace, stun: stun}
+	hosts := 2
+	switch {
+	case n.c != nil:
+		hosts = 4
+	case n.beside:
+		hosts = 3
+	}
+	c := &course{pace: pace, stun: stun, room: make([]station, hosts)}
 	c.a, c.b = c.station(&n.a, 1), c.station(&n.b, 2)
 	if n.beside {
 		c.beside = c.station(&n.a, 3)

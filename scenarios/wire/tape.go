@@ -2,6 +2,7 @@ package wire
 
 import (
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/natproof/natproof/scenarios/cell"
@@ -68,10 +69,25 @@ type shot struct {
 const usualPackets, usualFlights = 64, 32
 
 // NewTape is an empty tape.
-func NewTape() *Tape {
+func NewTape() *Tape { return tapes.Get().(*Tape) }
+
+// tapes are those that nobody has a use for any more.
+var tapes = sync.Pool{New: func() any {
 	return &Tape{
 		packets: make([]packet, 0, usualPackets), flights: make([]Flight, 0, usualFlights), streams: map[stage]*stream{},
 	}
+}}
+
+// Done gives back a tape that nothing is asked of and added to any more: another may have it.
+func (t *Tape) Done() {
+	if cap(t.packets) > 64*usualPackets || cap(t.flights) > 64*usualFlights {
+		return
+	}
+	clear(t.packets)
+	clear(t.flights)
+	clear(t.streams)
+	*t = Tape{packets: t.packets[:0], flights: t.flights[:0], streams: t.streams}
+	tapes.Put(t)
 }
 
 // Read makes a tape of a whole trace.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync"
 
 	pion "github.com/pion/stun/v3"
 
@@ -13,6 +14,7 @@ import (
 // An answer is a datagram to be sent: from which socket, and where to.
 type answer struct {
 	raw  []byte
+	in   *pion.Message // whose bytes those are, lent from messages
 	via  int
 	dest netip.AddrPort
 }
@@ -24,6 +26,7 @@ func (s *Server) handle(i int, b []byte, src netip.AddrPort) {
 	if a.raw == nil {
 		return
 	}
+	defer messages.Put(a.in)
 	if _, err := s.grid.conns[a.via].WriteTo(a.raw, net.UDPAddrFromAddrPort(a.dest)); err != nil {
 		s.writeErr.Add(1)
 	}
@@ -158,11 +161,12 @@ func (r request) options() (options, bool) {
 
 // attributes are those of a success response (RFC 5780 section 6.1).
 func (r request) attributes(via int, o options) []pion.Setter {
-	set := []pion.Setter{
+	set := make([]pion.Setter, 0, 8)
+	set = append(set,
 		attr.Address{Type: pion.AttrMappedAddress, AddrPort: r.src},
 		attr.XORMapped{AddrPort: r.src},
 		attr.Address{Type: pion.AttrResponseOrigin, AddrPort: r.grid.addrs[via]},
-	}
+	)
 	if r.grid.full() {
 		// Ca:Cp relative to where the request arrived, whatever it asked for.
 		other := r.grid.find(r.at, true, true)
@@ -242,9 +246,17 @@ func (r request) fingerprint() []pion.Setter {
 }
 
 func (r request) build(t pion.MessageType, via int, dest netip.AddrPort, outcome Outcome, set []pion.Setter) (answer, Outcome) {
-	m, err := pion.Build(append([]pion.Setter{t, r.header.ID}, set...)...)
+	m := messages.Get().(*pion.Message)
+	err := m.Build(t, r.header.ID)
+	for i := 0; i < len(set) && err == nil; i++ {
+		err = set[i].AddTo(m)
+	}
 	if err != nil {
+		messages.Put(m)
 		return answer{}, Unencodable
 	}
-	return answer{raw: m.Raw, via: via, dest: dest}, outcome
+	return answer{raw: m.Raw, in: m, via: via, dest: dest}, outcome
 }
+
+// messages are those that answers are made in.
+var messages = sync.Pool{New: func() any { return new(pion.Message) }}
