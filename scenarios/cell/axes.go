@@ -272,7 +272,7 @@ var Axes = []*Axis{
 	}),
 	word(func(c *Cell) *KeepAlive { return &c.KeepAlive }, Axis{
 		Key: KeyKeepAlive, JSON: "keepalive", Name: "keepalive", Help: "what a phone sends to the proxy to hold its mapping",
-		Default: "none", Values: []string{"none", "crlf", "zero", "stun", "options"}, Asked: true, Caption: unless("none", "keepalive "),
+		Default: "none", Values: []string{"none", "crlf", "zero", "stun", "options", "register"}, Asked: true, Caption: unless("none", "keepalive "),
 	}),
 	word(func(c *Cell) *Ping { return &c.Ping }, Axis{
 		Key: KeyPing, JSON: "ping", Name: "ping", Help: "what the registrar sends to a phone to hold its mapping",

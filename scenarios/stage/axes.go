@@ -76,6 +76,7 @@ func keepAlive(c cell.Cell) ua.KeepAlive {
 	kind := map[cell.KeepAlive]ua.KeepAliveKind{
 		cell.KeepAliveNone: ua.KeepAliveNone, cell.KeepAliveCRLF: ua.KeepAliveCRLF, cell.KeepAliveZero: ua.KeepAliveZero,
 		cell.KeepAliveSTUN: ua.KeepAliveSTUN, cell.KeepAliveOPTIONS: ua.KeepAliveOPTIONS,
+		cell.KeepAliveRegister: ua.KeepAliveRegister,
 	}[c.KeepAlive]
 	if kind == ua.KeepAliveNone {
 		return ua.KeepAlive{}

@@ -112,6 +112,9 @@ func New(cfg Config) (*Network, error) {
 	if n.idle > settled && n.expires == 0 {
 		return nil, fmt.Errorf("%w: a registration that is refreshed in an idle time of more than %v", ErrNotCovered, settled)
 	}
+	if n.loses && len(n.crossings()) > 1 && n.interval < 5*slowest {
+		return nil, fmt.Errorf("%w: keepalives and pings that are lost, and come as often as they are repeated", ErrNotCovered)
+	}
 	for _, x := range []struct {
 		to   *end
 		from End
