@@ -58,6 +58,7 @@ type Config struct {
 	A, B     End
 	C        End            // who is called by one of them afterwards, from a public address; nobody if it has no Side
 	Roams    End            // a where it roams to; nowhere if it has no Side
+	Consults bool           // a has two calls at once
 	Policy   cell.Registrar // where the proxy sends requests
 	Rport    bool           // the proxy grants RFC 3581 to who asks
 	ALG      *sipalg.ALG    // in every NAT; nil is none
@@ -126,8 +127,8 @@ func New(cfg Config) (*Network, error) {
 		*x.to = e
 	}
 	if cfg.C.Side != "" {
-		if p.apart {
-			return nil, fmt.Errorf("%w: several dialogs, and a proxy with another socket for what is for users", ErrNotCovered)
+		if p.apart && cfg.Consults && n.a.mapping != natmodels.EndpointIndependent {
+			return nil, fmt.Errorf("%w: an end with two dialogs behind a mapping that depends on where it sends, and a proxy with another socket for what is for users", ErrNotCovered)
 		}
 		e, err := newEnd(cfg, cfg.C)
 		if err != nil {
