@@ -26,6 +26,10 @@ type Axis struct {
 	Find   func(value string) error
 	// Interesting are those that a plan of everything has; nil is all Values.
 	Interesting []string
+	// Few are those that it has in a few cells alone, since they take long, each beside what is
+	// Beside of other axes.
+	Few    []string
+	Beside map[string][]string
 
 	NAT   bool   // values are NATs, for which a Space has groups
 	Path  bool   // stands before the brackets of an identifier
@@ -327,7 +331,8 @@ var Axes = []*Axis{
 	}),
 	number(func(c *Cell) *Number { return &c.Phones }, Axis{
 		Key: KeyPhones, JSON: "phones", Name: "number of phones", Help: "how many phones are behind the NAT of a",
-		Default: "10", Values: []string{"10", "50", "1000"}, Interesting: []string{"10"}, Asked: true,
+		Default: "10", Values: []string{"10", "50", "100", "1000"}, Interesting: []string{"10"}, Asked: true,
+		Few: []string{"100", "1000"}, Beside: map[string][]string{KeyChange: {"restart", "renumber"}, KeyKeepAlive: {"stun", "options"}},
 		Caption: func(v string) string { return v + " phones" },
 	}),
 	word(func(c *Cell) *Digits { return &c.Digits }, Axis{
