@@ -36,6 +36,8 @@ var bases = []base{
 //   - every pair of NATs by the codes of RFC 4787 with each axis varied alone, on the second base;
 //   - every pair of classic NATs with each axis varied alone, and each two axes varied together.
 //
+// Values that take long (1,000 phones) are in a few cells alone ([cell.Axis.Few]).
+//
 // A flow without a NAT in front of b has every NAT and every device with all of that. Of cells with
 // two axes varied, a flow that has more of them than its share of the whole takes every n-th. Calls of
 // cells with an axis varied are brief. What theory says nothing of is not varied further.
@@ -44,6 +46,11 @@ func Everything() iter.Seq[Take] {
 		devices, all := Devices(), flows.All()
 		for _, f := range all {
 			for t := range everythingOf(f, pairs(f, devices), enough/len(all)) {
+				if !yield(t) {
+					return
+				}
+			}
+			for _, t := range fewOf(f) {
 				if !yield(t) {
 					return
 				}
@@ -63,6 +70,63 @@ func Every[T any](n int, all iter.Seq[T]) iter.Seq[T] {
 			i++
 		}
 	}
+}
+
+// fewOf are cells with the values that take long: behind every classic NAT, from the base that is varied
+// the most.
+func fewOf(f *flows.Flow) []Take {
+	var all []Take
+	seen := map[cell.Cell]bool{}
+	for _, x := range cell.Axes {
+		if len(x.Few) == 0 || !f.Uses(x.Key) {
+			continue
+		}
+		for _, a := range cell.Classic() {
+			for _, value := range x.Few {
+				for _, c := range beside(with(first(f, a), x, value), x.Beside) {
+					if c = c.Canonical(); !seen[c] {
+						seen[c] = true
+						all = append(all, Take{Cell: c, Brief: true})
+					}
+				}
+			}
+		}
+	}
+	return all
+}
+
+// first is the base that is varied the most, with a NAT in front of a alone.
+func first(f *flows.Flow, a string) cell.Cell {
+	b := bases[slices.IndexFunc(bases, func(b base) bool { return b.first })]
+	return b.cell(f, a, cell.NoNAT)
+}
+
+// cell is the base with those NATs.
+func (b base) cell(f *flows.Flow, natA, natB string) cell.Cell {
+	c := with(cell.Default(f, natA, natB), cell.Lookup(cell.KeyHosts), string(cell.HostsNative))
+	for _, x := range cell.Axes {
+		if v, ok := b.values[x.Key]; ok {
+			c = with(c, x, v)
+		}
+	}
+	return c
+}
+
+// beside is the cell with each of the values together.
+func beside(c cell.Cell, values map[string][]string) []cell.Cell {
+	all := []cell.Cell{c}
+	for _, x := range cell.Axes {
+		var more []cell.Cell
+		for _, v := range values[x.Key] {
+			for _, c := range all {
+				more = append(more, with(c, x, v))
+			}
+		}
+		if more != nil {
+			all = more
+		}
+	}
+	return all
 }
 
 // variation is a cell that differs from a base in so many axes.
@@ -187,13 +251,8 @@ func from(b base, f *flows.Flow, p pair) iter.Seq[variation] {
 		if b.first {
 			axes = p.axes
 		}
-		start := with(cell.Default(f, p.a, p.b), cell.Lookup(cell.KeyHosts), string(cell.HostsNative))
+		start := b.cell(f, p.a, p.b)
 		var all []change
-		for _, x := range cell.Axes {
-			if v, ok := b.values[x.Key]; ok {
-				start = with(start, x, v)
-			}
-		}
 		for _, x := range cell.Axes {
 			for _, v := range x.Interests() {
 				if f.Uses(x.Key) && !x.Inner && v != x.Get(start) {

@@ -15,13 +15,14 @@ import (
 )
 
 // Phone is the plain phone, for stage.Phones.
-var Phone = stage.Phone{Name: "plain", New: start, Traits: stage.Able(stage.Unaided, stage.Messages, stage.Options)}
+var Phone = stage.Phone{Name: "plain", New: start, Traits: stage.Able(stage.Unaided, stage.Messages, stage.Options, stage.Keys, stage.Reinvites)}
 
 type phone struct {
 	stage.Setup
 	*stage.Audio
 	ua      *sipgo.UserAgent
 	dialogs sipgo.DialogUA
+	call    *sipgo.DialogClientSession // the last that it made
 }
 
 func start(s stage.Setup) (stage.Endpoint, error) {
@@ -39,6 +40,10 @@ func start(s stage.Setup) (stage.Endpoint, error) {
 	p.dialogs.ContactHDR.Address = sip.Uri{Scheme: "sip", User: string(s.Side), Host: s.Host.Addr().String(), Port: int(s.SIPPort)}
 	answers := sipgo.NewDialogServerCache(p.dialogs.Client, p.dialogs.ContactHDR)
 	server.OnInvite(func(req *sip.Request, tx sip.ServerTransaction) {
+		if d, err := answers.MatchDialogRequest(req); err == nil {
+			p.reanswer(d, req, tx)
+			return
+		}
 		if d, err := answers.ReadInvite(req, tx); err == nil && p.Talk(req.Body()) == nil {
 			_ = d.RespondSDP(p.Describe())
 		}
@@ -83,6 +88,7 @@ func (p *phone) Call(ctx context.Context, target string) (stage.Call, error) {
 	if err != nil {
 		return nil, stage.Unanswered(err)
 	}
+	p.call = call
 	_ = p.Talk(call.InviteResponse.Body())
 	return stage.CallFunc(func(ctx context.Context) error { p.Audio.Close(); return call.Bye(ctx) }), call.Ack(ctx)
 }

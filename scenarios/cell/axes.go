@@ -29,6 +29,10 @@ type Axis struct {
 	Spell  func(value string) string
 	// Interesting are those that a plan of everything has; nil is all Values.
 	Interesting []string
+	// Few are those that it has in a few cells alone, since they take long, each beside what is
+	// Beside of other axes.
+	Few    []string
+	Beside map[string][]string
 
 	NAT   bool   // values are NATs, for which a Space has groups
 	Path  bool   // stands before the brackets of an identifier
@@ -302,7 +306,7 @@ var Axes = []*Axis{
 	}),
 	word(func(c *Cell) *KeepAlive { return &c.KeepAlive }, Axis{
 		Key: KeyKeepAlive, JSON: "keepalive", Name: "keepalive", Help: "what a phone sends to the proxy to hold its mapping",
-		Default: "none", Values: []string{"none", "crlf", "zero", "stun", "options"}, Asked: true, Caption: unless("none", "keepalive "),
+		Default: "none", Values: []string{"none", "crlf", "zero", "stun", "options", "register"}, Asked: true, Caption: unless("none", "keepalive "),
 	}),
 	word(func(c *Cell) *Ping { return &c.Ping }, Axis{
 		Key: KeyPing, JSON: "ping", Name: "ping", Help: "what the registrar sends to a phone to hold its mapping",
@@ -361,7 +365,8 @@ var Axes = []*Axis{
 	}),
 	number(func(c *Cell) *Number { return &c.Phones }, Axis{
 		Key: KeyPhones, JSON: "phones", Name: "number of phones", Help: "how many phones are behind the NAT of a",
-		Default: "10", Values: []string{"10", "50", "1000"}, Interesting: []string{"10"}, Asked: true,
+		Default: "10", Values: []string{"10", "50", "100", "1000"}, Interesting: []string{"10"}, Asked: true,
+		Few: []string{"100", "1000"}, Beside: map[string][]string{KeyChange: {"restart", "renumber"}, KeyKeepAlive: {"stun", "options"}},
 		Caption: func(v string) string { return v + " phones" },
 	}),
 	word(func(c *Cell) *Digits { return &c.Digits }, Axis{

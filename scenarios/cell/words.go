@@ -49,6 +49,8 @@ const (
 	KeepAliveZero    KeepAlive = "zero"    // four zero bytes
 	KeepAliveSTUN    KeepAlive = "stun"    // RFC 5626 §3.5.2
 	KeepAliveOPTIONS KeepAlive = "options" // a request, which the proxy answers
+	// KeepAliveRegister: the phone registers again long before it must.
+	KeepAliveRegister KeepAlive = "register"
 )
 
 // Ping is what the registrar sends to where a registration came from.

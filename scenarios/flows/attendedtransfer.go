@@ -13,11 +13,12 @@ import (
 // AttendedTransfer is a call that a hands on to somebody whom it has called before (RFC 5589 §7).
 var AttendedTransfer = add(Flow{
 	Key: "attended-transfer", Order: 65,
-	Help:   "call two, and have one take the place of the call with the other",
-	Story:  "All register; a calls b, then c, which has a public address, and transfers b to c: b calls c, which ends its call with a for it (Replaces), a hangs up, b and c talk, and one of them hangs up.",
-	Ends:   transferEnds,
-	Caller: cell.A,
-	Talk:   [2]cell.Side{cell.B, cell.C},
+	Help:     "call two, and have one take the place of the call with the other",
+	Story:    "All register; a calls b, then c, which has a public address, and transfers b to c: b calls c, which ends its call with a for it (Replaces), a hangs up, b and c talk, and one of them hangs up.",
+	Ends:     transferEnds,
+	Caller:   cell.A,
+	Consults: true,
+	Talk:     [2]cell.Side{cell.B, cell.C},
 	Steps: steps(registers(transferEnds, cell.A), registers(transferEnds, cell.B), registers(transferEnds, cell.C),
 		firstLeg.steps(transferEnds), consults(), refers(established(firstLeg), established(consultLeg)), replaces(transfers()), reports(),
 		transferLeg.talks(transferEnds, RTPBToC, RTPCToB, RTCPBToC, RTCPCToB), transferLeg.hangsUp(transferEnds)),

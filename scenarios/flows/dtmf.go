@@ -18,6 +18,7 @@ var DTMF = add(Flow{
 	Story:  "Both register; a calls b through the proxy, they talk, a presses keys, and one hangs up.",
 	Ends:   callEnds,
 	With:   []string{cell.KeyDigits},
+	Able:   map[cell.Side][]string{cell.A: {stage.Keys}},
 	Caller: cell.A,
 	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B), calls(callEnds, cell.A),
 		talks(callEnds), presses(callEnds), hangsUp(callEnds, cell.A)),

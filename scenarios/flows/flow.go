@@ -38,6 +38,8 @@ type Flow struct {
 	Talk [2]cell.Side
 	// Ring is how long the callee rings and is heard meanwhile; 0 is that it answers at once.
 	Ring time.Duration
+	// Consults: a has two calls at once.
+	Consults bool
 	// Longer is how long a call talks for what happens in it, beside the usual time.
 	Longer time.Duration
 	Steps  []Step // in the order in which they happen

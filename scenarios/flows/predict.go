@@ -25,7 +25,7 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	}
 	cfg := theory.Config{Policy: c.Registrar, Rport: true, ALG: alg, Forwards: c.PortManager == cell.ManagerStatic}
 	cfg.Caller, _ = Of(c).talking()
-	cfg.Ring = Of(c).Ring
+	cfg.Ring, cfg.Consults = Of(c).Ring, Of(c).Consults
 	if Of(c).Media() {
 		cfg.Calm, cfg.Talk = Of(c).talkTime(c, cmp.Or(talk, DefaultMediaTime))
 	}

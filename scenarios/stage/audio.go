@@ -16,8 +16,10 @@ type Audio struct {
 	silent bool
 	seed   uint64
 
-	mu     sync.Mutex
-	stream *media.Stream
+	mu      sync.Mutex
+	stream  *media.Stream
+	held    bool   // by its end
+	version uint64 // of its last description but the first
 }
 
 // Audio opens the two sockets.
@@ -43,10 +45,15 @@ func (a *Audio) Talk(description []byte) error {
 	if err != nil {
 		return err
 	}
+	agreed, err := media.Agree(media.Description{RTP: a.at}, there)
+	if err != nil {
+		return err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.hush()
-	a.stream, err = media.New(media.Config{RTP: a.conns[0], RTCP: a.conns[1], Seed: a.seed, Silent: a.silent})
+	a.held = false
+	a.stream, err = media.New(media.Config{RTP: a.conns[0], RTCP: a.conns[1], Seed: a.seed, Silent: a.silent, Events: agreed.Events})
 	if err != nil {
 		return err
 	}

@@ -77,6 +77,7 @@ func keepAlive(c cell.Cell) ua.KeepAlive {
 	kind := map[cell.KeepAlive]ua.KeepAliveKind{
 		cell.KeepAliveNone: ua.KeepAliveNone, cell.KeepAliveCRLF: ua.KeepAliveCRLF, cell.KeepAliveZero: ua.KeepAliveZero,
 		cell.KeepAliveSTUN: ua.KeepAliveSTUN, cell.KeepAliveOPTIONS: ua.KeepAliveOPTIONS,
+		cell.KeepAliveRegister: ua.KeepAliveRegister,
 	}[c.KeepAlive]
 	if kind == ua.KeepAliveNone {
 		return ua.KeepAlive{}
@@ -101,7 +102,7 @@ func gatewayOptions(c cell.Cell) gateway.Config {
 // that cells vary. Cells that want one are not for it.
 func Unaided(c cell.Cell, side cell.Side) (theory.Traits, error) {
 	if c.Change == cell.ChangeRoam && side == cell.A || c.PortManager != cell.ManagerLocal || c.Rport || c.Latch.Has(side) || c.Strict.Has(side) || c.Silent.Has(side) ||
-		c.KeepAlive != cell.KeepAliveNone || Expires(c) != 0 || c.Flow.Uses(cell.KeyDigits) && side == cell.A || c.Hangup == cell.Callee && side == cell.B || len(wants(c, side)) > 0 || transfers(c) || rings(c) > 0 && side == cell.B || c.Flow.Uses(cell.KeySession) {
+		c.KeepAlive != cell.KeepAliveNone || Expires(c) != 0 || c.Hangup == cell.Callee && side == cell.B || len(wants(c, side)) > 0 || transfers(c) || rings(c) > 0 && side == cell.B || c.Flow.Uses(cell.KeySession) {
 		return theory.Traits{}, ErrNotThisPhone
 	}
 	return theory.Traits{Address: theory.Bound}, nil

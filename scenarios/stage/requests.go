@@ -23,10 +23,11 @@ type Asker interface {
 	Ask(ctx context.Context, target string) error
 }
 
-// The words for them.
+// The words for them, and for others.
 const (
 	Messages = "messages"
 	Options  = "options"
+	Keys     = "keys" // see Presser
 )
 
 // Able are the traits of a phone that can do those things too.

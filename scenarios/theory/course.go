@@ -23,6 +23,10 @@ const (
 	late = 500 * time.Millisecond
 )
 
+// slowest is how long one takes of which the first copy is lost: its second arrives, or that of what it
+// answers (RFC 3261 §17.1.2.2, §13.3.1.4).
+const slowest = late + 3*t1
+
 // helped is how long the SIP helper of Linux keeps a connection (nf_conntrack_sip).
 const helped = time.Hour
 
@@ -83,6 +87,9 @@ type station struct {
 	busy    time.Duration // until when it waits for an answer to that, or to a keepalive
 	until   time.Duration // until when it waits for that alone
 	pings   []*tick       // of the registrar
+	keeps   *tick         // its keepalive, or nil
+	renewal *tick         // the next refresh of its registration, or nil
+	renewed int           // how many there were
 	watch   *watch        // its subscription, or nil
 	begun   time.Duration // when it sent the first copy of its last request
 }
@@ -120,8 +127,8 @@ func (n *Network) begin(pace, stun time.Duration) {
 // same in all is not foreseen.
 func (n *Network) Paces() []*Network {
 	slow := late
-	if n.loses { // its second copy arrives, or that of what it answers (RFC 3261 §17.1.2.2, §13.3.1.4)
-		slow += 3 * t1
+	if n.loses {
+		slow = slowest
 	}
 	ab, ba := []cell.Side{cell.A, cell.B}, []cell.Side{cell.B, cell.A}
 	paces := []struct {
@@ -518,13 +525,19 @@ func (n *Network) keepAlive(s *station) {
 	c := n.course
 	switch n.keep {
 	case cell.KeepAliveCRLF, cell.KeepAliveZero:
-		c.every(n.interval, func() {
+		s.keeps = c.every(n.interval, func() {
 			if !s.failed {
 				c.sends(s)
 			}
 		})
+	case cell.KeepAliveRegister:
+		s.keeps = c.every(n.interval, func() {
+			if !s.failed {
+				n.registersAgain(s)
+			}
+		})
 	case cell.KeepAliveSTUN, cell.KeepAliveOPTIONS:
-		c.every(n.interval, func() { n.pings(s) })
+		s.keeps = c.every(n.interval, func() { n.pings(s) })
 		if n.keep == cell.KeepAliveSTUN && !n.bySource(*s.end) { // it asks at once, since the 200 did not tell
 			n.pings(s)
 		}
@@ -583,9 +596,17 @@ func (n *Network) registersAgain(s *station) {
 	if s.again == nil || !s.again.IsZero() {
 		s.again = &cause
 	}
+	failed := s.failed
 	if s.failed = !cause.IsZero(); s.failed {
 		n.tries(s, timerB)
 		s.until = s.busy
+		return
+	}
+	if failed && s.keeps != nil { // it had given up on that too
+		s.keeps.next = c.now + n.interval
+	}
+	if s.renewal != nil {
+		n.awaitsRefresh(s)
 	}
 }
 

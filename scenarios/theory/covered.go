@@ -11,7 +11,8 @@ import (
 
 // A flow lasts up to two minutes beside its talk, most of that for registrations that fail,
 // and no mapping may end in it that anybody will ask for. Where the next mapping has the same
-// port, or nobody asks for an old one, it is a call being set up that it must last. An end
+// port, or nobody asks for an old one, it is a call being set up that it must last; and so where a
+// port manager asks again by each mapping before it can end, and no ALG has opened others. An end
 // that talks keeps the mappings of media by packets, the rarest of which are the reports of
 // RTCP, every 6.2 s at most (RFC 3550 §6.3.1). What becomes of the mapping of SIP meanwhile
 // is told by the course of events. Without media that is all there is to tell.
@@ -62,8 +63,6 @@ func coveredTogether(cfg Config, e End) error {
 			return errors.New("a box where packets that come too early take a port, beside other NATs or hosts")
 		case shared && b.PortChoice == natmodels.Preserve && b.Translates():
 			return errors.New("a port that must be preserved, and several hosts that want it")
-		case shared && b.Tracks():
-			return errors.New("several hosts with one port, in a box that tracks connections")
 		case shared && cfg.Talk > 0 && b.Hairpin == natmodels.InternalSource && stacked:
 			return errors.New("hairpinning with the internal source, between NATs of one carrier")
 		}
@@ -147,11 +146,11 @@ func needed(cfg Config, e End) time.Duration {
 		return max(reportIdle, cfg.Talk-2*time.Second)
 	case same && !e.Traits.Silent:
 		return max(reportIdle, cfg.Talk+mediaSetUp)
-	case same || unasked && e.Traits.Silent:
+	case same || e.Traits.Silent && (unasked || cfg.ALG == nil):
 		return silentIdle + cfg.Talk
 	case unasked && cfg.ALG != nil:
 		return max(callIdle, cfg.Talk+mediaSetUp)
-	case unasked:
+	case unasked, cfg.ALG == nil && !e.Traits.Silent:
 		return callIdle
 	}
 	return flowIdle + cfg.Talk

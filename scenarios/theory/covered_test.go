@@ -20,7 +20,7 @@ func TestPredictRefusesWhatTheoryDoesNotCover(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*natmodels.Behavior){
-		"short idle":      func(n *natmodels.Behavior) { n.Idle = time.Minute },
+		"short idle":      func(n *natmodels.Behavior) { n.Idle = 20 * time.Second },
 		"inbound refresh": func(n *natmodels.Behavior) { n.Refresh = natmodels.RefreshInbound },
 		"must preserve":   func(n *natmodels.Behavior) { n.PortChoice = natmodels.Preserve },
 		"several places":  func(n *natmodels.Behavior) { n.Pooling = natmodels.Arbitrary },

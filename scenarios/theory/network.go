@@ -59,6 +59,7 @@ type Config struct {
 	A, B     End
 	C        End            // who is called by one of them afterwards, from a public address; nobody if it has no Side
 	Roams    End            // a where it roams to; nowhere if it has no Side
+	Consults bool           // a has two calls at once
 	Policy   cell.Registrar // where the proxy sends requests
 	Rport    bool           // the proxy grants RFC 3581 to who asks
 	ALG      *sipalg.ALG    // in every NAT; nil is none
@@ -115,6 +116,9 @@ func New(cfg Config) (*Network, error) {
 	if n.idle > settled && n.expires == 0 {
 		return nil, fmt.Errorf("%w: a registration that is refreshed in an idle time of more than %v", ErrNotCovered, settled)
 	}
+	if n.loses && len(n.crossings()) > 1 && n.interval < 5*slowest {
+		return nil, fmt.Errorf("%w: keepalives and pings that are lost, and come as often as they are repeated", ErrNotCovered)
+	}
 	for _, x := range []struct {
 		to   *end
 		from End
@@ -126,8 +130,8 @@ func New(cfg Config) (*Network, error) {
 		*x.to = e
 	}
 	if cfg.C.Side != "" {
-		if p.apart {
-			return nil, fmt.Errorf("%w: several dialogs, and a proxy with another socket for what is for users", ErrNotCovered)
+		if p.apart && cfg.Consults && n.a.mapping != natmodels.EndpointIndependent {
+			return nil, fmt.Errorf("%w: an end with two dialogs behind a mapping that depends on where it sends, and a proxy with another socket for what is for users", ErrNotCovered)
 		}
 		e, err := newEnd(cfg, cfg.C)
 		if err != nil {

@@ -50,21 +50,20 @@ func (n *Network) unbound(s *station, message string) cell.Cause {
 
 // refreshed begins the refreshing of a registration that was answered.
 func (n *Network) refreshed(s *station) {
-	c, times := n.course, 0
-	if c.refresh == nil {
-		return
+	if n.course.refresh != nil {
+		n.awaitsRefresh(s)
 	}
-	var wait func()
-	wait = func() {
-		after := c.refresh[times%len(c.refresh)]
-		times++
-		c.once(c.now+after, func() {
-			if s.failed {
-				return
-			}
+}
+
+// awaitsRefresh is the time until a registration that was answered now is refreshed.
+func (n *Network) awaitsRefresh(s *station) {
+	c := n.course
+	c.drop(s.renewal)
+	after := c.refresh[s.renewed%len(c.refresh)]
+	s.renewed++
+	s.renewal = c.once(c.now+after, func() {
+		if !s.failed {
 			n.registersAgain(s)
-			wait()
-		})
-	}
-	wait()
+		}
+	})
 }
