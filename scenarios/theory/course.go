@@ -106,10 +106,7 @@ func (n *Network) begin(pace, stun time.Duration) {
 // time as they can, and in which media comes in other orders, if that is of account. What is not the
 // same in all is not foreseen.
 func (n *Network) Paces() []*Network {
-	slow := late
-	if n.loses { // its second copy arrives, or that of what it answers (RFC 3261 §17.1.2.2, §13.3.1.4)
-		slow += 3 * t1
-	}
+	slow := n.slow()
 	ab, ba := []cell.Side{cell.A, cell.B}, []cell.Side{cell.B, cell.A}
 	paces := []struct {
 		pace, stun time.Duration
