@@ -426,6 +426,9 @@ func (n *Network) arrives(s *station, at, from endpoint, message string, again [
 		copies++
 	}
 	if cause.IsZero() {
+		if n.loses && copies > 1 { // which is the first to leave, and the first that is not lost, nobody says
+			copies = 0
+		}
 		return Answer{Fate: cell.Arrived, Copy: copies}
 	}
 	cause.Message = message

@@ -62,6 +62,10 @@ func coveredTogether(cfg Config, e End) error {
 			return errors.New("a box where packets that come too early take a port, beside other NATs or hosts")
 		case shared && b.PortChoice == natmodels.Preserve && b.Translates():
 			return errors.New("a port that must be preserved, and several hosts that want it")
+		case shared && cfg.Policy == cell.RegistrarIPOnly && e.Traits.Address == Bound && e.Side != "":
+			return errors.New("a proxy that takes the port of a Contact for that of the NAT, where another host answers on it")
+		case cfg.Neighbour && b.Translates() && forgets(*b, callIdle):
+			return errors.New("a port that falls free while another host asks for it in vain")
 		case shared && b.Tracks():
 			return errors.New("several hosts with one port, in a box that tracks connections")
 		case shared && cfg.Talk > 0 && b.Hairpin == natmodels.InternalSource && stacked:
@@ -95,6 +99,8 @@ func coveredNAT(cfg Config, e End) error {
 		return fmt.Errorf("the setting %q, for which theory has no rule", b.Unforeseen[0])
 	case b.Mappings != 0 && b.Mappings < enough, b.Ports != 0 && b.Ports < enough:
 		return errors.New("fewer mappings or ports than a flow may need (RFC 6888 REQ-4)")
+	case cfg.ALG != nil && cfg.Change != "" && cfg.Change != cell.ChangeNone && (e.Traits.Address != Bound || answered(cfg.KeepAlive)):
+		return errors.New("what an ALG makes of an end that knows its mapping, when that is another")
 	case static && b.Kind == natmodels.Conntrack:
 		return errors.New("port forwards of a box that tracks connections")
 	case static:
@@ -119,6 +125,10 @@ func coveredNAT(cfg Config, e End) error {
 		return errors.New("mappings that end while a request is repeated, which does not keep them (RFC 4787 REQ-6)")
 	case cfg.ALG != nil && (cfg.Change == cell.ChangeBehaviour || cfg.Talk > 0 && cfg.Change != "" && cfg.Change != cell.ChangeNone):
 		return errors.New("what an ALG takes for the mapping of an end, when the NAT is another than before")
+	case cfg.ALG != nil && (e.Traits.Address == Asked || cfg.Loses) && cfg.Idle > 0 && forgets(b, flowIdle+cfg.Idle):
+		return errors.New("what an ALG has opened, and expires while the phone is idle")
+	case b.FilterScope == natmodels.PerEndpoint && cfg.Change == cell.ChangeBehaviour:
+		return errors.New("filters that remember per endpoint, when the NAT is another than before")
 	case cfg.ALG != nil && cfg.ALG.Double && cfg.Idle > 0 && (cfg.Change != "" && cfg.Change != cell.ChangeNone || forgets(b, flowIdle+cfg.Idle)):
 		return errors.New("what an ALG has opened, and expires while the phone is idle")
 	case cfg.ALG != nil && cfg.ALG.Double && b.Mapping != natmodels.EndpointIndependent && b.PortChoice == natmodels.PreserveElseRandom:
@@ -126,6 +136,9 @@ func coveredNAT(cfg Config, e End) error {
 	}
 	return nil
 }
+
+// answered says whether somebody answers such keepalives.
+func answered(k cell.KeepAlive) bool { return k == cell.KeepAliveSTUN || k == cell.KeepAliveOPTIONS }
 
 // forgets says whether a mapping through which a STUN server was asked, and answered, is gone
 // after so much silence.

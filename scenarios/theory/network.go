@@ -148,8 +148,7 @@ func (n *Network) ends(cfg Config) int {
 // been answered: 0 if nobody answers any of it.
 func (n *Network) answering() time.Duration {
 	var messages int
-	switch n.keep {
-	case cell.KeepAliveSTUN, cell.KeepAliveOPTIONS:
+	if answered(n.keep) {
 		messages += 2
 	}
 	switch n.ping {
