@@ -84,7 +84,7 @@ func (f *Flow) Predict(c cell.Cell, n *theory.Network) (cell.Outcome, error) {
 			}
 		}
 	}
-	return o, nil
+	return o, f.mayNot(c, o)
 }
 
 func (f *Flow) predict(steps []Step, n *theory.Network) cell.Outcome {

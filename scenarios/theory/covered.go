@@ -27,6 +27,9 @@ const (
 // subscription.
 const settled = 50 * time.Minute
 
+// oftenest is the least time after which an end asks its STUN server again (RFC 5626 §4.4.2).
+const oftenest = 24 * time.Second
+
 // enough is how many mappings an end never needs: three sockets that send to a STUN server, the
 // proxy and the two addresses that a peer is seen at, and what an ALG opens.
 const enough = 64
@@ -64,7 +67,7 @@ func coveredTogether(cfg Config, e End) error {
 			return errors.New("a port that must be preserved, and several hosts that want it")
 		case shared && cfg.Policy == cell.RegistrarIPOnly && e.Traits.Address == Bound && e.Side != "":
 			return errors.New("a proxy that takes the port of a Contact for that of the NAT, where another host answers on it")
-		case cfg.Neighbour && b.Translates() && forgets(*b, callIdle):
+		case (cfg.Neighbour || cfg.Crowd > 1) && b.Translates() && forgets(*b, callIdle):
 			return errors.New("a port that falls free while another host asks for it in vain")
 		case shared && b.Tracks():
 			return errors.New("several hosts with one port, in a box that tracks connections")
@@ -125,6 +128,10 @@ func coveredNAT(cfg Config, e End) error {
 		return errors.New("mappings that end while a request is repeated, which does not keep them (RFC 4787 REQ-6)")
 	case cfg.ALG != nil && (cfg.Change == cell.ChangeBehaviour || cfg.Talk > 0 && cfg.Change != "" && cfg.Change != cell.ChangeNone):
 		return errors.New("what an ALG takes for the mapping of an end, when the NAT is another than before")
+	case e.Traits.Address == Asked && (cfg.Idle > 0 || cfg.Loses) && b.Refresh != natmodels.RefreshInbound && forgets(b, oftenest):
+		return errors.New("a mapping that ends before the STUN server is asked again, and is there anew (RFC 4787 §4.3)")
+	case b.FilterScope == natmodels.PerEndpoint && cfg.Loses && cfg.Idle > 0 && forgets(b, flowIdle+cfg.Idle):
+		return errors.New("filters that remember per endpoint, where the last copies of a request decide")
 	case cfg.ALG != nil && (e.Traits.Address == Asked || cfg.Loses) && cfg.Idle > 0 && forgets(b, flowIdle+cfg.Idle):
 		return errors.New("what an ALG has opened, and expires while the phone is idle")
 	case b.FilterScope == natmodels.PerEndpoint && cfg.Change == cell.ChangeBehaviour:
