@@ -19,6 +19,12 @@ var EarlyMedia = add(Flow{
 	Ends:   callEnds,
 	Caller: cell.A,
 	Ring:   ringing,
+	Unsure: func(c cell.Cell, o cell.Outcome) string {
+		if s, _ := o.Step(Ack); c.Strict.Has(cell.A) && s.Fate != cell.Arrived {
+			return "what a caller drops while it rings, in a call of which it tells nothing since it is never established"
+		}
+		return ""
+	},
 	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B), ringsEarly(callEnds, calls(callEnds, cell.A)),
 		talks(callEnds), hangsUp(callEnds, cell.A)),
 	Play: func(ctx context.Context, p *Play) {

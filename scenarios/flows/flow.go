@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -42,6 +43,8 @@ type Flow struct {
 	Consults bool
 	// Longer is how long a call talks for what happens in it, beside the usual time.
 	Longer time.Duration
+	// Unsure is why nothing is predicted of a cell after all, given what would be; nil is never.
+	Unsure func(cell.Cell, cell.Outcome) string
 	Steps  []Step // in the order in which they happen
 	Play   func(ctx context.Context, p *Play)
 	// Columns are those of its table, which has a row for each NAT of a. Without any the
@@ -103,6 +106,17 @@ func (f *Flow) Rings() time.Duration { return f.Ring }
 
 // Calls is who calls.
 func (f *Flow) Calls() cell.Side { return f.Caller }
+
+// mayNot is why nothing is predicted after all.
+func (f *Flow) mayNot(c cell.Cell, o cell.Outcome) error {
+	if f.Unsure == nil {
+		return nil
+	}
+	if why := f.Unsure(c, o); why != "" {
+		return fmt.Errorf("%w: %s", theory.ErrNotCovered, why)
+	}
+	return nil
+}
 
 // Uses reports whether the flow has a use for an axis.
 func (f *Flow) Uses(axis string) bool {

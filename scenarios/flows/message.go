@@ -27,6 +27,12 @@ var Message = add(Flow{
 	Able:    map[cell.Side][]string{cell.A: {stage.Messages}, cell.B: {stage.Messages}},
 	With:    []string{cell.KeyIdle, cell.KeyKeepAlive, cell.KeyPing, cell.KeyInterval, cell.KeyChange},
 	Without: []string{cell.KeyHangup},
+	Unsure: func(c cell.Cell, o cell.Outcome) string {
+		if s, _ := o.Step(MessageAToB); c.Loss != cell.LossNone && s.Fate == cell.Lost {
+			return "whether the last copy of a text, which the proxy has late, comes before b writes itself"
+		}
+		return ""
+	},
 	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B),
 		after((*theory.Network).Idle, asked(callEnds, cell.A, "MESSAGE", MessageAToB, MessageAToBResponse)),
 		asked(callEnds, cell.B, "MESSAGE", MessageBToA, MessageBToAResponse)),

@@ -111,7 +111,7 @@ func (f *Flow) Predict(c cell.Cell, n *theory.Network) (cell.Outcome, error) {
 			}
 		}
 	}
-	return o, nil
+	return o, f.mayNot(c, o)
 }
 
 // predict appends what theory says of each step.

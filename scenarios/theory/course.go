@@ -126,10 +126,7 @@ func (n *Network) begin(pace, stun time.Duration) {
 // time as they can, and in which media comes in other orders, if that is of account. What is not the
 // same in all is not foreseen.
 func (n *Network) Paces() []*Network {
-	slow := late
-	if n.loses {
-		slow = slowest
-	}
+	slow := n.slow()
 	ab, ba := []cell.Side{cell.A, cell.B}, []cell.Side{cell.B, cell.A}
 	paces := []struct {
 		pace, stun time.Duration
@@ -468,6 +465,9 @@ func (n *Network) arrives(s *station, at, from endpoint, message string, again [
 		copies++
 	}
 	if cause.IsZero() {
+		if n.loses && copies > 1 { // which is the first to leave, and the first that is not lost, nobody says
+			copies = 0
+		}
 		return Answer{Fate: cell.Arrived, Copy: copies}
 	}
 	cause.Message = message

@@ -28,6 +28,9 @@ const (
 // subscription.
 const settled = 50 * time.Minute
 
+// oftenest is the least time after which an end asks its STUN server again (RFC 5626 §4.4.2).
+const oftenest = 24 * time.Second
+
 // enough is how many mappings an end never needs: three sockets that send to a STUN server, the
 // proxy and the two addresses that a peer is seen at, and what an ALG opens.
 const enough = 64
@@ -63,6 +66,10 @@ func coveredTogether(cfg Config, e End) error {
 			return errors.New("a box where packets that come too early take a port, beside other NATs or hosts")
 		case shared && b.PortChoice == natmodels.Preserve && b.Translates():
 			return errors.New("a port that must be preserved, and several hosts that want it")
+		case shared && cfg.Policy == cell.RegistrarIPOnly && e.Traits.Address == Bound && e.Side != "":
+			return errors.New("a proxy that takes the port of a Contact for that of the NAT, where another host answers on it")
+		case (cfg.Neighbour || cfg.Crowd > 1) && b.Translates() && forgets(*b, callIdle):
+			return errors.New("a port that falls free while another host asks for it in vain")
 		case shared && cfg.Talk > 0 && b.Hairpin == natmodels.InternalSource && stacked:
 			return errors.New("hairpinning with the internal source, between NATs of one carrier")
 		}
@@ -94,6 +101,8 @@ func coveredNAT(cfg Config, e End) error {
 		return fmt.Errorf("the setting %q, for which theory has no rule", b.Unforeseen[0])
 	case b.Mappings != 0 && b.Mappings < enough, b.Ports != 0 && b.Ports < enough:
 		return errors.New("fewer mappings or ports than a flow may need (RFC 6888 REQ-4)")
+	case cfg.ALG != nil && cfg.Change != "" && cfg.Change != cell.ChangeNone && (e.Traits.Address != Bound || answered(cfg.KeepAlive)):
+		return errors.New("what an ALG makes of an end that knows its mapping, when that is another")
 	case static && b.Kind == natmodels.Conntrack:
 		return errors.New("port forwards of a box that tracks connections")
 	case static:
@@ -118,6 +127,14 @@ func coveredNAT(cfg Config, e End) error {
 		return errors.New("mappings that end while a request is repeated, which does not keep them (RFC 4787 REQ-6)")
 	case cfg.ALG != nil && (cfg.Change == cell.ChangeBehaviour || cfg.Talk > 0 && cfg.Change != "" && cfg.Change != cell.ChangeNone):
 		return errors.New("what an ALG takes for the mapping of an end, when the NAT is another than before")
+	case e.Traits.Address == Asked && (cfg.Idle > 0 || cfg.Loses) && b.Refresh != natmodels.RefreshInbound && forgets(b, oftenest):
+		return errors.New("a mapping that ends before the STUN server is asked again, and is there anew (RFC 4787 §4.3)")
+	case b.FilterScope == natmodels.PerEndpoint && cfg.Loses && cfg.Idle > 0 && forgets(b, flowIdle+cfg.Idle):
+		return errors.New("filters that remember per endpoint, where the last copies of a request decide")
+	case cfg.ALG != nil && (e.Traits.Address == Asked || cfg.Loses) && cfg.Idle > 0 && forgets(b, flowIdle+cfg.Idle):
+		return errors.New("what an ALG has opened, and expires while the phone is idle")
+	case b.FilterScope == natmodels.PerEndpoint && cfg.Change == cell.ChangeBehaviour:
+		return errors.New("filters that remember per endpoint, when the NAT is another than before")
 	case cfg.ALG != nil && cfg.ALG.Double && cfg.Idle > 0 && (cfg.Change != "" && cfg.Change != cell.ChangeNone || forgets(b, flowIdle+cfg.Idle)):
 		return errors.New("what an ALG has opened, and expires while the phone is idle")
 	case cfg.ALG != nil && cfg.ALG.Double && b.Mapping != natmodels.EndpointIndependent && b.PortChoice == natmodels.PreserveElseRandom:
@@ -125,6 +142,9 @@ func coveredNAT(cfg Config, e End) error {
 	}
 	return nil
 }
+
+// answered says whether somebody answers such keepalives.
+func answered(k cell.KeepAlive) bool { return k == cell.KeepAliveSTUN || k == cell.KeepAliveOPTIONS }
 
 // forgets says whether a mapping through which a STUN server was asked, and answered, is gone
 // after so much silence.

@@ -36,6 +36,29 @@ func TestPredictRefusesWhatTheoryDoesNotCover(t *testing.T) {
 	}
 }
 
+// What is sent so often that it may overlap with its answers is refused, and does not go on for ever.
+func TestPredictRefusesWhatIsSentTooOften(t *testing.T) {
+	for id, covered := range map[string]bool{
+		"message/local[a=full-cone,b=full-cone,registrar=received,rport=true,keepalive=options,interval=1s]":            false,
+		"message/local[a=full-cone,b=full-cone,registrar=received,rport=true,keepalive=options,interval=8s]":            true,
+		"message/local[a=full-cone,b=full-cone,registrar=received,rport=true,keepalive=crlf,interval=1s]":               true,
+		"message/local[a=full-cone,b=full-cone,registrar=received,rport=true,ping=zero,interval=1s]":                    false,
+		"message/local[a=full-cone,b=full-cone,registrar=received,rport=true,ping=options,interval=2s]":                 false,
+		"message/stun[a=full-cone,b=full-cone,keepalive=stun,interval=8s,loss=first]":                                   false,
+		"message/stun[a=full-cone,b=full-cone,keepalive=stun,loss=first]":                                               true,
+		"idle-then-called/local[a=full-cone,registrar=received,rport=true,keepalive=options,ping=options,interval=1s]":  false,
+		"idle-then-called/local[a=full-cone,registrar=received,rport=true,keepalive=options,ping=options,interval=25s]": true,
+	} {
+		c, err := scenarios.ParseID(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := scenarios.Predict(c, nil); covered != (err == nil) || err != nil && !errors.Is(err, theory.ErrNotCovered) {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+}
+
 // Nothing is said of registrations that are refreshed by themselves.
 func TestPredictRefusesLongIdleTimes(t *testing.T) {
 	for idle, covered := range map[cell.Duration]bool{"50m": true, "51m": false} {

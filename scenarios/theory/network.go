@@ -146,8 +146,49 @@ func New(cfg Config) (*Network, error) {
 		}
 		n.roams = &e
 	}
+	if ends := n.ends(cfg); n.interval > 0 && n.interval <= time.Duration(ends)*n.answering() {
+		return nil, fmt.Errorf("%w: keepalives or pings so often that one may not be answered before the next", ErrNotCovered)
+	}
 	n.begin(soon, soon)
 	return n, nil
+}
+
+// ends is how many there are, with the phone that stands beside a.
+func (n *Network) ends(cfg Config) int {
+	count := 1
+	for _, more := range []bool{cfg.B.Side != "", cfg.C.Side != "", n.beside} {
+		if more {
+			count++
+		}
+	}
+	return count
+}
+
+// answering is how long it may take until what an end sends by itself, and is sent, at one time has
+// been answered: 0 if nobody answers any of it.
+func (n *Network) answering() time.Duration {
+	var messages int
+	if answered(n.keep) {
+		messages += 2
+	}
+	switch n.ping {
+	case cell.PingZero:
+		messages++
+	case cell.PingOptions:
+		messages += 2
+	}
+	if messages == 0 {
+		return 0
+	}
+	return time.Duration(messages)*n.slow() + 2*late // and the STUN server
+}
+
+// slow is how long a message takes at most.
+func (n *Network) slow() time.Duration {
+	if n.loses {
+		return slowest
+	}
+	return late
 }
 
 // end finds the end on a side.

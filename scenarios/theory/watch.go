@@ -29,8 +29,8 @@ type watch struct {
 func (n *Network) Subscribes(side cell.Side) Answer {
 	c, s := n.course, n.station(side)
 	s.begun = c.now
-	s.watch = &watch{source: s.last, wrote: s.writes()}
 	c.pass(c.pace)
+	s.watch = &watch{source: s.last, wrote: s.writes()}
 	n.tells(s, true)
 	return Arrives()
 }

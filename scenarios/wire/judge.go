@@ -107,7 +107,7 @@ func (t *Tape) Message(name, from, to string, match Match, told []Told) (cell.Fa
 		return cell.NotSent, cell.Cause{Box: from, Rule: cell.RuleNotSent, Message: name}
 	case refusal != nil && thrown == nil:
 		return cell.Lost, cell.Cause{Box: refusal.From, Rule: cell.RuleRefused, Message: name, Why: refusal.says()}
-	case last != nil:
+	case last != nil && (astray == nil || cell.Rule(last.end.Reason) != cell.RuleLinkLoss): // chance is no cause beside another
 		return cell.Lost, last.end.cause(name)
 	case thrown != nil:
 		return cell.Lost, unreadable(thrown, told).cause(name, thrown)
