@@ -141,7 +141,11 @@ func (s *Session) renew(ctx context.Context, why reoffer) error {
 				return err
 			}
 		case r.Code == sip.StatusCallTransactionDoesNotExists, r.Code == sip.StatusRequestTimeout: // RFC 3261 section 12.2.1.2
-			_ = s.end(s.c.ctx, because(err))
+			if why.repeat { // RFC 4028: a refresh that ends so is followed by BYE
+				s.expired(s.c.ctx)
+			} else {
+				_ = s.end(s.c.ctx, because(err))
+			}
 			return err
 		default:
 			return err

@@ -263,17 +263,27 @@ func (s *Session) expired(ctx context.Context) {
 	_ = s.end(ctx, ending{reason: SessionExpired, err: ErrSessionExpired, bye: true})
 }
 
-// refreshTimer refreshes the session, and sees to it that it is tried again after a failure,
-// until it is given up.
+// refreshTimer refreshes the session, which is given up at its end if there is no final response. If
+// nobody answers it is given up at once (RFC 4028), and after another failure it is tried again.
 func (s *Session) refreshTimer(ctx context.Context, since time.Time) {
+	s.mu.Lock()
+	if a := &s.aging; a.since == since && a.alarm != nil && !s.ending {
+		a.alarm = time.AfterFunc(time.Until(since.Add(a.interval)), s.aged)
+	}
+	s.mu.Unlock()
 	err := s.renew(ctx, reoffer{same: true, repeat: true, update: s.canUpdate(), bare: true})
 	if err == nil || s.life.Err() != nil {
 		return
 	}
 	s.c.log.Warn("session refresh", "error", err)
+	if errors.Is(err, ErrTransactionTimeout) {
+		s.expired(ctx)
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if a := &s.aging; a.since == since && a.alarm != nil && !s.ending {
+		a.alarm.Stop()
 		left := time.Until(a.expiry())
 		a.alarm = time.AfterFunc(max(left/2, min(left, time.Second), 0), s.aged)
 	}

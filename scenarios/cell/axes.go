@@ -130,6 +130,9 @@ const (
 	KeyLoss        = "loss"
 	KeyPhones      = "phones"
 	KeyDigits      = "digits"
+	KeySession     = "session"
+	KeyRefresher   = "refresher"
+	KeyRefreshBy   = "refresh-by"
 )
 
 // Cell is one experiment: a flow, the NATs on its way, and the remedies in
@@ -163,8 +166,11 @@ type Cell struct {
 	When      Moment   // and when
 	Hangup    Role     // who ends the call
 	Loss      Loss
-	Phones    Number // how many are behind the NAT of a, with a
-	Digits    Digits // that are pressed
+	Phones    Number    // how many are behind the NAT of a, with a
+	Digits    Digits    // that are pressed
+	Session   Duration  // for how long a session is good that nobody refreshes
+	Refresher Role      // who does
+	RefreshBy RefreshBy // and by what
 }
 
 // Axes is the table of all axes but the flow, in the order of identifiers, JSON, flags and
@@ -311,6 +317,19 @@ var Axes = []*Axis{
 		Key: KeyDigits, JSON: "digits", Name: "digits", Help: "which keys are pressed in a call",
 		Default: "1234", Values: []string{"1234", "0"}, Asked: true, Caption: unless("1234", "presses "),
 	}),
+	session(duration(func(c *Cell) *Duration { return &c.Session }, Axis{
+		Key: KeySession, JSON: "session", Name: "session interval", Help: "for how long a session is good that nobody refreshes (RFC 4028), 1m30s or more",
+		Default: "1m30s", Values: []string{"1m30s", "3m", "30m"}, Asked: true,
+		Caption: func(v string) string { return "sessions of " + v },
+	})),
+	word(func(c *Cell) *Role { return &c.Refresher }, Axis{
+		Key: KeyRefresher, JSON: "refresher", Name: "refresher", Help: "who refreshes the session",
+		Default: "caller", Values: []string{"caller", "callee"}, Asked: true, Caption: unless("caller", "refreshed by the "),
+	}),
+	word(func(c *Cell) *RefreshBy { return &c.RefreshBy }, Axis{
+		Key: KeyRefreshBy, JSON: "refreshBy", Name: "refresh request", Help: "the request by which it does",
+		Default: "invite", Values: []string{"invite", "update"}, Asked: true, Caption: unless("invite", "refreshed by "),
+	}),
 }
 
 // Lookup finds an axis by its key, or returns nil.
@@ -334,6 +353,12 @@ func duration(field func(*Cell) *Duration, x Axis) *Axis {
 	x.Open = func(v string) bool { return Duration(v).known() }
 	x.Find = func(string) error { return nil }
 	return word(field, x)
+}
+
+// session is the row of an axis of intervals that RFC 4028 §4 allows.
+func session(x *Axis) *Axis {
+	x.Open = func(v string) bool { return Duration(v).known() && Duration(v).Time() >= leastSession }
+	return x
 }
 
 // number is the row of an axis whose values are a field of numbers: those of the list, and others.

@@ -105,6 +105,17 @@ const (
 	Callee Role = "callee"
 )
 
+// RefreshBy is the request that refreshes a session.
+type RefreshBy string
+
+const (
+	RefreshByInvite RefreshBy = "invite"
+	RefreshByUpdate RefreshBy = "update"
+)
+
+// leastSession is the least interval of a session (RFC 4028 §4).
+const leastSession = 90 * time.Second
+
 // Digits are keys of a telephone.
 type Digits string
 

@@ -68,7 +68,7 @@ type Step struct {
 	// Match selects it on the wire; nil for a stream, which is told by its kind.
 	Match wire.Match
 	// Sees tells of it instead, if it is neither.
-	Sees func(*wire.Tape) (cell.Fate, cell.Cause)
+	Sees func(cell.Cell, *wire.Tape) (cell.Fate, cell.Cause)
 	// Each are boxes of whom in the place of a it must be true too; nil is nobody.
 	Each func(cell.Cell) []string
 	// If says of which cells it is a step; nil is all.
@@ -96,6 +96,9 @@ func (f *Flow) Name() string { return f.Key }
 
 // Rings is how long its callee rings and is heard.
 func (f *Flow) Rings() time.Duration { return f.Ring }
+
+// Calls is who calls.
+func (f *Flow) Calls() cell.Side { return f.Caller }
 
 // Uses reports whether the flow has a use for an axis.
 func (f *Flow) Uses(axis string) bool {

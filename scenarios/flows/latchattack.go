@@ -48,12 +48,16 @@ func strangers(ends map[cell.Side]End, on cell.Side) []Step {
 	return []Step{
 		{
 			Step: StrangersRTP, Message: "RTP", From: cell.BoxStranger, To: host, Needs: call,
-			Sees: func(t *wire.Tape) (cell.Fate, cell.Cause) { return t.Reaches(cell.RTP, cell.BoxStranger, host) },
+			Sees: func(_ cell.Cell, t *wire.Tape) (cell.Fate, cell.Cause) {
+				return t.Reaches(cell.RTP, cell.BoxStranger, host)
+			},
 			Asks: func(n *theory.Network) theory.Answer { return n.Stranger(on, strangerFor) },
 		},
 		{
 			Step: RTPKept, Message: "RTP", From: host, To: cell.BoxStranger, Needs: call, Only: true,
-			Sees: func(t *wire.Tape) (cell.Fate, cell.Cause) { return t.Avoids(cell.RTP, host, cell.BoxStranger) },
+			Sees: func(_ cell.Cell, t *wire.Tape) (cell.Fate, cell.Cause) {
+				return t.Avoids(cell.RTP, host, cell.BoxStranger)
+			},
 			Asks: func(n *theory.Network) theory.Answer { return n.Kept(on) },
 		},
 	}

@@ -47,6 +47,23 @@ func TestOutcomesInWords(t *testing.T) {
 		{"where the 183 is lost it does not know where to send, and its NAT admits nobody else",
 			"early-media/stun[a=symmetric,b=none,registrar=received,rport=false]",
 			"register response a: filtered at nat-a, progress: filtered at nat-a, early rtp b>a: filtered at nat-a, final response: filtered at nat-a"},
+		{"a mapping of 15 s is gone when the session is refreshed: who waits for that hangs up, and its BYE gets through",
+			"session-timer/local[a=none,b=realtek-cpe,registrar=received,rport=true]",
+			"session refresh: expired at nat-b, session stays up: expired at nat-b"},
+		{"unless who is behind it refreshes",
+			"session-timer/local[a=none,b=realtek-cpe,registrar=received,rport=true,refresher=callee]", ""},
+		{"or holds it by keepalives",
+			"session-timer/local[a=none,b=realtek-cpe,registrar=received,rport=true,keepalive=crlf,interval=8s]", ""},
+		{"a private Contact does not harm who refreshes",
+			"session-timer/local[a=full-cone,b=none,registrar=contact,rport=true]", ""},
+		{"but who has to be refreshed",
+			"session-timer/local[a=full-cone,b=none,registrar=contact,rport=true,refresher=callee,refresh-by=update]",
+			"session refresh: no-route at internet, session stays up: no-route at internet"},
+		{"a NAT that restarts is told of the call again by the refresh of who is behind it",
+			"session-timer/local[a=full-cone,b=none,registrar=received,rport=true,change=restart,when=in-call,hangup=callee]", ""},
+		{"and lets none of the other in",
+			"session-timer/local[a=symmetric,b=none,registrar=received,rport=true,change=restart,when=in-call,refresher=callee]",
+			"session refresh: flushed at nat-a, session stays up: flushed at nat-a"},
 	} {
 		c, err := scenarios.ParseID(x.id)
 		if err != nil {

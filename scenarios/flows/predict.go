@@ -35,6 +35,9 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	cfg.KeepAlive, cfg.Interval = c.KeepAlive, c.Interval.Time()
 	cfg.Lasts, cfg.Expires, cfg.Loses = c.Talk.Time(), stage.Expires(c), c.Loss == cell.LossFirst
 	cfg.Ping = c.Ping
+	if Of(c).Uses(cell.KeySession) {
+		cfg.Session, cfg.Calm = c.Session.Time(), cell.BeforeChange(c.Session.Time()/2)
+	}
 	cfg.Change, cfg.When = c.Change, c.When
 	if cfg.Becomes, err = stage.Becomes(c); err != nil {
 		return nil, err
@@ -140,7 +143,7 @@ func (f *Flow) Observe(c cell.Cell, t *wire.Tape, told []wire.Told) cell.Outcome
 
 func (s Step) observe(c cell.Cell, t *wire.Tape, talk wire.Talk, talked bool, told []wire.Told) (cell.Fate, cell.Cause, bool) {
 	if s.Sees != nil {
-		fate, cause := s.Sees(t)
+		fate, cause := s.Sees(c, t)
 		return fate, cause, true
 	}
 	if !s.IsStream() {

@@ -41,6 +41,7 @@ func options(s Setup) ua.Options {
 		NameRTCP: c.ALG != cell.ALGOff,
 		Refer:    refer(c), Replaces: transfers(c),
 		UnsolicitedMessageSummary: slices.Contains(wants(c, side), Unasked),
+		SessionTimer:              sessionTimer(c, side), Update: refreshesBy(c, cell.RefreshByUpdate),
 	}
 }
 
@@ -100,7 +101,7 @@ func gatewayOptions(c cell.Cell) gateway.Config {
 // that cells vary. Cells that want one are not for it.
 func Unaided(c cell.Cell, side cell.Side) (theory.Traits, error) {
 	if c.PortManager != cell.ManagerLocal || c.Rport || c.Latch.Has(side) || c.Strict.Has(side) || c.Silent.Has(side) ||
-		c.KeepAlive != cell.KeepAliveNone || Expires(c) != 0 || c.Flow.Uses(cell.KeyDigits) && side == cell.A || c.Hangup == cell.Callee && side == cell.B || len(wants(c, side)) > 0 || transfers(c) || rings(c) > 0 && side == cell.B {
+		c.KeepAlive != cell.KeepAliveNone || Expires(c) != 0 || c.Flow.Uses(cell.KeyDigits) && side == cell.A || c.Hangup == cell.Callee && side == cell.B || len(wants(c, side)) > 0 || transfers(c) || rings(c) > 0 && side == cell.B || c.Flow.Uses(cell.KeySession) {
 		return theory.Traits{}, ErrNotThisPhone
 	}
 	return theory.Traits{Address: theory.Bound}, nil

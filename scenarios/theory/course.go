@@ -55,6 +55,7 @@ type course struct {
 	reports []cell.Side     // and who reports before long, in that order
 	talked  time.Duration   // how long it has talked
 	talks   []*talk         // its media, if something happens to it
+	session *session        // its timer, or nil
 }
 
 // station is an end in the course of things.

@@ -35,6 +35,7 @@ type Network struct {
 	c       *end // or nil
 	loses   bool
 	expires time.Duration
+	session time.Duration
 
 	idle     time.Duration
 	keep     cell.KeepAlive
@@ -69,6 +70,8 @@ type Config struct {
 	Watched bool
 	// Ring is how long the callee rings.
 	Ring time.Duration
+	// Session is for how long a session is good that nobody refreshes; 0 is for ever.
+	Session time.Duration
 	// Expires is for how long ends register that refresh their registration; 0 is longer than a
 	// flow lasts.
 	Expires time.Duration
@@ -100,7 +103,7 @@ func New(cfg Config) (*Network, error) {
 	if !known {
 		return nil, fmt.Errorf("%w: a proxy with the policy %q", ErrNotCovered, cfg.Policy)
 	}
-	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, calm: cfg.Calm, lasts: cfg.Lasts, expires: cfg.Expires, loses: cfg.Loses,
+	n := &Network{policy: p, rport: cfg.Rport, caller: cmp.Or(cfg.Caller, cell.A), talk: cfg.Talk, calm: cfg.Calm, lasts: cfg.Lasts, expires: cfg.Expires, session: cfg.Session, loses: cfg.Loses,
 		idle: cfg.Idle, keep: cfg.KeepAlive, ping: cfg.Ping, interval: cfg.Interval, change: cfg.Change, when: cfg.When, becomes: cfg.Becomes,
 		watched: cfg.Watched, beside: cfg.Neighbour || cfg.Crowd > 1}
 	if n.idle > settled && n.expires == 0 {
