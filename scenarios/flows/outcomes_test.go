@@ -64,6 +64,16 @@ func TestOutcomesInWords(t *testing.T) {
 		{"and lets none of the other in",
 			"session-timer/local[a=symmetric,b=none,registrar=received,rport=true,change=restart,when=in-call,refresher=callee]",
 			"session refresh: flushed at nat-a, session stays up: flushed at nat-a"},
+		{"a NAT that restarts while it rings hides the caller from the 200",
+			"call/local[a=symmetric,b=none,registrar=received,rport=true,latch=b,change=restart,when=ringing]",
+			"final response: flushed at nat-a"},
+		{"unless it keeps ports, and the caller asks a STUN server again before the last copy of the 200",
+			"call/stun[a=full-cone,b=none,registrar=received,rport=true,change=restart,when=ringing]", ""},
+		{"who is called has only to answer, and asks for its addresses of media only then",
+			"called/stun[a=port-restricted,b=none,registrar=received,rport=true,change=restart,when=ringing]", ""},
+		{"a session is good from the first 200 on: if a late copy of it is the one that arrives, it is given up before its refresh is due",
+			"session-timer/stun[a=full-cone,b=none,registrar=received,rport=true,change=restart,when=ringing]",
+			"session stays up: not-sent at a"},
 	} {
 		c, err := scenarios.ParseID(x.id)
 		if err != nil {

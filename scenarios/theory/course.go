@@ -55,6 +55,8 @@ type course struct {
 	reports []cell.Side     // and who reports before long, in that order
 	talked  time.Duration   // how long it has talked
 	talks   []*talk         // its media, if something happens to it
+	offered []*socket       // of a caller whose callee rings
+	rung    bool            // the caller has heard that it rings
 	session *session        // its timer, or nil
 }
 
@@ -341,7 +343,7 @@ func (n *Network) Changed() {
 	switch {
 	case n.change == cell.ChangeNone:
 		return
-	case n.when == cell.WhenIdle:
+	case n.when != cell.WhenInCall:
 		if n.watched {
 			n.talks()
 		}

@@ -69,6 +69,10 @@ func (n *Network) RefreshDue(by cell.Side) {
 
 // Refreshes says whether a refresh of an end reaches the other before somebody gives the session up.
 func (n *Network) Refreshes(by cell.Side, method string) Answer {
+	if x := n.course.session; x.bye != "" {
+		return x.takes(NotSent(n.end(by).host, method, fmt.Sprintf(
+			"%s had counted from its first 200, of which a late copy arrived, and gave the session up before the refresh was due", n.end(x.bye).host)))
+	}
 	return n.course.session.takes(n.sendsRefresh(by, method))
 }
 
