@@ -187,6 +187,44 @@ func TestSessionRefreshFails(t *testing.T) {
 	})
 }
 
+// A session is given up with BYE when its refresh is answered 408 or 481, and when there is nothing but
+// a provisional response until it expires (RFC 4028).
+func TestSessionRefreshIsNotAnswered(t *testing.T) {
+	for _, x := range []struct {
+		name   string
+		answer int
+		after  time.Duration
+	}{{"408", 408, 45 * time.Second}, {"481", 481, 45 * time.Second}, {"nothing but 100", 100, 90 * time.Second}} {
+		t.Run(x.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, n *memnet) {
+				a, p := newAgent(t, n, "10.0.0.1:5060", timed(90*time.Second, 0, LocalRefresher)), newPeer(t, n, "10.0.0.9:5060")
+				s := must(a.NewSession(nil))(t)
+				result := make(chan error)
+				go func() { result <- s.Call(t.Context(), "sip:bob@10.0.0.9") }()
+				invite := p.request(sip.INVITE)
+				res := sip.NewResponseFromRequest(invite, 200, "OK", []byte(sdpAt("10.0.0.9:4000")))
+				res.To().Params.Add("tag", "x")
+				for _, h := range []sip.Header{sip.NewHeader("Session-Expires", "90;refresher=uac"), sip.NewHeader("Require", "timer"),
+					sip.NewHeader("Contact", "<sip:peer@10.0.0.9:5060>"), sip.NewHeader("Content-Type", "application/sdp")} {
+					res.AppendHeader(h)
+				}
+				p.send(res, invite.Source())
+				check(t, <-result)
+				began := time.Now()
+				p.request(sip.ACK)
+				p.reply(p.request(sip.INVITE), x.answer, "")
+				bye := p.request(sip.BYE)
+				equal(t, "after", time.Since(began).Round(time.Second), x.after)
+				p.reply(bye, 200, "")
+				<-s.Done()
+				reason, err := s.Reason()
+				equal(t, "reason", reason, SessionExpired)
+				equal(t, "error", errors.Is(err, ErrSessionExpired), true)
+			})
+		})
+	}
+}
+
 func TestSessionTimerRefusals(t *testing.T) {
 	bubble(t, func(t *testing.T, n *memnet) {
 		b, p := newAgent(t, n, "10.0.0.2:5060", timed(30*time.Minute, 5*time.Minute, AnyRefresher)), newPeer(t, n, "10.0.0.9:5060")

@@ -341,7 +341,7 @@ var Axes = []*Axis{
 	}),
 	word(func(c *Cell) *Moment { return &c.When }, Axis{
 		Key: KeyWhen, JSON: "when", Name: "moment", Help: "when it happens",
-		Default: "idle", Values: []string{"idle", "in-call"}, Asked: true,
+		Default: "idle", Values: []string{"idle", "ringing", "in-call"}, Asked: true,
 		Moot:    func(c *Cell) bool { return c.Change == ChangeNone },
 		Wants:   "change",
 		Caption: func(v string) string { return "while " + v },

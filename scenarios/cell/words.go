@@ -83,6 +83,17 @@ func BeforeChange(d time.Duration) time.Duration { return d * 43 / 100 }
 // regular times is over then, with all that follows from it.
 const BesideTheHour = 2300 * time.Millisecond
 
+// Ringing is how long a callee rings if something happens meanwhile.
+const Ringing = 5 * time.Second
+
+// Rings is how long the callee rings in a cell; 0 is that it answers at once.
+func (c Cell) Rings() time.Duration {
+	if c.Flow == nil || !c.Flow.Uses(KeyWhen) || c.Change == ChangeNone || c.When != WhenRinging {
+		return 0
+	}
+	return Ringing
+}
+
 // LatchPolicy is when who latches follows to where media comes from.
 type LatchPolicy string
 
@@ -99,6 +110,8 @@ type Moment string
 const (
 	WhenIdle   Moment = "idle"    // all have registered, and nobody calls yet
 	WhenInCall Moment = "in-call" // they talk
+	// WhenRinging: the callee has been called, and answers after a while.
+	WhenRinging Moment = "ringing"
 )
 
 // Role is that of an end in a call.

@@ -22,16 +22,9 @@ var PCToPhone = add(Flow{
 	Play: func(ctx context.Context, p *Play) {
 		p.Register(ctx, cell.A)
 		p.Before()
-		p.Converse(ctx, cell.A, "sip:"+cell.PhoneNumber+"@"+cell.Domain+";user=phone")
+		p.Converse(ctx, cell.A, toPhone)
 	},
-	Columns: []Column{
-		{"register response", []cell.Step{RegisterRequest(cell.A), RegisterResponse(cell.A)}},
-		{"INVITE", []cell.Step{Invite}},
-		{"200 to INVITE", []cell.Step{FinalResponse}},
-		{"ACK, BYE", []cell.Step{Ack, Bye}},
-		{"media", []cell.Step{RTPAToB, RTPBToA}},
-		{"RTCP", []cell.Step{RTCPAToB, RTCPBToA}},
-	},
+	Columns: phoneColumns(),
 })
 
 var phoneEnds = map[cell.Side]End{cell.A: {Box: cell.BoxA}, cell.B: {Box: cell.BoxGateway, Says: "-"}}

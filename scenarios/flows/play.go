@@ -149,7 +149,9 @@ func (p *Play) converse(ctx context.Context, caller cell.Side, target string, ta
 func (p *Play) call(ctx context.Context, caller cell.Side, target string) stage.Call {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	happened := p.whileRinging(caller)
 	call, err := p.Ends[caller].Call(ctx, target)
+	happened()
 	if call == nil && err == nil {
 		err = errNoCall
 	}
@@ -158,6 +160,34 @@ func (p *Play) call(ctx context.Context, caller cell.Side, target string) stage.
 		return nil
 	}
 	return call
+}
+
+// whileRinging does what the cell wants to happen while the callee rings, and returns how to wait for
+// the end of that, when the call has been answered or not.
+func (p *Play) whileRinging(caller cell.Side) (wait func()) {
+	ring := p.Cell.Rings()
+	if ring == 0 {
+		return func() {}
+	}
+	over, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		poll := time.NewTicker(ackPoll)
+		defer poll.Stop()
+		for !p.Reached("INVITE", p.Flow.Host(caller.Other())) {
+			select {
+			case <-over:
+				return
+			case <-poll.C:
+			}
+		}
+		time.Sleep(cell.BeforeChange(ring))
+		p.change()
+	}()
+	return func() {
+		close(over)
+		<-done
+	}
 }
 
 // awaitACK waits until the callee has the ACK: from then on both ends talk.

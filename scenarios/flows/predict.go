@@ -25,7 +25,7 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	}
 	cfg := theory.Config{Policy: c.Registrar, Rport: true, ALG: alg, Forwards: c.PortManager == cell.ManagerStatic}
 	cfg.Caller, _ = Of(c).talking()
-	cfg.Ring, cfg.Consults = Of(c).Ring, Of(c).Consults
+	cfg.Ring, cfg.Consults = Of(c).Ring+c.Rings(), Of(c).Consults
 	if Of(c).Media() {
 		cfg.Calm, cfg.Talk = Of(c).talkTime(c, cmp.Or(talk, DefaultMediaTime))
 	}
@@ -42,7 +42,7 @@ func Network(c cell.Cell, phones stage.Phones, talk time.Duration) (*theory.Netw
 	if cfg.Becomes, err = stage.Becomes(c); err != nil {
 		return nil, err
 	}
-	cfg.Watched = c.HasMedia() && (Of(c).Attacked != "" || c.Change != cell.ChangeNone && (c.When == cell.WhenInCall || c.Change == cell.ChangeBehaviour || cfg.Forwards))
+	cfg.Watched = c.HasMedia() && (Of(c).Attacked != "" || c.Change != cell.ChangeNone && (c.When != cell.WhenIdle || c.Change == cell.ChangeBehaviour || cfg.Forwards))
 	cfg.OneNAT, cfg.Neighbour = c.Topology == cell.OneNAT, c.Topology == cell.TwoPhones
 	if Of(c).Uses(cell.KeyPhones) {
 		cfg.Crowd = c.Phones.Int()

@@ -105,7 +105,7 @@ func (r refreshing) steps(ends map[cell.Side]End) []Step {
 	answered := Need{SessionRefreshResponse, fmt.Sprintf("the 200 to the refresh never reached %s", from)}
 	all := []Step{
 		{
-			Step: SessionRefresh, Message: r.method, From: from, To: to, Match: wire.Nth(r.method, r.nth), If: r.is,
+			Step: SessionRefresh, Message: r.method, From: from, To: to, Match: wire.BeforeBye(wire.Nth(r.method, r.nth)), If: r.is,
 			After: func(n *theory.Network) { n.RefreshDue(r.by) },
 			Asks:  func(n *theory.Network) theory.Answer { return n.Refreshes(r.by, r.method) },
 			Needs: []Need{up}, Only: true,

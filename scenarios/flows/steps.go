@@ -99,6 +99,7 @@ func (l leg) steps(ends map[cell.Side]End) []Step {
 		},
 		{
 			Step: l.final, Message: "200 to INVITE", From: to, To: from, Match: l.match(wire.Success("INVITE")),
+			After: func(n *theory.Network) { n.RingsBefore(caller) },
 			Asks: func(n *theory.Network) theory.Answer {
 				if a := n.Describes(callee, "200 to INVITE"); a.Fate != cell.Arrived {
 					return a

@@ -56,6 +56,14 @@ func refer(c cell.Cell) ua.ReferPolicy {
 // transfers says whether it is a flow in which a phone asks another to call a third.
 func transfers(c cell.Cell) bool { return c.Host(cell.C) != "" }
 
+// picksUp is how long after a call has come in the end answers it; 0 is at once.
+func picksUp(c cell.Cell, side cell.Side) time.Duration {
+	if f, ok := c.Flow.(interface{ Calls() cell.Side }); ok && f.Calls() == side {
+		return 0
+	}
+	return c.Rings()
+}
+
 // rings is how long a callee rings and is heard meanwhile; 0 is that it answers at once.
 func rings(c cell.Cell) time.Duration {
 	if f, ok := c.Flow.(interface{ Rings() time.Duration }); ok {
@@ -102,7 +110,7 @@ func gatewayOptions(c cell.Cell) gateway.Config {
 // that cells vary. Cells that want one are not for it.
 func Unaided(c cell.Cell, side cell.Side) (theory.Traits, error) {
 	if c.Change == cell.ChangeRoam && side == cell.A || c.PortManager != cell.ManagerLocal || c.Rport || c.Latch.Has(side) || c.Strict.Has(side) || c.Silent.Has(side) ||
-		c.KeepAlive != cell.KeepAliveNone || Expires(c) != 0 || c.Hangup == cell.Callee && side == cell.B || len(wants(c, side)) > 0 || transfers(c) || rings(c) > 0 && side == cell.B || c.Flow.Uses(cell.KeySession) {
+		c.KeepAlive != cell.KeepAliveNone || Expires(c) != 0 || c.Hangup == cell.Callee && side == cell.B || len(wants(c, side)) > 0 || transfers(c) || rings(c) > 0 && side == cell.B || picksUp(c, side) > 0 || c.Flow.Uses(cell.KeySession) {
 		return theory.Traits{}, ErrNotThisPhone
 	}
 	return theory.Traits{Address: theory.Bound}, nil

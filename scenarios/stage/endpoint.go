@@ -59,6 +59,11 @@ type Presser interface {
 	Press(ctx context.Context, digits string) error
 }
 
+// Hearer is an endpoint that tells which keys it heard in its last call.
+type Hearer interface {
+	Heard() string
+}
+
 // Counter is an endpoint that tells how much media it used and how much it discarded, in all
 // its calls so far. What it does not tell is judged from the wire alone.
 type Counter interface {

@@ -136,7 +136,10 @@ func (w *World) ServeGateway(c cell.Cell, seed uint64) (Endpoint, error) {
 		return nil, fmt.Errorf("stage: gateway: %w", err)
 	}
 	cfg := gatewayOptions(c)
-	cfg.RingTime, cfg.Seed, cfg.Listen = ringTime, seed, listener(w.Gateway)
+	cfg.RingTime, cfg.Seed, cfg.Listen = max(ringTime, c.Rings()), seed, listener(w.Gateway)
+	if ring := rings(c); ring > 0 {
+		cfg.RingTime, cfg.EarlyMedia = ring, true
+	}
 	cfg.MinPort, cfg.MaxPort = cell.RTPPort, cell.RTCPPort
 	server, err := gateway.New(conn, cfg)
 	if err != nil {
@@ -158,6 +161,15 @@ func (g gatewayEnd) Hangup(context.Context) error {
 		return ErrCannot
 	}
 	return g.server.Hangup(calls[len(calls)-1].ID)
+}
+
+// Heard are the keys of the last call.
+func (g gatewayEnd) Heard() string {
+	calls := g.server.Calls()
+	if len(calls) == 0 {
+		return ""
+	}
+	return calls[len(calls)-1].Digits
 }
 
 func (g gatewayEnd) Close() error { return g.stop() }

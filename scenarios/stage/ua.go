@@ -188,6 +188,8 @@ func (a *agent) event(e ua.Event) {
 		// What fails here is seen on the wire: the caller gets no 2xx, or another response.
 		if ring := rings(a.setup.Cell); ring > 0 {
 			go earlyMedia(e.Session, ring)
+		} else if ring := picksUp(a.setup.Cell, a.setup.Side); ring > 0 {
+			go ringFirst(e.Session, ring)
 		} else if e.Session.Ring(context.Background()) == nil {
 			_ = e.Session.Answer(context.Background())
 		}
@@ -199,6 +201,18 @@ func earlyMedia(s *ua.Session, ring time.Duration) {
 	if s.EarlyMedia(context.Background(), 183) != nil {
 		return
 	}
+	pickUp(s, ring)
+}
+
+// ringFirst lets the callee ring for a while.
+func ringFirst(s *ua.Session, ring time.Duration) {
+	if s.Ring(context.Background()) == nil {
+		pickUp(s, ring)
+	}
+}
+
+// pickUp answers after a while.
+func pickUp(s *ua.Session, ring time.Duration) {
 	pickUp := time.NewTimer(ring)
 	defer pickUp.Stop()
 	select {

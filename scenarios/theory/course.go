@@ -64,6 +64,8 @@ type course struct {
 	talks     []*talk         // its media, if something happens to it
 	room      []station       // of all, by their numbers
 	session   *session        // its timer, or nil
+	offered   []*socket       // of a caller whose callee rings
+	rung      bool            // the caller has heard that it rings
 }
 
 // station is an end in the course of things.
@@ -368,7 +370,7 @@ func (n *Network) Changed() {
 	switch {
 	case n.change == cell.ChangeNone:
 		return
-	case n.when == cell.WhenIdle:
+	case n.when != cell.WhenInCall:
 		if n.watched {
 			n.talks()
 		}

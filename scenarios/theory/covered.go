@@ -119,6 +119,8 @@ func coveredNAT(cfg Config, e End) error {
 		return errors.New("filters that remember per endpoint, in a box that tracks connections")
 	case cfg.Talk > 0 && (forgets(b, needed(cfg, e)) || b.Refresh == natmodels.RefreshInbound):
 		return errors.New("mappings that can expire while the flow is played (RFC 4787 §4.3)")
+	case cfg.Watched && cfg.When == cell.WhenRinging && cfg.Change == cell.ChangeBehaviour && forgets(b, cfg.Ring+cfg.Talk):
+		return errors.New("mappings that a change of behaviour has left, and that can expire in the call (RFC 4787 §4.3)")
 	case b.PortChoice == natmodels.Preserve && e.Traits.asks() && b.Mapping != natmodels.EndpointIndependent:
 		return errors.New("a port that must be preserved and is already held by the mapping towards the STUN server")
 	case b.PortChoice == natmodels.Preserve && !b.PreservesPort(cell.SIPPort):

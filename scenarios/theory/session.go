@@ -67,13 +67,16 @@ func (n *Network) RefreshDue(by cell.Side) {
 	c.until(x.since[by] + n.session/2 - c.pace)
 }
 
-// Refreshes says whether a refresh of an end reaches the other. The last copy may find the other
-// gone, whose BYE has let it in.
+// Refreshes says whether a refresh of an end reaches the other before somebody gives the session up.
 func (n *Network) Refreshes(by cell.Side, method string) Answer {
-	return n.course.session.takes(n.tryRefresh(by, method))
+	if x := n.course.session; x.bye != "" {
+		return x.takes(NotSent(n.end(by).host, method, fmt.Sprintf(
+			"%s had counted from its first 200, of which a late copy arrived, and gave the session up before the refresh was due", n.end(x.bye).host)))
+	}
+	return n.course.session.takes(n.sendsRefresh(by, method))
 }
 
-func (n *Network) tryRefresh(by cell.Side, method string) Answer {
+func (n *Network) sendsRefresh(by cell.Side, method string) Answer {
 	c, x, s, other := n.course, n.course.session, n.station(by), by.Other()
 	invite := method == "INVITE"
 	x.begun, x.heard = c.now, false
@@ -93,12 +96,17 @@ func (n *Network) tryRefresh(by cell.Side, method string) Answer {
 			c.turn = s
 			c.says(c.socket(), false)
 		}
-		a = n.request(other, method, true, nil)
+		if b := n.request(other, method, true, nil); x.bye == "" {
+			a = b
+		} else if b.Fate == cell.Arrived { // that BYE has let it in, too late
+			x.reached = true
+			break
+		}
 	}
-	x.reached = a.Fate == cell.Arrived
-	if a.Copy = 0; !x.reached || x.over[other] {
+	if a.Copy = 0; a.Fate != cell.Arrived {
 		return a
 	}
+	x.reached = true
 	s.contact, s.alias = s.writes(), s.last
 	x.since[other] = c.now
 	c.drop(x.alarm)
@@ -119,14 +127,11 @@ func (x *session) takes(a Answer) Answer {
 
 // Refreshed is the 200 to a refresh.
 func (n *Network) Refreshed(by cell.Side, method string) Answer {
-	return n.course.session.takes(n.tryAnswer(by, method))
+	return n.course.session.takes(n.answersRefresh(by, method))
 }
 
-func (n *Network) tryAnswer(by cell.Side, method string) Answer {
+func (n *Network) answersRefresh(by cell.Side, method string) Answer {
 	c, x, other := n.course, n.course.session, by.Other()
-	if x.over[other] {
-		return NotSent(n.end(other).host, "200 to "+method, "it had given up the session before, and its BYE let the refresh in too late (RFC 4028 §10)")
-	}
 	if method == "INVITE" {
 		if a := n.Describes(other, "200 to INVITE"); a.Fate != cell.Arrived {
 			return a
@@ -219,6 +224,7 @@ func (n *Network) SessionStaysUp() Answer {
 func (n *Network) SessionEnds(by cell.Side) Answer {
 	c, x := n.course, n.course.session
 	if x.bye != "" {
+		n.byes(by) // who knows nothing of it hangs up too, which may let that in
 		c.until(c.now + timerB)
 		return x.said
 	}

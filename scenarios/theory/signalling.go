@@ -31,7 +31,7 @@ func (n *Network) Response(to cell.Side, message string) Answer {
 	}
 	for _, after := range copies(invited) { // the request is repeated too: nothing that is sent back gets in
 		c.once(c.now+after, func() {
-			if lost && !(invited && c.told) { // a provisional response ends that of an INVITE (RFC 3261 §17.1.1.2)
+			if lost && !(invited && (c.told || c.rung)) { // a provisional response ends that of an INVITE (RFC 3261 §17.1.1.2)
 				s.line.out(s.spoke, c.now)
 			}
 		})

@@ -42,7 +42,7 @@ func (n *Network) talks() {
 	for _, part := range []cell.Part{cell.RTP, cell.RTCP} {
 		t := &talk{part: part, open: true, ends: map[cell.Side]*socket{}}
 		for _, side := range []cell.Side{n.caller, n.caller.Other()} {
-			t.ends[side] = c.opens(n.station(side), part)
+			t.ends[side] = c.opened(n.station(side), part)
 		}
 		for side, x := range t.ends {
 			x.signals(t.ends[side.Other()].announced)
@@ -53,6 +53,16 @@ func (n *Network) talks() {
 	for _, t := range c.talks {
 		t.open = false
 	}
+}
+
+// opened is the socket with which a caller has called, or another one.
+func (c *course) opened(s *station, part cell.Part) *socket {
+	for _, x := range c.offered {
+		if x.station == s && x.part == part {
+			return x
+		}
+	}
+	return c.opens(s, part)
 }
 
 // opens a socket, and learns what it is to be announced as.

@@ -20,3 +20,17 @@ func (t *Tape) HungUp(boxes ...string) (by string, after time.Duration, ok bool)
 	}
 	return "", 0, false
 }
+
+// BeforeBye is as much of what matches as was sent before one of the two said BYE.
+func BeforeBye(match Match) Match {
+	return func(t *Tape, from, to string, told []Told) func(*Flight) bool {
+		is, until := match(t, from, to, told), t.last
+		for i := range t.flights {
+			if f := &t.flights[i]; f.request("BYE") && (f.From == from || f.From == to) {
+				until = f.At
+				break
+			}
+		}
+		return func(f *Flight) bool { return f.At < until && is(f) }
+	}
+}
