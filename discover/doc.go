@@ -30,6 +30,9 @@
 // and tells nothing once the server has gone. A class of RFC 3489 that an answer
 // contradicts is not given; a note says which answer.
 //
+// SIP looks for a SIP ALG on the way, at a server that tells how messages arrived (package
+// servers/sipprobe, 'natproof serve').
+//
 // It measures what a NAT does to these few packets at this moment. NATs change
 // their behaviour under load, so nothing here should be relied on without a
 // fallback. Several NATs in a row appear as one: the strictest of each kind.

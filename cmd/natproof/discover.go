@@ -32,6 +32,7 @@ type discoverFlags struct {
 	lifetime, precision time.Duration
 	wait                time.Duration
 	padding             int
+	sip                 bool
 }
 
 func newDiscover(s streams) *cobra.Command {
@@ -57,6 +58,10 @@ It takes up to a minute, because silence is an answer and waited for. How long
 mappings live is measured only if --lifetime says up to what; that takes several
 times as long.
 
+With --sip it looks for a SIP ALG instead, which rewrites messages of phones: HOST is
+then where 'natproof serve' speaks SIP, on port 5060 without another. It compares
+byte by byte what arrived there, and what came back.
+
 Without an answer UDP is blocked, or nobody is there: that is a result as any
 other, and ends with 0.
 
@@ -65,7 +70,8 @@ Exit codes: 0 the tests were done, whatever was found, 2 usage, 3 could not run
 reported).`,
 		Example: `  natproof discover stun.example.net
   natproof discover 192.0.2.1:3478 --test mapping,filtering --json -
-  natproof discover stun.example.net --lifetime 10m`,
+  natproof discover stun.example.net --lifetime 10m
+  natproof discover --sip sip.example.net`,
 		Args: one("server", "HOST or HOST:PORT"),
 	}
 	cmd.Flags().SortFlags = false
@@ -75,15 +81,26 @@ reported).`,
 	cmd.Flags().DurationVar(&f.wait, "wait", waitParts*500*time.Millisecond, "how long silence must last to be an answer; the tree of RFC 3489 has its own 9.5 s")
 	cmd.Flags().IntVar(&f.padding, "padding", discover.DefaultPadding, "bytes that the test of fragments adds to its request")
 	cmd.Flags().StringVar(&f.local, "local", "", "the local `address` to use; without it the one that routes to HOST")
+	cmd.Flags().BoolVar(&f.sip, "sip", false, "look for a SIP ALG on the way to a 'natproof serve'")
 	cmd.Flags().StringVar(&f.json, "json", "", "write the report as JSON to this `file`; - is stdout, and the text then goes to stderr")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		cfg, err := f.config()
+		if err == nil && f.sip {
+			err = onlySIP(cmd.Flags())
+		}
 		if err != nil {
 			return err
 		}
 		host, port, err := hostPort(args[0])
 		if err != nil {
 			return err
+		}
+		if f.sip {
+			sip := discover.SIPConfig{Local: cfg.Local}
+			if cmd.Flags().Changed("wait") {
+				sip.Wait = f.wait
+			}
+			return runDiscoverSIP(cmd.Context(), host, port, sip, f.json, s)
 		}
 		return runDiscover(cmd.Context(), host, port, cfg, f.json, s)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/natproof/natproof/discover"
+	"github.com/natproof/natproof/servers/serve"
 	"github.com/natproof/natproof/servers/stun"
 )
 
@@ -194,4 +195,64 @@ func squeeze(s string) string {
 		lines[i] = strings.Join(strings.Fields(line), " ")
 	}
 	return strings.Join(lines, "\n")
+}
+
+// A search for SIP ALGs on loopback, where there is none, at a server of ours.
+func TestDiscoverSIP(t *testing.T) {
+	cfg, err := serve.Build(serve.Values{"listen": {Words: []string{"127.0.0.1:0"}}, "sip-probe-alternate": {Words: []string{"127.0.0.1:0"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv, err := serve.New(cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ctx, context.Background()) }()
+	at := srv.Endpoints()
+	code, out, errs := capture(t, t.Context(), "discover", "--sip", at[0].Addr.String())
+	if code != exitOK || !strings.Contains(out, "no ALG: every byte of 4 requests and their answers arrived as it was sent") ||
+		!strings.Contains(out, "also "+at[1].Addr.String()) || errs != "" {
+		t.Errorf("code %d\n%s%s", code, out, errs)
+	}
+	stop()
+	if err := <-served; err != nil {
+		t.Error(err)
+	}
+}
+
+// What a search behind an ALG looks like.
+func TestPrintSIP(t *testing.T) {
+	ap := netip.MustParseAddrPort
+	var b strings.Builder
+	err := printSIP(&b, discover.SIPReport{
+		Server: ap("203.0.113.10:5060"), Other: ap("203.0.113.10:7060"), Local: ap("10.0.0.2:50000"), Mapped: ap("198.51.100.1:1024"),
+		Reachable: discover.Yes, NAT: discover.Yes, ALG: discover.Yes, Kind: "stale-length", Notes: []string{"a note"},
+		Probes: []discover.SIPProbe{{
+			Method: "INVITE", To: ap("203.0.113.10:5060"), Written: ap("10.0.0.2:50000"), Status: 488, WrongLength: true,
+			Out:  []discover.SIPChange{{Line: "c=", Sent: "c=IN IP4 10.0.0.2", Arrived: "c=IN IP4 198.51.100.1"}},
+			Back: []discover.SIPChange{{Line: "x", Arrived: "X: \x1b[1m" + strings.Repeat("y", 200)}},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `server   203.0.113.10:5060  also 203.0.113.10:7060
+local    10.0.0.2:50000
+mapped   198.51.100.1:1024
+NAT      yes
+SIP ALG  yes  as the variant stale-length of this program's ALGs
+
+INVITE to 203.0.113.10:5060 with 10.0.0.2:50000 in it, changed on the way there:
+  - c=IN IP4 10.0.0.2
+  + c=IN IP4 198.51.100.1
+  Content-Length is not that of the body
+
+INVITE to 203.0.113.10:5060 with 10.0.0.2:50000 in it, changed on the way back:
+  - 
+  + X: ?[1m`
+	if got := b.String(); !strings.HasPrefix(got, want+"yyy") || !strings.HasSuffix(got, "y...\n\na note\n") {
+		t.Errorf("%s", got)
+	}
 }

@@ -12,6 +12,7 @@ import (
 const (
 	discoverSchema = "natproof/discover/v1"
 	probeSchema    = "natproof/probe/v1"
+	sipSchema      = "natproof/sip-probe/v1"
 )
 
 // discoverDocument is a report of natproof discover in JSON. Durations are in
@@ -19,6 +20,12 @@ const (
 type discoverDocument struct {
 	Schema string `json:"schema"`
 	discover.Report
+}
+
+// sipDocument is a report of natproof discover --sip in JSON.
+type sipDocument struct {
+	Schema string `json:"schema"`
+	discover.SIPReport
 }
 
 // probeDoc is a result of natproof nat probe in JSON.

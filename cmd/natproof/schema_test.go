@@ -47,12 +47,17 @@ func TestSchemas(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var probe, report, nothing, certificate bytes.Buffer
+	var probe, report, nothing, certificate, sip, noSIP bytes.Buffer
+	searched := discover.SIPReport{Kind: "full", Notes: []string{"a note"}, Probes: []discover.SIPProbe{{
+		Method: "OPTIONS", Status: 200, Out: []discover.SIPChange{{Line: "Via", Sent: "a", Arrived: "b"}}, Back: []discover.SIPChange{},
+	}}}
 	for buffer, document := range map[*bytes.Buffer]any{
 		&probe:       probeDocument(measured),
 		&report:      discoverDocument{discoverSchema, measured.Report},
 		&nothing:     discoverDocument{Schema: discoverSchema},
 		&certificate: certified.Document(),
+		&sip:         sipDocument{sipSchema, searched},
+		&noSIP:       sipDocument{Schema: sipSchema},
 	} {
 		if err := writeJSON(buffer, document); err != nil {
 			t.Fatal(err)
@@ -67,6 +72,8 @@ func TestSchemas(t *testing.T) {
 		"discover":                    {"discover-v1.json", &report},
 		"certificate":                 {"certificate-v1.json", &certificate},
 		"discover, with nothing done": {"discover-v1.json", &nothing},
+		"sip":                         {"sip-probe-v1.json", &sip},
+		"sip, with nothing done":      {"sip-probe-v1.json", &noSIP},
 	} {
 		t.Run(name, func(t *testing.T) {
 			schema, err := jsonschema.NewCompiler().Compile(filepath.Join("..", "..", "docs", "schema", x.schema))

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -138,14 +139,28 @@ func runServe(ctx context.Context, cfg serve.Config, s streams) error {
 	if err := serve.Notify("READY=1"); err != nil {
 		return cannot(errors.Join(err, srv.Close()))
 	}
-	if err := srv.Serve(ctx, now); err != nil {
-		return cannot(err)
+	served := make(chan error, 1)
+	go func() { served <- srv.Serve(ctx, now) }()
+	select {
+	case err = <-served:
+	case <-now.Done():
+		select {
+		case err = <-served:
+		case <-time.After(patience):
+		}
 	}
-	if now.Err() != nil {
+	switch {
+	case err != nil:
+		return cannot(err)
+	case now.Err() != nil:
 		return &exitError{exitInterrupted, errors.New("stopped at once: calls and subscriptions were not ended")}
 	}
 	return nil
 }
+
+// patience is how long after a second signal the servers may take to close their sockets: what a
+// panic has spoiled may never.
+const patience = 2 * time.Second
 
 // sayWhere says on which addresses is served: first for whom, then a line for each other server.
 func sayWhere(srv *serve.Server, s streams) error {

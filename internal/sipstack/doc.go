@@ -28,5 +28,8 @@
 //
 // Each has one outcome, and Stats counts it: the fields of Outcomes add up to Datagrams.
 //
+// A panic ends the process, unless Config.OnPanic is told of it: then the datagram's own
+// transaction alone.
+//
 // A finished transaction keeps what it repeats and nothing else. UDP only.
 package sipstack

@@ -87,6 +87,8 @@
 // then what got a 200 is there after a restart. Package sqlite is one. After a restart each
 // subscriber gets a NOTIFY of how things are.
 //
+// Shutdown ends subscriptions that are not kept, and closes.
+//
 // # Order and time
 //
 // Messages are handled one at a time in the order they arrive, and all timers run from

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -69,6 +70,11 @@ func ReadFile(name string, b []byte) (Values, error) {
 	if len(b) > maxFile {
 		return nil, r.fail(1, 1, fmt.Errorf("%w: larger than %d bytes", ErrFile, maxFile))
 	}
+	for i, text := range r.lines {
+		if n := validPrefix(text); n < len(text) {
+			return nil, r.fail(i+1, utf8.RuneCountInString(text[:n])+1, fmt.Errorf("%w: not UTF-8", ErrFile))
+		}
+	}
 	tokens := lexer.Tokenize(string(b))
 	if err := r.shallow(tokens); err != nil {
 		return nil, err
@@ -104,6 +110,16 @@ func ReadFile(name string, b []byte) (Values, error) {
 	return values, nil
 }
 
+// validPrefix is how many bytes are UTF-8.
+func validPrefix(s string) int {
+	for i, r := range s {
+		if _, size := utf8.DecodeRuneInString(s[i:]); r == utf8.RuneError && size == 1 {
+			return i
+		}
+	}
+	return len(s)
+}
+
 type reader struct {
 	file  string
 	lines []string
@@ -112,7 +128,7 @@ type reader struct {
 func (r *reader) place(line, column int) Place {
 	line = min(max(line, 1), len(r.lines))
 	text := strings.TrimRight(r.lines[line-1], "\r")
-	return Place{File: r.file, Line: line, Column: min(max(column, 1), len([]rune(text))+1), Text: strings.ToValidUTF8(text, "\uFFFD")}
+	return Place{File: r.file, Line: line, Column: min(max(column, 1), len([]rune(text))+1), Text: string([]rune(text))} // each byte that is no UTF-8 is one character
 }
 
 func (r *reader) fail(line, column int, err error) error {

@@ -63,6 +63,7 @@ func TestFileErrors(t *testing.T) {
 		{"log-format: xml\n", "log-format: unknown format"},
 		{"sip-probe: false\nsip-probe-alternate: 127.0.0.1:1\n", "sip-probe-alternate: needs sip-probe"},
 		{"listen: 0.0.0.0:5060\n", "listen: 0.0.0.0:5060 is every address: say with --advertise"},
+		{"events: true\nlisten: \xff\n", "x.yaml:2:9: not a configuration: not UTF-8"},
 		{strings.Repeat("[", 100), "nested too deep"},
 		{strings.Repeat("#", 2<<20), "larger than"},
 	} {

@@ -39,6 +39,7 @@
 //
 // It is not a TURN server, knows no TCP or TLS, and authenticates nobody:
 // credentials in a request are ignored, as RFC 8489 section 12 wants of a
-// stand-alone server. There is no rate limit; an answer is larger than its
-// request, so think before putting it on the open Internet.
+// stand-alone server. It has no rate limit of
+// its own (package limit has one for any socket), and an answer is larger than its request, so think
+// before putting it on the open Internet.
 package stun
