@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -20,7 +19,12 @@ import (
 	"github.com/natproof/natproof/vnet"
 )
 
-func TestMain(m *testing.M) { os.Exit(emulator.Main(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(victimVar) != "" {
+		beVictim()
+	}
+	os.Exit(emulator.Main(m))
+}
 
 // require has tests fail where the system can do nothing for them, instead of being skipped.
 var require = os.Getenv("NATPROOF_REQUIRE_EMULATOR") == "1"
@@ -324,5 +328,4 @@ func TestConfigsThatAreNone(t *testing.T) {
 			t.Errorf("%+v: attached", c)
 		}
 	}
-	fmt.Fprint(io.Discard, inside6)
 }

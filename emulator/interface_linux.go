@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -48,7 +49,20 @@ func configure(name string, site netip.Prefix, cfg Config) error {
 	if err := netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: router.AsSlice()}); err != nil {
 		return fmt.Errorf("default route to %v: %w", router, err)
 	}
+	waitUp(name)
 	return nil
+}
+
+// waitUp waits until the interface says that it is up, which the kernel does in the background: some programs use none
+// that does not (IFF_RUNNING). It is used in any case.
+func waitUp(name string) {
+	for range 100 {
+		link, err := netlink.LinkByName(name)
+		if err != nil || link.Attrs().OperState != netlink.OperDown {
+			return
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
 }
 
 // queueLen is how many packets wait to be read.
