@@ -34,6 +34,7 @@ var may = map[string][]string{
 	"ua":                {"internal/eventbody", "internal/inturn", "internal/push", "internal/readbuf", "internal/sipmsg", "internal/sipstack", "internal/text", "media", "stunclient", "github.com/emiago/sipgo", "github.com/icholy/digest", "github.com/pion/stun/"},
 	"ua/provision":      {"ua", "internal/sipmsg", "internal/text", "github.com/goccy/go-yaml"},
 	"emulator":          {"internal/ippacket", "natmodels", "vnet", "golang.org/x/sys/", "github.com/vishvananda/netlink"},
+	"emulator/doctor":   {"emulator", "vnet", "golang.org/x/sys/"},
 	"emulator/world":    {"emulator", "media", "natmodels", "scenarios/cell", "scenarios/stage", "servers/", "ua", "vnet", "golang.org/x/net/dns/"},
 	"discover":          {"stunclient", "github.com/pion/stun/"},
 	"calibrate":         {"bubble", "natmodels", "vnet", "discover", "stunclient", "scenarios/cell", "scenarios/stage"},
