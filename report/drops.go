@@ -76,11 +76,11 @@ func (d *Drops) Write(w io.Writer, o Options) error {
 	}
 	for _, x := range all {
 		e := x.first
-		times := "once"
+		times := "once,"
 		if x.count > 1 {
 			times = fmt.Sprintf("%d times, first", x.count)
 		}
-		text := fmt.Sprintf("%s %s %s, %v -> %v at %s", strings.ToUpper(e.Proto.String()), e.Reason, times, e.Src, e.Dst, seconds(e.At))
+		text := fmt.Sprintf("%s %s %s %v -> %v at %s", strings.ToUpper(e.Proto.String()), e.Reason, times, e.Src, e.Dst, seconds(e.At))
 		if e.Detail != "" {
 			text += ": " + e.Detail
 		}
@@ -88,6 +88,9 @@ func (d *Drops) Write(w io.Writer, o Options) error {
 	}
 	return flush(w, &b)
 }
+
+// mappingsMost is how many mappings of a NAT are shown.
+const mappingsMost = 20
 
 // Mappings writes the mappings of a NAT that are alive.
 func Mappings(w io.Writer, nat string, all []natmodels.MappingInfo, o Options) error {
@@ -97,7 +100,11 @@ func Mappings(w io.Writer, nat string, all []natmodels.MappingInfo, o Options) e
 		return flush(w, &b)
 	}
 	b.WriteString(o.paint(heading, "mappings of "+nat+":") + "\n")
-	for _, m := range all {
+	for i, m := range all {
+		if i == mappingsMost {
+			fmt.Fprintf(&b, "  and %d more\n", len(all)-i)
+			break
+		}
 		fmt.Fprintf(&b, "  %s %v\n", strings.ToUpper(m.Protocol.String()), m)
 	}
 	return flush(w, &b)
