@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(victimVar) != "" {
 		beVictim()
 	}
+	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin") // where the commands are, though not on everybody's path
 	os.Exit(emulator.Main(m))
 }
 
@@ -41,6 +43,14 @@ func skip(t testing.TB, why error) {
 		t.Fatal(why)
 	}
 	t.Skip(why)
+}
+
+// need skips what runs a command that is not there; internal/setup/emulator.sh installs them.
+func need(t *testing.T, command string) {
+	t.Helper()
+	if _, err := exec.LookPath(command); err != nil {
+		skip(t, err)
+	}
 }
 
 // pair is a program's namespace behind a NAT and one on the internet.
@@ -208,6 +218,7 @@ func tcp(t *testing.T, p *pair, size int64) {
 
 // Echo requests go through the NAT, and the exit status is the program's.
 func TestPing(t *testing.T) {
+	need(t, "ping")
 	both(t, func(t *testing.T, d emulator.Driver) {
 		p := newPair(t, "symmetric", vnet.LinkConfig{}, d)
 		out, err := p.in.Command("ping", "-c", "3", "-i", "0.05", "server.example").CombinedOutput()
@@ -225,6 +236,7 @@ func TestPing(t *testing.T) {
 
 // What a program sees is the lab's: hosts, name servers, processes, interfaces; nothing of the host's network.
 func TestWhatAProgramSees(t *testing.T) {
+	need(t, "ip")
 	p := newPair(t, "full-cone", vnet.LinkConfig{}, emulator.Auto)
 	out, err := p.in.Command("sh", "-c", "cat /etc/hosts /etc/resolv.conf; ls -d /proc/[0-9]*; ip -br address; ip route").CombinedOutput()
 	if err != nil {

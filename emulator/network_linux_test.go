@@ -3,7 +3,9 @@ package emulator_test
 import (
 	"encoding/binary"
 	"errors"
+	"io"
 	"net"
+	"net/http"
 	"net/netip"
 	"strings"
 	"testing"
@@ -146,6 +148,7 @@ func pathMTU(t *testing.T, c net.Conn) (mtu int) {
 
 // Each router on the way answers a packet whose hops are used up; a closed port answers too.
 func TestTraceroute(t *testing.T) {
+	need(t, "traceroute")
 	p := newPair(t, "port-restricted", vnet.LinkConfig{}, emulator.Auto)
 	out, err := p.in.Command("traceroute", "-n", "-q", "1", outside).CombinedOutput()
 	if err != nil {
@@ -227,4 +230,26 @@ func TestNeighbours(t *testing.T) {
 			}
 		}
 	})
+}
+
+// curl fetches a file from a server of this process through the NAT.
+func TestCurl(t *testing.T) {
+	need(t, "curl")
+	p := newPair(t, "symmetric", vnet.LinkConfig{Latency: time.Millisecond}, emulator.Auto)
+	l, err := p.out.ListenTCP(ap(outside + ":80"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := strings.Repeat("natproof\n", 100_000)
+	var from string
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from = r.RemoteAddr
+		io.WriteString(w, body)
+	})}
+	go server.Serve(l)
+	defer server.Close()
+	out, err := p.in.Command("curl", "-sS", "http://server.example/").Output()
+	if err != nil || string(out) != body || !strings.HasPrefix(from, external+":") {
+		t.Errorf("%d bytes of %d, asked from %s, %v", len(out), len(body), from, err)
+	}
 }

@@ -97,13 +97,7 @@ func New(cfg Config) (*World, error) {
 }
 
 // v4 says whether a model is one that forwards IPv4 to IPv4.
-func v4(m natmodels.Model) bool {
-	switch m.Behavior().Kind {
-	case natmodels.NAT64, natmodels.PrefixTranslator:
-		return false
-	}
-	return true
-}
+func v4(m natmodels.Model) bool { return m.Behavior().Kind != natmodels.NAT64 }
 
 func (w *World) build() error {
 	for _, step := range []func() error{w.addProgram, w.addServers} {
@@ -127,9 +121,11 @@ func (w *World) addProgram() error {
 	add := func(name string, m natmodels.Model) (*vnet.Gateway, error) {
 		c := access
 		c.NAT, c.Place = m, natmodels.Place{Seed: w.cfg.Seed + uint64(len(w.boxes)) + 1}
-		if m.Behavior().Translates() {
+		switch b := m.Behavior(); {
+		case b.Kind == natmodels.PrefixTranslator: // has prefixes outside
+		case b.Translates():
 			c.Place.External = []netip.Addr{external}
-		} else {
+		default:
 			c.ALG = nil // has nothing to rewrite
 		}
 		g, err := realm.AddGateway(name, c)

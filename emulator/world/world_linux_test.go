@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -172,14 +173,25 @@ func TestWithoutNAT(t *testing.T) {
 	}
 }
 
-func TestOfIPv6(t *testing.T) {
-	for _, name := range catalogue.Names() {
-		m := nat(t, name)
-		if k := m.Behavior().Kind; k != natmodels.NAT64 && k != natmodels.PrefixTranslator {
-			continue
+// A NAT64 has no IPv4 inside; a translator of prefixes has the program at another address of its own.
+func TestOtherKinds(t *testing.T) {
+	model := func(text string) natmodels.Model {
+		file := filepath.Join(t.TempDir(), "my.nat")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		if _, err := world.New(world.Config{NAT: m}); !errors.Is(err, world.ErrFamily) {
-			t.Errorf("%s: %v", name, err)
+		e, err := catalogue.Find(file)
+		if err != nil {
+			t.Fatal(err)
 		}
+		return e.Model
+	}
+	if _, err := world.New(world.Config{NAT: model("kind nat64\nnat64-prefix 64:ff9b::/96\n")}); !errors.Is(err, world.ErrFamily) {
+		t.Errorf("%v", err)
+	}
+	w := newWorld(t, world.Config{NAT: model("kind prefix-translator\nprefixes 10.0.0.0/24=198.51.100.0/24\n")})
+	_, profile := phone(t, w, ua.Options{Rport: true})
+	if err := profile.Enable(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
