@@ -24,6 +24,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(victimVar) != "" {
 		beVictim()
 	}
+	if order := os.Getenv(loadVar); order != "" {
+		beLoad(order)
+	}
 	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin") // where the commands are, though not on everybody's path
 	os.Exit(emulator.Main(m))
 }
