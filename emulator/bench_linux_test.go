@@ -238,7 +238,7 @@ func (e ends) run(b *testing.B, server, client string, n int) (far, near float64
 }
 
 // kernelRouter is a router with nftables masquerade between two veth pairs, as a host does NAT for containers.
-func kernelRouter(b *testing.B) ends {
+func kernelRouter(b testing.TB) ends {
 	b.Helper()
 	for _, command := range []string{"ip", "nft", "nsenter"} {
 		if _, err := exec.LookPath(command); err != nil {

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what the tests of package emulator run in the lab: ping, traceroute, ip, curl (Debian packages).
+# Installs what the tests of package emulator run in the lab: ping, traceroute, ip, curl, nft, coturn (Debian packages).
 # Needs root, or sudo; does nothing if it is there.
 set -eu
 
@@ -10,6 +10,7 @@ command -v ping >/dev/null || missing="$missing iputils-ping"
 command -v traceroute >/dev/null || missing="$missing traceroute"
 command -v curl >/dev/null || missing="$missing curl"
 command -v nft >/dev/null || missing="$missing nftables"
+command -v turnserver >/dev/null || missing="$missing coturn"
 if [ -z "$missing" ]; then
 	exit 0
 fi
