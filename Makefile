@@ -9,7 +9,7 @@ BENCHTIME ?= 1s
 AGAINST ?= 0d0d3a0
 KILLS ?= 100
 
-.PHONY: help docs matrix matrix-wide matrix-all test suites race repeat determinism bench bench-against memory calibrate test-kernel kills peers sipp image adapters lint fuzz
+.PHONY: help docs matrix matrix-wide matrix-all test suites race repeat determinism bench bench-against memory calibrate test-kernel emulator bench-emulator kills peers sipp image adapters lint fuzz
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
@@ -70,6 +70,15 @@ docs: ## what of the documentation is made from values: the schemas of results a
 test-kernel: ## the same packets through real nftables NAT and our model of it (Linux, root or user namespaces)
 	bash internal/kernelnat/setup.sh
 	PATH="$$PATH:/usr/sbin:/sbin" $(GO) test -tags kernel -count=1 ./internal/kernelnat -args -require
+
+emulator: ## real programs behind NATs: namespaces, TUN and packet rings, natproof exec (Linux, root or user namespaces)
+	sh internal/setup/emulator.sh
+	PATH="$$PATH:/usr/sbin:/sbin" NATPROOF_REQUIRE_EMULATOR=1 $(GO) test -count=1 ./emulator/...
+	PATH="$$PATH:/usr/sbin:/sbin" NATPROOF_REQUIRE_EMULATOR=1 $(GO) test -count=1 -run 'TestScripts/exec$$' ./cmd/natproof
+
+bench-emulator: ## the emulator beside veth and nftables masquerade, in one run: small UDP packets, TCP, round trips, loss
+	sh internal/setup/emulator.sh
+	PATH="$$PATH:/usr/sbin:/sbin" $(GO) test -run '^$$' -bench BesideTheKernel -benchtime 3x -timeout 1h ./emulator
 
 kills: ## a registrar on SQLite killed with kill -9 a hundred times under load (KILLS=100)
 	$(GO) test -count=1 -v -run '^TestKilled$$' -timeout 1h ./servers/registrar/sqlite -args -kills $(KILLS)

@@ -5,11 +5,11 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -20,7 +20,16 @@ import (
 	"github.com/natproof/natproof/vnet"
 )
 
-func TestMain(m *testing.M) { os.Exit(emulator.Main(m)) }
+func TestMain(m *testing.M) {
+	if os.Getenv(victimVar) != "" {
+		beVictim()
+	}
+	if order := os.Getenv(loadVar); order != "" {
+		beLoad(order)
+	}
+	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin") // where the commands are, though not on everybody's path
+	os.Exit(emulator.Main(m))
+}
 
 // require has tests fail where the system can do nothing for them, instead of being skipped.
 var require = os.Getenv("NATPROOF_REQUIRE_EMULATOR") == "1"
@@ -37,6 +46,14 @@ func skip(t testing.TB, why error) {
 		t.Fatal(why)
 	}
 	t.Skip(why)
+}
+
+// need skips what runs a command that is not there; internal/setup/emulator.sh installs them.
+func need(t *testing.T, command string) {
+	t.Helper()
+	if _, err := exec.LookPath(command); err != nil {
+		skip(t, err)
+	}
 }
 
 // pair is a program's namespace behind a NAT and one on the internet.
@@ -204,6 +221,7 @@ func tcp(t *testing.T, p *pair, size int64) {
 
 // Echo requests go through the NAT, and the exit status is the program's.
 func TestPing(t *testing.T) {
+	need(t, "ping")
 	both(t, func(t *testing.T, d emulator.Driver) {
 		p := newPair(t, "symmetric", vnet.LinkConfig{}, d)
 		out, err := p.in.Command("ping", "-c", "3", "-i", "0.05", "server.example").CombinedOutput()
@@ -221,6 +239,7 @@ func TestPing(t *testing.T) {
 
 // What a program sees is the lab's: hosts, name servers, processes, interfaces; nothing of the host's network.
 func TestWhatAProgramSees(t *testing.T) {
+	need(t, "ip")
 	p := newPair(t, "full-cone", vnet.LinkConfig{}, emulator.Auto)
 	out, err := p.in.Command("sh", "-c", "cat /etc/hosts /etc/resolv.conf; ls -d /proc/[0-9]*; ip -br address; ip route").CombinedOutput()
 	if err != nil {
@@ -324,5 +343,4 @@ func TestConfigsThatAreNone(t *testing.T) {
 			t.Errorf("%+v: attached", c)
 		}
 	}
-	fmt.Fprint(io.Discard, inside6)
 }

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -48,7 +50,29 @@ func configure(name string, site netip.Prefix, cfg Config) error {
 	if err := netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: router.AsSlice()}); err != nil {
 		return fmt.Errorf("default route to %v: %w", router, err)
 	}
-	return nil
+	return wait(name, cfg.Addrs)
+}
+
+// wait waits for what the kernel does in the background: it says that the interface is up, without which some programs do
+// not use it (IFF_RUNNING), and takes what is for its IPv6 addresses.
+func wait(name string, addrs []netip.Addr) error {
+	for range 1000 {
+		link, err := netlink.LinkByName(name)
+		if err != nil {
+			return fmt.Errorf("find %s: %w", name, err)
+		}
+		if link.Attrs().OperState != netlink.OperDown && !slices.ContainsFunc(addrs, notTaken) {
+			return nil
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	return fmt.Errorf("%s does not come up", name)
+}
+
+// notTaken says whether the kernel does not take what is for an address of its own yet.
+func notTaken(a netip.Addr) bool {
+	routes, err := netlink.RouteGet(a.AsSlice())
+	return err != nil || !slices.ContainsFunc(routes, func(r netlink.Route) bool { return r.Type == unix.RTN_LOCAL })
 }
 
 // queueLen is how many packets wait to be read.

@@ -21,6 +21,12 @@ func Attach(*vnet.Site, string, Config) (*Namespace, error) { return nil, ErrUns
 // Enter is ErrUnsupported.
 func Enter() (here bool, code int, err error) { return true, 0, ErrUnsupported }
 
+// TryTUN is ErrUnsupported.
+func TryTUN() (together bool, err error) { return false, ErrUnsupported }
+
+// TryVeth is ErrUnsupported.
+func TryVeth() error { return ErrUnsupported }
+
 // Main runs the tests.
 func Main(m interface{ Run() int }) int { return m.Run() }
 

@@ -77,7 +77,7 @@ Exit codes: 0 as predicted, 1 something was not, 2 usage, 3 could not run,
 	root.SetFlagErrorFunc(flagError)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
-	root.AddCommand(newMatrix(s), newRun(s), newList(s), newLab(s), newCertify(s), newNAT(s), newDiscover(s), newServe(s), newCompletion(s))
+	root.AddCommand(newMatrix(s), newRun(s), newList(s), newExec(s), newLab(s), newCertify(s), newDoctor(s), newNAT(s), newDiscover(s), newServe(s), newCompletion(s))
 	root.SetHelpCommand(newHelp(root))
 	return root
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -27,10 +28,19 @@ func TestScripts(t *testing.T) {
 			e.Setenv("SILENT", silent)
 			return nil
 		},
+		Condition:           condition,
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 	})
+}
+
+// condition is "emulator": real programs can be run here. NATPROOF_REQUIRE_EMULATOR says that they can.
+func condition(name string) (bool, error) {
+	if name != "emulator" {
+		return false, fmt.Errorf("unknown condition %s", name)
+	}
+	return os.Getenv("NATPROOF_REQUIRE_EMULATOR") == "1" || exec.Command("natproof", "doctor").Run() == nil, nil
 }
 
 // capture runs the program with files for streams.

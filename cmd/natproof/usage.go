@@ -70,7 +70,7 @@ func natHint(err error) error {
 }
 
 // internals are the names of packages in errors, which tell a user nothing.
-var internals = regexp.MustCompile(`^((?:--[a-z-]+: |cell id "[^"]*": )*)(?:(?:catalogue|natmodels|scenarios|cell|stage|discover|connectivity|calibrate): (?:load: )?)+`)
+var internals = regexp.MustCompile(`^((?:--[a-z-]+: |cell id "[^"]*": )*)(?:(?:catalogue|natmodels|scenarios|cell|stage|discover|connectivity|calibrate|emulator|world): (?:load: )?)+`)
 
 // said is an error as it is said to a user.
 func said(err error) string { return internals.ReplaceAllString(err.Error(), "$1") }
