@@ -1,11 +1,13 @@
 package certify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/scenarios"
@@ -69,7 +71,7 @@ func (c Certificate) Agrees() bool { return c.Count(NotAsPredicted)+c.Count(Brok
 
 // Certify learns what a phone does, predicts what becomes of it behind each NAT, and plays some.
 func Certify(ctx context.Context, phone stage.Phone, o Options) (Certificate, error) {
-	o = o.withDefaults()
+	o = o.withDefaults(phone.Brings)
 	l, err := Learn(ctx, phone, o)
 	if err != nil {
 		return Certificate{}, err
@@ -80,15 +82,11 @@ func Certify(ctx context.Context, phone stage.Phone, o Options) (Certificate, er
 		return c, err
 	}
 	m := &maker{o: o, learned: l, phones: stage.Phones{cell.A: l.Known(phone)}, otherwise: stage.Phones{cell.A: l.Otherwise(phone)}, known: map[string][]neighbour.Set{}}
-	for _, x := range cells {
-		if err := ctx.Err(); err != nil {
+	for _, x := range inParallel(ctx, o.Jobs, cells, func(x cell.Cell) made { return m.verdict(ctx, x) }) {
+		if err := cmp.Or(x.err, ctx.Err()); err != nil {
 			return c, err
 		}
-		v, err := m.verdict(ctx, x)
-		if err != nil {
-			return c, err
-		}
-		c.Verdicts = append(c.Verdicts, v)
+		c.Verdicts = append(c.Verdicts, x.Verdict)
 	}
 	c.Shown, err = m.show(ctx, c.Verdicts)
 	return c, err
@@ -188,10 +186,23 @@ type maker struct {
 	o                 Options
 	learned           Learned
 	phones, otherwise stage.Phones
-	known             map[string][]neighbour.Set // what helps, by what theory sees of a cell
+
+	mu    sync.Mutex
+	known map[string][]neighbour.Set // what helps, by what theory sees of a cell
 }
 
-func (m *maker) verdict(ctx context.Context, c cell.Cell) (Verdict, error) {
+// made is a verdict, or why there is none.
+type made struct {
+	Verdict
+	err error
+}
+
+func (m *maker) verdict(ctx context.Context, c cell.Cell) made {
+	v, err := m.judge(ctx, c)
+	return made{v, err}
+}
+
+func (m *maker) judge(ctx context.Context, c cell.Cell) (Verdict, error) {
 	v := Verdict{Cell: c}
 	if why := m.learned.cannot(c); why != "" {
 		v.Status, v.Why = Cannot, why
@@ -252,6 +263,8 @@ func (m *maker) helps(c cell.Cell) ([]neighbour.Set, error) {
 	alike := c
 	alike.A = cell.NoNAT
 	key := fmt.Sprintf("%s %+v", alike, b)
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	sets, asked := m.known[key]
 	if !asked {
 		if sets, err = neighbour.Search(c, m.otherwise); err != nil {

@@ -28,17 +28,16 @@ var ErrNotWorking = errors.New("certify: it does not work without a NAT")
 
 // Learn plays the probes and tells what they show of the phone. Its Traits are not asked for.
 func Learn(ctx context.Context, phone stage.Phone, o Options) (Learned, error) {
-	o = o.withDefaults()
+	o = o.withDefaults(phone.Brings)
 	e := evidence{}
-	for _, p := range probes {
-		if err := ctx.Err(); err != nil {
-			return Learned{}, err
+	for i, t := range inParallel(ctx, o.Jobs, probes, func(p probe) *tape { return p.look(phone, o) }) {
+		if t == nil {
+			return Learned{}, ctx.Err()
 		}
-		t := p.look(phone, o)
 		if t.err != nil {
-			return Learned{}, fmt.Errorf("certify: %s: %w", p.name, t.err)
+			return Learned{}, fmt.Errorf("certify: %s: %w", probes[i].name, t.err)
 		}
-		e[p.name] = t
+		e[t.probe] = t
 	}
 	return conclude(e)
 }

@@ -1,0 +1,4 @@
+package phones
+
+var sipp = Driver{Name: "sipp"}
+var linphone = Driver{Name: "linphonec"}
