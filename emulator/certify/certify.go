@@ -231,11 +231,23 @@ func (m *maker) judge(ctx context.Context, c cell.Cell) (Verdict, error) {
 			v.Status, v.Why = Broken, v.Result.Err.Error()
 		case scenarios.Fail:
 			v.Status, v.Because = NotAsPredicted, v.Result.Observed.Failures()
+		case scenarios.Pass:
+			if unjudged(v.Result) {
+				v.Status, v.Why = Broken, "the call ended before its media could be judged"
+			}
 		case scenarios.NotCovered:
 			v.Status, v.Why = NotCovered, notCovered(v.Result.Err)
 		}
 	}
 	return v, ctx.Err()
+}
+
+// unjudged says whether media should have run, and nobody can say whether it did.
+func unjudged(r scenarios.Result) bool {
+	return slices.ContainsFunc(r.Predicted.Steps, func(s cell.StepOutcome) bool {
+		_, seen := r.Observed.Step(s.Step)
+		return s.Step.Part == cell.RTP && s.Fate != cell.NotSent && !seen && !s.Cause.Rule.OnlyTold()
+	})
 }
 
 func (m *maker) run(trace bool) scenarios.RunOptions {

@@ -105,7 +105,7 @@ func toSTUN(s *sighting) bool {
 // described is the first message of the phone with a session description, and that.
 func (t *tape) described() (*sighting, media.Description, bool) {
 	for _, s := range t.every(phone) {
-		if b := s.body(); len(b) > 0 {
+		if b := s.body(); len(b) > 0 && s.names() == "INVITE" {
 			if d, err := media.Parse(b); err == nil {
 				return s, d, true
 			}

@@ -43,7 +43,7 @@ var may = map[string][]string{
 	"scenarios/stage":   {"internal/eventbody", "internal/sipmsg", "vnet", "ua", "servers/", "media", "natmodels", "scenarios/cell", "scenarios/theory", "scenarios/wire"},
 	"scenarios/flows":   {"scenarios/cell", "scenarios/theory", "scenarios/wire", "scenarios/stage"},
 	"report":            {"emulator/certify", "scenarios", "internal/sipmsg", "vnet", "natmodels", "github.com/pion/"},
-	"cmd/natproof":      {"emulator/certify", "report", "scenarios", "calibrate", "natmodels", "discover", "servers/registrar", "stunclient", "github.com/spf13/", "golang.org/x/term"},
+	"cmd/natproof":      {"emulator", "emulator/certify", "report", "scenarios", "calibrate", "natmodels", "discover", "servers/registrar", "stunclient", "github.com/spf13/", "golang.org/x/term"},
 	"specs":             {"report", "scenarios", "github.com/onsi/ginkgo/"},
 	"examples/plain":    {"bubble", "natmodels", "vnet", "scenarios", "github.com/emiago/sipgo"},
 	"examples":          {"bubble", "natmodels", "vnet", "scenarios"},
@@ -51,6 +51,7 @@ var may = map[string][]string{
 	"internal/eventbody": {"internal/text"},
 
 	"scenarios/neighbour": {"scenarios", "natmodels"},
+	"emulator/phones":     {"emulator", "scenarios"},
 	"emulator/certify":    {"bubble", "emulator", "internal/sipmsg", "media", "natmodels", "scenarios", "ua", "vnet", "github.com/pion/"},
 
 	"servers/registrar/sqlite": {"servers/registrar", "modernc.org/sqlite"},
