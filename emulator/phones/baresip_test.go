@@ -6,11 +6,6 @@ import (
 
 	"github.com/natproof/natproof/emulator/certify"
 	"github.com/natproof/natproof/emulator/phones"
-	"github.com/natproof/natproof/report"
-	"github.com/natproof/natproof/scenarios"
-	"github.com/natproof/natproof/scenarios/cell"
-	"github.com/natproof/natproof/scenarios/stage"
-	"github.com/natproof/natproof/scenarios/theory"
 )
 
 func needs(t *testing.T, program string) {
@@ -43,16 +38,5 @@ func TestBaresipInACell(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	phone.Traits = func(cell.Cell, cell.Side) (theory.Traits, error) {
-		return theory.Traits{SignallingTraits: theory.SignallingTraits{Rport: true}}, nil
-	}
-	c, err := scenarios.ParseID("call/local[a=symmetric,b=none,registrar=received,rport=true,latch=b]")
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := scenarios.Run(t.Context(), c, scenarios.RunOptions{Seed: 1, Phones: stage.Phones{cell.A: phone}, Trace: true})
-	if r.Err != nil || !r.Expected {
-		_ = report.Ladder(t.Output(), r, report.Options{})
-		t.Error(r.Err, r.Surprises())
-	}
+	inACell(t, "call/local[a=symmetric,b=none,registrar=received,rport=true,latch=b]", withTraits(phone, true, false))
 }

@@ -1,0 +1,3 @@
+package phones
+
+var linphone = Driver{Name: "linphonec"}
