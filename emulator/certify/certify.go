@@ -217,7 +217,7 @@ func (m *maker) judge(ctx context.Context, c cell.Cell) (Verdict, error) {
 		return v, fmt.Errorf("certify: %s: %w", c, err)
 	}
 	v.Result = scenarios.Result{Cell: c, Seed: m.o.Seed, Predicted: predicted}
-	v.Status, v.Because = Works, predicted.Failures()
+	v.Status, v.Because = Works, neighbour.Failures(predicted)
 	if len(v.Because) > 0 {
 		v.Status = Fails
 		if v.WouldWork, err = m.helps(c); err != nil {
