@@ -2,6 +2,7 @@ package phones
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -17,25 +18,21 @@ import (
 
 var linphone = Driver{
 	Name:    "linphone-daemon",
-	Help:    "driven by its standard input. Settings: config, further lines of its linphonerc, with ';' between them, in sections by [name]; wav, a file that it plays in calls",
-	Sets:    []string{"config", "wav"},
+	Help:    "driven by its standard input. Settings: config, further lines of its linphonerc, with ';' between them, in sections by [name]",
+	Sets:    []string{"config"},
 	prepare: func(Config) (func(*machine) (stage.Endpoint, error), error) { return startLinphone, nil },
 }
 
-// Linphone is linphone-daemon 5.1 and its like. Config.Set has config: lines of its linphonerc; and
-// wav: a file that it plays in calls, since a host without a sound card has no voice.
+// Linphone is linphone-daemon 5.1 and its like. In calls it plays a file of silence, since on a host
+// without a sound card it would send nothing. Config.Set has config: lines of its linphonerc.
 func Linphone(c Config) (stage.Phone, error) { return linphone.New(c) }
 
 func startLinphone(m *machine) (stage.Endpoint, error) {
-	route := fmt.Sprintf("<sip:%v;lr>", m.Proxy)
 	config := []string{
-		"[sip]", fmt.Sprintf("sip_port=%d", m.SIPPort), "sip_tcp_port=0", "sip_tls_port=0", "use_ipv6=0",
-		"register_only_when_network_is_up=0", "default_proxy=0",
+		"[sip]", "use_ipv6=0", "register_only_when_network_is_up=0",
 		"[net]", "dns_srv_enabled=0",
-		"[rtp]", fmt.Sprintf("audio_rtp_port=%d", m.RTPPort),
 		"[misc]", "log_collection=0",
-		"[proxy_0]", "reg_identity=<" + m.URI + ">", "reg_proxy=" + route, "reg_route=" + route, "reg_expires=3600", "reg_sendregister=1", "publish=0",
-		"[auth_info_0]", "username=" + m.user(), "passwd=secret", "realm=" + cell.Domain,
+		"[rtp]", fmt.Sprintf("audio_rtp_port=%d", m.RTPPort),
 	}
 	for l := range strings.SplitSeq(m.cfg.Set["config"], ";") {
 		config = append(config, strings.TrimSpace(l))
@@ -44,16 +41,35 @@ func startLinphone(m *machine) (stage.Endpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &linphonePhone{machine: m, config: path}, nil
+	p := &linphonePhone{machine: m, config: path}
+	p.silence, err = m.file("silence.wav", string(silence(3*time.Minute)))
+	return p, err
+}
+
+// silence is a file of 16 bits at 8 kHz: RIFF, WAVE, format 1.
+func silence(length time.Duration) []byte {
+	const rate, width = 8000, 2
+	size := uint32(length/time.Second) * rate * width
+	b := []byte("RIFF\x00\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00")
+	b = binary.LittleEndian.AppendUint32(b, rate)
+	b = binary.LittleEndian.AppendUint32(b, rate*width)
+	b = append(b, width, 0, 8*width, 0)
+	b = binary.LittleEndian.AppendUint32(append(b, "data"...), size)
+	b = append(b, make([]byte, size)...)
+	binary.LittleEndian.PutUint32(b[4:], uint32(len(b)-8))
+	return b
 }
 
 // linphonePhone is a linphone-daemon, which registers as soon as it is started.
 type linphonePhone struct {
 	*machine
-	config string
-	told   io.WriteCloser // its standard input
-	heard  transcript
-	now    *emulator.Cmd
+	config  string
+	silence string
+	told    io.WriteCloser // its standard input
+	heard   transcript
+	now     *emulator.Cmd
+	voices  sync.WaitGroup
+	stop    context.CancelFunc
 }
 
 // transcript is all that a program has written.
@@ -89,9 +105,20 @@ func (p *linphonePhone) Register(ctx context.Context) error {
 	c.Env = append(os.Environ(), "HOME="+p.dir, "XDG_DATA_HOME="+p.dir, "XDG_CONFIG_HOME="+p.dir)
 	p.told = w
 	if err := p.start(c); err != nil {
-		return err
+		return errors.Join(err, w.Close())
 	}
 	p.now = c
+	var life context.Context
+	life, p.stop = context.WithCancel(context.Background())
+	p.voices.Go(func() { p.speaks(life) })
+	for _, line := range []string{
+		fmt.Sprintf("port sip %d udp", p.SIPPort), fmt.Sprintf("port audio %d", p.RTPPort),
+		fmt.Sprintf("register %s sip:%v secret %s %s", p.URI, p.Proxy, p.user(), cell.Domain),
+	} {
+		if text, err := p.asks(ctx, line, "Status: "); err != nil || strings.Contains(text, "Status: Error") {
+			return errors.Join(err, fmt.Errorf("%w: %s: %q: %s", ErrProgram, linphone.Name, line, text))
+		}
+	}
 	for {
 		text, err := p.asks(ctx, "register-status ALL", "State: ", "Reason: ")
 		switch {
@@ -105,6 +132,22 @@ func (p *linphonePhone) Register(ctx context.Context) error {
 		time.Sleep(10 * pollTime)
 	}
 }
+
+// speaks has it play the file in each call, whoever made it.
+func (p *linphonePhone) speaks(ctx context.Context) {
+	at := 0
+	for {
+		if _, err := p.awaits(ctx, at, streams); err != nil {
+			return
+		}
+		text, _ := p.heard.since(at)
+		at += strings.Index(text, streams) + len(streams)
+		_, _ = io.WriteString(p.told, "incall-player-start "+p.silence+"\n") // that it does not is seen on the wire
+	}
+}
+
+// streams is the event of a call that has media.
+const streams = "Event: LinphoneCallStreamsRunning"
 
 // asks tells it a line and waits for one of the words in what it writes from then on.
 func (p *linphonePhone) asks(ctx context.Context, line string, words ...string) (string, error) {
@@ -144,11 +187,6 @@ func (p *linphonePhone) Call(ctx context.Context, target string) (stage.Call, er
 	if err != nil {
 		return nil, stage.Unanswered(err)
 	}
-	if wav := p.cfg.Set["wav"]; wav != "" {
-		if _, err := p.asks(ctx, "incall-player-start "+wav, "Status: "); err != nil {
-			return nil, err
-		}
-	}
 	return stage.CallFunc(p.Hangup), nil
 }
 
@@ -160,7 +198,9 @@ func (p *linphonePhone) Hangup(ctx context.Context) error {
 
 func (p *linphonePhone) Close() error {
 	var err error
-	if p.told != nil {
+	if p.now != nil {
+		p.stop()
+		p.voices.Wait()
 		err = p.told.Close()
 	}
 	return errors.Join(err, p.machine.close())
