@@ -257,11 +257,10 @@ func (m *maker) run(trace bool) scenarios.RunOptions {
 // cannot is why the phone cannot play its part in a flow, or empty.
 func (l Learned) cannot(c cell.Cell) string {
 	f := flows.Of(c)
-	if f.Caller == cell.A && slices.Contains(l.Cannot, "call") {
-		return "it cannot call"
-	}
-	if f.Caller == cell.B && slices.Contains(l.Cannot, "be called") {
-		return "it cannot be called, also without a NAT"
+	for _, x := range l.Cannot {
+		if x.What == toCall && f.Caller == cell.A || x.What == toBeCalled && f.Caller == cell.B {
+			return fmt.Sprintf("it cannot %s, also without a NAT: %s", x.What, x.Why)
+		}
 	}
 	return ""
 }

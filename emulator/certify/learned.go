@@ -20,8 +20,20 @@ type Learned struct {
 	// Axes are the values of the phone's settings in cells, by the keys of their axes.
 	Axes map[string]string `json:"axes"`
 	// Cannot is what it cannot do.
-	Cannot []string `json:"cannot,omitempty"`
+	Cannot []Inability `json:"cannot,omitempty"`
 }
+
+// Inability is something that a phone cannot do, with or without a NAT.
+type Inability struct {
+	What string `json:"what"`
+	Why  string `json:"why"`
+}
+
+// What a phone may not be able to do.
+const (
+	toCall     = "call"
+	toBeCalled = "be called"
+)
 
 // ErrNotWorking is the error of a phone that does not work where nothing is in its way.
 var ErrNotWorking = errors.New("certify: it does not work without a NAT")
@@ -52,10 +64,10 @@ func conclude(e evidence) (Learned, error) {
 		if !errors.Is(err, stage.ErrCannot) {
 			return Learned{}, fmt.Errorf("%w: it does not call: %w", ErrNotWorking, err)
 		}
-		l.Cannot = append(l.Cannot, "call")
+		l.Cannot = append(l.Cannot, Inability{toCall, err.Error()})
 	}
 	if err := e[probeCalled].said["answer"]; err != nil {
-		l.Cannot = append(l.Cannot, "be called")
+		l.Cannot = append(l.Cannot, Inability{toBeCalled, err.Error()})
 	}
 	l.traits()
 	return l, nil

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -39,6 +40,10 @@ func startLinphone(m *machine) (stage.Endpoint, error) {
 	}
 	path, err := m.file("linphonerc", strings.Join(config, "\n")+"\n")
 	if err != nil {
+		return nil, err
+	}
+	// Without a database it answers calls with 503.
+	if err := os.MkdirAll(filepath.Join(m.dir, ".local", "share", "linphone"), 0o700); err != nil {
 		return nil, err
 	}
 	p := &linphonePhone{machine: m, config: path}
@@ -102,7 +107,7 @@ func (p *linphonePhone) Register(ctx context.Context) error {
 	defer r.Close()
 	c := p.command(p.program(linphone.Name), append([]string{"--config", p.config, "--disable-stats-events", "--auto-answer"}, p.cfg.Args...)...)
 	c.Stdin, c.Stdout, c.Stderr = r, &p.heard, &p.said
-	c.Env = append(os.Environ(), "HOME="+p.dir, "XDG_DATA_HOME="+p.dir, "XDG_CONFIG_HOME="+p.dir)
+	c.Env = append(os.Environ(), "HOME="+p.dir)
 	p.told = w
 	if err := p.start(c); err != nil {
 		return errors.Join(err, w.Close())
