@@ -9,7 +9,7 @@ BENCHTIME ?= 1s
 AGAINST ?= 0d0d3a0
 KILLS ?= 100
 
-.PHONY: help docs matrix matrix-wide matrix-all test suites race repeat determinism bench bench-against memory calibrate test-kernel emulator bench-emulator kills peers sipp image adapters lint fuzz
+.PHONY: help docs matrix matrix-wide matrix-all test suites race repeat determinism bench bench-against memory calibrate test-kernel emulator bench-emulator kills peers phones sipp image adapters lint fuzz
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
@@ -89,6 +89,10 @@ sipp: ## calls and registrations by SIPp over loopback, against registrar, gatew
 
 image: ## the OCI image of natproof serve, where podman, buildah or docker is; the program in it anyway
 	@GO='$(GO)' bash .ci/image
+
+phones: ## certificates of baresip, SIPp and linphone behind NATs, on the real clock: some six minutes
+	sh internal/setup/phones.sh
+	NATPROOF_REQUIRE_PHONES=1 $(GO) test -count=1 -parallel 4 -timeout 20m -v ./emulator/phones
 
 adapters: ## pion/webrtc on a virtual host, in modules of their own for transport v4 and v5
 	cd adapters/transportv4 && $(GO) vet ./... && $(GO) test ./...

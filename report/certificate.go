@@ -51,7 +51,7 @@ func learned(b *strings.Builder, l certify.Learned, o Options) {
 		hang(b, "  "+pad(f.Trait, name)+"  ", findingText(f), o.width())
 	}
 	for _, x := range l.Cannot {
-		hang(b, "  ", "It cannot "+x+".", o.width())
+		hang(b, "  ", fmt.Sprintf("It cannot %s: %s", x.What, x.Why), o.width())
 	}
 }
 

@@ -31,7 +31,8 @@ type RunOptions struct {
 }
 
 // Run plays one cell under virtual time and judges it. A context that has ended
-// keeps it from starting; a cell takes milliseconds.
+// keeps it from starting; a cell takes milliseconds. With a phone that brings a host
+// of its own it is played on the real clock.
 func Run(ctx context.Context, c cell.Cell, opts RunOptions) Result {
 	opts = opts.withDefaults(c)
 	predicted, err := predict(c, opts.Phones, opts.MediaTime)
@@ -46,9 +47,7 @@ func Run(ctx context.Context, c cell.Cell, opts RunOptions) Result {
 	}
 	c = c.Canonical()
 	p := &production{cell: c, flow: flows.Of(c), opts: opts, tape: wire.NewTape()}
-	// Nothing of the outer context goes into the bubble: a goroutine that waits for
-	// something outside of it would stop virtual time.
-	leak := bubble.Run(func() { err = p.run() })
+	leak := p.opts.clock(func() { err = p.run() })
 	if err = errors.Join(err, leak); err != nil {
 		return Result{Cell: c, Seed: opts.Seed, Predicted: predicted, Err: fmt.Errorf("scenarios: run %s: %w", c.ID(), err)}
 	}
@@ -72,6 +71,17 @@ func (o RunOptions) withDefaults(c cell.Cell) RunOptions {
 		o.Access = &stage.DefaultLink
 	}
 	return o
+}
+
+// clock has a cell played in a bubble, or, for who brings a host, on the real clock. Nothing of the
+// outer context goes into the bubble: a goroutine that waits for something outside of it would stop
+// virtual time.
+func (o RunOptions) clock(play func()) (leak error) {
+	if len(o.Phones.Bringing()) == 0 {
+		return bubble.Run(play)
+	}
+	play()
+	return nil
 }
 
 // production is one cell being played.
@@ -154,7 +164,7 @@ func (p *production) run() (err error) {
 // build makes the world and starts everything in it.
 func (p *production) build(lab *vnet.Lab) error {
 	var err error
-	if p.world, err = stage.NewWorld(lab, p.cell, p.opts.Seed, *p.opts.Access); err != nil {
+	if p.world, err = stage.NewWorld(lab, p.cell, p.opts.Seed, *p.opts.Access, p.opts.Phones.Bringing()...); err != nil {
 		return err
 	}
 	p.boxes = p.world.Boxes()
@@ -175,7 +185,7 @@ func (p *production) build(lab *vnet.Lab) error {
 	}
 	p.play = &flows.Play{Flow: p.flow, Cell: p.cell, World: p.world, MediaTime: p.opts.MediaTime, Seed: p.opts.Seed, Reached: p.reached, Calls: p.calls, Ends: map[cell.Side]stage.Endpoint{}}
 	for _, side := range []cell.Side{cell.B, cell.A} {
-		if p.world.Host(side) != nil {
+		if p.world.Peopled(side) {
 			continue
 		}
 		if err := p.keep(side, func() (stage.Endpoint, error) { return p.world.ServeGateway(p.cell, p.opts.Seed) }); err != nil {
@@ -183,7 +193,7 @@ func (p *production) build(lab *vnet.Lab) error {
 		}
 	}
 	for _, side := range []cell.Side{cell.A, cell.B, cell.C} {
-		if p.world.Host(side) == nil {
+		if !p.world.Peopled(side) {
 			continue
 		}
 		if err := p.keep(side, func() (stage.Endpoint, error) {
@@ -252,7 +262,7 @@ func (p *production) wouldNotTell(c cell.Cause) bool {
 		return false
 	}
 	for _, side := range []cell.Side{cell.A, cell.B, cell.C} {
-		if p.flow.Host(side) == c.Box && p.world.Host(side) != nil {
+		if p.flow.Host(side) == c.Box && p.world.Peopled(side) {
 			return !p.opts.Phones.Of(side).Tells
 		}
 	}

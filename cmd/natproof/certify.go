@@ -9,7 +9,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/natproof/natproof/emulator"
 	"github.com/natproof/natproof/emulator/certify"
+	"github.com/natproof/natproof/emulator/phones"
 	"github.com/natproof/natproof/report"
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/flows"
@@ -22,13 +24,17 @@ type certifyFlags struct {
 	seed           uint64
 	all            bool
 	wait           time.Duration
+	driver         string
+	set            []string
+	jobs           int
+	drivers        bool
 	json, markdown string
 }
 
 func newCertify(s streams) *cobra.Command {
 	var f certifyFlags
 	cmd := &cobra.Command{
-		Use:   "certify",
+		Use:   "certify [-- PROGRAM ARGS]",
 		Short: "Learn what a phone does, and say behind which NATs it works, why not, and what would help",
 		Long: `certify looks at a phone from outside, by its packets, in labs with and without a
 NAT: what it writes into Via, Contact and session descriptions, whether it asks for
@@ -38,12 +44,18 @@ and compares. For each failure it names the box, the rule and the section of the
 RFC, and the smallest change of the phone, the other end, the proxy or the NAT with
 which theory says that everything arrives.
 
+PROGRAM is a phone of yours, which is put into a network namespace behind each NAT and
+driven on the real clock: the programs that have a driver are ` + driverNames() + `;
+any other must register when it is started and answer by itself. --set gives the driver
+what it can be told; 'natproof certify --drivers' has the words.
+
 --ua is this project's user agent with settings of its own: key=value, by the axes
 that 'natproof help matrix' lists. A phone of yours in Go is certified by a call of
 package emulator/certify.`,
 		Example: `  natproof certify --ua rport=true
+  natproof certify -- baresip
+  natproof certify --set 'account=;medianat=stun;stunserver=stun:203.0.113.20' -- baresip
   natproof certify --ua port-manager=stun,rport=true --flow call --a classic,linux-masquerade --markdown certificate.md`,
-		Args: noArgs,
 	}
 	x := addSomeAxes(cmd, certify.Choosable())
 	x.usual(cell.KeyFlow, certify.Flows()...)
@@ -53,15 +65,27 @@ package emulator/certify.`,
 	cmd.Flags().StringSliceVar(&f.ua, "ua", nil, "certify this project's user agent with these settings, such as port-manager=stun,rport=true")
 	cmd.Flags().Uint64Var(&f.seed, "seed", 1, "the seed of everything random; the same seed gives the same bytes")
 	cmd.Flags().BoolVar(&f.all, "all", false, "play every NAT of the catalogue")
-	cmd.Flags().DurationVar(&f.wait, "wait", certify.DefaultWait, "how long to wait for what the phone does by itself")
+	cmd.Flags().DurationVar(&f.wait, "wait", certify.DefaultWait, "how long to wait for what the phone does by itself; for a program "+certify.RealWait.String()+" if nothing else is said")
 	cmd.Flags().StringVar(&f.json, "json", "", "write the certificate as JSON to this `file`; - is stdout, and the text then goes to stderr")
 	cmd.Flags().StringVar(&f.markdown, "markdown", "", "write it as Markdown to this `file`; - is stdout")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.Flags().StringVar(&f.driver, "driver", "", "who drives PROGRAM, if not the driver of its name")
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, "a setting of PROGRAM, such as 'account=;medianat=stun'; may be repeated")
+	cmd.Flags().IntVar(&f.jobs, "jobs", certify.DefaultJobs, "how many labs with a program there are at a time")
+	cmd.Flags().BoolVar(&f.drivers, "drivers", false, "print the drivers and their settings, and do nothing")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if f.drivers {
+			return printDrivers(s)
+		}
 		choice, err := x.choice()
 		if err != nil {
 			return err
 		}
-		phone, err := f.phone()
+		if !x.flags.Changed("wait") {
+			f.wait = 0
+		} else if f.wait <= 0 {
+			return fmt.Errorf("--wait %v is no time", f.wait)
+		}
+		phone, err := f.phone(args)
 		if err != nil {
 			return err
 		}
@@ -71,13 +95,62 @@ package emulator/certify.`,
 }
 
 // phone is who is certified.
-func (f certifyFlags) phone() (stage.Phone, error) {
-	if len(f.ua) == 0 {
-		return stage.Phone{}, errors.New("which phone? Give --ua with its settings, such as --ua rport=true")
+func (f certifyFlags) phone(args []string) (stage.Phone, error) {
+	switch {
+	case len(args) > 0 && len(f.ua) > 0:
+		return stage.Phone{}, errors.New("--ua and a program: one phone at a time")
+	case len(args) > 0:
+		return f.program(args)
+	case len(f.ua) == 0:
+		return stage.Phone{}, errors.New("which phone? Give -- and the program, or --ua with the settings of this project's user agent, such as --ua rport=true")
+	case len(f.set) > 0 || f.driver != "":
+		return stage.Phone{}, errors.New("--set and --driver are for a program")
 	}
-	if f.wait <= 0 {
-		return stage.Phone{}, fmt.Errorf("--wait %v is no time", f.wait)
+	return f.userAgent()
+}
+
+// program is a phone that is a program.
+func (f certifyFlags) program(args []string) (stage.Phone, error) {
+	if f.jobs < 1 {
+		return stage.Phone{}, fmt.Errorf("--jobs %d: with less than one nothing is played", f.jobs)
 	}
+	cfg := phones.Config{Path: args[0], Args: args[1:], Set: map[string]string{}}
+	for _, pair := range f.set {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok {
+			return stage.Phone{}, fmt.Errorf("--set: %q is not key=value", pair)
+		}
+		cfg.Set[key] = value
+	}
+	driver := phones.For(args[0])
+	if f.driver != "" {
+		if driver = phones.For(f.driver); driver.Name != f.driver {
+			return stage.Phone{}, fmt.Errorf("--driver: %w", &cell.ValueError{Axis: "driver", Value: f.driver, Valid: strings.Split(driverNames(), ", ")})
+		}
+	}
+	return driver.New(cfg)
+}
+
+// driverNames are the programs that there is a driver for, and the word for all others.
+func driverNames() string {
+	var names []string
+	for _, d := range phones.Known() {
+		names = append(names, d.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+func printDrivers(s streams) error {
+	for _, d := range phones.Known() {
+		if _, err := fmt.Fprintf(s.out, "%s: %s\n", d.Name, d.Help); err != nil {
+			return &exitError{exitCannotRun, err}
+		}
+	}
+	return nil
+}
+
+// userAgent is this project's user agent with the settings of --ua.
+func (f certifyFlags) userAgent() (stage.Phone, error) {
 	c := cell.Default(flows.Call, cell.NoNAT, cell.NoNAT)
 	c.PortManager = cell.ManagerLocal
 	for _, pair := range f.ua {
@@ -107,7 +180,16 @@ func certificate(ctx context.Context, phone stage.Phone, choice cell.Choice, f c
 	if jsonFile.File == s.out || mdFile.File == s.out {
 		text = s.err
 	}
-	c, err := certify.Certify(ctx, phone, certify.Options{Seed: f.seed, Wait: f.wait, Choice: choice, All: f.all})
+	if phone.Brings {
+		here, code, err := emulator.Enter()
+		switch {
+		case err != nil:
+			return &exitError{exitCannotRun, err}
+		case !here:
+			return &exitError{code: code}
+		}
+	}
+	c, err := certify.Certify(ctx, phone, certify.Options{Seed: f.seed, Wait: f.wait, Jobs: f.jobs, Choice: choice, All: f.all})
 	switch {
 	case ctx.Err() != nil:
 		return &exitError{exitInterrupted, ctx.Err()}

@@ -54,7 +54,13 @@ type probe struct {
 func (p probe) look(phone stage.Phone, o Options) *tape {
 	var b *bench
 	var err error
-	leak := bubble.Run(func() { b, err = p.run(phone, o) })
+	play := func() { b, err = p.run(phone, o) }
+	var leak error
+	if phone.Brings {
+		play()
+	} else {
+		leak = bubble.Run(play)
+	}
 	t := read(p.name, b.events)
 	t.err = errors.Join(err, leak)
 	t.said, t.times = b.said, b.times
@@ -93,7 +99,7 @@ func (p probe) run(phone stage.Phone, o Options) (b *bench, err error) {
 
 func (p probe) build(b *bench, lab *vnet.Lab, phone stage.Phone) error {
 	var err error
-	if b.world, err = stage.NewWorld(lab, b.cell, b.seed, stage.DefaultLink); err != nil {
+	if b.world, err = stage.NewWorld(lab, b.cell, b.seed, stage.DefaultLink, stage.Phones{cell.A: phone}.Bringing()...); err != nil {
 		return err
 	}
 	if b.world.NATA != nil && !p.forwards { // other ports outside than inside, so that who writes which is seen

@@ -1,11 +1,13 @@
 package certify
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/natproof/natproof/natmodels/catalogue"
 	"github.com/natproof/natproof/scenarios"
@@ -69,7 +71,7 @@ func (c Certificate) Agrees() bool { return c.Count(NotAsPredicted)+c.Count(Brok
 
 // Certify learns what a phone does, predicts what becomes of it behind each NAT, and plays some.
 func Certify(ctx context.Context, phone stage.Phone, o Options) (Certificate, error) {
-	o = o.withDefaults()
+	o = o.withDefaults(phone.Brings)
 	l, err := Learn(ctx, phone, o)
 	if err != nil {
 		return Certificate{}, err
@@ -80,15 +82,11 @@ func Certify(ctx context.Context, phone stage.Phone, o Options) (Certificate, er
 		return c, err
 	}
 	m := &maker{o: o, learned: l, phones: stage.Phones{cell.A: l.Known(phone)}, otherwise: stage.Phones{cell.A: l.Otherwise(phone)}, known: map[string][]neighbour.Set{}}
-	for _, x := range cells {
-		if err := ctx.Err(); err != nil {
+	for _, x := range inParallel(ctx, o.Jobs, cells, func(x cell.Cell) made { return m.verdict(ctx, x) }) {
+		if err := cmp.Or(x.err, ctx.Err()); err != nil {
 			return c, err
 		}
-		v, err := m.verdict(ctx, x)
-		if err != nil {
-			return c, err
-		}
-		c.Verdicts = append(c.Verdicts, v)
+		c.Verdicts = append(c.Verdicts, x.Verdict)
 	}
 	c.Shown, err = m.show(ctx, c.Verdicts)
 	return c, err
@@ -188,10 +186,23 @@ type maker struct {
 	o                 Options
 	learned           Learned
 	phones, otherwise stage.Phones
-	known             map[string][]neighbour.Set // what helps, by what theory sees of a cell
+
+	mu    sync.Mutex
+	known map[string][]neighbour.Set // what helps, by what theory sees of a cell
 }
 
-func (m *maker) verdict(ctx context.Context, c cell.Cell) (Verdict, error) {
+// made is a verdict, or why there is none.
+type made struct {
+	Verdict
+	err error
+}
+
+func (m *maker) verdict(ctx context.Context, c cell.Cell) made {
+	v, err := m.judge(ctx, c)
+	return made{v, err}
+}
+
+func (m *maker) judge(ctx context.Context, c cell.Cell) (Verdict, error) {
 	v := Verdict{Cell: c}
 	if why := m.learned.cannot(c); why != "" {
 		v.Status, v.Why = Cannot, why
@@ -206,7 +217,7 @@ func (m *maker) verdict(ctx context.Context, c cell.Cell) (Verdict, error) {
 		return v, fmt.Errorf("certify: %s: %w", c, err)
 	}
 	v.Result = scenarios.Result{Cell: c, Seed: m.o.Seed, Predicted: predicted}
-	v.Status, v.Because = Works, predicted.Failures()
+	v.Status, v.Because = Works, neighbour.Failures(predicted)
 	if len(v.Because) > 0 {
 		v.Status = Fails
 		if v.WouldWork, err = m.helps(c); err != nil {
@@ -220,11 +231,23 @@ func (m *maker) verdict(ctx context.Context, c cell.Cell) (Verdict, error) {
 			v.Status, v.Why = Broken, v.Result.Err.Error()
 		case scenarios.Fail:
 			v.Status, v.Because = NotAsPredicted, v.Result.Observed.Failures()
+		case scenarios.Pass:
+			if unjudged(v.Result) {
+				v.Status, v.Why = Broken, "the call ended before its media could be judged"
+			}
 		case scenarios.NotCovered:
 			v.Status, v.Why = NotCovered, notCovered(v.Result.Err)
 		}
 	}
 	return v, ctx.Err()
+}
+
+// unjudged says whether media should have run, and nobody can say whether it did.
+func unjudged(r scenarios.Result) bool {
+	return slices.ContainsFunc(r.Predicted.Steps, func(s cell.StepOutcome) bool {
+		_, seen := r.Observed.Step(s.Step)
+		return s.Step.Part == cell.RTP && s.Fate != cell.NotSent && !seen && !s.Cause.Rule.OnlyTold()
+	})
 }
 
 func (m *maker) run(trace bool) scenarios.RunOptions {
@@ -234,11 +257,10 @@ func (m *maker) run(trace bool) scenarios.RunOptions {
 // cannot is why the phone cannot play its part in a flow, or empty.
 func (l Learned) cannot(c cell.Cell) string {
 	f := flows.Of(c)
-	if f.Caller == cell.A && slices.Contains(l.Cannot, "call") {
-		return "it cannot call"
-	}
-	if f.Caller == cell.B && slices.Contains(l.Cannot, "be called") {
-		return "it cannot be called, also without a NAT"
+	for _, x := range l.Cannot {
+		if x.What == toCall && f.Caller == cell.A || x.What == toBeCalled && f.Caller == cell.B {
+			return fmt.Sprintf("it cannot %s, also without a NAT: %s", x.What, x.Why)
+		}
 	}
 	return ""
 }
@@ -252,6 +274,8 @@ func (m *maker) helps(c cell.Cell) ([]neighbour.Set, error) {
 	alike := c
 	alike.A = cell.NoNAT
 	key := fmt.Sprintf("%s %+v", alike, b)
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	sets, asked := m.known[key]
 	if !asked {
 		if sets, err = neighbour.Search(c, m.otherwise); err != nil {

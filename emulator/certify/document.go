@@ -19,7 +19,7 @@ type Document struct {
 	Agrees   bool              `json:"agrees"` // all that was played was as predicted
 	Traits   []Finding         `json:"traits"`
 	Axes     map[string]string `json:"axes"` // what the phone is in the ids of cells
-	Cannot   []string          `json:"cannot,omitempty"`
+	Cannot   []Inability       `json:"cannot,omitempty"`
 	Verdicts []DocumentVerdict `json:"verdicts"`
 }
 

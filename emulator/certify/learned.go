@@ -20,25 +20,36 @@ type Learned struct {
 	// Axes are the values of the phone's settings in cells, by the keys of their axes.
 	Axes map[string]string `json:"axes"`
 	// Cannot is what it cannot do.
-	Cannot []string `json:"cannot,omitempty"`
+	Cannot []Inability `json:"cannot,omitempty"`
 }
+
+// Inability is something that a phone cannot do, with or without a NAT.
+type Inability struct {
+	What string `json:"what"`
+	Why  string `json:"why"`
+}
+
+// What a phone may not be able to do.
+const (
+	toCall     = "call"
+	toBeCalled = "be called"
+)
 
 // ErrNotWorking is the error of a phone that does not work where nothing is in its way.
 var ErrNotWorking = errors.New("certify: it does not work without a NAT")
 
 // Learn plays the probes and tells what they show of the phone. Its Traits are not asked for.
 func Learn(ctx context.Context, phone stage.Phone, o Options) (Learned, error) {
-	o = o.withDefaults()
+	o = o.withDefaults(phone.Brings)
 	e := evidence{}
-	for _, p := range probes {
-		if err := ctx.Err(); err != nil {
-			return Learned{}, err
+	for i, t := range inParallel(ctx, o.Jobs, probes, func(p probe) *tape { return p.look(phone, o) }) {
+		if t == nil {
+			return Learned{}, ctx.Err()
 		}
-		t := p.look(phone, o)
 		if t.err != nil {
-			return Learned{}, fmt.Errorf("certify: %s: %w", p.name, t.err)
+			return Learned{}, fmt.Errorf("certify: %s: %w", probes[i].name, t.err)
 		}
-		e[p.name] = t
+		e[t.probe] = t
 	}
 	return conclude(e)
 }
@@ -53,10 +64,10 @@ func conclude(e evidence) (Learned, error) {
 		if !errors.Is(err, stage.ErrCannot) {
 			return Learned{}, fmt.Errorf("%w: it does not call: %w", ErrNotWorking, err)
 		}
-		l.Cannot = append(l.Cannot, "call")
+		l.Cannot = append(l.Cannot, Inability{toCall, err.Error()})
 	}
 	if err := e[probeCalled].said["answer"]; err != nil {
-		l.Cannot = append(l.Cannot, "be called")
+		l.Cannot = append(l.Cannot, Inability{toBeCalled, err.Error()})
 	}
 	l.traits()
 	return l, nil

@@ -16,8 +16,11 @@ var ErrOptions = errors.New("certify: invalid options")
 type Options struct {
 	Seed uint64 // 0 is 1
 	// Wait is how long it is waited for what the phone does by itself, keepalives and refreshes;
-	// 0 is DefaultWait. Virtual time costs nothing.
+	// 0 is DefaultWait, or RealWait for a phone that is a program. Virtual time costs nothing.
 	Wait time.Duration
+	// Jobs is how many labs with a program there are at a time; 0 is DefaultJobs. Others are played
+	// one after the other.
+	Jobs int
 	// Choice are flows, NATs to be played, and whatever else is not the phone's own: of the axes
 	// of cells, by their keys. By default registration and calls both ways are played through the
 	// classic NATs, by a proxy that routes to where a REGISTER came from, to and from somebody on
@@ -27,12 +30,27 @@ type Options struct {
 	All bool
 }
 
-// DefaultWait is time for a few keepalives of the slowest usual kind.
-const DefaultWait = 5 * time.Minute
+const (
+	// DefaultWait is time for a few keepalives of the slowest usual kind.
+	DefaultWait = 5 * time.Minute
+	// RealWait is time for two of the usual kind, and for a registration of a minute to be refreshed.
+	RealWait = 65 * time.Second
+	// DefaultJobs is how many programs a small machine runs beside each other in time.
+	DefaultJobs = 4
+)
 
-func (o Options) withDefaults() Options {
+func (o Options) withDefaults(real bool) Options {
 	if o.Wait == 0 {
 		o.Wait = DefaultWait
+		if real {
+			o.Wait = RealWait
+		}
+	}
+	if o.Jobs == 0 {
+		o.Jobs = DefaultJobs
+	}
+	if !real {
+		o.Jobs = 1
 	}
 	if o.Seed == 0 {
 		o.Seed = 1

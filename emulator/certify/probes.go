@@ -47,7 +47,7 @@ const (
 	talkTime   = 13 * time.Second // time for two reports of RTCP at least (RFC 3550 §6.2)
 	moveTime   = 6 * time.Second  // more than the window in which some latch
 	holdTime   = 3 * time.Second
-	grants     = 2 * time.Minute
+	grants     = time.Minute
 	inTheHouse = "eim-eif"
 )
 
@@ -70,7 +70,7 @@ func playCall(ctx context.Context, b *bench, _ time.Duration) error {
 	if err := b.meets(ctx); err != nil {
 		return err
 	}
-	if err := b.strays(netip.AddrPortFrom(b.world.A.Addr(), cell.SIPPort)); err != nil {
+	if err := b.strays(netip.AddrPortFrom(cell.PlaceIn(b.cell, cell.A).Host, cell.SIPPort)); err != nil {
 		return err
 	}
 	hangup, ok := b.calls(ctx)

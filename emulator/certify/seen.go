@@ -163,6 +163,17 @@ func (s *sighting) matches(all []is) bool {
 	return true
 }
 
+// names is the method of a request, or of the request that a response answers.
+func (s *sighting) names() string {
+	switch {
+	case s.request != nil:
+		return string(s.request.Method)
+	case s.answer != nil:
+		return s.answer.CSeq.Method
+	}
+	return ""
+}
+
 // field is the first value of a header field, of a request or a response.
 func (s *sighting) field(name string) string {
 	var v string

@@ -60,7 +60,7 @@ func (e evidence) learn() []Finding {
 // writes tells what the address is that the phone writes into a field: what it is bound to, what
 // the STUN server or the registrar said, or what is forwarded to it.
 func (e evidence) writes(field string, get func(*sighting) netip.AddrPort, which is) Finding {
-	if s := e[probeForwards].last(phone, which); s != nil {
+	if s := e[probeForwards].first(phone, which); s != nil { // before anybody has told it
 		if at := get(s); at == netip.AddrPortFrom(cell.PlaceOf(cell.A).External, cell.SIPPort) && !e.asked(probeForwards, s.Src) {
 			return seen(wordForwarded, s.shows("%s: %v, which the NAT forwards to %v", field, at, s.Src))
 		}
@@ -105,7 +105,7 @@ func toSTUN(s *sighting) bool {
 // described is the first message of the phone with a session description, and that.
 func (t *tape) described() (*sighting, media.Description, bool) {
 	for _, s := range t.every(phone) {
-		if b := s.body(); len(b) > 0 {
+		if b := s.body(); len(b) > 0 && s.names() == "INVITE" {
 			if d, err := media.Parse(b); err == nil {
 				return s, d, true
 			}

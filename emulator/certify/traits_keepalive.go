@@ -33,7 +33,7 @@ func (e evidence) kept() (value string, all []*sighting) {
 
 func (e evidence) keepAlive() Finding {
 	t := e[probeIdle]
-	waited := t.times[partEnd] - t.times[partIdle]
+	waited := (t.times[partEnd] - t.times[partIdle]).Round(time.Second)
 	value, all := e.kept()
 	switch {
 	case t.said["register"] != nil || waited == 0:

@@ -58,6 +58,7 @@ var may = map[string][]string{
 	"internal/eventbody": {"internal/text"},
 
 	"scenarios/neighbour": {"scenarios", "natmodels"},
+	"emulator/phones":     {"emulator", "scenarios"},
 	"emulator/certify":    {"bubble", "emulator", "internal/sipmsg", "media", "natmodels", "scenarios", "ua", "vnet", "github.com/pion/"},
 
 	"servers/registrar/sqlite": {"servers/registrar", "modernc.org/sqlite"},

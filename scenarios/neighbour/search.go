@@ -29,7 +29,7 @@ func (s Set) By(who ...Who) bool {
 // cell itself is not covered is an error, which wraps theory.ErrNotCovered.
 func Search(c cell.Cell, phones stage.Phones) ([]Set, error) {
 	predicted, err := scenarios.Predict(c, phones)
-	if err != nil || works(predicted) {
+	if err != nil || Works(predicted) {
 		return nil, err
 	}
 	s := &search{from: c.Canonical(), phones: phones, known: map[cell.Cell]bool{}}
@@ -45,11 +45,25 @@ func Search(c cell.Cell, phones stage.Phones) ([]Set, error) {
 	return s.found, s.err
 }
 
-// works says whether everything arrives, and nothing of those who are not of the call.
-func works(o cell.Outcome) bool {
-	return !slices.ContainsFunc(o.Steps, func(s cell.StepOutcome) bool {
-		return (s.Fate == cell.Arrived) == (s.Step.Part == cell.Attack)
-	})
+// Works says whether everything arrives, and nothing of those who are not of the call. Reports
+// that an end never sends are nobody's loss.
+func Works(o cell.Outcome) bool {
+	return !slices.ContainsFunc(o.Steps, func(s cell.StepOutcome) bool { return fails(s) })
+}
+
+func fails(s cell.StepOutcome) bool {
+	if s.Step.Part == cell.RTCP && s.Fate == cell.NotSent {
+		return false // where that is for want of a call there are others
+	}
+	return (s.Fate == cell.Arrived) == (s.Step.Part == cell.Attack)
+}
+
+// Failures are the steps that explain why an outcome does not work.
+func Failures(o cell.Outcome) []cell.StepOutcome {
+	if Works(o) {
+		return nil
+	}
+	return slices.DeleteFunc(o.Failures(), func(s cell.StepOutcome) bool { return s.Step.Part == cell.RTCP && s.Fate == cell.NotSent })
 }
 
 // search is one on its way.
@@ -112,6 +126,6 @@ func (s *search) works(c cell.Cell) bool {
 	if err != nil && !errors.Is(err, theory.ErrNotCovered) {
 		s.err = errors.Join(s.err, fmt.Errorf("neighbour: %s: %w", c, err))
 	}
-	s.known[c] = err == nil && works(o)
+	s.known[c] = err == nil && Works(o)
 	return s.known[c]
 }

@@ -97,6 +97,7 @@ type Setup struct {
 	// Elsewhere is its other interface, which it goes on by when it roams (see [Roamer]); nil if it
 	// never does. It is told to; what it sends from there before is not foreseen.
 	Elsewhere *vnet.Host
+	Seat      Seat // of a phone that brings its own machine; Host is nil then
 
 	URI      string         // its address of record
 	Proxy    netip.AddrPort // registrar and outbound proxy, without a password
@@ -119,6 +120,9 @@ type Phone struct {
 	// Tells: its endpoints tell (Setup.Tell, Counter) of whatever they discard. What only an
 	// endpoint can know is not judged of one that does not.
 	Tells bool
+	// Brings: its endpoints are no code on a host of the lab, but bring a host of their own and join
+	// it to Setup.Seat. They live on the real clock.
+	Brings bool
 	// Traits are those of the endpoint that New makes for such a cell, or an error that
 	// wraps ErrNotThisPhone.
 	Traits func(c cell.Cell, side cell.Side) (theory.Traits, error)
@@ -158,7 +162,7 @@ func (w *World) Endpoint(c cell.Cell, side cell.Side, phone Phone, seed uint64, 
 		host = w.Beside
 	}
 	s := Setup{
-		Cell: c, Side: side, Host: host,
+		Cell: c, Side: side, Host: host, Seat: w.seats[side],
 		URI:   "sip:" + string(side) + "@" + cell.Domain,
 		Proxy: cell.ProxyOf(c), STUN: STUNServer,
 		SIPPort: cell.SIPPort, RTPPort: cell.RTPPort, Lines: lines(c),

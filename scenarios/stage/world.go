@@ -32,8 +32,9 @@ type World struct {
 	C                    *vnet.Host    // nil where the flow has no third end
 	Elsewhere            *vnet.Host    // a where it roams to, or nil
 
-	site      *vnet.Site // of a
-	elsewhere *vnet.Link // to the network that it roams to, or nil
+	site      *vnet.Site         // of a
+	seats     map[cell.Side]Seat // of ends that bring a host of their own
+	elsewhere *vnet.Link         // to the network that it roams to, or nil
 	natA      natmodels.Model
 	next      netip.Addr // that the NAT in front of a gets
 	hosts     vnet.HostKind
@@ -42,9 +43,13 @@ type World struct {
 	told      []wire.Told       // what the proxy tells; read it when it has stopped
 }
 
-// NewWorld builds the cell's topology. The seed decides what NATs choose at random.
-func NewWorld(lab *vnet.Lab, c cell.Cell, seed uint64, access vnet.LinkConfig) (*World, error) {
-	w := &World{Lab: lab, hosts: hostKind(c), next: cell.PlaceIn(c, cell.A).Next}
+// NewWorld builds the cell's topology. The seed decides what NATs choose at random. The ends that
+// bring a host of their own get a seat.
+func NewWorld(lab *vnet.Lab, c cell.Cell, seed uint64, access vnet.LinkConfig, bring ...cell.Side) (*World, error) {
+	w := &World{Lab: lab, hosts: hostKind(c), next: cell.PlaceIn(c, cell.A).Next, seats: map[cell.Side]Seat{}}
+	if err := w.keepSeats(c, bring); err != nil {
+		return nil, err
+	}
 	if err := w.addCarrier(c, seed); err != nil {
 		return nil, err
 	}
@@ -150,7 +155,7 @@ func (w *World) addSide(c cell.Cell, side cell.Side, seed uint64, access vnet.Li
 	if err != nil {
 		return err
 	}
-	host, err := site.AddHost(c.Host(side), addr)
+	host, err := w.seat(site, c, side, addr)
 	if err != nil {
 		return err
 	}
