@@ -40,6 +40,11 @@ func Lab(w io.Writer, r *lab.Result, o Options) error {
 		}
 		labVerdict(&b, v, o)
 	}
+	if !r.Holds() {
+		for _, p := range r.Said {
+			hang(&b, "", p.Who+" has said: "+p.Text, o.width())
+		}
+	}
 	b.WriteByte('\n')
 	sum, t := fmt.Sprintf("%d of %d expectations hold", len(r.Verdicts)-failed, len(r.Verdicts)), good
 	if n := len(r.Failures); n > 0 {

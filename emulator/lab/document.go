@@ -16,6 +16,13 @@ type Document struct {
 	Lines        []DocumentLine    `json:"lines" doc:"what happened"`
 	Expectations []DocumentVerdict `json:"expectations" doc:"what came of each expectation"`
 	Failures     []DocumentLine    `json:"failures" doc:"steps that could not be done"`
+	Programs     []DocumentSaid    `json:"programs" doc:"what each program has said"`
+}
+
+// DocumentSaid is the end of what a program has written to stdout and stderr.
+type DocumentSaid struct {
+	Who  string `json:"who" doc:"the program"`
+	Text string `json:"text" doc:"its last lines, with | between them"`
 }
 
 // DocumentLine is one thing that happened.
@@ -39,7 +46,10 @@ type DocumentVerdict struct {
 func (r *Result) Document() Document {
 	d := Document{
 		Schema: Schema, Title: r.Title, Seed: r.Seed, Clock: r.Clock.String(), Lasted: r.Lasted.Seconds(), Holds: r.Holds(),
-		Lines: lines(r.Lines), Failures: lines(r.Failures), Expectations: []DocumentVerdict{},
+		Lines: lines(r.Lines), Failures: lines(r.Failures), Expectations: []DocumentVerdict{}, Programs: []DocumentSaid{},
+	}
+	for _, x := range r.Said {
+		d.Programs = append(d.Programs, DocumentSaid(x))
 	}
 	for _, v := range r.Verdicts {
 		d.Expectations = append(d.Expectations, DocumentVerdict{Line: v.Line, Says: v.Says, Holds: v.Holds, Saw: v.Saw, Cause: append([]string{}, v.Cause...)})

@@ -58,6 +58,9 @@ type tail struct {
 	text []byte
 }
 
+// colours are what terminals take for colours.
+var colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
 // maxTail is how much of it is kept.
 const maxTail = 64 << 10
 
@@ -82,10 +85,12 @@ func (t *tail) has(text string) bool {
 func (t *tail) last(n int) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	lines := strings.Split(strings.TrimSpace(strings.ToValidUTF8(string(t.text), "?")), "\n")
+	text := colours.ReplaceAllString(strings.ToValidUTF8(string(t.text), "?"), "")
+	lines := strings.Split(strings.TrimSpace(text), "\n")
 	lines = lines[max(0, len(lines)-n):]
-	for i := range lines {
-		lines[i] = strings.Map(shown, strings.TrimSpace(lines[i]))
+	for i, l := range lines {
+		l = l[strings.LastIndexByte(strings.TrimRight(l, "\r"), '\r')+1:] // what a terminal would show of it
+		lines[i] = strings.Map(shown, strings.TrimSpace(l))
 	}
 	return strings.Join(lines, " | ")
 }

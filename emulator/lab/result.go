@@ -16,10 +16,14 @@ type Result struct {
 	Lines    []Line
 	Verdicts []Verdict
 	Failures []Line // steps that could not be done
+	Said     []Said // the end of what each program has said
 
 	Events []vnet.Event // of the network, with times since the script began
 	Boxes  []stage.Box  // for who draws it
 }
+
+// Said is what a program has written to stdout and stderr.
+type Said struct{ Who, Text string }
 
 // Verdict is what came of an expectation.
 type Verdict struct {
@@ -51,5 +55,13 @@ func (p *play) result() *Result {
 		v := c.judge(r)
 		res.Verdicts = append(res.Verdicts, Verdict{Line: p.file.places[underIndex("expect", i)].line, Says: c.says(), Holds: v.holds, Saw: v.saw, Cause: v.cause})
 	}
+	for _, name := range p.file.Endpoints.Names() {
+		if x := p.running[name]; x != nil {
+			res.Said = append(res.Said, Said{name, x.heard.last(saidLines)})
+		}
+	}
 	return res
 }
+
+// saidLines is how much of what a program has said is kept for a result.
+const saidLines = 12
