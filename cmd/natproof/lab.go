@@ -96,6 +96,7 @@ func playLab(ctx context.Context, name string, f labFlags, o lab.Options, s stre
 	if files[0].File == s.out || files[1].File == s.out {
 		text = s.err
 	}
+	o.Trace = f.ladder != ""
 	r, err := file.Play(ctx, o)
 	switch {
 	case errors.Is(err, lab.ErrClock):

@@ -25,9 +25,6 @@ func (c *checker) script() {
 		if at > maxTime {
 			c.say(path, fmt.Errorf("%w: that is after %v", ErrValue, maxTime))
 		}
-		if at < now && w.At == nil {
-			c.conflict(path, "before the step before")
-		}
 		now = max(now, at)
 		c.step(s, at, path, free)
 	}

@@ -175,7 +175,7 @@ expect:
   - {media: alice, with: bob, from: 3s, until: 6s}
   - {no-drop: home, reason: lost-as-scripted, from: 4s}
   - {ended: bob, with: normal}
-`), lab.Options{})
+`), lab.Options{Trace: true})
 	if bad := wrong(r); bad != nil {
 		t.Error(strings.Join(bad, "\n"))
 	}
@@ -278,5 +278,16 @@ endpoints:
 	cancel()
 	if _, err := parsed(t, public).Play(ctx, lab.Options{}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+// In virtual time too a lab ends when it is told to, with what has happened so far.
+func TestInterruptedInVirtualTime(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	f := parsed(t, strings.Replace(public, "script:\n", "lasts: 700h\nscript:\n  - {at: 1s, call: alice, to: bob}\n", 1))
+	r, err := f.Play(ctx, lab.Options{})
+	if !errors.Is(err, context.DeadlineExceeded) || r == nil || r.Lasted < time.Second {
+		t.Errorf("%v, %+v", err, r)
 	}
 }

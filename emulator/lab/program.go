@@ -289,11 +289,9 @@ func (p *play) missing(want *Ready, r *running) string {
 func (r *record) hasRegistered(host string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, e := range slices.Backward(r.events) {
-		if e.Kind == vnet.Delivered && e.Box == host {
-			if l := labelOf(e.Proto, e.Payload); l.method == "REGISTER" && l.status/100 == 2 {
-				return true
-			}
+	for _, f := range slices.Backward(r.flights.all) {
+		if f.kind == vnet.Delivered && f.to == host && f.label.method == "REGISTER" && f.label.status/100 == 2 {
+			return true
 		}
 	}
 	return false
