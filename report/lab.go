@@ -14,6 +14,9 @@ import (
 func Lab(w io.Writer, r *lab.Result, o Options) error {
 	var b strings.Builder
 	hangPainted(&b, "", r.Title, heading, fmt.Sprintf("seed %d, %s", r.Seed, labClock(r.Clock)), o)
+	if r.Story != "" {
+		hang(&b, "", strings.Join(strings.Fields(r.Story), " "), o.width())
+	}
 	b.WriteByte('\n')
 	who := 0
 	for _, l := range r.Lines {

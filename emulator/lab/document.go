@@ -9,6 +9,7 @@ const Schema = "natproof/lab-result/v1"
 type Document struct {
 	Schema       string            `json:"schema" doc:"the form of this document"`
 	Title        string            `json:"title" doc:"what the lab shows"`
+	Story        string            `json:"story" doc:"what happens in it and why; empty if the file does not say"`
 	Seed         uint64            `json:"seed" doc:"the seed of everything random"`
 	Clock        string            `json:"clock" doc:"virtual or real"`
 	Lasted       float64           `json:"lasted" doc:"how long the lab went on"`
@@ -45,7 +46,7 @@ type DocumentVerdict struct {
 // Document is the result as it is written in JSON.
 func (r *Result) Document() Document {
 	d := Document{
-		Schema: Schema, Title: r.Title, Seed: r.Seed, Clock: r.Clock.String(), Lasted: r.Lasted.Seconds(), Holds: r.Holds(),
+		Schema: Schema, Title: r.Title, Story: r.Story, Seed: r.Seed, Clock: r.Clock.String(), Lasted: r.Lasted.Seconds(), Holds: r.Holds(),
 		Lines: lines(r.Lines), Failures: lines(r.Failures), Expectations: []DocumentVerdict{}, Programs: []DocumentSaid{},
 	}
 	for _, x := range r.Said {

@@ -10,6 +10,7 @@ import (
 // Result is what happened in a lab, and what came of what was expected.
 type Result struct {
 	Title    string
+	Story    string
 	Seed     uint64
 	Clock    Clock
 	Lasted   time.Duration
@@ -47,7 +48,7 @@ func (r *Result) Holds() bool {
 func (p *play) result() *Result {
 	r := p.record
 	res := &Result{
-		Title: p.file.Title, Seed: p.seed, Clock: p.opts.Clock, Lasted: r.lasted, Lines: r.lines, Failures: r.cannot,
+		Title: p.file.Title, Story: p.file.Story, Seed: p.seed, Clock: p.opts.Clock, Lasted: r.lasted, Lines: r.lines, Failures: r.cannot,
 		Events: r.events, Boxes: p.leftToRight(),
 	}
 	for i := range p.file.Expect {
