@@ -53,6 +53,9 @@ func Lab(w io.Writer, r *lab.Result, o Options) error {
 	if n := len(r.Failures); n > 0 {
 		sum += fmt.Sprintf(", and %d of the steps could not be done", n)
 	}
+	if r.Ended {
+		sum = fmt.Sprintf("ended after %ss, before its time: nothing is judged", seconds(r.Lasted))
+	}
 	if !r.Holds() {
 		t = alarm
 	}

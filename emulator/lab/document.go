@@ -13,6 +13,7 @@ type Document struct {
 	Seed         uint64            `json:"seed" doc:"the seed of everything random"`
 	Clock        string            `json:"clock" doc:"virtual or real"`
 	Lasted       float64           `json:"lasted" doc:"how long the lab went on"`
+	Ended        bool              `json:"ended" doc:"before its time: nothing is judged"`
 	Holds        bool              `json:"holds" doc:"everything is as expected, and every step could be done"`
 	Lines        []DocumentLine    `json:"lines" doc:"what happened"`
 	Expectations []DocumentVerdict `json:"expectations" doc:"what came of each expectation"`
@@ -46,7 +47,7 @@ type DocumentVerdict struct {
 // Document is the result as it is written in JSON.
 func (r *Result) Document() Document {
 	d := Document{
-		Schema: Schema, Title: r.Title, Story: r.Story, Seed: r.Seed, Clock: r.Clock.String(), Lasted: r.Lasted.Seconds(), Holds: r.Holds(),
+		Schema: Schema, Title: r.Title, Story: r.Story, Seed: r.Seed, Clock: r.Clock.String(), Lasted: r.Lasted.Seconds(), Ended: r.Ended, Holds: r.Holds(),
 		Lines: lines(r.Lines), Failures: lines(r.Failures), Expectations: []DocumentVerdict{}, Programs: []DocumentSaid{},
 	}
 	for _, x := range r.Said {

@@ -42,6 +42,7 @@ type flights struct {
 	flying   map[uint64]int // by packet, index in all
 	gathered map[alike]int  // index in drops
 	labels   map[string]string
+	carried  map[path]carried
 }
 
 // alike is what drops have in common that are told as one.
@@ -52,7 +53,7 @@ type alike struct {
 }
 
 func newFlights() *flights {
-	return &flights{flying: map[uint64]int{}, gathered: map[alike]int{}, labels: map[string]string{}}
+	return &flights{flying: map[uint64]int{}, gathered: map[alike]int{}, labels: map[string]string{}, carried: map[path]carried{}}
 }
 
 func (fs *flights) add(e vnet.Event) {
@@ -74,6 +75,8 @@ func (fs *flights) add(e vnet.Event) {
 	case vnet.Delivered:
 		f.kind, f.to, f.end = e.Kind, e.Box, e.At
 		delete(fs.flying, e.Packet)
+		p := path{f.from, f.to, f.label.kind()}
+		fs.carried[p] = carried{fs.carried[p].packets + 1, e.At}
 	case vnet.Dropped:
 		f.kind, f.to, f.end, f.drop = e.Kind, e.Box, e.At, fs.gather(f, e)
 		delete(fs.flying, e.Packet)

@@ -29,12 +29,11 @@ const (
 // Options say how a lab is played. The zero value is fine.
 type Options struct {
 	Clock    Clock
-	Seed     uint64                 // instead of the file's, if it is not 0
-	Trace    bool                   // keep the events of the network in the result
-	Programs Programs               // what runs real programs; without it there can be none
-	OnLine   func(Line)             // told of what happens while it happens, in real time; drops come at the end
-	OnEvent  func(vnet.Event)       // sees each event of the network, from its core; it must not call back
-	OnStart  func(*vnet.Lab, Peeks) // called when the script begins
+	Seed     uint64                     // instead of the file's, if it is not 0
+	Trace    bool                       // keep the events of the network in the result
+	Programs Programs                   // what runs real programs; without it there can be none
+	OnLine   func(Line)                 // told of what happens while it happens, in real time; drops come at the end
+	OnStart  func(look func() Snapshot) // called when the script begins; look may be called until Play returns
 }
 
 // ErrClock is the error of a lab that cannot play on a clock.
@@ -44,7 +43,8 @@ var ErrClock = errors.New("lab: not on this clock")
 var ErrNoPrograms = errors.New("lab: real programs cannot be run here")
 
 // Play plays the lab and judges what was expected. The error is of what could not be played at all.
-// When ctx ends before the lab does the result is of what has happened, and the error is that of ctx.
+// When ctx ends before the lab does the result is of what has happened, nothing is judged, and the error
+// is that of ctx.
 func (f *File) Play(ctx context.Context, o Options) (*Result, error) {
 	if o.Clock == Either {
 		o.Clock = Virtual
@@ -72,7 +72,7 @@ func (f *File) Play(ctx context.Context, o Options) (*Result, error) {
 	if err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
 		return nil, fmt.Errorf("lab: %w", err)
 	}
-	return p.result(), err
+	return p.result(err != nil), err
 }
 
 // play is a lab being played.
@@ -132,7 +132,7 @@ func (p *play) run() (err error) {
 	}
 	ctx, cancel := context.WithCancel(parent)
 	p.ctx = ctx
-	p.lab, err = vnet.New(vnet.Config{Seed: p.seed, DiscardTrace: true, OnEvent: p.event})
+	p.lab, err = vnet.New(vnet.Config{Seed: p.seed, DiscardTrace: true, OnEvent: p.record.event})
 	if err != nil {
 		cancel()
 		return err
@@ -157,7 +157,7 @@ func (p *play) run() (err error) {
 	p.settle()
 	p.record.begin()
 	if p.opts.OnStart != nil {
-		p.opts.OnStart(p.lab, p)
+		p.opts.OnStart(p.snapshot)
 	}
 	return p.follow()
 }
@@ -167,13 +167,6 @@ func (r *record) begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.zero = r.now()
-}
-
-func (p *play) event(e vnet.Event) {
-	p.record.event(e)
-	if p.opts.OnEvent != nil {
-		p.opts.OnEvent(e)
-	}
 }
 
 // settle waits until everybody has done what there is to do at this moment, so that what comes next

@@ -351,6 +351,3 @@ func (p *play) ends() {
 		})
 	}
 }
-
-// Peeks is what can be looked at while a lab plays.
-type Peeks interface{}

@@ -14,6 +14,7 @@ type Result struct {
 	Seed     uint64
 	Clock    Clock
 	Lasted   time.Duration
+	Ended    bool // before its time: nothing is judged
 	Lines    []Line
 	Verdicts []Verdict
 	Failures []Line // steps that could not be done
@@ -42,16 +43,20 @@ func (r *Result) Holds() bool {
 			return false
 		}
 	}
-	return len(r.Failures) == 0
+	return len(r.Failures) == 0 && !r.Ended
 }
 
-func (p *play) result() *Result {
+// result is what came of it; ended says that somebody has ended it before its time.
+func (p *play) result(ended bool) *Result {
 	r := p.record
 	res := &Result{
-		Title: p.file.Title, Story: p.file.Story, Seed: p.seed, Clock: p.opts.Clock, Lasted: r.lasted, Lines: r.lines, Failures: r.cannot,
+		Title: p.file.Title, Story: p.file.Story, Seed: p.seed, Clock: p.opts.Clock, Lasted: r.lasted, Ended: ended, Lines: r.lines, Failures: r.cannot,
 		Events: r.events, Boxes: p.leftToRight(),
 	}
 	for i := range p.file.Expect {
+		if ended {
+			break
+		}
 		c := p.file.Expect[i].Claim
 		v := c.judge(r)
 		res.Verdicts = append(res.Verdicts, Verdict{Line: p.file.places[underIndex("expect", i)].line, Says: c.says(), Holds: v.holds, Saw: v.saw, Cause: v.cause})
