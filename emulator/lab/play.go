@@ -216,14 +216,9 @@ func (p *play) follow() error {
 // time, and when media is counted.
 func (p *play) agenda() []moment {
 	var all []moment
-	var last time.Duration
 	for i, at := range p.file.times() {
 		s := p.file.Script[i].Action
 		all = append(all, moment{at, func() { p.begin(s) }})
-		last = max(last, at)
-		if idle, ok := s.(*Idle); ok {
-			last = max(last, at+time.Duration(idle.For))
-		}
 		if x, ok := s.(undoing); ok {
 			if until := x.until(at); until > 0 {
 				all = append(all, moment{until, func() { x.undo(p) }})
@@ -232,9 +227,6 @@ func (p *play) agenda() []moment {
 	}
 	for i := range p.file.Expect {
 		c := p.file.Expect[i].Claim
-		if until := claimEnds(c); until > 0 {
-			last = max(last, until)
-		}
 		if parties, ok := c.(hearing); ok {
 			from, until := c.window()
 			for _, at := range []Duration{from, until} {
@@ -244,7 +236,7 @@ func (p *play) agenda() []moment {
 			}
 		}
 	}
-	all = append(all, moment{last, func() {}})
+	all = append(all, moment{p.file.Last(), func() {}})
 	slices.SortStableFunc(all, func(a, b moment) int { return cmp.Compare(a.at, b.at) })
 	return all
 }
