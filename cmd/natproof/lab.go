@@ -74,15 +74,11 @@ command line means nothing, 3 could not run, 130 interrupted.`,
 
 func playLab(ctx context.Context, name string, f labFlags, o lab.Options, s streams) error {
 	file, err := lab.Load(name)
-	var wrong lab.Problems
-	switch {
-	case errors.As(err, &wrong):
-		fmt.Fprintln(s.err, said(wrong))
-		return &exitError{exitUsage, nil}
-	case err != nil:
-		return &exitError{exitCannotRun, err}
-	case f.check:
-		return nil
+	if err == nil && f.check {
+		return badLab(file.Try(), s)
+	}
+	if err != nil {
+		return badLab(err, s)
 	}
 	if file.Programs() && o.Clock != lab.Virtual {
 		here, code, err := emulator.Enter()
@@ -117,7 +113,7 @@ func playLab(ctx context.Context, name string, f labFlags, o lab.Options, s stre
 	case r == nil && errors.Is(err, context.Canceled):
 		return &exitError{exitInterrupted, err}
 	case r == nil:
-		return &exitError{exitCannotRun, err}
+		return badLab(err, s)
 	}
 	if err := writeLab(r, files, text); err != nil {
 		return &exitError{exitCannotRun, err}
@@ -131,6 +127,19 @@ func playLab(ctx context.Context, name string, f labFlags, o lab.Options, s stre
 		return &exitError{exitUnexpected, nil}
 	}
 	return nil
+}
+
+// badLab tells what is wrong with a file, or why a lab cannot be played.
+func badLab(err error, s streams) error {
+	var wrong lab.Problems
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &wrong):
+		fmt.Fprintln(s.err, wrong)
+		return &exitError{exitUsage, nil}
+	}
+	return &exitError{exitCannotRun, err}
 }
 
 // writeLab writes the text, and the documents that are wanted: JSON and the ladder.

@@ -42,7 +42,8 @@ var ErrClock = errors.New("lab: not on this clock")
 // ErrNoPrograms is the error of a lab with programs that nobody can run.
 var ErrNoPrograms = errors.New("lab: real programs cannot be run here")
 
-// Play plays the lab and judges what was expected. The error is of what could not be played at all.
+// Play plays the lab and judges what was expected. The error is of what could not be played at all;
+// [Problems] if the file is to blame.
 // When ctx ends before the lab does the result is of what has happened, nothing is judged, and the error
 // is that of ctx.
 func (f *File) Play(ctx context.Context, o Options) (*Result, error) {
@@ -69,10 +70,24 @@ func (f *File) Play(ctx context.Context, o Options) (*Result, error) {
 		leak := bubble.Run(func() { err = p.run() })
 		err = errors.Join(err, leak)
 	}
-	if err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
+	var wrong Problems
+	switch {
+	case errors.As(err, &wrong):
+		return nil, wrong
+	case err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())):
 		return nil, fmt.Errorf("lab: %w", err)
 	}
 	return p.result(err != nil), err
+}
+
+// Try builds the lab and takes it down again, for what is wrong with it that only shows then. Programs are
+// not started.
+func (f *File) Try() error {
+	p := newPlay(f, Options{Clock: Virtual})
+	p.outer, p.trial = context.Background(), true
+	var err error
+	leak := bubble.Run(func() { err = p.run() })
+	return errors.Join(err, leak)
 }
 
 // play is a lab being played.
@@ -95,6 +110,7 @@ type play struct {
 	samplers map[string]func() counts
 	stops    []func() error
 
+	trial bool            // it is built, and not played
 	outer context.Context // of who plays; in a bubble it is looked at, and not waited for
 	ctx   context.Context // ends with the lab
 	work  sync.WaitGroup  // what the script began
@@ -150,6 +166,9 @@ func (p *play) run() (err error) {
 	}()
 	if err = p.build(); err != nil {
 		return err
+	}
+	if p.trial {
+		return nil
 	}
 	if err = p.startPrograms(ctx); err != nil {
 		return err
@@ -335,7 +354,6 @@ func (p *play) begin(s Action) {
 		case errors.Is(err, errCannot):
 			p.record.failed(who, does, err)
 		case err != nil:
-			p.record.end(who, func(e *ended) { e.said = append(e.said, brief(err)) })
 			p.record.tell(LineTold, who, "%s: %s", does, brief(err))
 		case done != "":
 			p.record.tell(LineTold, who, "%s", done)

@@ -121,7 +121,9 @@ expect:
   - {at: 1s, hangup: alice}
   - {at: 1s, resume: bob}
   - {at: 2s, register: bob}
-`, []string{"hangs up: that cannot be done now: it has no call", "resumes its call: that", "registers: that cannot be done now"}},
+  - {at: 3s, call: alice, to: "sip:"}
+  - {at: 9s, idle: 1s}
+`, []string{"hangs up: that cannot be done now: it has no call", "resumes its call: that", "registers: that cannot be done now", "calls sip:: that cannot be done now"}},
 		{"unregistered again", "", `
   - {at: 1s, unregister: bob}
   - {at: 3s, call: alice, to: bob}

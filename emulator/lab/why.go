@@ -48,7 +48,13 @@ func (r *record) whyNotRegistered(e *ended) []string {
 	}
 	causes := r.dropped(func(d dropped) bool { return d.label.method == "REGISTER" && ids[d.label.callID] })
 	causes = append(causes, r.refusals(e, "REGISTER", func(id string) bool { return ids[id] })...)
-	return append(causes, e.said...)
+	causes = append(causes, e.said...)
+	for _, x := range e.registrations {
+		if x.why != "" && !slices.Contains(causes, x.why) {
+			causes = append(causes, x.why)
+		}
+	}
+	return causes
 }
 
 // refusals are the final responses to requests of an endpoint that are no success and reached it.
