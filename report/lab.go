@@ -14,6 +14,9 @@ import (
 func Lab(w io.Writer, r *lab.Result, o Options) error {
 	var b strings.Builder
 	hangPainted(&b, "", r.Title, heading, fmt.Sprintf("seed %d, %s", r.Seed, labClock(r.Clock)), o)
+	if r.Story != "" {
+		hang(&b, "", strings.Join(strings.Fields(r.Story), " "), o.width())
+	}
 	b.WriteByte('\n')
 	who := 0
 	for _, l := range r.Lines {
@@ -40,10 +43,18 @@ func Lab(w io.Writer, r *lab.Result, o Options) error {
 		}
 		labVerdict(&b, v, o)
 	}
+	if !r.Holds() {
+		for _, p := range r.Said {
+			hang(&b, "", p.Who+" has said: "+p.Text, o.width())
+		}
+	}
 	b.WriteByte('\n')
 	sum, t := fmt.Sprintf("%d of %d expectations hold", len(r.Verdicts)-failed, len(r.Verdicts)), good
 	if n := len(r.Failures); n > 0 {
 		sum += fmt.Sprintf(", and %d of the steps could not be done", n)
+	}
+	if r.Ended {
+		sum = fmt.Sprintf("ended after %ss, before its time: nothing is judged", seconds(r.Lasted))
 	}
 	if !r.Holds() {
 		t = alarm

@@ -18,7 +18,7 @@ import (
 type labFlags struct {
 	clock, json, ladder string
 	seed                uint64
-	check               bool
+	check, watch        bool
 }
 
 // clocks are the words of --clock.
@@ -50,6 +50,7 @@ command line means nothing, 3 could not run, 130 interrupted.`,
 	cmd.Flags().StringVar(&f.json, "json", "", "write what happened to this `file` as JSON, or - for stdout")
 	cmd.Flags().StringVar(&f.ladder, "ladder", "", "draw every message into this `file`, or - for stdout")
 	cmd.Flags().BoolVar(&f.check, "check", false, "read the file and say what is wrong with it, no more")
+	cmd.Flags().BoolVar(&f.watch, "watch", false, "show NAT tables, flows, drops and calls on the terminal while it plays, in real time")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if cmd.Flags().Changed("seed") && f.seed == 0 {
 			return errors.New("--seed: 0 is no seed here")
@@ -58,6 +59,14 @@ command line means nothing, 3 could not run, 130 interrupted.`,
 		if f.clock != "" && !known {
 			return fmt.Errorf("--clock: %w", &cell.ValueError{Axis: "clock", Value: f.clock, Valid: []string{"virtual", "real"}})
 		}
+		switch {
+		case f.watch && clock == lab.Virtual:
+			return errors.New("--watch: nobody could watch virtual time: it takes a moment")
+		case f.watch && !terminal(s.out):
+			return errors.New("--watch: stdout is no terminal")
+		case f.watch:
+			clock = lab.Real
+		}
 		return playLab(cmd.Context(), args[0], f, lab.Options{Clock: clock, Seed: f.seed}, s)
 	}
 	return cmd
@@ -65,15 +74,11 @@ command line means nothing, 3 could not run, 130 interrupted.`,
 
 func playLab(ctx context.Context, name string, f labFlags, o lab.Options, s streams) error {
 	file, err := lab.Load(name)
-	var wrong lab.Problems
-	switch {
-	case errors.As(err, &wrong):
-		fmt.Fprintln(s.err, said(wrong))
-		return &exitError{exitUsage, nil}
-	case err != nil:
-		return &exitError{exitCannotRun, err}
-	case f.check:
-		return nil
+	if err == nil && f.check {
+		return badLab(file.Try(), s)
+	}
+	if err != nil {
+		return badLab(err, s)
 	}
 	if file.Programs() && o.Clock != lab.Virtual {
 		here, code, err := emulator.Enter()
@@ -96,18 +101,25 @@ func playLab(ctx context.Context, name string, f labFlags, o lab.Options, s stre
 	if files[0].File == s.out || files[1].File == s.out {
 		text = s.err
 	}
-	r, err := file.Play(ctx, o)
+	o.Trace = f.ladder != ""
+	play := file.Play
+	if f.watch {
+		play = watched(file, s.out)
+	}
+	r, err := play(ctx, o)
 	switch {
 	case errors.Is(err, lab.ErrClock):
 		return err
+	case r == nil && errors.Is(err, context.Canceled):
+		return &exitError{exitInterrupted, err}
 	case r == nil:
-		return &exitError{exitCannotRun, err}
+		return badLab(err, s)
 	}
 	if err := writeLab(r, files, text); err != nil {
 		return &exitError{exitCannotRun, err}
 	}
 	switch {
-	case err != nil && ctx.Err() != nil:
+	case errors.Is(err, context.Canceled):
 		return &exitError{exitInterrupted, fmt.Errorf("interrupted after %v of the lab", r.Lasted)}
 	case err != nil:
 		return &exitError{exitCannotRun, err}
@@ -115,6 +127,19 @@ func playLab(ctx context.Context, name string, f labFlags, o lab.Options, s stre
 		return &exitError{exitUnexpected, nil}
 	}
 	return nil
+}
+
+// badLab tells what is wrong with a file, or why a lab cannot be played.
+func badLab(err error, s streams) error {
+	var wrong lab.Problems
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &wrong):
+		fmt.Fprintln(s.err, wrong)
+		return &exitError{exitUsage, nil}
+	}
+	return &exitError{exitCannotRun, err}
 }
 
 // writeLab writes the text, and the documents that are wanted: JSON and the ladder.

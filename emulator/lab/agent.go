@@ -147,6 +147,11 @@ func (a *agent) call(ctx context.Context, target string) error {
 	}
 	c := a.keep(s, true, target)
 	err = s.Call(ctx, target)
+	never := err != nil && s.State() == ua.Idle // it has not even begun
+	if never {
+		_ = s.Hangup(ctx)
+		err = fmt.Errorf("%w: %w", errCannot, err)
+	}
 	a.play.record.end(a.name, func(*ended) { c.id, c.err, c.code = s.CallID(), err, codeOf(err) })
 	return err
 }

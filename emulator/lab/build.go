@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"hash/fnv"
 	"net"
 	"net/netip"
@@ -37,14 +36,14 @@ func (p *play) build() error {
 		s := &p.file.Servers[i]
 		stop, err := p.serve(s.Name, &s.Value)
 		if err != nil {
-			return fmt.Errorf("lab: server %s: %w", s.Name, err)
+			return p.file.wrong("servers."+s.Name, err)
 		}
 		p.stops = append(p.stops, stop)
 	}
 	for i := range p.file.Endpoints {
 		e := &p.file.Endpoints[i]
 		if err := p.addEndpoint(e.Name, &e.Value); err != nil {
-			return fmt.Errorf("lab: endpoint %s: %w", e.Name, err)
+			return p.file.wrong("endpoints."+e.Name, err)
 		}
 	}
 	return nil
@@ -78,7 +77,7 @@ func (p *play) inside(nat string) *vnet.Realm {
 func (p *play) addNAT(name string, n *NAT) error {
 	model, err := p.file.model(n)
 	if err != nil {
-		return fmt.Errorf("lab: NAT %s: %w", name, err)
+		return p.file.wrong("nats."+name, err)
 	}
 	place := natmodels.Place{External: n.External, Seed: seedFor(p.seed, name)}
 	for _, f := range n.Forwards {
@@ -94,12 +93,12 @@ func (p *play) addNAT(name string, n *NAT) error {
 	}
 	base, err := p.file.linkOf(name)
 	if err != nil {
-		return fmt.Errorf("lab: NAT %s: %w", name, err)
+		return p.file.wrong("nats."+name, err)
 	}
 	cfg.Link, cfg.Inbound = base[0], &base[1]
 	gw, err := p.inside(n.Behind).AddGateway(name, cfg)
 	if err != nil {
-		return fmt.Errorf("lab: NAT %s: %w", name, err)
+		return p.file.wrong("nats."+name, err)
 	}
 	p.gateways[name], p.models[name] = gw, model
 	p.links[name] = &link{Link: gw.Link(), base: base}
@@ -119,7 +118,7 @@ func alg(w ALGWord) (*sipalg.ALG, error) {
 func (p *play) addSite(name string, s *Site) error {
 	base, err := p.file.linkOf(name)
 	if err != nil {
-		return fmt.Errorf("lab: site %s: %w", name, err)
+		return p.file.wrong("sites."+name, err)
 	}
 	kind := vnet.Native
 	if p.file.Hosts == HostWord(vnet.Pion.String()) {
@@ -127,7 +126,7 @@ func (p *play) addSite(name string, s *Site) error {
 	}
 	site, err := p.inside(s.Behind).AddSite(name, vnet.SiteConfig{Prefix: s.Prefix, Link: base[0], Inbound: &base[1], Hosts: kind})
 	if err != nil {
-		return fmt.Errorf("lab: site %s: %w", name, err)
+		return p.file.wrong("sites."+name, err)
 	}
 	p.sites[name] = site
 	p.links[name] = &link{Link: site.Link(), base: base}
@@ -135,14 +134,14 @@ func (p *play) addSite(name string, s *Site) error {
 		h := &s.Hosts[i]
 		p.boxes = append(p.boxes, stage.Box{Name: h.Name, Role: stage.RoleHost, Addrs: h.Value.Addrs})
 		if err := p.lab.Name(h.Name, h.Value.Addrs[0]); err != nil {
-			return fmt.Errorf("lab: host %s: %w", h.Name, err)
+			return p.file.wrong("sites."+name+".hosts."+h.Name, err)
 		}
 		if slices.Contains(p.file.programHosts(), h.Name) {
 			continue // the program's
 		}
 		host, err := site.AddHost(h.Name, h.Value.Addrs...)
 		if err != nil {
-			return fmt.Errorf("lab: host %s: %w", h.Name, err)
+			return p.file.wrong("sites."+name+".hosts."+h.Name, err)
 		}
 		p.hosts[h.Name] = host
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/natproof/natproof/natmodels"
 )
@@ -128,10 +129,19 @@ func (c *checker) walk(v reflect.Value, path string) {
 	}
 }
 
+// wrong is an error of what only shows when the lab is built, with the place of what it is about.
+func (f *File) wrong(path string, err error) error {
+	ps := problems{file: f.source.file, lines: f.source.lines}
+	ps.add(f.at(path), err)
+	return ps.err()
+}
+
+func (c *checker) at(path string) place { return c.f.at(path) }
+
 // at is where a path stands in the file, or what it is a part of where nothing was written.
-func (c *checker) at(path string) place {
+func (f *File) at(path string) place {
 	for {
-		if at, ok := c.f.places[path]; ok {
+		if at, ok := f.places[path]; ok {
 			return at
 		}
 		i := strings.LastIndexByte(path, '.')
@@ -338,7 +348,6 @@ func (c *checker) link(l *Link, path string) {
 }
 
 func (c *checker) sites() {
-	taken := map[netip.Addr]string{}
 	for i := range c.f.Sites {
 		s := &c.f.Sites[i]
 		path := "sites." + s.Name
@@ -357,17 +366,40 @@ func (c *checker) sites() {
 					c.conflict(at, "%v is the address of the router of %s: the first of its prefix", a, s.Name)
 				}
 				inUse[a] = true
-				if s.Value.Behind == "" {
-					taken[a] = h.Name
+			}
+		}
+	}
+	c.externals()
+}
+
+// externals are addresses that no site of the same realm has, and no other NAT.
+func (c *checker) externals() {
+	type address struct {
+		realm string
+		addr  netip.Addr
+	}
+	taken := map[address]string{}
+	for i := range c.f.NATs {
+		n := &c.f.NATs[i]
+		path := "nats." + n.Name + ".external"
+		for _, a := range n.Value.External {
+			at := address{n.Value.Behind, a}
+			if other, ok := taken[at]; ok {
+				c.conflict(path, "%v is an address of %s", a, other)
+			}
+			taken[at] = n.Name
+			for j := range c.f.Sites {
+				if s := &c.f.Sites[j]; s.Value.Behind == n.Value.Behind && s.Value.Prefix.Contains(a) {
+					c.conflict(path, "%v is an address of the site %s: packets for it would go there", a, s.Name)
 				}
 			}
 		}
 	}
-	for i := range c.f.NATs {
-		n := &c.f.NATs[i]
-		for _, a := range n.Value.External {
-			if host, ok := taken[a]; ok && n.Value.Behind == "" {
-				c.conflict("nats."+n.Name+".external", "%v is the address of the host %s", a, host)
+	for i := range c.f.Sites {
+		for j := range i {
+			s, o := &c.f.Sites[i], &c.f.Sites[j]
+			if s.Value.Behind == o.Value.Behind && s.Value.Prefix.Overlaps(o.Value.Prefix) {
+				c.conflict("sites."+s.Name+".prefix", "it overlaps with that of %s", o.Name)
 			}
 		}
 	}
@@ -456,6 +488,10 @@ func (c *checker) endpoints() {
 	}
 }
 
+// leastEvery is how often something may be sent by itself: nobody sends more often, and virtual time
+// goes on by what happens in it.
+const leastEvery = Duration(100 * time.Millisecond)
+
 func (c *checker) account(a *Account, path string) {
 	switch s := c.f.Servers.Find(a.Registrar); {
 	case s == nil && !a.Proxy.IsValid():
@@ -475,6 +511,9 @@ func (c *checker) ua(x *UA, path string) {
 	}
 	if x.Ports == managerStatic && len(c.f.forwardsTo(x.Host)) == 0 {
 		c.conflict(path+".ports", "no NAT forwards ports to %s", x.Host)
+	}
+	if k := x.KeepAlive; k != nil && k.Every != 0 && k.Every < leastEvery {
+		c.say(path+".keepalive.every", fmt.Errorf("%w: less than %v", ErrValue, time.Duration(leastEvery)))
 	}
 	if x.Learn && !x.Rport {
 		c.conflict(path+".learn-contact", "it needs rport: true")

@@ -25,9 +25,6 @@ func (c *checker) script() {
 		if at > maxTime {
 			c.say(path, fmt.Errorf("%w: that is after %v", ErrValue, maxTime))
 		}
-		if at < now && w.At == nil {
-			c.conflict(path, "before the step before")
-		}
 		now = max(now, at)
 		c.step(s, at, path, free)
 	}
@@ -199,6 +196,24 @@ func (f *File) times() []time.Duration {
 		}
 	}
 	return all
+}
+
+// Last is when the last thing is that the file has a time for.
+func (f *File) Last() time.Duration {
+	last := time.Duration(f.Lasts)
+	for i, at := range f.times() {
+		last = max(last, at)
+		switch s := f.Script[i].Action.(type) {
+		case *Idle:
+			last = max(last, at+time.Duration(s.For))
+		case undoing:
+			last = max(last, s.until(at))
+		}
+	}
+	for i := range f.Expect {
+		last = max(last, claimEnds(f.Expect[i].Claim))
+	}
+	return last
 }
 
 // unknownKind is the error of what no message is called.

@@ -103,7 +103,7 @@ type Received struct {
 // Drop expects packets to be dropped.
 type Drop struct {
 	Window
-	Box    string     `yaml:"drop" ref:"box" doc:"the NAT, host, site or NAT whose link, or any"`
+	Box    string     `yaml:"drop" ref:"box" doc:"who drops: a NAT, a host, the link of a site or NAT, the internet, or any"`
 	Reason ReasonWord `yaml:"reason" doc:"why; any if it is missing"`
 	Of     string     `yaml:"of" doc:"what: a SIP method or status, SIP, RTP, RTCP, STUN; everything if it is missing"`
 	Least  uint16     `yaml:"least" doc:"how many at least; 1 if it is missing"`
@@ -112,7 +112,7 @@ type Drop struct {
 // NoDrop expects nothing to be dropped.
 type NoDrop struct {
 	Window
-	Box    string     `yaml:"no-drop" ref:"box" doc:"the NAT, host, site or NAT whose link, or any"`
+	Box    string     `yaml:"no-drop" ref:"box" doc:"who drops: a NAT, a host, the link of a site or NAT, the internet, or any"`
 	Reason ReasonWord `yaml:"reason" doc:"why; any if it is missing"`
 	Of     string     `yaml:"of" doc:"what: a SIP method or status, SIP, RTP, RTCP, STUN; everything if it is missing"`
 }

@@ -67,11 +67,13 @@ func (s *Register) begin(p *play) (string, work) {
 		if _, tells := p.agents[s.Who]; tells {
 			return "", told(err)
 		}
-		if err == nil {
-			p.record.end(s.Who, func(e *ended) {
-				e.registrations = append(e.registrations, registration{at: p.record.time(), holds: true})
-			})
-		}
+		p.record.end(s.Who, func(e *ended) {
+			n := registration{at: p.record.time(), holds: err == nil}
+			if err != nil {
+				n.why = brief(err)
+			}
+			e.registrations = append(e.registrations, n)
+		})
 		return "is registered", err
 	}
 }

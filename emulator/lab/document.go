@@ -9,13 +9,22 @@ const Schema = "natproof/lab-result/v1"
 type Document struct {
 	Schema       string            `json:"schema" doc:"the form of this document"`
 	Title        string            `json:"title" doc:"what the lab shows"`
+	Story        string            `json:"story" doc:"what happens in it and why; empty if the file does not say"`
 	Seed         uint64            `json:"seed" doc:"the seed of everything random"`
 	Clock        string            `json:"clock" doc:"virtual or real"`
 	Lasted       float64           `json:"lasted" doc:"how long the lab went on"`
+	Ended        bool              `json:"ended" doc:"before its time: nothing is judged"`
 	Holds        bool              `json:"holds" doc:"everything is as expected, and every step could be done"`
 	Lines        []DocumentLine    `json:"lines" doc:"what happened"`
 	Expectations []DocumentVerdict `json:"expectations" doc:"what came of each expectation"`
 	Failures     []DocumentLine    `json:"failures" doc:"steps that could not be done"`
+	Programs     []DocumentSaid    `json:"programs" doc:"what each program has said"`
+}
+
+// DocumentSaid is the end of what a program has written to stdout and stderr.
+type DocumentSaid struct {
+	Who  string `json:"who" doc:"the program"`
+	Text string `json:"text" doc:"its last lines, with | between them"`
 }
 
 // DocumentLine is one thing that happened.
@@ -38,8 +47,11 @@ type DocumentVerdict struct {
 // Document is the result as it is written in JSON.
 func (r *Result) Document() Document {
 	d := Document{
-		Schema: Schema, Title: r.Title, Seed: r.Seed, Clock: r.Clock.String(), Lasted: r.Lasted.Seconds(), Holds: r.Holds(),
-		Lines: lines(r.Lines), Failures: lines(r.Failures), Expectations: []DocumentVerdict{},
+		Schema: Schema, Title: r.Title, Story: r.Story, Seed: r.Seed, Clock: r.Clock.String(), Lasted: r.Lasted.Seconds(), Ended: r.Ended, Holds: r.Holds(),
+		Lines: lines(r.Lines), Failures: lines(r.Failures), Expectations: []DocumentVerdict{}, Programs: []DocumentSaid{},
+	}
+	for _, x := range r.Said {
+		d.Programs = append(d.Programs, DocumentSaid(x))
 	}
 	for _, v := range r.Verdicts {
 		d.Expectations = append(d.Expectations, DocumentVerdict{Line: v.Line, Says: v.Says, Holds: v.Holds, Saw: v.Saw, Cause: append([]string{}, v.Cause...)})

@@ -1,17 +1,45 @@
 package lab_test
 
 import (
+	"cmp"
 	"encoding/json"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
 
+	"github.com/natproof/natproof/emulator"
 	"github.com/natproof/natproof/emulator/lab"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// Real programs need namespaces: where this process may make none it runs once more in a user namespace.
+// Where that is not to be had either, the tests that need them are skipped.
+func TestMain(m *testing.M) {
+	here, code, err := emulator.Enter()
+	if !here && err == nil {
+		os.Exit(code)
+	}
+	mayNot = err
+	goleak.VerifyTestMain(m)
+}
+
+var mayNot error // why there can be no real programs
+
+// needs skips a test of a program that is not installed.
+func needs(t *testing.T, program string) {
+	t.Helper()
+	_, err := exec.LookPath(program)
+	if err = cmp.Or(mayNot, err); err == nil {
+		return
+	}
+	if os.Getenv("NATPROOF_REQUIRE_EMULATOR") == "1" {
+		t.Fatal(err)
+	}
+	t.Skip(err)
+}
 
 func examples(t *testing.T) []string {
 	t.Helper()

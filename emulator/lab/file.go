@@ -25,6 +25,7 @@ type File struct {
 
 	dir    string // where the files are that it names
 	places map[string]place
+	source *problems // the name of the file, and its lines
 }
 
 // NAT is a gateway between two realms.

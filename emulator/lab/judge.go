@@ -69,8 +69,8 @@ func (r *record) firstRegistered(e *ended) (time.Duration, bool) {
 		}
 	}
 	if e.kind == "program" {
-		for i := range r.flights {
-			f := &r.flights[i]
+		for i := range r.flights.all {
+			f := &r.flights.all[i]
 			if f.kind == vnet.Delivered && slices.Contains(e.boxes, f.to) && f.label.method == "REGISTER" && f.label.status/100 == 2 {
 				return f.end, true
 			}
@@ -180,8 +180,8 @@ func (r *record) madeBy(e *ended, n uint16) *call {
 			calls = append(calls, &call{out: true, id: f.label.callID, made: f.sent})
 		}
 	}
-	for i := range r.flights {
-		f := &r.flights[i]
+	for i := range r.flights.all {
+		f := &r.flights.all[i]
 		if f.kind != vnet.Delivered || !slices.Contains(e.boxes, f.to) || f.label.method != "INVITE" || f.label.status/100 != 2 {
 			continue
 		}
@@ -319,14 +319,14 @@ func (c *Received) judge(r *record) verdict {
 		}
 	}
 	if e.kind != "ua" {
-		for i := range r.flights {
-			f := &r.flights[i]
+		for i := range r.flights.all {
+			f := &r.flights.all[i]
 			if f.kind == vnet.Delivered && slices.Contains(e.boxes, f.to) && f.label.text == "MESSAGE" && f.end >= from && f.end < until {
 				return yes("a MESSAGE came at %s", clock(f.end))
 			}
 		}
 	}
-	return no(r.dropped(func(d dropped) bool { return d.is.method == "MESSAGE" && d.in(from, until) > 0 }), "it did not")
+	return no(r.dropped(func(d dropped) bool { return d.label.method == "MESSAGE" && d.in(from, until) > 0 }), "it did not")
 }
 
 func (c *Drop) says() string {
@@ -361,8 +361,8 @@ func (r *record) droppedAt(box string, reason ReasonWord, of string, w Window) (
 		is, _ = parseKind(of) // checked
 	}
 	from, until := w.span(r)
-	for _, d := range r.drops {
-		if n := d.in(from, until); n > 0 && d.at(box) && (reason == "" || d.reason == vnet.Reason(reason)) && is(d.is) {
+	for _, d := range r.flights.drops {
+		if n := d.in(from, until); n > 0 && d.at(box) && (reason == "" || d.reason == vnet.Reason(reason)) && is(d.label) {
 			found = append(found, d)
 			count += n
 		}
@@ -376,7 +376,7 @@ func (c *Drop) judge(r *record) verdict {
 		others, _ := r.droppedAt(boxAny, "", "", c.Window)
 		return no(list(others), "%s", times(n, "was dropped", "were dropped"))
 	}
-	return yes("%s, at %s: %s", times(n, "packet", "packets"), clock(found[0].first), found[0].what())
+	return yes("%s, at %s: %s", times(n, "packet", "packets"), clock(found[0].first()), found[0].what())
 }
 
 func times(n int, one, many string) string {

@@ -80,7 +80,8 @@ func labelOf(proto natmodels.Protocol, payload []byte) label {
 	}
 	l := label{text: m.Method, method: m.Names(), status: m.Status, callID: m.CallID}
 	if m.Status != 0 {
-		l.text = fmt.Sprintf("%d %s (%s)", m.Status, m.Reason, m.CSeq.Method)
+		l.text = fmt.Sprintf("%d %.60s (%s)", m.Status, m.Reason, m.CSeq.Method)
 	}
+	l.text = strings.Map(shown, strings.ToValidUTF8(l.text, "?"))
 	return l
 }

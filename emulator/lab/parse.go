@@ -51,7 +51,7 @@ func parse(name, dir string, text []byte) (*File, error) {
 	if len(ps.found) > 0 {
 		return nil, ps.err()
 	}
-	f.places, f.dir = d.places, dir
+	f.places, f.dir, f.source = d.places, dir, ps
 	check(f, ps)
 	return f, ps.err()
 }

@@ -87,6 +87,9 @@ func TestMistakes(t *testing.T) {
 		{"a second document", "expect:", "---\nexpect:", "15:1", "a second document"},
 		{"no YAML", "script:", "script: [", "15:1", "syntax error"},
 		{"a control character", "title: idle", "title: id\x01le", "1:10", "control character"},
+		{"an external address of a site", "external: 198.51.100.1", "external: 203.0.113.9", "3:43", "an address of the site public"},
+		{"two sites of one network", "home: {prefix: 10.0.0.0/24, behind: nat, hosts: {alice: 10.0.0.2, spare: 10.0.0.3}}", "home: {prefix: 203.0.0.0/16, hosts: {alice: 203.0.0.2, spare: 203.0.0.3}}", "6:20", "overlaps with that of home"},
+		{"too many keepalives", "rport: true", "keepalive: {kind: crlf, every: 1ns}", "10:42", "less than 100ms"},
 		{"no title", "title: idle\n", "", "", "title is missing"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -108,6 +111,35 @@ func TestMistakes(t *testing.T) {
 				t.Errorf("%s\nwant %s... %s", err, want, x.says)
 			}
 		})
+	}
+}
+
+// What only shows when the lab is built is told with the place of what it is about.
+func TestMistakesThatShowWhenItIsBuilt(t *testing.T) {
+	for _, x := range []struct{ name, old, new, says string }{
+		{"two address families", "external: 198.51.100.1", `external: [198.51.100.1, "2001:db8::1"]`, "small.yaml:3:3: gateway \"nat\": config: external: 198.51.100.1 and 2001:db8::1 are of different families"},
+		{"pooling of one address", "external: 198.51.100.1", "settings: pooling arbitrary, external: 198.51.100.1", "small.yaml:3:3: "},
+		{"a registrar that cannot be", "policy: received", "policy: received, min-expires: 3h", "small.yaml:8:3: invalid configuration: MinExpires 3h0m0s"},
+		{"an account that cannot be", "rport: true", `uri: "sip:a b@example.com"`, "small.yaml:10:3: invalid configuration: Account.URI"},
+		{"a timer that cannot be", "rport: true", "session-timer: 10s", "small.yaml:10:3: "},
+		{"a port forwarded twice", "external: 198.51.100.1", "external: 198.51.100.1, forwards: [{external: 198.51.100.1:1, internal: 10.0.0.2:1}, {external: 198.51.100.1:1, internal: 10.0.0.2:2}]", "small.yaml:3:3: "},
+	} {
+		t.Run(x.name, func(t *testing.T) {
+			f, err := lab.Parse("small.yaml", []byte(strings.Replace(small, x.old, x.new, 1)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = f.Play(t.Context(), lab.Options{})
+			for _, err := range []error{f.Try(), err} {
+				var all lab.Problems
+				if !errors.As(err, &all) || !strings.HasPrefix(err.Error(), x.says) {
+					t.Errorf("%v\nwant %s", err, x.says)
+				}
+			}
+		})
+	}
+	if err := parsed(t, small).Try(); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -29,11 +29,11 @@ const (
 // Options say how a lab is played. The zero value is fine.
 type Options struct {
 	Clock    Clock
-	Seed     uint64                 // instead of the file's, if it is not 0
-	Programs Programs               // what runs real programs; without it there can be none
-	OnLine   func(Line)             // told of what happens while it happens, in real time; drops come at the end
-	OnEvent  func(vnet.Event)       // sees each event of the network, from its core; it must not call back
-	OnStart  func(*vnet.Lab, Peeks) // called when the script begins
+	Seed     uint64                     // instead of the file's, if it is not 0
+	Trace    bool                       // keep the events of the network in the result
+	Programs Programs                   // what runs real programs; without it there can be none
+	OnLine   func(Line)                 // told of what happens while it happens, in real time; drops come at the end
+	OnStart  func(look func() Snapshot) // called when the script begins; look may be called until Play returns
 }
 
 // ErrClock is the error of a lab that cannot play on a clock.
@@ -42,9 +42,10 @@ var ErrClock = errors.New("lab: not on this clock")
 // ErrNoPrograms is the error of a lab with programs that nobody can run.
 var ErrNoPrograms = errors.New("lab: real programs cannot be run here")
 
-// Play plays the lab and judges what was expected. The error is of what could not be played at all.
-// When ctx ends before the lab does on the real clock, the result is of what has happened, and the
-// error is that of ctx.
+// Play plays the lab and judges what was expected. The error is of what could not be played at all;
+// [Problems] if the file is to blame.
+// When ctx ends before the lab does the result is of what has happened, nothing is judged, and the error
+// is that of ctx.
 func (f *File) Play(ctx context.Context, o Options) (*Result, error) {
 	if o.Clock == Either {
 		o.Clock = Virtual
@@ -61,19 +62,32 @@ func (f *File) Play(ctx context.Context, o Options) (*Result, error) {
 		return nil, ctx.Err()
 	}
 	p := newPlay(f, o)
+	p.outer = ctx
 	var err error
 	if o.Clock == Real {
-		err = p.run(ctx)
+		err = p.run()
 	} else {
-		// Nothing of the outer context goes into the bubble: a goroutine that waits for something
-		// outside of it would stop virtual time.
-		leak := bubble.Run(func() { err = p.run(context.Background()) })
+		leak := bubble.Run(func() { err = p.run() })
 		err = errors.Join(err, leak)
 	}
-	if err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())) {
+	var wrong Problems
+	switch {
+	case errors.As(err, &wrong):
+		return nil, wrong
+	case err != nil && (ctx.Err() == nil || !errors.Is(err, ctx.Err())):
 		return nil, fmt.Errorf("lab: %w", err)
 	}
-	return p.result(), err
+	return p.result(err != nil), err
+}
+
+// Try builds the lab and takes it down again, for what is wrong with it that only shows then. Programs are
+// not started.
+func (f *File) Try() error {
+	p := newPlay(f, Options{Clock: Virtual})
+	p.outer, p.trial = context.Background(), true
+	var err error
+	leak := bubble.Run(func() { err = p.run() })
+	return errors.Join(err, leak)
 }
 
 // play is a lab being played.
@@ -96,9 +110,11 @@ type play struct {
 	samplers map[string]func() counts
 	stops    []func() error
 
-	ctx  context.Context // ends with the lab
-	work sync.WaitGroup  // what the script began
-	wg   sync.WaitGroup  // what goes on by itself
+	trial bool            // it is built, and not played
+	outer context.Context // of who plays; in a bubble it is looked at, and not waited for
+	ctx   context.Context // ends with the lab
+	work  sync.WaitGroup  // what the script began
+	wg    sync.WaitGroup  // what goes on by itself
 }
 
 func newPlay(f *File, o Options) *play {
@@ -107,7 +123,7 @@ func newPlay(f *File, o Options) *play {
 		gateways: map[string]*vnet.Gateway{}, models: map[string]natmodels.Model{}, sites: map[string]*vnet.Site{}, hosts: map[string]*vnet.Host{}, links: map[string]*link{},
 		agents: map[string]*agent{}, phones: map[string]phone{}, running: map[string]*running{}, samplers: map[string]func() counts{},
 	}
-	p.record = &record{onLine: o.OnLine, ends: map[string]*ended{}}
+	p.record = &record{onLine: o.OnLine, trace: o.Trace, flights: newFlights(), ends: map[string]*ended{}}
 	for i := range f.Endpoints {
 		e := &f.Endpoints[i]
 		p.record.ends[e.Name] = &ended{name: e.Name, kind: e.Value.kind(), rank: len(p.record.ends) + 1, boxes: []string{e.Value.host()}, samples: map[time.Duration]counts{}}
@@ -124,11 +140,15 @@ func newPlay(f *File, o Options) *play {
 }
 
 // run is everything that happens, in a bubble or outside.
-func (p *play) run(outer context.Context) (err error) {
+func (p *play) run() (err error) {
 	roomy.Stack()
-	ctx, cancel := context.WithCancel(outer)
+	parent := p.outer
+	if p.opts.Clock == Virtual { // nothing in the bubble may wait for something outside of it
+		parent = context.Background()
+	}
+	ctx, cancel := context.WithCancel(parent)
 	p.ctx = ctx
-	p.lab, err = vnet.New(vnet.Config{Seed: p.seed, DiscardTrace: true, OnEvent: p.event})
+	p.lab, err = vnet.New(vnet.Config{Seed: p.seed, DiscardTrace: true, OnEvent: p.record.event})
 	if err != nil {
 		cancel()
 		return err
@@ -147,15 +167,18 @@ func (p *play) run(outer context.Context) (err error) {
 	if err = p.build(); err != nil {
 		return err
 	}
+	if p.trial {
+		return nil
+	}
 	if err = p.startPrograms(ctx); err != nil {
 		return err
 	}
 	p.settle()
 	p.record.begin()
 	if p.opts.OnStart != nil {
-		p.opts.OnStart(p.lab, p)
+		p.opts.OnStart(p.snapshot)
 	}
-	return p.follow(outer)
+	return p.follow()
 }
 
 // begin says that the script begins now.
@@ -163,13 +186,6 @@ func (r *record) begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.zero = r.now()
-}
-
-func (p *play) event(e vnet.Event) {
-	p.record.event(e)
-	if p.opts.OnEvent != nil {
-		p.opts.OnEvent(e)
-	}
 }
 
 // settle waits until everybody has done what there is to do at this moment, so that what comes next
@@ -194,11 +210,11 @@ const rest = time.Second
 const patience = 70 * time.Second
 
 // follow plays the script. It ends when the lab does.
-func (p *play) follow(outer context.Context) error {
+func (p *play) follow() error {
 	agenda := p.agenda()
 	var last time.Duration
 	for _, m := range agenda {
-		if err := p.sleepUntil(outer, m.at); err != nil {
+		if err := p.sleepUntil(m.at); err != nil {
 			return err
 		}
 		m.do()
@@ -206,25 +222,22 @@ func (p *play) follow(outer context.Context) error {
 		last = m.at
 	}
 	if lasts := time.Duration(p.file.Lasts); lasts != 0 {
-		return p.sleepUntil(outer, lasts)
+		return p.sleepUntil(lasts)
 	}
 	p.ends()
-	p.waitFor(outer, last+patience)
-	return p.sleepUntil(outer, p.lab.Now()-p.record.zero+rest)
+	if err := p.waitFor(last + patience); err != nil {
+		return err
+	}
+	return p.sleepUntil(p.lab.Now() - p.record.zero + rest)
 }
 
 // agenda are the moments of a lab in their order: the script, the ends of what it changes for a
 // time, and when media is counted.
 func (p *play) agenda() []moment {
 	var all []moment
-	var last time.Duration
 	for i, at := range p.file.times() {
 		s := p.file.Script[i].Action
 		all = append(all, moment{at, func() { p.begin(s) }})
-		last = max(last, at)
-		if idle, ok := s.(*Idle); ok {
-			last = max(last, at+time.Duration(idle.For))
-		}
 		if x, ok := s.(undoing); ok {
 			if until := x.until(at); until > 0 {
 				all = append(all, moment{until, func() { x.undo(p) }})
@@ -233,9 +246,6 @@ func (p *play) agenda() []moment {
 	}
 	for i := range p.file.Expect {
 		c := p.file.Expect[i].Claim
-		if until := claimEnds(c); until > 0 {
-			last = max(last, until)
-		}
 		if parties, ok := c.(hearing); ok {
 			from, until := c.window()
 			for _, at := range []Duration{from, until} {
@@ -245,7 +255,7 @@ func (p *play) agenda() []moment {
 			}
 		}
 	}
-	all = append(all, moment{last, func() {}})
+	all = append(all, moment{p.file.Last(), func() {}})
 	slices.SortStableFunc(all, func(a, b moment) int { return cmp.Compare(a.at, b.at) })
 	return all
 }
@@ -269,32 +279,60 @@ func (p *play) sample(who []string, at time.Duration) {
 	}
 }
 
+// look is how long, in virtual time, nobody looks whether the lab is to end.
+const look = 10 * time.Second
+
 // sleepUntil waits until a moment of the script.
-func (p *play) sleepUntil(outer context.Context, at time.Duration) error {
-	wait := at - (p.lab.Now() - p.record.zero)
-	if wait <= 0 {
-		return outer.Err()
+func (p *play) sleepUntil(at time.Duration) error {
+	for {
+		wait := at - (p.lab.Now() - p.record.zero)
+		if wait <= 0 {
+			return p.outer.Err()
+		}
+		if err := p.sleep(wait); err != nil {
+			return err
+		}
+	}
+}
+
+// sleep sleeps, or ends with the outer context: of which a bubble must not wait for anything.
+func (p *play) sleep(wait time.Duration) error {
+	if p.opts.Clock == Virtual {
+		time.Sleep(min(wait, look))
+		return p.outer.Err()
 	}
 	t := time.NewTimer(wait)
 	defer t.Stop()
 	select {
 	case <-t.C:
 		return nil
-	case <-outer.Done():
-		return outer.Err()
+	case <-p.outer.Done():
+		return p.outer.Err()
 	}
 }
 
 // waitFor waits until what the script began is over, but no longer than until a moment.
-func (p *play) waitFor(outer context.Context, at time.Duration) {
+func (p *play) waitFor(at time.Duration) error {
 	over := make(chan struct{})
 	go func() { p.work.Wait(); close(over) }()
-	t := time.NewTimer(max(at-(p.lab.Now()-p.record.zero), 0))
-	defer t.Stop()
-	select {
-	case <-over:
-	case <-t.C:
-	case <-outer.Done():
+	var done <-chan struct{}
+	if p.opts.Clock == Real {
+		done = p.outer.Done()
+	}
+	for {
+		wait := at - (p.lab.Now() - p.record.zero)
+		if wait <= 0 || p.outer.Err() != nil {
+			return p.outer.Err()
+		}
+		t := time.NewTimer(min(wait, look))
+		select {
+		case <-over:
+			t.Stop()
+			return nil
+		case <-t.C:
+		case <-done:
+			t.Stop()
+		}
 	}
 }
 
@@ -316,7 +354,6 @@ func (p *play) begin(s Action) {
 		case errors.Is(err, errCannot):
 			p.record.failed(who, does, err)
 		case err != nil:
-			p.record.end(who, func(e *ended) { e.said = append(e.said, brief(err)) })
 			p.record.tell(LineTold, who, "%s: %s", does, brief(err))
 		case done != "":
 			p.record.tell(LineTold, who, "%s", done)

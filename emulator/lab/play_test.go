@@ -121,7 +121,9 @@ expect:
   - {at: 1s, hangup: alice}
   - {at: 1s, resume: bob}
   - {at: 2s, register: bob}
-`, []string{"hangs up: that cannot be done now: it has no call", "resumes its call: that", "registers: that cannot be done now"}},
+  - {at: 3s, call: alice, to: "sip:"}
+  - {at: 9s, idle: 1s}
+`, []string{"hangs up: that cannot be done now: it has no call", "resumes its call: that", "registers: that cannot be done now", "calls sip:: that cannot be done now"}},
 		{"unregistered again", "", `
   - {at: 1s, unregister: bob}
   - {at: 3s, call: alice, to: bob}
@@ -175,7 +177,7 @@ expect:
   - {media: alice, with: bob, from: 3s, until: 6s}
   - {no-drop: home, reason: lost-as-scripted, from: 4s}
   - {ended: bob, with: normal}
-`), lab.Options{})
+`), lab.Options{Trace: true})
 	if bad := wrong(r); bad != nil {
 		t.Error(strings.Join(bad, "\n"))
 	}
@@ -278,5 +280,16 @@ endpoints:
 	cancel()
 	if _, err := parsed(t, public).Play(ctx, lab.Options{}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+// In virtual time too a lab ends when it is told to, with what has happened so far.
+func TestInterruptedInVirtualTime(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	f := parsed(t, strings.Replace(public, "script:\n", "lasts: 700h\nscript:\n  - {at: 1s, call: alice, to: bob}\n", 1))
+	r, err := f.Play(ctx, lab.Options{})
+	if !errors.Is(err, context.DeadlineExceeded) || r == nil || r.Lasted < time.Second {
+		t.Errorf("%v, %+v", err, r)
 	}
 }

@@ -46,7 +46,7 @@ func (p Problem) Error() string {
 }
 
 // internals are the names of packages in errors, which tell a user nothing.
-var internals = regexp.MustCompile(`\b(?:catalogue|vnet|natmodels|registrar|media): `)
+var internals = regexp.MustCompile(`\b(?:catalogue|vnet|natmodels|registrar|media|ua|stun|gateway): `)
 
 // indentTo is as wide as what stands before a column, tabs included.
 func indentTo(line string, column int) string {

@@ -58,6 +58,9 @@ type tail struct {
 	text []byte
 }
 
+// colours are what terminals take for colours.
+var colours = regexp.MustCompile(`\x1b\[[0-9;]*m`)
+
 // maxTail is how much of it is kept.
 const maxTail = 64 << 10
 
@@ -82,10 +85,12 @@ func (t *tail) has(text string) bool {
 func (t *tail) last(n int) string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	lines := strings.Split(strings.TrimSpace(strings.ToValidUTF8(string(t.text), "?")), "\n")
+	text := colours.ReplaceAllString(strings.ToValidUTF8(string(t.text), "?"), "")
+	lines := strings.Split(strings.TrimSpace(text), "\n")
 	lines = lines[max(0, len(lines)-n):]
-	for i := range lines {
-		lines[i] = strings.Map(shown, strings.TrimSpace(lines[i]))
+	for i, l := range lines {
+		l = l[strings.LastIndexByte(strings.TrimRight(l, "\r"), '\r')+1:] // what a terminal would show of it
+		lines[i] = strings.Map(shown, strings.TrimSpace(l))
 	}
 	return strings.Join(lines, " | ")
 }
@@ -284,11 +289,9 @@ func (p *play) missing(want *Ready, r *running) string {
 func (r *record) hasRegistered(host string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, e := range slices.Backward(r.events) {
-		if e.Kind == vnet.Delivered && e.Box == host {
-			if l := labelOf(e.Proto, e.Payload); l.method == "REGISTER" && l.status/100 == 2 {
-				return true
-			}
+	for _, f := range slices.Backward(r.flights.all) {
+		if f.kind == vnet.Delivered && f.to == host && f.label.method == "REGISTER" && f.label.status/100 == 2 {
+			return true
 		}
 	}
 	return false
@@ -348,6 +351,3 @@ func (p *play) ends() {
 		})
 	}
 }
-
-// Peeks is what can be looked at while a lab plays.
-type Peeks interface{}

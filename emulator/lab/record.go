@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,19 +36,19 @@ var lineOrder = map[LineKind]int{LineStep: 0, LineTold: 1, LineDrop: 2}
 
 // record is what happened in a lab.
 type record struct {
-	mu     sync.Mutex
-	done   bool
-	now    func() time.Duration
-	zero   time.Duration // when the script began
-	events []vnet.Event
-	lines  []Line
-	onLine func(Line)
-	ends   map[string]*ended // endpoints and gateways
-	cannot []Line            // steps that could not be done
+	mu      sync.Mutex
+	done    bool
+	now     func() time.Duration
+	zero    time.Duration // when the script began
+	trace   bool          // keep events
+	events  []vnet.Event
+	flights *flights
+	lines   []Line
+	onLine  func(Line)
+	ends    map[string]*ended // endpoints and gateways
+	cannot  []Line            // steps that could not be done
 
-	lasted  time.Duration
-	flights []flight
-	drops   []dropped
+	lasted time.Duration
 }
 
 // ended is what became of an endpoint or gateway.
@@ -108,7 +109,11 @@ func (r *record) time() time.Duration { return r.now() - r.zero }
 func (r *record) event(e vnet.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.done {
+	if r.done {
+		return
+	}
+	r.flights.add(e)
+	if r.trace {
 		r.events = append(r.events, e)
 	}
 }
@@ -125,7 +130,7 @@ func (r *record) told(kind LineKind, who, format string, args ...any) {
 	if r.done {
 		return
 	}
-	l := Line{At: r.time(), Kind: kind, Who: who, Text: fmt.Sprintf(format, args...)}
+	l := Line{At: r.time(), Kind: kind, Who: who, Text: strings.Map(shown, strings.ToValidUTF8(fmt.Sprintf(format, args...), "?"))}
 	if e := r.ends[who]; e != nil {
 		l.rank = e.rank
 	}
@@ -153,9 +158,9 @@ func (r *record) close() {
 	for i := range r.events {
 		r.events[i].At -= r.zero
 	}
-	r.flights, r.drops = fly(r.events)
-	for _, d := range r.drops {
-		r.lines = append(r.lines, Line{At: d.first, Kind: LineDrop, Who: d.box, Text: d.String()})
+	r.flights.since(r.zero)
+	for _, d := range r.flights.drops {
+		r.lines = append(r.lines, Line{At: d.first(), Kind: LineDrop, Who: d.box, Text: d.String()})
 	}
 	slices.SortStableFunc(r.lines, func(a, b Line) int {
 		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(lineOrder[a.Kind], lineOrder[b.Kind]), r.among(a, b))

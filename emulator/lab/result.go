@@ -10,16 +10,22 @@ import (
 // Result is what happened in a lab, and what came of what was expected.
 type Result struct {
 	Title    string
+	Story    string
 	Seed     uint64
 	Clock    Clock
 	Lasted   time.Duration
+	Ended    bool // before its time: nothing is judged
 	Lines    []Line
 	Verdicts []Verdict
 	Failures []Line // steps that could not be done
+	Said     []Said // the end of what each program has said
 
 	Events []vnet.Event // of the network, with times since the script began
 	Boxes  []stage.Box  // for who draws it
 }
+
+// Said is what a program has written to stdout and stderr.
+type Said struct{ Who, Text string }
 
 // Verdict is what came of an expectation.
 type Verdict struct {
@@ -37,19 +43,31 @@ func (r *Result) Holds() bool {
 			return false
 		}
 	}
-	return len(r.Failures) == 0
+	return len(r.Failures) == 0 && !r.Ended
 }
 
-func (p *play) result() *Result {
+// result is what came of it; ended says that somebody has ended it before its time.
+func (p *play) result(ended bool) *Result {
 	r := p.record
 	res := &Result{
-		Title: p.file.Title, Seed: p.seed, Clock: p.opts.Clock, Lasted: r.lasted, Lines: r.lines, Failures: r.cannot,
+		Title: p.file.Title, Story: p.file.Story, Seed: p.seed, Clock: p.opts.Clock, Lasted: r.lasted, Ended: ended, Lines: r.lines, Failures: r.cannot,
 		Events: r.events, Boxes: p.leftToRight(),
 	}
 	for i := range p.file.Expect {
+		if ended {
+			break
+		}
 		c := p.file.Expect[i].Claim
 		v := c.judge(r)
 		res.Verdicts = append(res.Verdicts, Verdict{Line: p.file.places[underIndex("expect", i)].line, Says: c.says(), Holds: v.holds, Saw: v.saw, Cause: v.cause})
 	}
+	for _, name := range p.file.Endpoints.Names() {
+		if x := p.running[name]; x != nil {
+			res.Said = append(res.Said, Said{name, x.heard.last(saidLines)})
+		}
+	}
 	return res
 }
+
+// saidLines is how much of what a program has said is kept for a result.
+const saidLines = 12

@@ -15,11 +15,14 @@ import (
 	"github.com/natproof/natproof/emulator/lab"
 )
 
-var rewrite = flag.Bool("rewrite", false, "write docs/schema/lab-v1.json and lab-result-v1.json anew")
+var rewrite = flag.Bool("rewrite", false, "write docs/labs.md and the schemas of labs anew")
 
-var published = map[string]func() ([]byte, error){"lab-v1.json": lab.FileSchema, "lab-result-v1.json": lab.ResultSchema}
+var published = map[string]func() ([]byte, error){
+	"schema/lab-v1.json": lab.FileSchema, "schema/lab-result-v1.json": lab.ResultSchema,
+	"labs.md": func() ([]byte, error) { return []byte(lab.Reference()), nil },
+}
 
-func schemaFile(name string) string { return filepath.Join("..", "..", "docs", "schema", name) }
+func document(name string) string { return filepath.Join("..", "..", "docs", filepath.FromSlash(name)) }
 
 // What is published is what the types say.
 func TestPublishedSchemaIsMadeFromTheValues(t *testing.T) {
@@ -29,11 +32,11 @@ func TestPublishedSchemaIsMadeFromTheValues(t *testing.T) {
 			t.Fatal(err)
 		}
 		if *rewrite {
-			if err := os.WriteFile(schemaFile(name), want, 0o644); err != nil {
+			if err := os.WriteFile(document(name), want, 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if have, err := os.ReadFile(schemaFile(name)); err != nil || !bytes.Equal(have, want) {
+		if have, err := os.ReadFile(document(name)); err != nil || !bytes.Equal(have, want) {
 			t.Errorf("%s is not up to date (%v): make docs", name, err)
 		}
 	}
@@ -41,7 +44,7 @@ func TestPublishedSchemaIsMadeFromTheValues(t *testing.T) {
 
 func compiled(t *testing.T, name string) *jsonschema.Schema {
 	t.Helper()
-	s, err := jsonschema.NewCompiler().Compile(schemaFile(name))
+	s, err := jsonschema.NewCompiler().Compile(document(name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +67,7 @@ func asJSON(t *testing.T, text string) any {
 
 // Every example is as the schema says, and so is what is written of it.
 func TestExamplesAreAsTheSchemaSays(t *testing.T) {
-	file, result := compiled(t, "lab-v1.json"), compiled(t, "lab-result-v1.json")
+	file, result := compiled(t, "schema/lab-v1.json"), compiled(t, "schema/lab-result-v1.json")
 	for _, name := range examples(t) {
 		text, err := os.ReadFile(name)
 		if err != nil {
@@ -93,7 +96,7 @@ func TestExamplesAreAsTheSchemaSays(t *testing.T) {
 
 // What the parser refuses for its form the schema refuses too.
 func TestSchemaRefuses(t *testing.T) {
-	schema := compiled(t, "lab-v1.json")
+	schema := compiled(t, "schema/lab-v1.json")
 	for _, x := range []struct{ name, old, new string }{
 		{"an unknown key", "title: idle", "title: idle\ncolour: red"},
 		{"an unknown key of a NAT", "external: 198.51.100.1", "external: 198.51.100.1, extern: 1"},

@@ -30,7 +30,7 @@ func list(all []dropped) []string {
 // dropped lists the drops that are of interest.
 func (r *record) dropped(is func(dropped) bool) []string {
 	var all []dropped
-	for _, d := range r.drops {
+	for _, d := range r.flights.drops {
 		if is(d) {
 			all = append(all, d)
 		}
@@ -46,16 +46,22 @@ func (r *record) whyNotRegistered(e *ended) []string {
 	for _, f := range r.ways(e.boxes, func(f *flight) bool { return f.label.method == "REGISTER" && f.label.status == 0 }) {
 		ids[f.label.callID] = true
 	}
-	causes := r.dropped(func(d dropped) bool { return d.is.method == "REGISTER" && ids[d.is.callID] })
+	causes := r.dropped(func(d dropped) bool { return d.label.method == "REGISTER" && ids[d.label.callID] })
 	causes = append(causes, r.refusals(e, "REGISTER", func(id string) bool { return ids[id] })...)
-	return append(causes, e.said...)
+	causes = append(causes, e.said...)
+	for _, x := range e.registrations {
+		if x.why != "" && !slices.Contains(causes, x.why) {
+			causes = append(causes, x.why)
+		}
+	}
+	return causes
 }
 
 // refusals are the final responses to requests of an endpoint that are no success and reached it.
 func (r *record) refusals(e *ended, method string, of func(callID string) bool) []string {
 	var causes []string
-	for i := range r.flights {
-		f := &r.flights[i]
+	for i := range r.flights.all {
+		f := &r.flights.all[i]
 		if f.kind != vnet.Delivered || f.label.status < 300 || f.label.method != method || !slices.Contains(e.boxes, f.to) || !of(f.label.callID) {
 			continue
 		}
@@ -74,7 +80,7 @@ func (r *record) dropsOf(c *call) []string {
 	if c.id == "" {
 		return nil
 	}
-	return r.dropped(func(d dropped) bool { return d.is.callID == c.id })
+	return r.dropped(func(d dropped) bool { return d.label.callID == c.id })
 }
 
 func (r *record) whyNotCalled(e *ended, c *call) []string {
@@ -89,7 +95,7 @@ func (r *record) whyNotCalled(e *ended, c *call) []string {
 	}
 	var causes []string
 	if id != "" {
-		causes = r.dropped(func(d dropped) bool { return d.is.callID == id })
+		causes = r.dropped(func(d dropped) bool { return d.label.callID == id })
 		causes = append(causes, r.refusals(e, "INVITE", func(x string) bool { return x == id })...)
 	}
 	if len(causes) == 0 && c.err != nil {
@@ -103,7 +109,7 @@ func (r *record) refusedWith(e *ended, c *call) int {
 	if c.code != 0 {
 		return c.code
 	}
-	for _, f := range slices.Backward(r.flights) {
+	for _, f := range slices.Backward(r.flights.all) {
 		if f.kind == vnet.Delivered && f.label.status >= 300 && f.label.method == "INVITE" && slices.Contains(e.boxes, f.to) && (c.id == "" || f.label.callID == c.id) {
 			return f.label.status
 		}
@@ -204,7 +210,7 @@ func (r *record) hears(who, by string, w Window, share Share) (x listening) {
 	}
 	slices.Sort(at)
 	for _, i := range at {
-		d := r.drops[i]
+		d := r.flights.drops[i]
 		x.cause = append(x.cause, fmt.Sprintf("%s drops %s of %s: %s", d.box, times(dropped[i], "packet", "packets"), who, d.what()))
 	}
 	var boxes []string
