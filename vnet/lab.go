@@ -26,8 +26,8 @@ type Config struct {
 	// Seed fixes everything random: link impairments and ephemeral ports.
 	// (A gateway's own randomness comes from its natmodels.Place.)
 	Seed uint64
-	// OnEvent, if set, sees every event in order, from the core. It must not
-	// call back into the lab.
+	// OnEvent, if set, sees every event in order, from the core or from who enters the
+	// lab (see Lab.CatchUp). It must not call back into the lab.
 	OnEvent func(Event)
 	// DiscardTrace keeps no events in memory; OnEvent and Stats still see all.
 	DiscardTrace bool
