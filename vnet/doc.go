@@ -62,7 +62,10 @@
 // first: the core waits until the bubble is at rest (synctest.Wait), and what was
 // sent at that instant is for the next step. A host gets one packet at an
 // instant. A native socket may call its reader instead of waking it ([Conn.Push]),
-// and where two links meet that only take time there is no step.
+// where two links meet that only take time there is no step, and the step of a datagram that
+// has to go over such a link first is left out: the core handles it when it next comes to rest,
+// by the clock of that step. So OnEvent may be told later than a thing happened, though in order
+// and before anything comes of it; [Lab.CatchUp] has it told at once.
 //
 // That order ends at the sockets: what goroutines of one host that wake at the same
 // nanosecond do to each other is theirs to order. Beside a lab use bubble.Wait, not

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/natproof/natproof/natmodels"
@@ -26,8 +27,8 @@ type Config struct {
 	// Seed fixes everything random: link impairments and ephemeral ports.
 	// (A gateway's own randomness comes from its natmodels.Place.)
 	Seed uint64
-	// OnEvent, if set, sees every event in order, from the core. It must not
-	// call back into the lab.
+	// OnEvent, if set, sees every event in order, from the core or from who enters the
+	// lab (see Lab.CatchUp). It must not call back into the lab.
 	OnEvent func(Event)
 	// DiscardTrace keeps no events in memory; OnEvent and Stats still see all.
 	DiscardTrace bool
@@ -38,8 +39,10 @@ type Config struct {
 type Lab struct {
 	cfg   Config
 	start time.Time
-	real  bool  // on the real clock: senders carry their packets
-	alarm alarm // then: releases what is held; made when something is
+	real  bool // on the real clock: senders carry their packets
+	// delays: there is, or was, a link that only takes time.
+	delays atomic.Bool
+	alarm  alarm // then: releases what is held; made when something is
 
 	inboxMu  sync.Mutex
 	inbox    []arrival
@@ -392,7 +395,7 @@ func (l *Lab) arrive(a arrival) {
 		l.carry(a)
 		return
 	}
-	if a.host != nil && l.core.TryLock() { // until it is in the inbox nobody changes the lab
+	if a.host != nil && l.delays.Load() && l.core.TryLock() { // until it is in the inbox nobody changes the lab
 		defer l.core.Unlock()
 		a.quiet = l.quiet(&a)
 	}

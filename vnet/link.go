@@ -118,7 +118,9 @@ func (d *pipe) init(k *Link, side string, cfg LinkConfig) {
 func (d *pipe) refresh() {
 	d.plain = d.cfg == (LinkConfig{Latency: d.cfg.Latency}) && !d.cut && len(d.rules) == 0
 	d.open = d.plain && d.cfg.Latency == 0
-	d.plain = d.plain && d.cfg.Latency > 0
+	if d.plain = d.plain && d.cfg.Latency > 0; d.plain {
+		d.link.lab.delays.Store(true)
+	}
 }
 
 // set changes what the direction is while it runs.

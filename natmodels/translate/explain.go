@@ -37,7 +37,10 @@ func (n *NAT) explainFiltered(v natmodels.Verdict) string {
 	if n.cfg.FilterScope == natmodels.PerEndpoint {
 		filtering += " per internal endpoint"
 	}
-	return judge.Admits(v.Mapping, remotes, filtering)
+	if n.said == nil {
+		n.said = &judge.Said{}
+	}
+	return n.said.Admits(v.Mapping, remotes, filtering)
 }
 
 func (n *NAT) explainConflict(v natmodels.Verdict) string {

@@ -63,6 +63,7 @@ type NAT struct {
 
 	history table.History
 	stats   natmodels.Stats
+	said    *judge.Said // nil: nothing yet
 }
 
 // New returns a NAT in its place, without any mapping but the port forwards. The error of

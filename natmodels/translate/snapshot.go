@@ -45,7 +45,7 @@ func (n *NAT) clone() *NAT {
 		c.groups[a] = &same
 	}
 	c.held = slices.Clone(n.held)
-	c.history = n.history.Clone()
+	c.history, c.said = n.history.Clone(), nil
 	return &c
 }
 

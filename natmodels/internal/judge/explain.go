@@ -109,6 +109,22 @@ func Admits(m natmodels.MappingInfo, remotes []netip.AddrPort, filtering string)
 	return fmt.Sprintf("mapping %v admits %s (%s, RFC 4787 section 5)", m, list, filtering)
 }
 
+// Said is what Admits said last: packet after packet may be refused for the same.
+type Said struct {
+	mapping   natmodels.MappingInfo
+	remotes   []netip.AddrPort
+	filtering string
+	text      string
+}
+
+// Admits is the function Admits. It keeps the remotes.
+func (s *Said) Admits(m natmodels.MappingInfo, remotes []netip.AddrPort, filtering string) string {
+	if s.text == "" || s.mapping != m || s.filtering != filtering || !slices.Equal(s.remotes, remotes) {
+		*s = Said{m, remotes, filtering, Admits(m, remotes, filtering)}
+	}
+	return s.text
+}
+
 // Remote prints the fields of r that are set: an address, or an address and port.
 func Remote(r netip.AddrPort) string {
 	if r.Port() == 0 {
