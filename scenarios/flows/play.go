@@ -194,7 +194,11 @@ func (p *Play) whileRinging(caller cell.Side) (wait func()) {
 func (p *Play) awaitACK(callee cell.Side) bool {
 	time.Sleep(offBeat)
 	reached := func() bool { return p.Reached("ACK", p.Flow.Host(callee)) }
-	for waited := time.Duration(0); waited < ackWait && !reached(); waited += ackPoll {
+	enough := ackWait
+	if p.Cell.Rings() > 0 { // its 200 may be a late one, of which the next copy takes T2 = 4 s (RFC 3261 §13.3.1.4)
+		enough += time.Second
+	}
+	for waited := time.Duration(0); waited < enough && !reached(); waited += ackPoll {
 		time.Sleep(ackPoll)
 	}
 	return reached()
