@@ -39,9 +39,10 @@ type Namespace struct {
 
 	sent, local, reads atomic.Uint64
 
-	mu      sync.Mutex
-	closed  bool
-	running map[*Cmd]bool
+	mu       sync.Mutex
+	closed   bool
+	running  map[*Cmd]bool
+	forwards []*forward
 }
 
 // Attach makes a network namespace and joins it to a site of a lab on the real clock.
@@ -224,8 +225,12 @@ func (n *Namespace) Close() error {
 		c.Kill()
 		<-c.ended
 	}
-	err := errors.Join(n.port.Close(), n.dev.close()) // the core first: it writes to the device
+	var errs []error
+	for _, f := range n.forwards {
+		errs = append(errs, f.end())
+	}
+	errs = append(errs, n.port.Close(), n.dev.close()) // the core first: it writes to the device
 	<-n.read
 	n.net.close()
-	return err
+	return errors.Join(errs...)
 }

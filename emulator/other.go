@@ -60,6 +60,9 @@ func (*Namespace) ListenUDP(netip.AddrPort) (*net.UDPConn, error) { return nil, 
 // ListenTCP is ErrUnsupported.
 func (*Namespace) ListenTCP(netip.AddrPort) (*net.TCPListener, error) { return nil, ErrUnsupported }
 
+// Forward is ErrUnsupported.
+func (*Namespace) Forward(string, netip.AddrPort, string) error { return ErrUnsupported }
+
 // Dial is ErrUnsupported.
 func (*Namespace) Dial(context.Context, string, string) (net.Conn, error) {
 	return nil, ErrUnsupported

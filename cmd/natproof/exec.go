@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -39,6 +41,7 @@ type execFlags struct {
 	policy, user, password string
 	ladder, driver         string
 	mtu                    int
+	hostNetwork            []string
 	seed                   uint64
 	quiet                  bool
 }
@@ -51,7 +54,7 @@ func newExec(s streams) *cobra.Command {
 		Long: `exec runs a program, unmodified, in a network namespace behind a NAT, on a virtual
 internet with a registrar and proxy, a STUN server with two addresses (RFC 5780), a
 PSTN gateway that answers every number, a phone that answers every call and sends
-back what it hears, and a DNS server. Nothing of the host's network is there.
+back what it hears, and a DNS server. Of the host's network there is what --host-network names.
 Linux; without root where the system has user namespaces ('natproof doctor').
 
 The program finds what is where in its environment, and by name in /etc/hosts and DNS:
@@ -91,11 +94,16 @@ not run it, 126 it cannot be run, 127 it was not found.`,
 	flags.StringVar(&f.password, "password", "", "the `password` that the registrar asks for; without it nobody is asked")
 	flags.StringVar(&f.ladder, "ladder", "", "write every packet as a ladder to this `file`; - is stderr")
 	flags.StringVar(&f.driver, "driver", emulator.Auto.String(), "what reads the program's packets: auto, tun or ring")
+	flags.StringArrayVar(&f.hostNetwork, "host-network", nil, "a way to the host's network: `PROTOCOL:PORT[=ADDRESS:PORT]`, such as tcp:8080, leads from that port of 127.0.0.1 in the lab to the address, or to the same of the host; may be repeated. Without it there is none")
 	flags.IntVar(&f.mtu, "mtu", 0, "the MTU of the program's interface in bytes; 0 is 1500")
 	flags.Uint64Var(&f.seed, "seed", 1, "the seed of what NATs and links choose at random")
 	flags.BoolVar(&f.quiet, "quiet", false, "say nothing when the program has ended")
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		cfg, err := f.config()
+		if err != nil {
+			return err
+		}
+		ways, err := hostWays(f.hostNetwork)
 		if err != nil {
 			return err
 		}
@@ -106,7 +114,7 @@ not run it, 126 it cannot be run, 127 it was not found.`,
 		case !here:
 			return exitWith(code)
 		}
-		return f.run(cfg, args, s)
+		return f.run(cfg, ways, args, s)
 	}
 	return cmd
 }
@@ -191,7 +199,37 @@ func accessLink(text string) (out, in vnet.LinkConfig, err error) {
 	return vnet.LinkPreset(text)
 }
 
-// events keeps what a ladder is made of.
+// hostWay is a way from the lab to the host's network.
+type hostWay struct {
+	network string
+	at      netip.AddrPort
+	to      string
+}
+
+// hostWays reads --host-network.
+func hostWays(all []string) (ways []hostWay, err error) {
+	for _, text := range all {
+		bad := func() error {
+			return fmt.Errorf("--host-network %q: want PROTOCOL:PORT or PROTOCOL:PORT=ADDRESS:PORT, such as tcp:8080=192.0.2.5:80", text)
+		}
+		where, to, away := strings.Cut(text, "=")
+		network, number, ok := strings.Cut(where, ":")
+		port, err := strconv.ParseUint(number, 10, 16)
+		if !ok || err != nil || port == 0 || network != "tcp" && network != "udp" {
+			return nil, bad()
+		}
+		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port))
+		if !away {
+			to = at.String()
+		} else if a, err := netip.ParseAddrPort(to); err != nil || a.Port() == 0 {
+			return nil, bad()
+		}
+		ways = append(ways, hostWay{network, at, to})
+	}
+	return ways, nil
+}
+
+// eventLog keeps what a ladder is made of.
 type eventLog struct {
 	mu  sync.Mutex
 	all []vnet.Event
@@ -215,7 +253,7 @@ func (l *eventLog) copy() []vnet.Event {
 }
 
 // run runs the program, and says what happened.
-func (f execFlags) run(cfg world.Config, args []string, s streams) error {
+func (f execFlags) run(cfg world.Config, ways []hostWay, args []string, s streams) error {
 	stderr := s.err
 	files, err := outputs(stderr, f.ladder)
 	if err != nil {
@@ -239,6 +277,11 @@ func (f execFlags) run(cfg world.Config, args []string, s streams) error {
 		return &exitError{exitNotRun, doctorHint(err)}
 	}
 	defer w.Close()
+	for _, x := range ways {
+		if err := w.Program.Forward(x.network, x.at, x.to); err != nil {
+			return &exitError{exitNotRun, err}
+		}
+	}
 	begun := time.Now()
 	code, err := runProgram(w, args, s)
 	if err != nil {
