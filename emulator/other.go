@@ -51,6 +51,9 @@ func (*Namespace) Path() string { return "" }
 // Stats are zero.
 func (*Namespace) Stats() Stats { return Stats{} }
 
+// Err is ErrUnsupported.
+func (*Namespace) Err() error { return ErrUnsupported }
+
 // Do is ErrUnsupported.
 func (*Namespace) Do(func() error) error { return ErrUnsupported }
 

@@ -46,6 +46,9 @@ type execFlags struct {
 	quiet                  bool
 }
 
+// drivers are the names of the drivers, in the order of their values.
+var drivers = []string{emulator.Auto.String(), emulator.TUN.String(), emulator.Ring.String()}
+
 func newExec(s streams) *cobra.Command {
 	var f execFlags
 	cmd := &cobra.Command{
@@ -98,6 +101,12 @@ not run it, 126 it cannot be run, 127 it was not found.`,
 	flags.IntVar(&f.mtu, "mtu", 0, "the MTU of the program's interface in bytes; 0 is 1500")
 	flags.Uint64Var(&f.seed, "seed", 1, "the seed of what NATs and links choose at random")
 	flags.BoolVar(&f.quiet, "quiet", false, "say nothing when the program has ended")
+	for flag, words := range map[string][]string{
+		"nat": catalogue.Names(), "behind": catalogue.Names(), "link": vnet.LinkPresetNames(), "alg": append(sipalg.Names(), string(cell.ALGOff)),
+		"driver": drivers, "registrar": {"contact", "received", "received-no-alias", "ip-only"},
+	} {
+		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveDefault)) // they are flags
+	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		cfg, err := f.config()
 		if err != nil {
@@ -172,10 +181,9 @@ func (f execFlags) config() (cfg world.Config, err error) {
 	if cfg.Policy == registrar.PolicyAnotherSource {
 		return cfg, fmt.Errorf("--registrar %v: needs another address of the server, which is in the matrix only", cfg.Policy)
 	}
-	names := []string{emulator.Auto.String(), emulator.TUN.String(), emulator.Ring.String()}
-	driver := slices.Index(names, f.driver)
+	driver := slices.Index(drivers, f.driver)
 	if driver < 0 {
-		return cfg, fmt.Errorf("--driver: %w", &cell.ValueError{Axis: "driver", Value: f.driver, Valid: names})
+		return cfg, fmt.Errorf("--driver: %w", &cell.ValueError{Axis: "driver", Value: f.driver, Valid: drivers})
 	}
 	cfg.Driver = emulator.Driver(driver)
 	if f.mtu != 0 && (f.mtu < 68 || f.mtu > 65535) {
@@ -255,11 +263,9 @@ func (l *eventLog) copy() []vnet.Event {
 // run runs the program, and says what happened.
 func (f execFlags) run(cfg world.Config, ways []hostWay, args []string, s streams) error {
 	stderr := s.err
-	files, err := outputs(stderr, f.ladder)
-	if err != nil {
-		return &exitError{exitNotRun, err}
+	if err := writable(stderr, f.ladder); err != nil {
+		return err
 	}
-	defer discard(files)
 	var drops report.Drops
 	var log eventLog
 	cfg.OnEvent = drops.Add
@@ -292,12 +298,30 @@ func (f execFlags) run(cfg world.Config, ways []hostWay, args []string, s stream
 			return &exitError{exitNotRun, err}
 		}
 	}
-	if files[0].File != nil {
-		if err := errors.Join(report.Packets(files[0], log.copy(), w.Boxes(), looks(files[0].File)), files[0].keep()); err != nil {
-			return &exitError{exitNotRun, err}
-		}
+	if err := f.draw(stderr, w, log.copy()); err != nil {
+		return &exitError{exitNotRun, err}
 	}
 	return exitWith(code)
+}
+
+// writable says early that a file cannot be written, and leaves none: we may be killed.
+func writable(stderr *os.File, name string) error {
+	files, err := outputs(stderr, name)
+	if err != nil {
+		return &exitError{exitNotRun, err}
+	}
+	discard(files)
+	return nil
+}
+
+// draw writes the ladder, where one is wanted.
+func (f execFlags) draw(stderr *os.File, w *world.World, events []vnet.Event) error {
+	files, err := outputs(stderr, f.ladder)
+	if err != nil || files[0].File == nil {
+		return err
+	}
+	defer discard(files)
+	return errors.Join(report.Packets(files[0], events, w.Boxes(), looks(files[0].File)), files[0].keep())
 }
 
 // runProgram runs the program with our standard files, and hands it the signals that we get.
@@ -338,6 +362,10 @@ func (f execFlags) say(to *os.File, w *world.World, name string, code int, took 
 	err = errors.Join(err, drops.Write(to, o))
 	for _, g := range w.NATs() {
 		err = errors.Join(err, report.Mappings(to, g.Name(), g.Mappings(), o))
+	}
+	if broken := w.Program.Err(); broken != nil {
+		_, e := fmt.Fprintf(to, "natproof: %s\n", said(broken))
+		err = errors.Join(err, e)
 	}
 	if lost := w.Program.Stats(); lost.Overrun > 0 || lost.Failed > 0 {
 		_, e := fmt.Fprintf(to, "natproof was too slow for %d packets of the program, and the kernel refused %d for it\n", lost.Overrun, lost.Failed)
