@@ -38,10 +38,12 @@ type Namespace struct {
 	read chan struct{} // closed when nobody reads any more
 
 	sent, local, reads atomic.Uint64
+	broken             atomic.Pointer[error]
 
-	mu      sync.Mutex
-	closed  bool
-	running map[*Cmd]bool
+	mu       sync.Mutex
+	closed   bool
+	running  map[*Cmd]bool
+	forwards []*forward
 }
 
 // Attach makes a network namespace and joins it to a site of a lab on the real clock.
@@ -110,6 +112,9 @@ func (n *Namespace) loop() {
 	for {
 		frames, err := n.dev.next()
 		if err != nil {
+			if !errors.Is(err, os.ErrClosed) {
+				n.broken.Store(&err)
+			}
 			return
 		}
 		n.reads.Add(1)
@@ -146,6 +151,15 @@ func (n *Namespace) Stats() Stats {
 		return err
 	})
 	return s
+}
+
+// Err says why nothing comes from the namespace any more, other than because it is closed: a program has removed the
+// interface, for instance.
+func (n *Namespace) Err() error {
+	if err := n.broken.Load(); err != nil {
+		return fmt.Errorf("emulator: %s: read %s: %w", n.name, interfaceName, *err)
+	}
+	return nil
 }
 
 // Do has f run on a thread in the namespace. Sockets that are opened in it belong to the namespace, whoever uses them
@@ -224,8 +238,12 @@ func (n *Namespace) Close() error {
 		c.Kill()
 		<-c.ended
 	}
-	err := errors.Join(n.port.Close(), n.dev.close()) // the core first: it writes to the device
+	var errs []error
+	for _, f := range n.forwards {
+		errs = append(errs, f.end())
+	}
+	errs = append(errs, n.port.Close(), n.dev.close()) // the core first: it writes to the device
 	<-n.read
 	n.net.close()
-	return err
+	return errors.Join(errs...)
 }

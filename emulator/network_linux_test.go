@@ -253,3 +253,24 @@ func TestCurl(t *testing.T) {
 		t.Errorf("%d bytes of %d, asked from %s, %v", len(out), len(body), from, err)
 	}
 }
+
+// A program may remove its interface: nothing comes from it any more, and it is said why.
+func TestBroken(t *testing.T) {
+	need(t, "ip")
+	both(t, func(t *testing.T, d emulator.Driver) {
+		p := newPair(t, "none", vnet.LinkConfig{}, d)
+		if err := p.in.Err(); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := p.in.Command("ip", "link", "delete", "eth0").CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		for range 500 {
+			if p.in.Err() != nil {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Error("nobody has noticed")
+	})
+}

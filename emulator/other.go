@@ -51,6 +51,9 @@ func (*Namespace) Path() string { return "" }
 // Stats are zero.
 func (*Namespace) Stats() Stats { return Stats{} }
 
+// Err is ErrUnsupported.
+func (*Namespace) Err() error { return ErrUnsupported }
+
 // Do is ErrUnsupported.
 func (*Namespace) Do(func() error) error { return ErrUnsupported }
 
@@ -59,6 +62,9 @@ func (*Namespace) ListenUDP(netip.AddrPort) (*net.UDPConn, error) { return nil, 
 
 // ListenTCP is ErrUnsupported.
 func (*Namespace) ListenTCP(netip.AddrPort) (*net.TCPListener, error) { return nil, ErrUnsupported }
+
+// Forward is ErrUnsupported.
+func (*Namespace) Forward(string, netip.AddrPort, string) error { return ErrUnsupported }
 
 // Dial is ErrUnsupported.
 func (*Namespace) Dial(context.Context, string, string) (net.Conn, error) {

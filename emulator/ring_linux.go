@@ -25,6 +25,7 @@ type ring struct {
 	frameSize, frames, at, used int
 	batch                       []vnet.Frame
 	read                        func(uintptr) bool // bound once
+	fail                        error
 
 	fd   int
 	to   [2]unix.RawSockaddrLinklayer // the near end, for IPv4 and IPv6
@@ -141,6 +142,9 @@ func (r *ring) next() ([]vnet.Frame, error) {
 	if err := r.raw.Read(r.read); err != nil {
 		return nil, errors.Join(err, unix.Munmap(r.mem))
 	}
+	if r.fail != nil {
+		return nil, errors.Join(r.fail, unix.Munmap(r.mem))
+	}
 	return r.batch, nil
 }
 
@@ -152,7 +156,7 @@ func (r *ring) frame(i int) []byte {
 // status is the first field of struct tpacket2_hdr (linux/if_packet.h).
 func (r *ring) status(i int) *uint32 { return (*uint32)(unsafe.Pointer(&r.frame(i)[0])) }
 
-func (r *ring) readAll(uintptr) bool {
+func (r *ring) readAll(fd uintptr) bool {
 	for len(r.batch) < maxBatch && atomic.LoadUint32(r.status(r.at))&unix.TP_STATUS_USER != 0 {
 		f := r.frame(r.at)
 		length, at := int(ne.Uint32(f[8:])), int(ne.Uint16(f[14:])) // tp_snaplen, tp_net
@@ -160,7 +164,13 @@ func (r *ring) readAll(uintptr) bool {
 		r.at = (r.at + 1) % r.frames
 		r.used++
 	}
-	return r.used > 0
+	if r.used > 0 {
+		return true
+	}
+	if e, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR); err == nil && e != 0 {
+		r.fail = unix.Errno(e) // the far end is gone, with the near one
+	}
+	return r.fail != nil
 }
 
 // receive takes a packet from the core. The bytes are kept until flush.
@@ -220,9 +230,11 @@ func (r *ring) flush() {
 }
 
 func (r *ring) counts(s *Stats) {
-	if st, err := unix.GetsockoptTpacketStats(r.fd, unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
-		r.lost.Add(uint64(st.Drops)) // counts from zero each time
-	}
+	_ = r.raw.Control(func(fd uintptr) {
+		if st, err := unix.GetsockoptTpacketStats(int(fd), unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+			r.lost.Add(uint64(st.Drops)) // counts from zero each time
+		}
+	})
 	s.Received, s.Failed, s.Writes, s.Overrun = r.received.Load(), r.failed.Load(), r.writes.Load(), r.lost.Load()
 }
 

@@ -12,7 +12,7 @@
 // pion router, which carries what is for them. [Native] hosts are this package's own: the same
 // promises and the same trace, with IPv6, for speed and number. A pion router of your own, with
 // the Nets that it has, becomes a site by [Realm.AttachRouter]. A [Port] is for whole IP packets
-// of any protocol, for a program that has an IP stack of its own.
+// of any protocol, for a program that has an IP stack of its own; package emulator has real programs.
 //
 // Packets are IP packets: what a socket sends gets its bytes when a port, a fragment or an ICMP
 // error wants them. Each router takes a hop off the TTL; a link has an MTU; gateways write what

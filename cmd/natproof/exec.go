@@ -4,10 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/exec"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -39,9 +41,13 @@ type execFlags struct {
 	policy, user, password string
 	ladder, driver         string
 	mtu                    int
+	hostNetwork            []string
 	seed                   uint64
 	quiet                  bool
 }
+
+// drivers are the names of the drivers, in the order of their values.
+var drivers = []string{emulator.Auto.String(), emulator.TUN.String(), emulator.Ring.String()}
 
 func newExec(s streams) *cobra.Command {
 	var f execFlags
@@ -51,7 +57,7 @@ func newExec(s streams) *cobra.Command {
 		Long: `exec runs a program, unmodified, in a network namespace behind a NAT, on a virtual
 internet with a registrar and proxy, a STUN server with two addresses (RFC 5780), a
 PSTN gateway that answers every number, a phone that answers every call and sends
-back what it hears, and a DNS server. Nothing of the host's network is there.
+back what it hears, and a DNS server. Of the host's network there is what --host-network names.
 Linux; without root where the system has user namespaces ('natproof doctor').
 
 The program finds what is where in its environment, and by name in /etc/hosts and DNS:
@@ -91,11 +97,22 @@ not run it, 126 it cannot be run, 127 it was not found.`,
 	flags.StringVar(&f.password, "password", "", "the `password` that the registrar asks for; without it nobody is asked")
 	flags.StringVar(&f.ladder, "ladder", "", "write every packet as a ladder to this `file`; - is stderr")
 	flags.StringVar(&f.driver, "driver", emulator.Auto.String(), "what reads the program's packets: auto, tun or ring")
+	flags.StringArrayVar(&f.hostNetwork, "host-network", nil, "a way to the host's network: `PROTOCOL:PORT[=ADDRESS:PORT]`, such as tcp:8080, leads from that port of 127.0.0.1 in the lab to the address, or to the same of the host; may be repeated. Without it there is none")
 	flags.IntVar(&f.mtu, "mtu", 0, "the MTU of the program's interface in bytes; 0 is 1500")
 	flags.Uint64Var(&f.seed, "seed", 1, "the seed of what NATs and links choose at random")
 	flags.BoolVar(&f.quiet, "quiet", false, "say nothing when the program has ended")
+	for flag, words := range map[string][]string{
+		"nat": catalogue.Names(), "behind": catalogue.Names(), "link": vnet.LinkPresetNames(), "alg": append(sipalg.Names(), string(cell.ALGOff)),
+		"driver": drivers, "registrar": {"contact", "received", "received-no-alias", "ip-only"},
+	} {
+		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveDefault)) // they are flags
+	}
 	cmd.RunE = func(_ *cobra.Command, args []string) error {
 		cfg, err := f.config()
+		if err != nil {
+			return err
+		}
+		ways, err := hostWays(f.hostNetwork)
 		if err != nil {
 			return err
 		}
@@ -106,7 +123,7 @@ not run it, 126 it cannot be run, 127 it was not found.`,
 		case !here:
 			return exitWith(code)
 		}
-		return f.run(cfg, args, s)
+		return f.run(cfg, ways, args, s)
 	}
 	return cmd
 }
@@ -164,10 +181,9 @@ func (f execFlags) config() (cfg world.Config, err error) {
 	if cfg.Policy == registrar.PolicyAnotherSource {
 		return cfg, fmt.Errorf("--registrar %v: needs another address of the server, which is in the matrix only", cfg.Policy)
 	}
-	names := []string{emulator.Auto.String(), emulator.TUN.String(), emulator.Ring.String()}
-	driver := slices.Index(names, f.driver)
+	driver := slices.Index(drivers, f.driver)
 	if driver < 0 {
-		return cfg, fmt.Errorf("--driver: %w", &cell.ValueError{Axis: "driver", Value: f.driver, Valid: names})
+		return cfg, fmt.Errorf("--driver: %w", &cell.ValueError{Axis: "driver", Value: f.driver, Valid: drivers})
 	}
 	cfg.Driver = emulator.Driver(driver)
 	if f.mtu != 0 && (f.mtu < 68 || f.mtu > 65535) {
@@ -191,7 +207,37 @@ func accessLink(text string) (out, in vnet.LinkConfig, err error) {
 	return vnet.LinkPreset(text)
 }
 
-// events keeps what a ladder is made of.
+// hostWay is a way from the lab to the host's network.
+type hostWay struct {
+	network string
+	at      netip.AddrPort
+	to      string
+}
+
+// hostWays reads --host-network.
+func hostWays(all []string) (ways []hostWay, err error) {
+	for _, text := range all {
+		bad := func() error {
+			return fmt.Errorf("--host-network %q: want PROTOCOL:PORT or PROTOCOL:PORT=ADDRESS:PORT, such as tcp:8080=192.0.2.5:80", text)
+		}
+		where, to, away := strings.Cut(text, "=")
+		network, number, ok := strings.Cut(where, ":")
+		port, err := strconv.ParseUint(number, 10, 16)
+		if !ok || err != nil || port == 0 || network != "tcp" && network != "udp" {
+			return nil, bad()
+		}
+		at := netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), uint16(port))
+		if !away {
+			to = at.String()
+		} else if a, err := netip.ParseAddrPort(to); err != nil || a.Port() == 0 {
+			return nil, bad()
+		}
+		ways = append(ways, hostWay{network, at, to})
+	}
+	return ways, nil
+}
+
+// eventLog keeps what a ladder is made of.
 type eventLog struct {
 	mu  sync.Mutex
 	all []vnet.Event
@@ -215,13 +261,11 @@ func (l *eventLog) copy() []vnet.Event {
 }
 
 // run runs the program, and says what happened.
-func (f execFlags) run(cfg world.Config, args []string, s streams) error {
+func (f execFlags) run(cfg world.Config, ways []hostWay, args []string, s streams) error {
 	stderr := s.err
-	files, err := outputs(stderr, f.ladder)
-	if err != nil {
-		return &exitError{exitNotRun, err}
+	if err := writable(stderr, f.ladder); err != nil {
+		return err
 	}
-	defer discard(files)
 	var drops report.Drops
 	var log eventLog
 	cfg.OnEvent = drops.Add
@@ -239,6 +283,11 @@ func (f execFlags) run(cfg world.Config, args []string, s streams) error {
 		return &exitError{exitNotRun, doctorHint(err)}
 	}
 	defer w.Close()
+	for _, x := range ways {
+		if err := w.Program.Forward(x.network, x.at, x.to); err != nil {
+			return &exitError{exitNotRun, err}
+		}
+	}
 	begun := time.Now()
 	code, err := runProgram(w, args, s)
 	if err != nil {
@@ -249,12 +298,30 @@ func (f execFlags) run(cfg world.Config, args []string, s streams) error {
 			return &exitError{exitNotRun, err}
 		}
 	}
-	if files[0].File != nil {
-		if err := errors.Join(report.Packets(files[0], log.copy(), w.Boxes(), looks(files[0].File)), files[0].keep()); err != nil {
-			return &exitError{exitNotRun, err}
-		}
+	if err := f.draw(stderr, w, log.copy()); err != nil {
+		return &exitError{exitNotRun, err}
 	}
 	return exitWith(code)
+}
+
+// writable says early that a file cannot be written, and leaves none: we may be killed.
+func writable(stderr *os.File, name string) error {
+	files, err := outputs(stderr, name)
+	if err != nil {
+		return &exitError{exitNotRun, err}
+	}
+	discard(files)
+	return nil
+}
+
+// draw writes the ladder, where one is wanted.
+func (f execFlags) draw(stderr *os.File, w *world.World, events []vnet.Event) error {
+	files, err := outputs(stderr, f.ladder)
+	if err != nil || files[0].File == nil {
+		return err
+	}
+	defer discard(files)
+	return errors.Join(report.Packets(files[0], events, w.Boxes(), looks(files[0].File)), files[0].keep())
 }
 
 // runProgram runs the program with our standard files, and hands it the signals that we get.
@@ -295,6 +362,10 @@ func (f execFlags) say(to *os.File, w *world.World, name string, code int, took 
 	err = errors.Join(err, drops.Write(to, o))
 	for _, g := range w.NATs() {
 		err = errors.Join(err, report.Mappings(to, g.Name(), g.Mappings(), o))
+	}
+	if broken := w.Program.Err(); broken != nil {
+		_, e := fmt.Fprintf(to, "natproof: %s\n", said(broken))
+		err = errors.Join(err, e)
 	}
 	if lost := w.Program.Stats(); lost.Overrun > 0 || lost.Failed > 0 {
 		_, e := fmt.Fprintf(to, "natproof was too slow for %d packets of the program, and the kernel refused %d for it\n", lost.Overrun, lost.Failed)
