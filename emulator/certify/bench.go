@@ -33,6 +33,9 @@ type bench struct {
 	times  map[string]mark
 }
 
+// probeFlow is what the cells of probes are of: a call between two phones.
+var probeFlow = flows.Call
+
 // patience is how long the phone may take over a request.
 const patience = 40 * time.Second
 
@@ -69,7 +72,7 @@ func (p probe) look(phone stage.Phone, o Options) *tape {
 
 func (p probe) run(phone stage.Phone, o Options) (b *bench, err error) {
 	b = &bench{seed: o.Seed, said: map[string]error{}, times: map[string]mark{}}
-	b.cell = cell.Default(flows.Call, p.nat, cell.NoNAT)
+	b.cell = cell.Default(probeFlow, p.nat, cell.NoNAT)
 	b.cell.PortManager, b.cell.Hosts = cell.ManagerLocal, cell.HostsNative
 	if p.forwards {
 		b.cell.PortManager = cell.ManagerStatic

@@ -105,8 +105,8 @@ var policies = map[string]theory.LatchPolicy{
 func (l *Learned) traits() {
 	policy, latches := policies[l.goes(TraitLatch)]
 	l.Traits = theory.Traits{
-		Address:          addresses[l.goes(TraitContact)],
-		SignallingTraits: theory.SignallingTraits{Rport: l.has(TraitRport), ChecksVia: l.has(TraitForeignVia)},
+		Address:          addresses[l.goes(TraitContact)], // who is told has begun with what it is bound to
+		SignallingTraits: theory.SignallingTraits{Rport: l.has(TraitRport), ChecksVia: l.has(TraitForeignVia), Learns: l.goes(TraitContact) == wordTold},
 		MediaTraits: theory.MediaTraits{
 			Latch: latches, Policy: policy, Strict: l.has(TraitStrict), Silent: !l.has(TraitSilent),
 			NamesRTCP: l.has(TraitNamesRTCP), HearsEarly: l.has(TraitEarly), NoRTCP: !l.has(TraitRTCP),
@@ -213,6 +213,7 @@ func (l Learned) Otherwise(phone stage.Phone) stage.Phone {
 					t.Media = theory.AsSIP
 				}
 				t.Address = address
+				t.Learns = t.Learns && address == theory.Bound
 			}
 		}
 		t.Rport = c.Rport

@@ -2,6 +2,7 @@ package certify
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/natproof/natproof/internal/sipmsg"
+	"github.com/natproof/natproof/scenarios/cell"
 )
 
 // responder is a registrar that answers as a probe wants it, and keeps nothing.
@@ -52,7 +54,7 @@ func (r *responder) respond(req *sipmsg.Request) {
 		_, authorized := req.Value("authorization")
 		if r.challenges && !authorized {
 			code, reason = 401, "Unauthorized"
-			headers = append(headers, sipmsg.Header{Name: "WWW-Authenticate", Value: `Digest realm="probe", nonce="5eed", algorithm=MD5, qop="auth"`})
+			headers = append(headers, sipmsg.Header{Name: "WWW-Authenticate", Value: fmt.Sprintf(`Digest realm=%q, nonce="5eed", algorithm=MD5, qop="auth"`, cell.Domain)})
 		} else if contact, ok := req.Value("contact"); ok {
 			seconds := strconv.Itoa(int(r.expires / time.Second))
 			headers = append(headers, sipmsg.Header{Name: "Contact", Value: contactURI(contact) + ";expires=" + seconds}, sipmsg.Header{Name: "Expires", Value: seconds})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/netip"
+	"strconv"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 type settings struct {
 	rport, stun           bool
 	stunMedia, noRTCP     bool // it asks for its media alone; it sends no reports
+	learns                bool // it registers what the registrar saw, too
 	latch                 media.Latch
 	strict, silent, names bool
 	keepAlive             cell.KeepAlive // none, crlf or zero
@@ -43,7 +45,7 @@ func (s settings) traits() theory.Traits {
 	if s.stunMedia {
 		t.Media = theory.MediaAsked
 	}
-	t.NoRTCP = s.noRTCP
+	t.NoRTCP, t.Learns = s.noRTCP, s.learns
 	return t
 }
 
@@ -60,6 +62,7 @@ type settablePhone struct {
 	media     [2]net.PacketConn
 	ua        *sipgo.UserAgent
 	dialogs   sipgo.DialogUA
+	answers   *sipgo.DialogServerCache
 	sip       netip.AddrPort // as others are told
 	described media.Description
 	stop      chan struct{}
@@ -96,14 +99,14 @@ func startSettable(setup stage.Setup, s settings) (stage.Endpoint, error) {
 	}
 	p.dialogs.Client, _ = sipgo.NewClient(p.ua, options...)
 	p.dialogs.ContactHDR.Address = sip.Uri{Scheme: "sip", User: string(setup.Side), Host: p.sip.Addr().String(), Port: int(p.sip.Port())}
-	answers := sipgo.NewDialogServerCache(p.dialogs.Client, p.dialogs.ContactHDR)
+	p.answers = sipgo.NewDialogServerCache(p.dialogs.Client, p.dialogs.ContactHDR)
 	server.OnInvite(func(req *sip.Request, tx sip.ServerTransaction) {
-		if d, err := answers.ReadInvite(req, tx); err == nil && p.talk(req.Body()) == nil {
+		if d, err := p.answers.ReadInvite(req, tx); err == nil && p.talk(req.Body()) == nil {
 			_ = d.RespondSDP(media.Marshal(p.described))
 		}
 	})
-	server.OnAck(func(req *sip.Request, tx sip.ServerTransaction) { _ = answers.ReadAck(req, tx) })
-	server.OnBye(func(req *sip.Request, tx sip.ServerTransaction) { _ = answers.ReadBye(req, tx); p.hush() })
+	server.OnAck(func(req *sip.Request, tx sip.ServerTransaction) { _ = p.answers.ReadAck(req, tx) })
+	server.OnBye(func(req *sip.Request, tx sip.ServerTransaction) { _ = p.answers.ReadBye(req, tx); p.hush() })
 	server.OnOptions(func(req *sip.Request, tx sip.ServerTransaction) {
 		_ = tx.Respond(sip.NewResponseFromRequest(req, sip.StatusOK, "OK", nil))
 	})
@@ -154,11 +157,30 @@ func (p *settablePhone) request(method sip.RequestMethod, uri string) *sip.Reque
 func (p *settablePhone) Register(ctx context.Context) error {
 	req := p.request(sip.REGISTER, "sip:"+cell.Domain)
 	req.AppendHeader(sip.NewHeader("To", "<"+p.URI+">"))
-	_, err := p.dialogs.Client.Do(ctx, req)
+	res, err := p.dialogs.Client.Do(ctx, req)
+	if old := p.dialogs.ContactHDR; err == nil && p.learns && p.learn(res) {
+		again := p.request(sip.REGISTER, "sip:"+cell.Domain)
+		again.AppendHeader(sip.NewHeader("Contact", "<"+old.Address.String()+">;expires=0"))
+		again.AppendHeader(sip.NewHeader("To", "<"+p.URI+">"))
+		_, err = p.dialogs.Client.Do(ctx, again)
+	}
 	if err == nil && p.keepAlive != cell.KeepAliveNone {
 		p.ending.Go(p.keeps)
 	}
 	return stage.Unanswered(err)
+}
+
+// learn takes the address that the registrar saw into the Contact, if it is another.
+func (p *settablePhone) learn(res *sip.Response) bool {
+	received, _ := res.Via().Params.Get("received")
+	rport, _ := res.Via().Params.Get("rport")
+	port, err := strconv.Atoi(rport)
+	if err != nil || received == "" || received == p.dialogs.ContactHDR.Address.Host && port == p.dialogs.ContactHDR.Address.Port {
+		return false
+	}
+	p.dialogs.ContactHDR.Address.Host, p.dialogs.ContactHDR.Address.Port = received, port
+	p.answers = sipgo.NewDialogServerCache(p.dialogs.Client, p.dialogs.ContactHDR)
+	return true
 }
 
 func (p *settablePhone) keeps() {

@@ -19,6 +19,7 @@ var each = map[string]settings{
 	"latch always": {latch: media.LatchAlways}, "latch once": {latch: media.LatchOnce}, "latch window": {latch: media.LatchWindow}, "latch same-address": {latch: media.LatchSameAddress},
 	"crlf": {keepAlive: cell.KeepAliveCRLF, interval: 25 * time.Second}, "zeros": {keepAlive: cell.KeepAliveZero, interval: 8 * time.Second},
 	"stun for media": {stunMedia: true}, "stun for media, rport": {stunMedia: true, rport: true}, "no reports": {noRTCP: true}, "stun for media, no reports": {stunMedia: true, noRTCP: true},
+	"learns":         {learns: true, rport: true},
 	"rport and stun": {rport: true, stun: true}, "stun and latch": {stun: true, latch: media.LatchAlways},
 }
 
@@ -40,6 +41,9 @@ func TestEachSetting(t *testing.T) {
 			choice := cell.Choice{"flow": {"register", "call", "called"}, "a": {"rfc4787", "linux-masquerade", "docker", "openbsd-pf"}}
 			if s.interval > 0 {
 				choice = cell.Choice{"flow": {"idle-then-called"}, "a": {"classic", "linux-masquerade"}}
+			}
+			if s.learns {
+				choice["registrar"] = []string{"contact", "received", "ip-only"}
 			}
 			c, err := certify.Certify(t.Context(), phone, certify.Options{Choice: choice})
 			if err != nil {

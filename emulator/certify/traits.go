@@ -82,9 +82,7 @@ func (e evidence) writes(field string, get func(*sighting) netip.AddrPort, which
 	case at == s.outside && e.asked(probeNAT, s.Src):
 		return seen(wordAsked, show)
 	case at == s.outside:
-		f := seen(wordTold, show)
-		f.Beyond, f.Assumed = "the address that the registrar saw", wordBound
-		return f
+		return seen(wordTold, show)
 	}
 	f := seen(at.String(), show)
 	f.Beyond, f.Assumed = "an address that is neither its own nor seen by anybody", wordBound

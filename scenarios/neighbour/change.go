@@ -152,6 +152,9 @@ func only(axis, was, value string) func(cell.Cell) string {
 func (m move) apply(c cell.Cell) (Change, cell.Cell, bool) {
 	x := cell.Lookup(m.axis)
 	value := m.to(c)
+	if value == x.Get(c) {
+		return Change{}, c, false
+	}
 	at, err := x.With(c, value)
 	if err != nil {
 		return Change{}, c, false

@@ -72,24 +72,26 @@ type search struct {
 	phones stage.Phones
 	moves  []move
 	known  map[cell.Cell]bool // whether it works, of each that was asked about
-	helps  []bool             // by move: it is enough alone
+	moved  []bool             // by move: it changes something
+	helps  []bool             // and is enough alone
 	found  []Set
 	err    error
 }
 
 // one tries each move alone.
 func (s *search) one() {
-	s.helps = make([]bool, len(s.moves))
+	s.moved, s.helps = make([]bool, len(s.moves)), make([]bool, len(s.moves))
 	for i, m := range s.moves {
-		if x, at, moved := m.apply(s.from); moved && s.works(at) {
-			s.helps[i] = true
+		x, at, moved := m.apply(s.from)
+		s.moved[i] = moved
+		if s.helps[i] = moved && s.works(at); s.helps[i] {
 			s.found = append(s.found, Set{[]Change{x}, at, x.Cost})
 		}
 	}
 }
 
 // two tries every two moves that are not enough alone. Some have a meaning only after another:
-// a shorter interval wants a keepalive. What two moves in either order come to is found once.
+// a shorter interval wants a keepalive. Others are the same in either order.
 func (s *search) two() {
 	seen := map[cell.Cell]bool{}
 	for i, m := range s.moves {
@@ -98,6 +100,9 @@ func (s *search) two() {
 			continue
 		}
 		for j, l := range s.moves {
+			if j < i && s.moved[j] {
+				continue
+			}
 			y, at, moved := l.apply(middle)
 			if s.helps[j] || !moved || !together(m, l) || seen[at] || !s.works(at) {
 				continue

@@ -50,7 +50,7 @@ func covered(cfg Config, e End) error {
 			return fmt.Errorf("%s: it does not translate", cell.BoxCarrier)
 		}
 	}
-	return errors.Join(coveredCrowd(cfg, e), coveredTogether(cfg, e), coveredDescriptions(cfg, e))
+	return errors.Join(coveredCrowd(cfg, e), coveredTogether(cfg, e), coveredDescriptions(cfg, e), coveredLearning(cfg, e))
 }
 
 // coveredTogether refuses what NATs that are stacked or shared do to each other beyond the rules.

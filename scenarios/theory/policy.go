@@ -1,6 +1,7 @@
 package theory
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/natproof/natproof/scenarios/cell"
@@ -35,6 +36,30 @@ func (p policy) reach(dialog bool) way {
 		return p.dialog
 	}
 	return p.request
+}
+
+// way is that of a request to an end. The Contact of who has learned it from the proxy leads to where
+// its REGISTER came from, whatever the policy.
+func (n *Network) way(e end, dialog bool) way {
+	if e.traits.Learns && n.bySource(e) {
+		return toSource
+	}
+	return n.policy.reach(dialog)
+}
+
+// coveredLearning refuses what has been learned and is no longer so, or is rewritten on its way.
+func coveredLearning(cfg Config, e End) error {
+	switch {
+	case !e.Traits.Learns:
+		return nil
+	case e.Traits.Address != Bound:
+		return errors.New("a Contact that is learned both from a STUN server, or a port forward, and from the registrar")
+	case cfg.ALG != nil:
+		return errors.New("a Contact that is learned from the registrar, beside an ALG")
+	case cfg.Change != "" && cfg.Change != cell.ChangeNone:
+		return errors.New("a Contact that was learned from the registrar, when the NAT is another than before")
+	}
+	return nil
 }
 
 // bySource says whether all that is for an end goes to where something of it came from, by the
@@ -75,7 +100,7 @@ func (n *Network) target(s *station, dialog bool) endpoint {
 	if dialog && s.alias != (endpoint{}) {
 		wrote, came = s.contact, s.alias
 	}
-	return s.end.reached(n.policy.reach(dialog), wrote, came)
+	return s.end.reached(n.way(*s.end, dialog), wrote, came)
 }
 
 // reached is the endpoint of an end that wrote one into its Contact and was seen at the other.

@@ -14,6 +14,9 @@ type SignallingTraits struct {
 	Rport bool // asks for responses to the source of the request (RFC 3581)
 	// ChecksVia: a response whose Via is not the one it wrote is discarded (RFC 3261 §18.1.2).
 	ChecksVia bool
+	// Learns: where the 200 to its REGISTER shows another address than its own (RFC 3581 §4), it registers
+	// that as well, and has it in the Contacts of its dialogs.
+	Learns bool
 }
 
 // Response says whether a response that the proxy has reaches who asked, and is of use there. It is
@@ -134,12 +137,16 @@ func (n *Network) request(to cell.Side, message string, dialog bool, again []tim
 	if c := n.unbound(s, message); !dialog && !c.IsZero() {
 		return answer(c)
 	}
-	c := n.routed(n.end(to).announcing(announcedSIP), message, n.policy.reach(dialog))
+	c := n.routed(n.end(to).announcing(announcedSIP), message, n.way(n.end(to), dialog))
 	if !s.decides(c) {
 		return answer(c)
 	}
 	from = n.leaves(s, dialog)
-	return n.arrives(s, n.target(s, dialog), from, message, again).because(c)
+	a := n.arrives(s, n.target(s, dialog), from, message, again).because(c)
+	if s.end.traits.Learns {
+		a.Copy = 0 // others go to what it had registered before, if it has left that
+	}
+	return a
 }
 
 // decides says whether it is for the course of things to say if the proxy gets through, given why

@@ -212,5 +212,5 @@ func (n *Network) gets(s *station) bool {
 // leads is where a NOTIFY goes: as a new request to a binding with the Contact and the source of
 // the SUBSCRIBE would.
 func (n *Network) leads(s *station) endpoint {
-	return s.end.reached(n.policy.request, s.watch.wrote, s.watch.source)
+	return s.end.reached(n.way(*s.end, false), s.watch.wrote, s.watch.source)
 }
