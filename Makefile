@@ -9,7 +9,7 @@ BENCHTIME ?= 1s
 AGAINST ?= 0d0d3a0
 KILLS ?= 100
 
-.PHONY: help docs matrix matrix-wide matrix-all test suites race repeat determinism bench bench-against memory calibrate test-kernel kills peers sipp image adapters lint fuzz
+.PHONY: help docs matrix matrix-wide matrix-all test suites race repeat determinism bench bench-against memory calibrate test-kernel real-nats kills peers sipp image adapters lint fuzz
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
@@ -70,6 +70,10 @@ test-kernel: ## the same packets through real nftables NAT and our model of it (
 	bash internal/kernelnat/setup.sh
 	PATH="$$PATH:/usr/sbin:/sbin" $(GO) test -tags kernel -count=1 ./internal/kernelnat -args -require
 
+real-nats: ## natproof discover behind pasta, slirp4netns and nftables as Docker sets it: what the catalogue says of them (Linux, root)
+	sh internal/setup/realnats.sh
+	$(GO) test -tags realnats -count=1 -v ./internal/realnats -args -require
+
 kills: ## a registrar on SQLite killed with kill -9 a hundred times under load (KILLS=100)
 	$(GO) test -count=1 -v -run '^TestKilled$$' -timeout 1h ./servers/registrar/sqlite -args -kills $(KILLS)
 
@@ -94,7 +98,7 @@ peers: ## a phone that is not ours, on diago, in a module of its own
 
 lint: ## formatting, vet, and the arrows between packages
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'not gofmt-clean'; exit 1; }
-	$(GO) vet ./... && $(GO) vet -tags kernel ./internal/kernelnat
+	$(GO) vet ./... && $(GO) vet -tags kernel ./internal/kernelnat && $(GO) vet -tags realnats ./internal/realnats
 	$(GO) test -count=1 ./internal/arrows
 	cd adapters/transportv4 && $(GO) vet ./... && $(GO) mod tidy -diff
 	cd adapters/transportv5 && $(GO) vet ./... && $(GO) mod tidy -diff
