@@ -9,7 +9,7 @@ BENCHTIME ?= 1s
 AGAINST ?= 0d0d3a0
 KILLS ?= 100
 
-.PHONY: help docs matrix matrix-wide matrix-all test suites race repeat determinism bench bench-against memory calibrate test-kernel emulator bench-emulator kills peers phones sipp image adapters lint fuzz
+.PHONY: help docs matrix matrix-wide matrix-all test suites race repeat determinism bench bench-against memory calibrate test-kernel real-nats emulator bench-emulator kills peers phones sipp image adapters lint fuzz
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
@@ -71,6 +71,9 @@ test-kernel: ## the same packets through real nftables NAT and our model of it (
 	bash internal/kernelnat/setup.sh
 	PATH="$$PATH:/usr/sbin:/sbin" $(GO) test -tags kernel -count=1 ./internal/kernelnat -args -require
 
+real-nats: ## natproof discover behind pasta, slirp4netns and nftables as Docker sets it: what the catalogue says of them (Linux, root)
+	sh internal/setup/realnats.sh
+	$(GO) test -tags realnats -count=1 -v ./internal/realnats -args -require
 emulator: ## real programs behind NATs: namespaces, TUN and packet rings, natproof exec (Linux, root or user namespaces)
 	sh internal/setup/emulator.sh
 	PATH="$$PATH:/usr/sbin:/sbin" NATPROOF_REQUIRE_EMULATOR=1 $(GO) test -count=1 ./emulator/...
@@ -108,7 +111,7 @@ peers: ## a phone that is not ours, on diago, in a module of its own
 
 lint: ## formatting, vet, and the arrows between packages
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'not gofmt-clean'; exit 1; }
-	$(GO) vet ./... && $(GO) vet -tags kernel ./internal/kernelnat
+	$(GO) vet ./... && $(GO) vet -tags kernel ./internal/kernelnat && $(GO) vet -tags realnats ./internal/realnats
 	$(GO) test -count=1 ./internal/arrows
 	cd adapters/transportv4 && $(GO) vet ./... && $(GO) mod tidy -diff
 	cd adapters/transportv5 && $(GO) vet ./... && $(GO) mod tidy -diff

@@ -28,11 +28,14 @@ type Config struct {
 	Burst int
 	// Sources is how many are remembered; 0 is DefaultSources.
 	Sources int
+	// Exempt says of an address and port that it may send as much as it likes, such as another
+	// server of the same host; nil is nobody.
+	Exempt func(netip.AddrPort) bool
 }
 
 // Stats counts datagrams.
 type Stats struct {
-	Passed  uint64
+	Passed  uint64 // those of exempt sources too
 	Dropped uint64 // above the rate
 	Evicted uint64 // sources that were forgotten to make room
 	Sources int    // remembered now
@@ -63,7 +66,7 @@ func New(cfg Config) (*Limiter, error) {
 		cfg.Sources = DefaultSources
 	}
 	if !(cfg.Rate > 0) || math.IsInf(cfg.Rate, 0) || cfg.Burst < 1 || cfg.Sources < 1 {
-		return nil, fmt.Errorf("%w: %+v", ErrConfig, cfg)
+		return nil, fmt.Errorf("%w: rate %v, burst %d, sources %d", ErrConfig, cfg.Rate, cfg.Burst, cfg.Sources)
 	}
 	return &Limiter{cfg: cfg, buckets: map[netip.Addr]*list.Element{}, recent: list.New()}, nil
 }
@@ -123,6 +126,17 @@ func (l *Limiter) Stats() Stats {
 	return s
 }
 
+// admits is Allow for an address and port, which may be exempt.
+func (l *Limiter) admits(from netip.AddrPort) bool {
+	if l.cfg.Exempt != nil && l.cfg.Exempt(netip.AddrPortFrom(from.Addr().Unmap(), from.Port())) {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.stats.Passed++
+		return true
+	}
+	return l.Allow(from.Addr(), time.Now())
+}
+
 // Conn is a socket of which only what may pass is read.
 func (l *Limiter) Conn(conn net.PacketConn) net.PacketConn { return limited{conn, l} }
 
@@ -137,7 +151,7 @@ func (c limited) ReadFrom(b []byte) (int, net.Addr, error) {
 		if err != nil {
 			return n, from, err
 		}
-		if u, ok := from.(*net.UDPAddr); !ok || c.l.Allow(u.AddrPort().Addr(), time.Now()) {
+		if u, ok := from.(*net.UDPAddr); !ok || c.l.admits(u.AddrPort()) {
 			return n, from, nil
 		}
 	}

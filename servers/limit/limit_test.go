@@ -78,7 +78,8 @@ func TestSources(t *testing.T) {
 func TestConn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := memnet.New()
-		l, _ := limit.New(limit.Config{Rate: 10, Burst: 2})
+		friend := netip.MustParseAddrPort("192.0.2.4:1")
+		l, _ := limit.New(limit.Config{Rate: 10, Burst: 2, Exempt: func(a netip.AddrPort) bool { return a == friend }})
 		conn := l.Conn(nw.Listen("192.0.2.1:5060"))
 		a, b := nw.Listen("192.0.2.2:1"), nw.Listen("192.0.2.3:1")
 		for i := range 4 {
@@ -101,6 +102,16 @@ func TestConn(t *testing.T) {
 		fmt.Fprint(to{a}, "5")
 		if n, _, _ := conn.ReadFrom(buf); string(buf[:n]) != "5" {
 			t.Error(string(buf[:n]))
+		}
+		c := nw.Listen(friend.String())
+		for i := range 10 {
+			fmt.Fprint(to{c}, i)
+			if n, _, _ := conn.ReadFrom(buf); string(buf[:n]) != fmt.Sprint(i) {
+				t.Error(string(buf[:n]))
+			}
+		}
+		if s := l.Stats(); s.Passed != 14 || s.Dropped != 2 || s.Sources != 2 {
+			t.Errorf("%+v", s)
 		}
 		conn.Close()
 		if _, _, err := conn.ReadFrom(buf); err == nil {

@@ -337,6 +337,20 @@ func TestRateLimit(t *testing.T) {
 	}
 }
 
+// Registrar and gateway do not limit each other, who share all callers.
+func TestServersAreNotLimited(t *testing.T) {
+	r := start(t, map[string]string{"rate-limit": "0.001", "rate-burst": "12", "gateway": "127.0.0.1:0", "gateway-ring": "0s", "metrics": "127.0.0.1:0"})
+	for i := range 4 {
+		s := call(t, phone(t, fmt.Sprintf("127.0.0.%d:35072", 10+i)), r.at["sip"][0], "+15550100")
+		if err := s.Hangup(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := r.metric(`natproof_limit_dropped_datagrams_total{server="registrar"}`) + r.metric(`natproof_limit_dropped_datagrams_total{server="gateway"}`); got != "00" {
+		t.Error(got)
+	}
+}
+
 // Events are records.
 func TestEventsAreLogged(t *testing.T) {
 	r := start(t, map[string]string{"log-level": "info"})

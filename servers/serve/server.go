@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/natproof/natproof/internal/sipmsg"
 	"github.com/natproof/natproof/servers/gateway"
 	"github.com/natproof/natproof/servers/limit"
 	"github.com/natproof/natproof/servers/registrar"
@@ -87,12 +88,21 @@ func (s *Server) open(server string, at netip.AddrPort) (net.PacketConn, error) 
 	}
 	l := s.limits[server]
 	if l == nil {
-		if l, err = limit.New(s.cfg.Limit); err != nil {
+		cfg := s.cfg.Limit
+		cfg.Exempt = s.isOurs
+		if l, err = limit.New(cfg); err != nil {
 			return nil, errors.Join(fmt.Errorf("%w: %w", ErrConfig, err), conn.Close())
 		}
 		s.limits[server] = l
 	}
 	return l.Conn(conn), nil
+}
+
+// isOurs says whether something comes from a server of ours: what the registrar sends on to the
+// gateway was limited when it came, and what the gateway answers it was asked for. No socket is
+// read before all are open.
+func (s *Server) isOurs(a netip.AddrPort) bool {
+	return a == s.sipAddr || a == s.registrar.Addr() || s.gateway != nil && a == s.gateway.LocalAddr()
 }
 
 func (s *Server) openProbes() error {
@@ -151,7 +161,7 @@ func (s *Server) openRegistrar() error {
 		return errors.Join(err, conn.Close())
 	}
 	if a, ok := conn.LocalAddr().(*net.UDPAddr); ok {
-		s.sipAddr = a.AddrPort()
+		s.sipAddr = sipmsg.Unmap(a.AddrPort())
 	}
 	return nil
 }
