@@ -133,7 +133,7 @@ func coveredNAT(cfg Config, e End) error {
 		return errors.New("a mapping that ends before the STUN server is asked again, and is there anew (RFC 4787 §4.3)")
 	case b.FilterScope == natmodels.PerEndpoint && cfg.Loses && cfg.Idle > 0 && forgets(b, flowIdle+cfg.Idle):
 		return errors.New("filters that remember per endpoint, where the last copies of a request decide")
-	case cfg.ALG != nil && (e.Traits.Address == Asked || cfg.Loses) && cfg.Idle > 0 && forgets(b, flowIdle+cfg.Idle):
+	case cfg.ALG != nil && (e.Traits.Address == Asked || cfg.Loses || answered(cfg.KeepAlive)) && cfg.Idle > 0 && forgets(b, flowIdle+cfg.Idle):
 		return errors.New("what an ALG has opened, and expires while the phone is idle")
 	case b.FilterScope == natmodels.PerEndpoint && cfg.Change == cell.ChangeBehaviour:
 		return errors.New("filters that remember per endpoint, when the NAT is another than before")
