@@ -74,6 +74,7 @@ test-kernel: ## the same packets through real nftables NAT and our model of it (
 real-nats: ## natproof discover behind pasta, slirp4netns and nftables as Docker sets it: what the catalogue says of them (Linux, root)
 	sh internal/setup/realnats.sh
 	$(GO) test -tags realnats -count=1 -v ./internal/realnats -args -require
+
 emulator: ## real programs behind NATs: namespaces, TUN and packet rings, natproof exec (Linux, root or user namespaces)
 	sh internal/setup/emulator.sh
 	PATH="$$PATH:/usr/sbin:/sbin" NATPROOF_REQUIRE_EMULATOR=1 $(GO) test -count=1 ./emulator/...

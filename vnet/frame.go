@@ -74,7 +74,7 @@ func (p *Port) Receive(receive func(Frame), flush func()) error {
 		return fmt.Errorf("vnet: port %q: nobody receives", p.name)
 	}
 	l := p.site.lab
-	l.core.Lock()
+	l.enter()
 	defer l.core.Unlock()
 	p.flush = flush
 	p.deliver = func(x *packet) {
@@ -102,7 +102,7 @@ func (l *Lab) flush() {
 // Close takes the port off its site: its name and its addresses are free.
 func (p *Port) Close() error {
 	l := p.site.lab
-	l.core.Lock()
+	l.enter()
 	defer l.core.Unlock()
 	if p.closed {
 		return nil

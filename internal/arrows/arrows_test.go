@@ -53,7 +53,7 @@ var may = map[string][]string{
 	"report":             {"emulator/certify", "emulator/lab", "scenarios", "internal/sipmsg", "vnet", "natmodels", "github.com/pion/"},
 	"cmd/natproof":       {"emulator", "vnet", "report", "scenarios", "calibrate", "natmodels", "discover", "servers/registrar", "servers/serve", "stunclient", "github.com/spf13/", "golang.org/x/term"},
 	"specs":              {"report", "scenarios", "github.com/onsi/ginkgo/"},
-	"examples/plain":     {"bubble", "natmodels", "vnet", "scenarios", "github.com/emiago/sipgo"},
+	"examples/plain":     {"bubble", "media", "natmodels", "vnet", "scenarios", "github.com/emiago/sipgo"},
 	"examples":           {"bubble", "natmodels", "vnet", "scenarios"},
 
 	"internal/eventbody": {"internal/text"},

@@ -109,8 +109,8 @@ func gatewayOptions(c cell.Cell) gateway.Config {
 // Unaided are the traits of a phone that knows nothing of NATs and has no option of those
 // that cells vary. Cells that want one are not for it.
 func Unaided(c cell.Cell, side cell.Side) (theory.Traits, error) {
-	if c.Change == cell.ChangeRoam && side == cell.A || c.PortManager != cell.ManagerLocal || c.Rport || c.Latch.Has(side) || c.Strict.Has(side) || c.Silent.Has(side) ||
-		c.KeepAlive != cell.KeepAliveNone || Expires(c) != 0 || c.Hangup == cell.Callee && side == cell.B || len(wants(c, side)) > 0 || transfers(c) || rings(c) > 0 && side == cell.B || picksUp(c, side) > 0 || c.Flow.Uses(cell.KeySession) {
+	if c.PortManager != cell.ManagerLocal || c.Rport || c.Latch.Has(side) || c.Strict.Has(side) || c.Silent.Has(side) ||
+		c.Change == cell.ChangeRoam && side == cell.A || c.KeepAlive != cell.KeepAliveNone || Expires(c) != 0 || c.Hangup == cell.Callee && side == cell.B || len(wants(c, side)) > 0 || transfers(c) || rings(c) > 0 && side == cell.B || picksUp(c, side) > 0 || c.Flow.Uses(cell.KeySession) {
 		return theory.Traits{}, ErrNotThisPhone
 	}
 	return theory.Traits{Address: theory.Bound}, nil

@@ -108,6 +108,8 @@ type tick struct {
 func (n *Network) begin(pace, stun time.Duration) {
 	hosts := 2
 	switch {
+	case n.roams != nil:
+		hosts = roamed
 	case n.c != nil:
 		hosts = 4
 	case n.beside:

@@ -7,6 +7,9 @@ import (
 	"github.com/natproof/natproof/scenarios/cell"
 )
 
+// roamed is the number of the host that a goes on by.
+const roamed = 5
+
 // newRoamed is a where it roams to, alone behind the NAT there.
 func newRoamed(cfg Config) (end, error) {
 	there := cfg
@@ -31,7 +34,7 @@ func (n *Network) Roams() Answer {
 	old := c.a
 	old.end, old.line.left = &was, true
 	n.a = *n.roams
-	now := c.station(&n.a, 5)
+	now := c.station(&n.a, roamed)
 	now.contact, now.alias, now.before = old.contact, old.alias, old.before
 	c.a, c.left = now, old
 	c.drop(old.pings...)
