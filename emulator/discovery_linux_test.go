@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -95,6 +96,50 @@ func dialIn(path, to string) (c net.Conn, err error) {
 	return c, err
 }
 
+// serveSTUN runs the server on the internet, on two addresses.
+func serveSTUN(t *testing.T, p *pair) {
+	t.Helper()
+	if err := p.out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if p.out, err = emulator.Attach(p.out.Port().Site(), "server", emulator.Config{Addrs: append(p.out.Addrs(), addr(second))}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.out.Close() })
+	line := turnserver(t.TempDir())
+	if err := p.out.Command(line[0], line[1:]...).Start(); err != nil {
+		t.Fatal(err)
+	}
+	answers(t, func() (net.Conn, error) { return p.out.Dial(t.Context(), "udp", second+":3479") })
+}
+
+// What a client sends to its own external address comes back if the NAT hairpins with the external source. With the
+// internal one it comes from the client's own address, and Linux throws it away, which is why RFC 4787 has REQ-9.
+func TestHairpinDiscovery(t *testing.T) {
+	need(t, "turnutils_natdiscovery")
+	need(t, "turnserver")
+	full, err := catalogue.Lookup("full-cone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for hairpin, comes := range map[string]bool{"external-source": true, "internal-source": false, "off": false} {
+		t.Run(hairpin, func(t *testing.T) {
+			t.Parallel()
+			model, err := catalogue.Vary(full, "hairpin "+hairpin)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := newPairBehind(t, model, vnet.LinkConfig{}, emulator.Auto)
+			serveSTUN(t, p)
+			out, err := p.in.Command("turnutils_natdiscovery", "-H", "-p", "3478", outside).CombinedOutput()
+			if err != nil || strings.Contains(string(out), "successful hairpinning") != comes {
+				t.Errorf("%v\n%s", err, out)
+			}
+		})
+	}
+}
+
 // An independent client behind each behaviour, and some devices, finds what the model says, with an independent server on
 // the internet.
 func TestNATDiscovery(t *testing.T) {
@@ -112,19 +157,7 @@ func TestNATDiscovery(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPair(t, name, vnet.LinkConfig{}, emulator.Auto)
-			if err := p.out.Close(); err != nil {
-				t.Fatal(err)
-			}
-			var err error
-			if p.out, err = emulator.Attach(p.out.Port().Site(), "server", emulator.Config{Addrs: append(p.out.Addrs(), addr(second))}); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { p.out.Close() })
-			line := turnserver(t.TempDir())
-			if err := p.out.Command(line[0], line[1:]...).Start(); err != nil {
-				t.Fatal(err)
-			}
-			answers(t, func() (net.Conn, error) { return p.out.Dial(t.Context(), "udp", second+":3479") })
+			serveSTUN(t, p)
 			text, err := p.in.Command(discovery[0], discovery[1:]...).CombinedOutput()
 			mapping, filtering := verdict(t, text, err)
 			if mapping != dependences[b.Mapping] || filtering != dependences[b.Filtering] {

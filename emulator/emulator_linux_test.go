@@ -71,15 +71,20 @@ const (
 
 func newPair(t testing.TB, nat string, link vnet.LinkConfig, driver emulator.Driver) *pair {
 	t.Helper()
+	model, err := catalogue.Lookup(nat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return newPairBehind(t, model, link, driver)
+}
+
+func newPairBehind(t testing.TB, model natmodels.Model, link vnet.LinkConfig, driver emulator.Driver) *pair {
+	t.Helper()
 	lab, err := vnet.New(vnet.Config{DiscardTrace: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { lab.Close() })
-	model, err := catalogue.Lookup(nat)
-	if err != nil {
-		t.Fatal(err)
-	}
 	p := &pair{lab: lab}
 	var external []netip.Addr
 	if model.Behavior().Translates() {
