@@ -23,6 +23,7 @@ type bench struct {
 	cell  cell.Cell
 	world *stage.World
 	phone stage.Endpoint
+	able  able
 	far   *farEnd
 	seed  uint64
 	stops []func() error
@@ -66,7 +67,7 @@ func (p probe) look(phone stage.Phone, o Options) *tape {
 	}
 	t := read(p.name, b.events)
 	t.err = errors.Join(err, leak)
-	t.said, t.times = b.said, b.times
+	t.said, t.times, t.able = b.said, b.times, b.able
 	return t
 }
 
@@ -144,6 +145,7 @@ func (p probe) build(b *bench, lab *vnet.Lab, phone stage.Phone) error {
 	if b.phone, err = b.world.Endpoint(mine, cell.A, phone, b.seed, func(wire.Told) {}); err != nil {
 		return err
 	}
+	b.able = abilities(b.phone)
 	b.stops = append(b.stops, b.phone.Close)
 	return nil
 }

@@ -21,6 +21,8 @@ type Learned struct {
 	Axes map[string]string `json:"axes"`
 	// Cannot is what it cannot do.
 	Cannot []Inability `json:"cannot,omitempty"`
+
+	able able
 }
 
 // Inability is something that a phone cannot do, with or without a NAT.
@@ -59,7 +61,7 @@ func conclude(e evidence) (Learned, error) {
 	if err := plain.said["register"]; err != nil {
 		return Learned{}, fmt.Errorf("%w: it does not register: %w", ErrNotWorking, err)
 	}
-	l := Learned{Findings: e.learn(), Axes: map[string]string{}}
+	l := Learned{Findings: e.learn(), Axes: map[string]string{}, able: plain.able}
 	if err := plain.said["call"]; err != nil {
 		if !errors.Is(err, stage.ErrCannot) {
 			return Learned{}, fmt.Errorf("%w: it does not call: %w", ErrNotWorking, err)
