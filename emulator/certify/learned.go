@@ -115,7 +115,13 @@ func (l *Learned) traits() {
 		},
 	}
 	if m := addresses[l.goes(TraitSDP)]; m != l.Traits.Address {
-		l.Traits.Media = map[theory.Address]theory.MediaAddress{theory.Bound: theory.MediaBound, theory.Asked: theory.MediaAsked}[m]
+		kind, known := map[theory.Address]theory.MediaAddress{theory.Bound: theory.MediaBound, theory.Asked: theory.MediaAsked}[m]
+		if l.Traits.Media = kind; !known {
+			l.beyond(TraitSDP, "port forwards for media alone", l.goes(TraitContact))
+		}
+	}
+	if via := addresses[l.goes(TraitVia)]; via != l.Traits.Address && !l.Traits.Rport { // RFC 3581 §4: then it does not matter
+		l.beyond(TraitVia, "an address in the Via that is of another kind than that in the Contact", l.goes(TraitContact))
 	}
 	set := func(axis, value string) { l.Axes[axis] = value }
 	set(cell.KeyPortManager, string(managers[l.Traits.Address]))
@@ -134,6 +140,12 @@ func (l *Learned) traits() {
 	if l.Traits.Silent {
 		set(cell.KeySilent, string(cell.SideA))
 	}
+}
+
+// beyond takes note of what there is no theory of, and of what it is predicted as.
+func (l *Learned) beyond(trait, what, as string) {
+	i := slices.IndexFunc(l.Findings, func(f Finding) bool { return f.Trait == trait })
+	l.Findings[i].Beyond, l.Findings[i].Assumed = what, as
 }
 
 // short is a time as axes write it.
