@@ -44,7 +44,7 @@ var ErrNotWorking = errors.New("certify: it does not work without a NAT")
 func Learn(ctx context.Context, phone stage.Phone, o Options) (Learned, error) {
 	o = o.withDefaults(phone.Brings)
 	e := evidence{}
-	for i, t := range inParallel(ctx, o.Jobs, probes, func(p probe) *tape { return p.look(phone, o) }) {
+	for i, t := range inParallel(ctx, o.Jobs, probes, func(p probe) *tape { return p.look(ctx, phone, o) }) {
 		if t == nil {
 			return Learned{}, ctx.Err()
 		}
