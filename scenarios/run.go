@@ -47,7 +47,7 @@ func Run(ctx context.Context, c cell.Cell, opts RunOptions) Result {
 	}
 	c = c.Canonical()
 	p := &production{cell: c, flow: flows.Of(c), opts: opts, tape: wire.NewTape()}
-	leak := p.opts.clock(func() { err = p.run() })
+	leak := p.opts.clock(ctx, func(ctx context.Context) { err = p.run(ctx) })
 	if err = errors.Join(err, leak); err != nil {
 		return Result{Cell: c, Seed: opts.Seed, Predicted: predicted, Err: fmt.Errorf("scenarios: run %s: %w", c.ID(), err)}
 	}
@@ -76,11 +76,11 @@ func (o RunOptions) withDefaults(c cell.Cell) RunOptions {
 // clock has a cell played in a bubble, or, for who brings a host, on the real clock. Nothing of the
 // outer context goes into the bubble: a goroutine that waits for something outside of it would stop
 // virtual time.
-func (o RunOptions) clock(play func()) (leak error) {
+func (o RunOptions) clock(ctx context.Context, play func(context.Context)) (leak error) {
 	if len(o.Phones.Bringing()) == 0 {
-		return bubble.Run(play)
+		return bubble.Run(func() { play(context.Background()) })
 	}
-	play()
+	play(ctx)
 	return nil
 }
 
@@ -136,8 +136,8 @@ func (p *production) calls(method, box string) int {
 	return p.tape.Calls(method, box)
 }
 
-// run is everything that happens inside the bubble.
-func (p *production) run() (err error) {
+// run is everything that happens.
+func (p *production) run(ctx context.Context) (err error) {
 	roomy.Stack()
 	lab, err := vnet.New(vnet.Config{Seed: p.opts.Seed, DiscardTrace: true, OnEvent: p.record})
 	if err != nil {
@@ -150,8 +150,8 @@ func (p *production) run() (err error) {
 		}
 	}()
 	if err = p.build(lab); err == nil {
-		p.flow.Play(context.Background(), p.play)
-		err = p.play.Err()
+		p.flow.Play(ctx, p.play)
+		err = errors.Join(p.play.Err(), ctx.Err())
 	}
 	time.Sleep(time.Second) // what is still on its way arrives
 	lab.CatchUp()

@@ -23,6 +23,7 @@ type bench struct {
 	cell  cell.Cell
 	world *stage.World
 	phone stage.Endpoint
+	able  able
 	far   *farEnd
 	seed  uint64
 	stops []func() error
@@ -54,23 +55,21 @@ type probe struct {
 }
 
 // look plays a probe and reads what was seen.
-func (p probe) look(phone stage.Phone, o Options) *tape {
+func (p probe) look(ctx context.Context, phone stage.Phone, o Options) *tape {
 	var b *bench
-	var err error
-	play := func() { b, err = p.run(phone, o) }
-	var leak error
+	var err, leak error
 	if phone.Brings {
-		play()
-	} else {
-		leak = bubble.Run(play)
+		b, err = p.run(ctx, phone, o)
+	} else { // nothing of the outer context goes into the bubble
+		leak = bubble.Run(func() { b, err = p.run(context.Background(), phone, o) })
 	}
 	t := read(p.name, b.events)
 	t.err = errors.Join(err, leak)
-	t.said, t.times = b.said, b.times
+	t.said, t.times, t.able = b.said, b.times, b.able
 	return t
 }
 
-func (p probe) run(phone stage.Phone, o Options) (b *bench, err error) {
+func (p probe) run(ctx context.Context, phone stage.Phone, o Options) (b *bench, err error) {
 	b = &bench{seed: o.Seed, said: map[string]error{}, times: map[string]mark{}}
 	b.cell = cell.Default(probeFlow, p.nat, cell.NoNAT)
 	b.cell.PortManager, b.cell.Hosts = cell.ManagerLocal, cell.HostsNative
@@ -95,9 +94,9 @@ func (p probe) run(phone stage.Phone, o Options) (b *bench, err error) {
 	if p.waits != nil {
 		wait = p.waits(o)
 	}
-	err = p.play(context.Background(), b, wait)
-	time.Sleep(time.Second) // what is still on its way arrives
-	return b, err
+	err = p.play(ctx, b, wait)
+	b.pass(ctx, time.Second) // what is still on its way arrives
+	return b, errors.Join(err, ctx.Err())
 }
 
 func (p probe) build(b *bench, lab *vnet.Lab, phone stage.Phone) error {
@@ -144,6 +143,7 @@ func (p probe) build(b *bench, lab *vnet.Lab, phone stage.Phone) error {
 	if b.phone, err = b.world.Endpoint(mine, cell.A, phone, b.seed, func(wire.Told) {}); err != nil {
 		return err
 	}
+	b.able = abilities(b.phone)
 	b.stops = append(b.stops, b.phone.Close)
 	return nil
 }
@@ -156,6 +156,16 @@ func (b *bench) record(e vnet.Event) {
 
 // now marks the time at which a part of the probe begins.
 func (b *bench) now(what string) { b.times[what] = b.world.Lab.Now() }
+
+// pass lets a time pass.
+func (b *bench) pass(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
 
 // asks has the phone do something, and keeps what it says.
 func (b *bench) asks(ctx context.Context, what string, do func(context.Context) error) bool {
@@ -215,7 +225,7 @@ func (b *bench) isCalled(ctx context.Context) (hangup func(), ok bool) {
 }
 
 // strays sends the phone a request from somebody whom it has nothing to do with.
-func (b *bench) strays(to netip.AddrPort) error {
+func (b *bench) strays(ctx context.Context, to netip.AddrPort) error {
 	at := netip.AddrPortFrom(b.world.STUN.Addr(), 5070)
 	conn, err := b.world.STUN.Listen(at)
 	if err != nil {
@@ -223,6 +233,6 @@ func (b *bench) strays(to netip.AddrPort) error {
 	}
 	defer conn.Close()
 	_, err = conn.WriteTo(stray(at, "sip:a@"+to.String()), net.UDPAddrFromAddrPort(to))
-	time.Sleep(2 * time.Second)
+	b.pass(ctx, 2*time.Second)
 	return err
 }

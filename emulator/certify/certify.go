@@ -254,17 +254,6 @@ func (m *maker) run(trace bool) scenarios.RunOptions {
 	return scenarios.RunOptions{Seed: m.o.Seed, Phones: m.phones, Trace: trace}
 }
 
-// cannot is why the phone cannot play its part in a flow, or empty.
-func (l Learned) cannot(c cell.Cell) string {
-	f := flows.Of(c)
-	for _, x := range l.Cannot {
-		if x.What == toCall && f.Caller == cell.A || x.What == toBeCalled && f.Caller == cell.B {
-			return fmt.Sprintf("it cannot %s, also without a NAT: %s", x.What, x.Why)
-		}
-	}
-	return ""
-}
-
 // helps is what would help, of NATs that behave alike asked once.
 func (m *maker) helps(c cell.Cell) ([]neighbour.Set, error) {
 	b, err := stage.Behavior(c, cell.A)

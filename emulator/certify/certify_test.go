@@ -37,3 +37,26 @@ func TestCertifyPlain(t *testing.T) {
 		t.Errorf("%d played", played)
 	}
 }
+
+// What a phone cannot be told to do is not asked of it.
+func TestFlowsThatAreNotForIt(t *testing.T) {
+	c, err := certify.Certify(t.Context(), plain.Phone, certify.Options{Choice: cell.Choice{"flow": {"message", "hold-resume", "dtmf", "subscribe-notify", "blind-transfer", "register-refresh", "latch-attack", "early-media"}, "a": {"none"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range c.Verdicts {
+		want := certify.Cannot
+		switch v.Cell.Flow.Name() {
+		case "message":
+			want = certify.Works
+		case "early-media": // it begins its media with the 200
+			want = certify.Fails
+		}
+		if v.Cell.A == cell.NoNAT && v.Status != want {
+			t.Errorf("%s: %s %s", v.Cell, v.Status, v.Why)
+		}
+		if want == certify.Cannot && v.Why == "" {
+			t.Errorf("%s: no reason", v.Cell)
+		}
+	}
+}

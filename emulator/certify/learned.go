@@ -21,6 +21,8 @@ type Learned struct {
 	Axes map[string]string `json:"axes"`
 	// Cannot is what it cannot do.
 	Cannot []Inability `json:"cannot,omitempty"`
+
+	able able
 }
 
 // Inability is something that a phone cannot do, with or without a NAT.
@@ -42,7 +44,7 @@ var ErrNotWorking = errors.New("certify: it does not work without a NAT")
 func Learn(ctx context.Context, phone stage.Phone, o Options) (Learned, error) {
 	o = o.withDefaults(phone.Brings)
 	e := evidence{}
-	for i, t := range inParallel(ctx, o.Jobs, probes, func(p probe) *tape { return p.look(phone, o) }) {
+	for i, t := range inParallel(ctx, o.Jobs, probes, func(p probe) *tape { return p.look(ctx, phone, o) }) {
 		if t == nil {
 			return Learned{}, ctx.Err()
 		}
@@ -59,7 +61,7 @@ func conclude(e evidence) (Learned, error) {
 	if err := plain.said["register"]; err != nil {
 		return Learned{}, fmt.Errorf("%w: it does not register: %w", ErrNotWorking, err)
 	}
-	l := Learned{Findings: e.learn(), Axes: map[string]string{}}
+	l := Learned{Findings: e.learn(), Axes: map[string]string{}, able: plain.able}
 	if err := plain.said["call"]; err != nil {
 		if !errors.Is(err, stage.ErrCannot) {
 			return Learned{}, fmt.Errorf("%w: it does not call: %w", ErrNotWorking, err)
@@ -113,7 +115,13 @@ func (l *Learned) traits() {
 		},
 	}
 	if m := addresses[l.goes(TraitSDP)]; m != l.Traits.Address {
-		l.Traits.Media = map[theory.Address]theory.MediaAddress{theory.Bound: theory.MediaBound, theory.Asked: theory.MediaAsked}[m]
+		kind, known := map[theory.Address]theory.MediaAddress{theory.Bound: theory.MediaBound, theory.Asked: theory.MediaAsked}[m]
+		if l.Traits.Media = kind; !known {
+			l.beyond(TraitSDP, "port forwards for media alone", l.goes(TraitContact))
+		}
+	}
+	if via := addresses[l.goes(TraitVia)]; via != l.Traits.Address && !l.Traits.Rport { // RFC 3581 §4: then it does not matter
+		l.beyond(TraitVia, "an address in the Via that is of another kind than that in the Contact", l.goes(TraitContact))
 	}
 	set := func(axis, value string) { l.Axes[axis] = value }
 	set(cell.KeyPortManager, string(managers[l.Traits.Address]))
@@ -132,6 +140,12 @@ func (l *Learned) traits() {
 	if l.Traits.Silent {
 		set(cell.KeySilent, string(cell.SideA))
 	}
+}
+
+// beyond takes note of what there is no theory of, and of what it is predicted as.
+func (l *Learned) beyond(trait, what, as string) {
+	i := slices.IndexFunc(l.Findings, func(f Finding) bool { return f.Trait == trait })
+	l.Findings[i].Beyond, l.Findings[i].Assumed = what, as
 }
 
 // short is a time as axes write it.

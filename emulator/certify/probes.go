@@ -70,7 +70,7 @@ func playCall(ctx context.Context, b *bench, _ time.Duration) error {
 	if err := b.meets(ctx); err != nil {
 		return err
 	}
-	if err := b.strays(netip.AddrPortFrom(cell.PlaceIn(b.cell, cell.A).Host, cell.SIPPort)); err != nil {
+	if err := b.strays(ctx, netip.AddrPortFrom(cell.PlaceIn(b.cell, cell.A).Host, cell.SIPPort)); err != nil {
 		return err
 	}
 	hangup, ok := b.calls(ctx)
@@ -78,7 +78,7 @@ func playCall(ctx context.Context, b *bench, _ time.Duration) error {
 		return nil
 	}
 	b.now(partTalk)
-	time.Sleep(talkTime)
+	b.pass(ctx, talkTime)
 	b.now(partEnd)
 	hangup()
 	return nil
@@ -94,14 +94,14 @@ func playCalled(ctx context.Context, b *bench, _ time.Duration) error {
 		return nil
 	}
 	b.now(partTalk)
-	time.Sleep(holdTime)
+	b.pass(ctx, holdTime)
 	b.asks(ctx, partHold, func(ctx context.Context) error { return b.far.in(ctx, (*ua.Session).Hold) })
-	time.Sleep(time.Second)
+	b.pass(ctx, time.Second)
 	b.now(partHold)
-	time.Sleep(holdTime)
+	b.pass(ctx, holdTime)
 	b.now(partResume)
 	b.asks(ctx, partResume, func(ctx context.Context) error { return b.far.in(ctx, (*ua.Session).Resume) })
-	time.Sleep(holdTime)
+	b.pass(ctx, holdTime)
 	b.now(partEnd)
 	hangup()
 	return nil
@@ -117,7 +117,7 @@ func playShort(ctx context.Context, b *bench, _ time.Duration) error {
 		return nil
 	}
 	b.now(partTalk)
-	time.Sleep(holdTime)
+	b.pass(ctx, holdTime)
 	b.now(partEnd)
 	hangup()
 	return nil
@@ -134,7 +134,7 @@ func playMoved(ctx context.Context, b *bench, _ time.Duration) error {
 		return nil
 	}
 	b.now(partTalk)
-	time.Sleep(early)
+	b.pass(ctx, early)
 	for _, to := range []struct {
 		part string
 		host func() error
@@ -147,9 +147,9 @@ func playMoved(ctx context.Context, b *bench, _ time.Duration) error {
 		if err := to.host(); err != nil {
 			return err
 		}
-		time.Sleep(moveTime)
+		b.pass(ctx, moveTime)
 	}
-	time.Sleep(talkTime - moveTime)
+	b.pass(ctx, talkTime-moveTime)
 	b.now(partEnd)
 	hangup()
 	return nil
@@ -168,7 +168,7 @@ func playElsewhere(ctx context.Context, b *bench, _ time.Duration) error {
 		return nil
 	}
 	b.now(partTalk)
-	time.Sleep(holdTime)
+	b.pass(ctx, holdTime)
 	b.now(partEnd)
 	hangup()
 	return nil
@@ -184,7 +184,7 @@ func playRegister(ctx context.Context, b *bench, _ time.Duration) error {
 func playWait(ctx context.Context, b *bench, wait time.Duration) error {
 	b.registers(ctx)
 	b.now(partIdle)
-	time.Sleep(wait)
+	b.pass(ctx, wait)
 	b.now(partEnd)
 	return nil
 }

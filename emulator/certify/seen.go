@@ -49,6 +49,7 @@ type tape struct {
 	err   error            // why it could not be played
 	said  map[string]error // what the endpoint answered, by what it was asked for
 	times map[string]mark  // when the parts of the probe began
+	able  able             // what the endpoint can be told to do
 }
 
 // mark is a time of a probe.
