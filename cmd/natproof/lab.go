@@ -102,6 +102,7 @@ func playLab(ctx context.Context, name string, f labFlags, o lab.Options, s stre
 		text = s.err
 	}
 	o.Trace = f.ladder != ""
+	collectAsUsual()
 	play := file.Play
 	if f.watch {
 		play = watched(file, s.out)
