@@ -102,6 +102,10 @@ func playLab(ctx context.Context, name string, f labFlags, o lab.Options, s stre
 		text = s.err
 	}
 	o.Trace = f.ladder != ""
+	collectAsUsual()
+	if real := o.Clock == lab.Real || file.Programs(); real && !f.watch && terminal(s.err) {
+		o.OnLine = func(l lab.Line) { fmt.Fprintf(s.err, "%9.3f  %s %s\n", l.At.Seconds(), l.Who, l.Text) }
+	}
 	play := file.Play
 	if f.watch {
 		play = watched(file, s.out)

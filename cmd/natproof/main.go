@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"math"
 	"os"
 	"os/signal"
 	"runtime"
@@ -27,5 +28,14 @@ func limitGarbage() {
 	debug.SetGCPercent(800)
 	if os.Getenv("GOMEMLIMIT") == "" {
 		debug.SetMemoryLimit(64<<20 + int64(runtime.GOMAXPROCS(0))*32<<20)
+	}
+}
+
+// collectAsUsual is for a command with one world that grows, such as a lab: what it keeps is alive, and to
+// collect ever more often for a limit would be in vain.
+func collectAsUsual() {
+	debug.SetGCPercent(100)
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(math.MaxInt64)
 	}
 }

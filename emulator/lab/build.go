@@ -101,7 +101,7 @@ func (p *play) addNAT(name string, n *NAT) error {
 		return p.file.wrong("nats."+name, err)
 	}
 	p.gateways[name], p.models[name] = gw, model
-	p.links[name] = &link{Link: gw.Link(), base: base}
+	p.links[name] = newLink(gw.Link(), base)
 	p.boxes = append(p.boxes, stage.Box{Name: name, Role: stage.RoleNAT, Addrs: n.External})
 	return nil
 }
@@ -129,7 +129,7 @@ func (p *play) addSite(name string, s *Site) error {
 		return p.file.wrong("sites."+name, err)
 	}
 	p.sites[name] = site
-	p.links[name] = &link{Link: site.Link(), base: base}
+	p.links[name] = newLink(site.Link(), base)
 	for i := range s.Hosts {
 		h := &s.Hosts[i]
 		p.boxes = append(p.boxes, stage.Box{Name: h.Name, Role: stage.RoleHost, Addrs: h.Value.Addrs})

@@ -28,8 +28,26 @@ func (c *checker) script() {
 		now = max(now, at)
 		c.step(s, at, path, free)
 	}
+	c.links()
 	if f := c.f; f.Lasts != 0 && time.Duration(f.Lasts) < now {
 		c.conflict("lasts", "the script goes on until %v", now)
+	}
+}
+
+// links are changed for a time by one step at a time.
+func (c *checker) links() {
+	times := c.f.times()
+	for i := range c.f.Script {
+		a, ok := c.f.Script[i].Action.(*SetLink)
+		if !ok || a.Until == nil {
+			continue
+		}
+		for j := range c.f.Script {
+			b, ok := c.f.Script[j].Action.(*SetLink)
+			if ok && i != j && a.Box == b.Box && times[j] >= times[i] && times[j] < time.Duration(*a.Until) {
+				c.conflict(fmt.Sprintf("script.%d", j), "the step of line %d changes that link until %v", c.at(fmt.Sprintf("script.%d", i)).line, time.Duration(*a.Until))
+			}
+		}
 	}
 }
 

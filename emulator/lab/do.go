@@ -278,11 +278,22 @@ func (s *SetALG) begin(p *play) (string, work) {
 	}
 }
 
-// link is a link, what it was at first, and what is lost on it.
+// link is a link, what it is now, out and in, and what is lost on it.
 type link struct {
 	*vnet.Link
-	base  [2]vnet.LinkConfig
-	rules []*losing
+	now    [2]vnet.LinkConfig
+	before map[*SetLink][2]vnet.LinkConfig // what it was when a step began that ends
+	rules  []*losing
+}
+
+func newLink(l *vnet.Link, now [2]vnet.LinkConfig) *link {
+	return &link{Link: l, now: now, before: map[*SetLink][2]vnet.LinkConfig{}}
+}
+
+// become sets both directions.
+func (l *link) become(c [2]vnet.LinkConfig) error {
+	l.now = c
+	return errors.Join(l.SetOutbound(c[0]), l.SetInbound(c[1]))
 }
 
 func (s *SetLink) begin(p *play) (string, work) {
@@ -295,9 +306,10 @@ func (s *SetLink) begin(p *play) (string, work) {
 	if s.Is.Up != s.Is.Down {
 		does += " out, " + s.Is.Down + " in"
 	}
-	up, down, err := s.Is.over(l.base)
+	l.before[s] = l.now
+	up, down, err := s.Is.over(l.now)
 	if err == nil {
-		err = errors.Join(l.SetOutbound(up), l.SetInbound(down))
+		err = l.become([2]vnet.LinkConfig{up, down})
 	}
 	return does, func(context.Context) (string, error) { return "", cannot(err) }
 }
@@ -315,7 +327,7 @@ func (s *SetLink) undo(p *play) {
 	l := p.links[s.Box]
 	if s.Is.down() {
 		l.SetUp(true)
-	} else if err := errors.Join(l.SetOutbound(l.base[0]), l.SetInbound(l.base[1])); err != nil {
+	} else if err := l.become(l.before[s]); err != nil {
 		p.record.failed(s.Box, "its link", cannot(err))
 		return
 	}

@@ -16,9 +16,23 @@ type Document struct {
 	Ended        bool              `json:"ended" doc:"before its time: nothing is judged"`
 	Holds        bool              `json:"holds" doc:"everything is as expected, and every step could be done"`
 	Lines        []DocumentLine    `json:"lines" doc:"what happened"`
+	Drops        []DocumentDrop    `json:"drops" doc:"what was dropped"`
 	Expectations []DocumentVerdict `json:"expectations" doc:"what came of each expectation"`
 	Failures     []DocumentLine    `json:"failures" doc:"steps that could not be done"`
 	Programs     []DocumentSaid    `json:"programs" doc:"what each program has said"`
+}
+
+// DocumentDrop are packets that are alike and were dropped at one place for one reason.
+type DocumentDrop struct {
+	Box         string  `json:"box" doc:"where: a NAT, a host, the link of a site or NAT, or a realm"`
+	Message     string  `json:"message" doc:"what: a SIP method or status, RTP, RTCP, STUN and so on"`
+	Source      string  `json:"source" doc:"address and port, as it was dropped"`
+	Destination string  `json:"destination" doc:"address and port, as it was dropped"`
+	Reason      string  `json:"reason" doc:"the rule"`
+	Detail      string  `json:"detail" doc:"of the first, a plain sentence"`
+	Packets     int     `json:"packets" doc:"how many"`
+	First       float64 `json:"first" doc:"when the first was dropped"`
+	Last        float64 `json:"last" doc:"when the last was dropped"`
 }
 
 // DocumentSaid is the end of what a program has written to stdout and stderr.
@@ -48,7 +62,13 @@ type DocumentVerdict struct {
 func (r *Result) Document() Document {
 	d := Document{
 		Schema: Schema, Title: r.Title, Story: r.Story, Seed: r.Seed, Clock: r.Clock.String(), Lasted: r.Lasted.Seconds(), Ended: r.Ended, Holds: r.Holds(),
-		Lines: lines(r.Lines), Failures: lines(r.Failures), Expectations: []DocumentVerdict{}, Programs: []DocumentSaid{},
+		Lines: lines(r.Lines), Failures: lines(r.Failures), Expectations: []DocumentVerdict{}, Programs: []DocumentSaid{}, Drops: []DocumentDrop{},
+	}
+	for _, x := range r.Drops {
+		d.Drops = append(d.Drops, DocumentDrop{
+			Box: x.Box, Message: x.Message, Source: x.Src.String(), Destination: x.Dst.String(), Reason: string(x.Reason),
+			Detail: strings.ToValidUTF8(x.Detail, "?"), Packets: x.Packets, First: x.First.Seconds(), Last: x.Last.Seconds(),
+		})
 	}
 	for _, x := range r.Said {
 		d.Programs = append(d.Programs, DocumentSaid(x))

@@ -99,3 +99,20 @@ func TestExamples(t *testing.T) {
 		})
 	}
 }
+
+// What holds does so whatever the hosts are made of.
+func TestExamplesOnPionHosts(t *testing.T) {
+	for _, name := range []string{"lost-ack.yaml", "two-phones-one-nat.yaml", "roaming.yaml"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text, err := os.ReadFile(filepath.Join("..", "..", "examples", "labs", name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r := played(t, parsed(t, "hosts: pion\n"+string(text)), lab.Options{})
+			if bad := wrong(r); bad != nil {
+				t.Error(strings.Join(bad, "\n"))
+			}
+		})
+	}
+}

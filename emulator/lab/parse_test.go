@@ -75,6 +75,7 @@ func TestMistakes(t *testing.T) {
 		{"an unknown endpoint", "register: alice", "register: alcie", "13:24", "did you mean alice?"},
 		{"nobody to call", ", to: alice", "", "14:5", "to is missing"},
 		{"a moment that is over", "register: alice", "link: home, is: loss=20%, until: 0s", "13:47", "not after the moment"},
+		{"a link changed twice", "register: alice", "link: home, is: loss=20%, until: 1h}\n  - {at: 1s, link: home, is: down", "14:5", "the step of line 13 changes that link until 1h0m0s"},
 		{"a host that is taken", "register: alice", "roam: alice, to: bob", "13:31", "somebody is on the host bob"},
 		{"a message that is none", "register: alice", "lose: INVIT, on: nat", "13:20", "did you mean INVITE?"},
 		{"keys that are none", "register: alice", "press: alice, digits: 12x", "13:36", "want 0 to 9"},

@@ -192,6 +192,34 @@ expect:
 	}
 }
 
+// A link that changes for a time is afterwards what it was before, not what it was at first.
+func TestLinkAsBefore(t *testing.T) {
+	r := played(t, parsed(t, `title: a link
+sites:
+  home: {prefix: 198.51.100.0/24, link: latency=5ms, hosts: {alice: 198.51.100.2}}
+  public: {prefix: 203.0.113.0/24, hosts: {proxy: 203.0.113.10, bob: 203.0.113.41}}
+servers:
+  proxy: {kind: registrar}
+endpoints: {alice: {}, bob: {}}
+script:
+  - {at: 0s, register: bob}
+  - {at: 1s, call: alice, to: bob}
+  - {at: 2s, link: home, is: loss=100%}
+  - {at: 4s, link: home, is: perfect, until: 6s}
+  - {at: 8s, link: home, is: {up: loss=0, down: latency=50ms loss=0}}
+  - {at: 10s, hangup: alice}
+expect:
+  - {media: alice, with: bob, from: 1500ms, until: 2s}
+  - {unheard: alice, by: bob, from: 2s, until: 4s}
+  - {media: alice, with: bob, from: 4s, until: 6s}
+  - {unheard: alice, by: bob, from: 6s, until: 8s}
+  - {media: alice, with: bob, from: 8s, until: 10s}
+`), lab.Options{})
+	if bad := wrong(r); bad != nil {
+		t.Error(strings.Join(bad, "\n"))
+	}
+}
+
 // A phone behind two NATs is reached by the ports that both forward, and a password is asked for.
 func TestForwardsThroughTwoNATs(t *testing.T) {
 	f := parsed(t, `title: two boxes

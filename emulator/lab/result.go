@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"net/netip"
 	"time"
 
 	"github.com/natproof/natproof/scenarios/stage"
@@ -18,10 +19,23 @@ type Result struct {
 	Lines    []Line
 	Verdicts []Verdict
 	Failures []Line // steps that could not be done
+	Drops    []Dropped
 	Said     []Said // the end of what each program has said
 
 	Events []vnet.Event // of the network, with times since the script began
 	Boxes  []stage.Box  // for who draws it
+}
+
+// Dropped are packets that are alike and were dropped at one place for one reason.
+type Dropped struct {
+	Box         string // where
+	Message     string // what: "INVITE", "200 OK (INVITE)", "RTP"
+	CallID      string // of SIP
+	Src, Dst    netip.AddrPort
+	Reason      vnet.Reason
+	Detail      string // of the first, a plain sentence
+	Packets     int
+	First, Last time.Duration
 }
 
 // Said is what a program has written to stdout and stderr.
@@ -52,6 +66,12 @@ func (p *play) result(ended bool) *Result {
 	res := &Result{
 		Title: p.file.Title, Story: p.file.Story, Seed: p.seed, Clock: p.opts.Clock, Lasted: r.lasted, Ended: ended, Lines: r.lines, Failures: r.cannot,
 		Events: r.events, Boxes: p.leftToRight(),
+	}
+	for _, d := range r.flights.drops {
+		res.Drops = append(res.Drops, Dropped{
+			Box: d.box, Message: d.label.text, CallID: d.label.callID, Src: d.src, Dst: d.dst, Reason: d.reason, Detail: short(d.detail),
+			Packets: len(d.times), First: d.first(), Last: d.last(),
+		})
 	}
 	for i := range p.file.Expect {
 		if ended {

@@ -148,7 +148,7 @@ type SetLink struct {
 	When
 	Box   string    `yaml:"link" ref:"link" doc:"the site or NAT whose link changes"`
 	Is    *Link     `yaml:"is" need:"yes" doc:"what is different: settings such as 'loss=20%', a preset, perfect, or down"`
-	Until *Duration `yaml:"until" doc:"when it is as it was at first again; it stays if it is missing"`
+	Until *Duration `yaml:"until" doc:"when it is as it was before again; it stays if it is missing"`
 }
 
 // Lose takes messages off a link.
