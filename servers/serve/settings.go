@@ -52,7 +52,7 @@ var settings = []Setting{
 	{"domain", Text, "", "the `domain` of the addresses of record; without it the advertised address", text(func(c *Config) *string { return &c.Registrar.Domain })},
 	{"users", Text, "", "the `file` with names and passwords", text(func(c *Config) *string { return &c.Users })},
 	{"auth-invite", Bool, "false", "callers must authenticate too, not only those who register", boolean(func(c *Config) *bool { return &c.Registrar.AuthInvite })},
-	{"policy", Text, registrar.PolicyReceived.String(), "where requests to users go: " + strings.Join(policies(), ", "), func(c *Config, w []string) (err error) {
+	{"policy", Text, registrar.PolicyReceived.String(), "the `policy` that says where requests to users go: " + strings.Join(policies(), ", "), func(c *Config, w []string) (err error) {
 		if c.Registrar.Policy, err = registrar.ParsePolicy(w[0]); err == nil && c.Registrar.Policy != registrar.PolicyAnotherSource {
 			return nil
 		}
@@ -78,7 +78,7 @@ var settings = []Setting{
 	{"stun-alternate", Text, "", "the other `address` and port of the STUN server, for NAT behaviour discovery (RFC 5780)", addr(func(c *Config) *netip.AddrPort { return &c.STUNAlternate })},
 
 	{"gateway", Text, "", "answer calls to telephone numbers on this `address` and port", addr(func(c *Config) *netip.AddrPort { return &c.GatewayListen })},
-	{"gateway-prefix", List, "+,0,1,2,3,4,5,6,7,8,9", "numbers that begin with one of these go from the registrar to the gateway, unless a user has that name", func(c *Config, w []string) error {
+	{"gateway-prefix", List, "+,0,1,2,3,4,5,6,7,8,9", "numbers that begin with one of these `words` go from the registrar to the gateway, unless a user has that name", func(c *Config, w []string) error {
 		c.GatewayPrefixes = w
 		return nil
 	}},
@@ -98,10 +98,10 @@ var settings = []Setting{
 		c.Gateway.MinPort, c.Gateway.MaxPort = uint16(from), uint16(to)
 		return nil
 	}},
-	{"gateway-calls", Text, "100", "how `many` calls the gateway takes at a time; one more gets 486", number(1, 1e6, func(c *Config) *int { return &c.Gateway.MaxCalls })},
-	{"gateway-ring", Text, "1s", "how `long` the gateway rings before it answers", duration(func(c *Config) *time.Duration { return &c.Gateway.RingTime })},
-	{"gateway-talk", Text, "0s", "after how `long` the gateway hangs up; 0s never does", duration(func(c *Config) *time.Duration { return &c.Gateway.TalkTime })},
-	{"gateway-latch", Text, media.LatchOnce.String(), "when the gateway sends audio to where audio comes from: off, always, once, window or same-address", func(c *Config, w []string) (err error) {
+	{"gateway-calls", Text, "100", "the `number` of calls the gateway takes at a time; one more gets 486", number(1, 1e6, func(c *Config) *int { return &c.Gateway.MaxCalls })},
+	{"gateway-ring", Text, "1s", "the gateway rings for this `duration` before it answers", duration(func(c *Config) *time.Duration { return &c.Gateway.RingTime })},
+	{"gateway-talk", Text, "0s", "the gateway hangs up after this `duration`; 0s never does", duration(func(c *Config) *time.Duration { return &c.Gateway.TalkTime })},
+	{"gateway-latch", Text, media.LatchOnce.String(), "the `policy` by which the gateway sends audio to where audio comes from: off, always, once, window or same-address", func(c *Config, w []string) (err error) {
 		if c.Gateway.Latch, err = media.ParseLatch(w[0]); err != nil {
 			return &UnknownError{What: "latch policy", Name: w[0], Valid: []string{"off", "always", "once", "window", "same-address"}}
 		}
@@ -111,14 +111,14 @@ var settings = []Setting{
 	{"sip-probe", Bool, "true", "answer 'natproof discover --sip', which looks for SIP ALGs on the way", boolean(func(c *Config) *bool { return &c.SIPProbe })},
 	{"sip-probe-alternate", Text, "", "answer it on this `address` and port too, which should not be 5060, for ALGs that look at any port", addr(func(c *Config) *netip.AddrPort { return &c.SIPProbeAlternate })},
 
-	{"rate-limit", Text, "100", "how `many` datagrams a second one source may send to each server, on average; 0 is no limit", func(c *Config, w []string) (err error) {
+	{"rate-limit", Text, "100", "the `number` of datagrams a second that one source may send to each server, on average; 0 is no limit", func(c *Config, w []string) (err error) {
 		if c.Limit.Rate, err = strconv.ParseFloat(w[0], 64); err != nil || !(c.Limit.Rate >= 0) || math.IsInf(c.Limit.Rate, 0) {
 			return errors.New("want a number from 0 up")
 		}
 		return nil
 	}},
-	{"rate-burst", Text, strconv.Itoa(limit.DefaultBurst), "how `many` may come at once", number(1, 1e9, func(c *Config) *int { return &c.Limit.Burst })},
-	{"rate-sources", Text, strconv.Itoa(limit.DefaultSources), "how `many` sources are remembered", number(1, 1e8, func(c *Config) *int { return &c.Limit.Sources })},
+	{"rate-burst", Text, strconv.Itoa(limit.DefaultBurst), "the `number` that may come at once", number(1, 1e9, func(c *Config) *int { return &c.Limit.Burst })},
+	{"rate-sources", Text, strconv.Itoa(limit.DefaultSources), "the `number` of sources that are remembered", number(1, 1e8, func(c *Config) *int { return &c.Limit.Sources })},
 
 	{"metrics", Text, "", "serve metrics for Prometheus on this `address` and port, as http://.../metrics", addr(func(c *Config) *netip.AddrPort { return &c.Metrics })},
 	{"log-level", Text, "warn", "the least `level` that is logged on stderr: debug, info, warn or error", func(c *Config, w []string) error {
@@ -127,13 +127,13 @@ var settings = []Setting{
 		}
 		return c.LogLevel.UnmarshalText([]byte(w[0]))
 	}},
-	{"log-format", Text, "text", "how it is logged: text or json", func(c *Config, w []string) error {
+	{"log-format", Text, "text", "the `format` of the log: text or json", func(c *Config, w []string) error {
 		if c.LogJSON = w[0] == "json"; !c.LogJSON && w[0] != "text" {
 			return &UnknownError{What: "format", Name: w[0], Valid: []string{"text", "json"}}
 		}
 		return nil
 	}},
-	{"shutdown-timeout", Text, "10s", "how `long` calls and subscriptions may take to end when it is stopped", duration(func(c *Config) *time.Duration { return &c.ShutdownTimeout })},
+	{"shutdown-timeout", Text, "10s", "calls and subscriptions have this `duration` to end when it is stopped", duration(func(c *Config) *time.Duration { return &c.ShutdownTimeout })},
 }
 
 // policies are those of a server with one socket.
