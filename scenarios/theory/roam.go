@@ -19,6 +19,8 @@ func newRoamed(cfg Config) (end, error) {
 	switch {
 	case err != nil:
 		return e, err
+	case cfg.When == cell.WhenRinging:
+		return e, errors.New("a phone that leaves while it rings")
 	case cfg.Forwards:
 		return e, errors.New("a phone that leaves its port forwards behind")
 	case cfg.Roams.NAT.Kind != natmodels.Router && cfg.ALG != nil:
