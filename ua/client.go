@@ -67,7 +67,7 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{cfg: cfg, log: cfg.Logger, events: inturn.Queue[Event]{Call: cfg.OnEvent, Stays: true}, sessions: map[string]*Session{}, invites: map[string]*Session{}}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.ctx, c.cancel = ctx, func() { cancel(ErrClosed) }
-	c.events.Call, c.notices.Call = c.guardedEvents(), (*notice).start
+	c.events.Call, c.notices.Call = guarded(c, cfg.OnEvent), guarded(c, (*notice).start)
 	c.gate = newGate(c, cfg.PortManagerTimeout)
 	c.stack, c.salt, c.moving = newStack(c), newSalt(), newOplock()
 	c.rng = rand.New(rand.NewPCG(cfg.Seed, addrHash(netip.AddrPortFrom(cfg.LocalAddr, cfg.SIPPort))))
@@ -221,6 +221,7 @@ func (c *Client) spawn(f func(ctx context.Context)) bool {
 	if c.closed {
 		return false
 	}
+	f = guarded(c, f)
 	c.wg.Go(func() { f(c.ctx) })
 	return true
 }

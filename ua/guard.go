@@ -14,18 +14,18 @@ func (c *Client) onPanic() func(any, []byte, netip.AddrPort) {
 	}
 }
 
-// guardedEvents is Config.OnEvent, of which a panic is not the end of the events.
-func (c *Client) guardedEvents() func(Event) {
-	call, told := c.cfg.OnEvent, c.onPanic()
+// guarded is a function of which a panic is not the end if Config.OnPanic is told of it.
+func guarded[T any](c *Client, call func(T)) func(T) {
+	told := c.onPanic()
 	if call == nil || told == nil {
 		return call
 	}
-	return func(e Event) {
+	return func(v T) {
 		defer func() {
 			if v := recover(); v != nil {
 				told(v, nil, netip.AddrPort{})
 			}
 		}()
-		call(e)
+		call(v)
 	}
 }

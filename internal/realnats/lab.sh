@@ -78,9 +78,10 @@ NFT
 	within "$box" "$@"
 	;;
 pasta)
-	# As somebody who is not root, in a namespace with another address than the host's.
+	# As somebody who is not root, without ports that are forwarded from outside, as Podman has it,
+	# in a namespace with another address than the host's.
 	setpriv --reuid 65534 --regid 65534 --clear-groups \
-		pasta --quiet -4 --config-net -a 10.0.2.15 -n 24 -g 10.0.2.2 -- "$@"
+		pasta --quiet -4 -t none -u none -T none -U none --config-net -a 10.0.2.15 -n 24 -g 10.0.2.2 -- "$@"
 	;;
 slirp4netns)
 	hold -n

@@ -109,18 +109,19 @@ func (c *call) snapshot() Call {
 	return v
 }
 
-// guarded is run, of which a panic is the end of the call alone if Config.OnPanic is told of it.
-func (c *call) guarded() {
+// guarded has something done in the course of the call, of which a panic is the end of the call
+// alone if Config.OnPanic is told of it.
+func (c *call) guarded(do func()) {
 	if told := c.s.cfg.OnPanic; told != nil {
 		defer func() {
 			if v := recover(); v != nil {
-				told(v, nil, c.view.Source)
+				told(v, nil, c.session.Source())
 				c.ours.CompareAndSwap(uint32(NotEnded), uint32(Broken))
 				_ = c.session.Refuse(context.Background(), ua.Refusal{Code: 500})
 			}
 		}()
 	}
-	c.run()
+	do()
 }
 
 // run takes a call from its INVITE to the 200.
@@ -193,7 +194,7 @@ func (c *call) become(to State) {
 	case Talking:
 		c.view.Established = now
 		if d := c.s.cfg.TalkTime; d > 0 {
-			c.s.wg.Go(func() { c.talk(d) })
+			c.s.wg.Go(func() { c.guarded(func() { c.talk(d) }) })
 		}
 	case Ended:
 		c.view.Ended = now

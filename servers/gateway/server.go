@@ -153,7 +153,7 @@ func (s *Server) Hangup(callID string) error {
 		case c.view.State < Answered:
 			return ErrNotReady
 		case !s.closed:
-			s.wg.Go(c.hangup)
+			s.wg.Go(func() { c.guarded(c.hangup) })
 		}
 		return nil
 	}
@@ -238,7 +238,7 @@ func (s *Server) take(session *ua.Session) {
 	}}
 	s.calls = append(s.calls, c)
 	s.sessions[session] = c
-	s.wg.Go(c.guarded)
+	s.wg.Go(func() { c.guarded(c.run) })
 	select {
 	case s.taken <- struct{}{}:
 	default:
