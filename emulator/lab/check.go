@@ -25,8 +25,13 @@ func check(f *File, ps *problems) {
 	if len(ps.found) > 0 {
 		return // the rest would stumble over it
 	}
-	for _, x := range []func(){c.boxes, c.nats, c.sites, c.servers, c.endpoints, c.script, c.expect} {
-		x()
+	for _, part := range [][]func(){{c.boxes, c.nats, c.sites, c.servers}, {c.endpoints}, {c.script, c.expect}} {
+		for _, x := range part {
+			x()
+		}
+		if len(ps.found) > 0 {
+			return // what comes next goes by it
+		}
 	}
 }
 
