@@ -89,11 +89,7 @@ func (c *checker) step(s Action, at time.Duration, path string, free map[string]
 			c.say(path+".every", fmt.Errorf("%w: less than a millisecond", ErrValue))
 		}
 	case *Renumber:
-		for _, a := range s.To {
-			if a.Is4() != c.f.NATs.Find(s.NAT).External[0].Is4() {
-				c.conflict(path+".to", "%v is of another address family", a)
-			}
-		}
+		c.renumber(s, path)
 	case *Change:
 		m, err := c.f.model(c.f.NATs.Find(s.NAT))
 		if err == nil {
@@ -120,6 +116,22 @@ func (c *checker) step(s Action, at time.Duration, path string, free map[string]
 	case *Start:
 		if p, ok := c.f.Endpoints.Find(s.Who).Is.(*Program); ok && !p.OnRequest {
 			c.conflict(path+".start", "%s starts by itself: say on-request: true", s.Who)
+		}
+	}
+}
+
+func (c *checker) renumber(s *Renumber, path string) {
+	has := c.f.NATs.Find(s.NAT).External
+	switch {
+	case len(has) == 0:
+		c.conflict(path+".renumber", "%s has no external address", s.NAT)
+		return
+	case len(s.To) == 0:
+		c.say(path+".to", fmt.Errorf("an address %w", ErrMissing))
+	}
+	for _, a := range s.To {
+		if a.Is4() != has[0].Is4() {
+			c.conflict(path+".to", "%v is of another address family", a)
 		}
 	}
 }

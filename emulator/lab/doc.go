@@ -45,9 +45,17 @@
 // A lab plays in virtual time, in a bubble: an hour takes a moment, and one seed gives one result, to
 // the byte. The same file plays on the real clock too, and one with a real program plays there only.
 //
+// A program is run by [Programs]; [Emulated] does so in a network namespace of Linux, by package emulator. It
+// finds the others by name and in variables that begin with NATPROOF_.
+//
 // # Judging
 //
 // What is expected is judged by what was seen on the wire, and by what an endpoint tells where only it
 // can know. Of what does not hold the verdict names the cause: which box dropped which packet under which
 // rule, who refused, or what the endpoint said.
+//
+// # What it is not
+//
+// No theory: package scenarios predicts cells, and a lab is none. Package report shows a [Result], package
+// watch a lab while it plays.
 package lab

@@ -167,7 +167,7 @@ type Plain struct {
 // Program is a real program. A lab that has one plays on the real clock.
 type Program struct {
 	Host      string            `yaml:"host" ref:"host" doc:"where it runs; the host of its own name if it is missing"`
-	Run       []string          `yaml:"run" need:"yes" doc:"the program and its arguments; ${NAME} is a variable of the lab: LAB_DOMAIN, LAB_ADDRESS (of this host), LAB_SERVER and LAB_SERVER_ADDRESS and _PORT of each server, LAB_HOST_ADDRESS of each host, in upper case"`
+	Run       []string          `yaml:"run" need:"yes" doc:"the program and its arguments; ${NAME} is a variable of the lab: NATPROOF_DOMAIN, NATPROOF_ADDRESS (of this host), NATPROOF_SERVER, NATPROOF_SERVER_ADDRESS and NATPROOF_SERVER_PORT of each server in upper case, and of the only REGISTRAR, STUN or GATEWAY, NATPROOF_HOST_ADDRESS of each host"`
 	Env       map[string]string `yaml:"env" doc:"variables of its environment, beside those of natproof and of the lab"`
 	Dir       string            `yaml:"dir" doc:"the directory that it runs in; that of the lab file if it is missing"`
 	Ready     *Ready            `yaml:"ready" doc:"when it counts as started; at once if it is missing"`

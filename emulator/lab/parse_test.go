@@ -115,6 +115,24 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// A mistake in one part keeps nobody from telling it who goes by that part.
+func TestMistakesThatOthersStumbleOver(t *testing.T) {
+	for _, x := range []struct{ text, says string }{
+		{"title: x\nnats: {fw: {model: ipv6-home}}\nsites: {home: {prefix: 10.0.0.0/24, behind: fw}}\nscript:\n  - {renumber: fw, to: 10.0.0.1}\n", "x.yaml:5:16: does not go together: fw has no external address"},
+		{"title: x\nsites: {home: {prefix: 10.0.0.0/24, hosts: {pc: 10.0.0.2}}}\nservers: {proxy: {kind: registrar}}\nendpoints: {pc: {kind: program, run: x}}\n", "x.yaml:3:11: unknown host \"proxy\""},
+		{"title: x\nsites: {home: {prefix: 10.0.0.0/24, hosts: {pc: []}}}\n", "x.yaml:2:49: an address is missing"},
+		{"title: x\nnats: {n: {model: symmetric, external: []}}\nsites: {home: {prefix: 10.0.0.0/24}}\n", "x.yaml:2:8: external is missing"},
+		{"title: x\nsites: {home: {prefix: 10.0.0.0/24, hosts: {a: 10.0.0.2, s: 10.0.0.3}}}\nservers: {s: {kind: stun}}\nendpoints: {a: {registrar: s}}\nscript:\n  - {call: a, to: a}\n", "x.yaml:4:28: does not go together: s is no registrar"},
+		{"title: x\nsites: {home: {prefix: 10.0.0.0/24, hosts: {a: 10.0.0.2}}}\nendpoints: {a: {}}\n", "x.yaml:3:13: registrar is missing"},
+		{"title: x\nsites: {}\nexpect:\n  - {exited: a}\n", "x.yaml:4:14: unknown endpoint \"a\""},
+	} {
+		_, err := lab.Parse("x.yaml", []byte(x.text))
+		if err == nil || !strings.HasPrefix(err.Error(), x.says) {
+			t.Errorf("%s\n%v\nwant %s", x.text, err, x.says)
+		}
+	}
+}
+
 // What only shows when the lab is built is told with the place of what it is about.
 func TestMistakesThatShowWhenItIsBuilt(t *testing.T) {
 	for _, x := range []struct{ name, old, new, says string }{

@@ -144,17 +144,27 @@ func (f *File) reached(s *Server) netip.AddrPort {
 	return f.addr(s)
 }
 
+// prefix begins the names of all variables that a lab sets; natproof exec uses the same.
+const prefix = "NATPROOF_"
+
 // environment are the variables that a lab sets for the program of an endpoint.
 func (f *File) environment(host string) map[string]string {
-	env := map[string]string{"LAB_DOMAIN": f.Domain, "LAB_ADDRESS": f.host(host).Addrs[0].String()}
+	env := map[string]string{prefix + "DOMAIN": f.Domain, prefix + "ADDRESS": f.host(host).Addrs[0].String()}
+	set := func(name string, at netip.AddrPort) {
+		if _, taken := env[prefix+name]; !taken {
+			env[prefix+name], env[prefix+name+"_ADDRESS"], env[prefix+name+"_PORT"] = at.String(), at.Addr().String(), fmt.Sprint(at.Port())
+		}
+	}
 	for i := range f.Servers {
-		s := &f.Servers[i]
-		name := "LAB_" + variable(s.Name)
-		at := f.reached(&s.Value)
-		env[name], env[name+"_ADDRESS"], env[name+"_PORT"] = at.String(), at.Addr().String(), fmt.Sprint(at.Port())
+		set(variable(f.Servers[i].Name), f.reached(&f.Servers[i].Value))
+	}
+	for kind, is := range map[string]func(*Server) bool{"REGISTRAR": isRegistrar, "STUN": isSTUN, "GATEWAY": isGateway} {
+		if only := f.onlyServer(is); only != "" {
+			set(kind, f.reached(f.Servers.Find(only)))
+		}
 	}
 	for _, h := range f.hostNames() {
-		if name := "LAB_" + variable(h) + "_ADDRESS"; env[name] == "" {
+		if name := prefix + variable(h) + "_ADDRESS"; env[name] == "" {
 			env[name] = f.host(h).Addrs[0].String()
 		}
 	}

@@ -100,7 +100,7 @@ func TestPrograms(t *testing.T) {
 	}{
 		{"it ends by itself", `[exit, x, y]`, "expect:\n  - {exited: pc, status: 3}\n", "", nil},
 		{"it ends with another status", `[exit, x]`, "expect:\n  - {exited: pc}\n", "", []string{"ended with status 2"}},
-		{"it is ready, and stopped", `[listen, "${LAB_PROXY}"], ready: {udp: 5060, output: "listening for 203.0.113.10:5060"}`, "script:\n  - {at: 10ms, stop: pc}\nexpect:\n  - {exited: pc, status: 143}\n", "", nil},
+		{"it is ready, and stopped", `[listen, "${NATPROOF_PROXY}"], ready: {udp: 5060, output: "listening for 203.0.113.10:5060"}`, "script:\n  - {at: 10ms, stop: pc}\nexpect:\n  - {exited: pc, status: 143}\n", "", nil},
 		{"it is started when it is time", `[sleep], on-request: true`, "script:\n  - {at: 50ms, start: pc}\n  - {after: 50ms, stop: pc}\nexpect:\n  - {exited: pc, status: 143}\n", "", nil},
 		{"it is stopped before", `[sleep], on-request: true`, "script:\n  - {at: 0s, stop: pc}\n", "", []string{"it does not run"}},
 		{"it is never ready", `[sleep], ready: {output: hello, within: 50ms}`, "", `not ready after 50ms: waiting until it writes "hello"`, nil},
@@ -137,7 +137,7 @@ func TestPrograms(t *testing.T) {
 // What a program is told of the lab must be there.
 func TestVariables(t *testing.T) {
 	for _, x := range []struct{ run, says string }{
-		{`["echo", "${LAB_PROXI}"]`, "unknown variable \"LAB_PROXI\" (did you mean LAB_PROXY?"},
+		{`["echo", "${NATPROOF_PROXI}"]`, "unknown variable \"NATPROOF_PROXI\" (did you mean NATPROOF_PROXY?"},
 		{`[]`, "the program is missing"},
 		{`[x], env: {A: "${HOME}"}`, `unknown variable "HOME"`},
 		{`[x], ready: {within: 1s}`, "output, udp, or registered"},
@@ -152,7 +152,7 @@ func TestVariables(t *testing.T) {
 // A real program in a namespace: it reaches the others by name, and what it says and how it ends is known.
 func TestRealProgram(t *testing.T) {
 	needs(t, "sh")
-	f := parsed(t, strings.Replace(withProgram, "RUN", `[sh, -c, 'grep -c "proxy" /etc/hosts; echo "at $LAB_ADDRESS"; exit 3']`, 1)+"expect:\n  - {exited: pc, status: 3}\n")
+	f := parsed(t, strings.Replace(withProgram, "RUN", `[sh, -c, 'grep -c "proxy" /etc/hosts; echo "at $NATPROOF_ADDRESS"; exit 3']`, 1)+"expect:\n  - {exited: pc, status: 3}\n")
 	began := time.Now()
 	r, err := f.Play(t.Context(), lab.Options{Programs: lab.Emulated{}})
 	if errors.Is(err, emulator.ErrNoDevice) || errors.Is(err, emulator.ErrNoNamespace) {
