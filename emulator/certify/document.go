@@ -1,9 +1,6 @@
 package certify
 
 import (
-	"encoding/json"
-	"io"
-
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/neighbour"
 )
@@ -85,12 +82,4 @@ func (c Certificate) Document() Document {
 		d.Verdicts = append(d.Verdicts, x)
 	}
 	return d
-}
-
-// JSON writes the certificate as a Document.
-func (c Certificate) JSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(c.Document())
 }
