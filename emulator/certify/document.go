@@ -27,6 +27,7 @@ type DocumentVerdict struct {
 	NAT       string           `json:"nat"`
 	Status    Status           `json:"status"`
 	Played    bool             `json:"played"`
+	Plays     int              `json:"plays,omitempty"` // if more than once
 	Because   []DocumentReason `json:"because,omitempty"`
 	WouldWork []DocumentChange `json:"wouldWork,omitempty"`
 	Why       string           `json:"why,omitempty"`       // of not-covered, cannot and error
@@ -64,7 +65,10 @@ func (c Certificate) Document() Document {
 		Traits: c.Learned.Findings, Axes: c.Learned.Axes, Cannot: c.Learned.Cannot, Verdicts: []DocumentVerdict{},
 	}
 	for _, v := range c.Verdicts {
-		x := DocumentVerdict{ID: v.Cell.ID(), Flow: v.Cell.Flow.Name(), NAT: v.Cell.A, Status: v.Status, Played: v.Played, Why: v.Why}
+		x := DocumentVerdict{ID: v.Cell.ID(), Flow: v.Cell.Flow.Name(), NAT: v.Cell.A, Status: v.Status, Played: v.Played(), Why: v.Why}
+		if v.Plays > 1 {
+			x.Plays = v.Plays
+		}
 		if v.Status == NotAsPredicted {
 			x.Surprises = v.surprises()
 		}
