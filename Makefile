@@ -77,7 +77,7 @@ sipp: ## calls and registrations by SIPp over loopback, against registrar, gatew
 	sh internal/setup/sipp.sh
 	NATPROOF_REQUIRE_SIPP=1 $(GO) test -count=1 -parallel 8 -v ./internal/sipp
 
-phones: ## certificates of baresip, SIPp and linphone behind NATs, on the real clock: some six minutes
+phones: ## certificates of baresip, SIPp and linphone behind NATs, on the real clock: some ten minutes
 	sh internal/setup/phones.sh
 	NATPROOF_REQUIRE_PHONES=1 $(GO) test -count=1 -parallel 4 -timeout 20m -v ./emulator/phones
 
