@@ -94,7 +94,7 @@ sipp: ## calls and registrations by SIPp over loopback, against registrar, gatew
 image: ## the OCI image of natproof serve, where podman, buildah or docker is; the program in it anyway
 	@GO='$(GO)' bash .ci/image
 
-phones: ## certificates of baresip, SIPp and linphone behind NATs, on the real clock: some six minutes
+phones: ## certificates of baresip, SIPp and linphone behind NATs, on the real clock: some ten minutes
 	sh internal/setup/phones.sh
 	NATPROOF_REQUIRE_PHONES=1 $(GO) test -count=1 -parallel 4 -timeout 20m -v ./emulator/phones
 

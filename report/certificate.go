@@ -89,7 +89,7 @@ func statusWord(v certify.Verdict) string {
 	case certify.Broken:
 		return "ERROR"
 	}
-	if v.Played {
+	if v.Played() {
 		return string(v.Status) + " ="
 	}
 	return string(v.Status)
@@ -218,10 +218,13 @@ func fixText(s neighbour.Set) string {
 }
 
 func certificateSum(c certify.Certificate) string {
-	played := 0
+	played, again := 0, 0
 	for _, v := range c.Verdicts {
-		if v.Played {
+		if v.Played() {
 			played++
+		}
+		if v.Plays > 1 {
+			again++
 		}
 	}
 	var parts []string
@@ -233,6 +236,9 @@ func certificateSum(c certify.Certificate) string {
 	text := fmt.Sprintf("%d cells: %s; %d of them were played", len(c.Verdicts), strings.Join(parts, ", "), played)
 	if c.Agrees() && played > 0 {
 		text += ", all as predicted"
+	}
+	if again > 0 {
+		text += fmt.Sprintf(", %d when it was played again", again)
 	}
 	return text + "."
 }

@@ -46,7 +46,9 @@ type probe struct {
 	nat  string // in front of the phone
 	// forwards: ports are forwarded to it.
 	forwards bool
-	ring     time.Duration // how long the far end rings
+	// keepsPorts: the NAT has the same ports outside as inside, so that any phone registers.
+	keepsPorts bool
+	ring       time.Duration // how long the far end rings
 	// registrar, if set, takes the place of the proxy.
 	registrar *responder
 	// waits is how long it waits for the phone to do something by itself.
@@ -104,7 +106,7 @@ func (p probe) build(b *bench, lab *vnet.Lab, phone stage.Phone) error {
 	if b.world, err = stage.NewWorld(lab, b.cell, b.seed, stage.DefaultLink, stage.Phones{cell.A: phone}.Bringing()...); err != nil {
 		return err
 	}
-	if b.world.NATA != nil && !p.forwards { // other ports outside than inside, so that who writes which is seen
+	if b.world.NATA != nil && !p.forwards && !p.keepsPorts { // other ports outside than inside, so that who writes which is seen
 		m, err := catalogue.Lookup(p.nat)
 		if err == nil {
 			m, err = catalogue.Vary(m, "ports random")

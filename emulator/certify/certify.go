@@ -35,8 +35,8 @@ const (
 type Verdict struct {
 	Cell   cell.Cell
 	Status Status
-	Played bool             // otherwise it is predicted only
-	Result scenarios.Result // Observed if it was played
+	Plays  int              // how often it was played; more than once only on the real clock
+	Result scenarios.Result // of the last time; only Predicted if it was not played
 	// Because are the steps that failed, with box, rule and reason: as theory has it, if it was
 	// right.
 	Because []cell.StepOutcome
@@ -81,7 +81,7 @@ func Certify(ctx context.Context, phone stage.Phone, o Options) (Certificate, er
 	if err != nil {
 		return c, err
 	}
-	m := &maker{o: o, learned: l, phones: stage.Phones{cell.A: l.Known(phone)}, otherwise: stage.Phones{cell.A: l.Otherwise(phone)}, known: map[string][]neighbour.Set{}}
+	m := &maker{o: o, learned: l, real: phone.Brings, phones: stage.Phones{cell.A: l.Known(phone)}, otherwise: stage.Phones{cell.A: l.Otherwise(phone)}, known: map[string][]neighbour.Set{}}
 	for _, x := range inParallel(ctx, o.Jobs, cells, func(x cell.Cell) made { return m.verdict(ctx, x) }) {
 		if err := cmp.Or(x.err, ctx.Err()); err != nil {
 			return c, err
@@ -186,6 +186,7 @@ type maker struct {
 	o                 Options
 	learned           Learned
 	phones, otherwise stage.Phones
+	real              bool // the clock
 
 	mu    sync.Mutex
 	known map[string][]neighbour.Set // what helps, by what theory sees of a cell
@@ -225,22 +226,37 @@ func (m *maker) judge(ctx context.Context, c cell.Cell) (Verdict, error) {
 		}
 	}
 	if m.o.plays(c.A) {
-		v.Played, v.Result = true, scenarios.Run(ctx, c, m.run(false))
-		switch v.Result.Status() {
-		case scenarios.Broken:
-			v.Status, v.Why = Broken, v.Result.Err.Error()
-		case scenarios.Fail:
-			v.Status, v.Because = NotAsPredicted, v.Result.Observed.Failures()
-		case scenarios.Pass:
-			if unjudged(v.Result) {
-				v.Status, v.Why = Broken, "the call ended before its media could be judged"
-			}
-		case scenarios.NotCovered:
-			v.Status, v.Why = NotCovered, notCovered(v.Result.Err)
-		}
+		m.play(ctx, &v)
 	}
 	return v, ctx.Err()
 }
+
+// play plays the cell. What is not as predicted on the real clock, where a machine may be too busy to
+// be in time, is played again: it must be so twice.
+func (m *maker) play(ctx context.Context, v *Verdict) {
+	for v.Plays == 0 || m.real && v.Plays < realPlays && ctx.Err() == nil && (v.Result.Status() != scenarios.Pass || unjudged(v.Result)) {
+		v.Plays++
+		v.Result = scenarios.Run(ctx, v.Cell, m.run(false))
+	}
+	switch v.Result.Status() {
+	case scenarios.Broken:
+		v.Status, v.Why = Broken, v.Result.Err.Error()
+	case scenarios.Fail:
+		v.Status, v.Because = NotAsPredicted, v.Result.Observed.Failures()
+	case scenarios.Pass:
+		if unjudged(v.Result) {
+			v.Status, v.Why = Broken, "the call ended before its media could be judged"
+		}
+	case scenarios.NotCovered:
+		v.Status, v.Why = NotCovered, notCovered(v.Result.Err)
+	}
+}
+
+// realPlays is how often a cell is played at most on the real clock.
+const realPlays = 2
+
+// Played says whether it was; otherwise it is predicted only.
+func (v Verdict) Played() bool { return v.Plays > 0 }
 
 // unjudged says whether media should have run, and nobody can say whether it did.
 func unjudged(r scenarios.Result) bool {
@@ -279,7 +295,7 @@ func (m *maker) helps(c cell.Cell) ([]neighbour.Set, error) {
 func (m *maker) show(ctx context.Context, all []Verdict) (*scenarios.Result, error) {
 	for _, status := range []Status{NotAsPredicted, Fails} {
 		for _, v := range all {
-			if v.Played && v.Status == status {
+			if v.Played() && v.Status == status {
 				r := scenarios.Run(ctx, v.Cell, m.run(true))
 				return &r, r.Err
 			}

@@ -17,7 +17,7 @@ func TestCertifyPlain(t *testing.T) {
 	}
 	played := 0
 	for _, v := range c.Verdicts {
-		if v.Played {
+		if v.Played() {
 			played++
 		}
 		if v.Status == certify.NotAsPredicted || v.Status == certify.Broken {

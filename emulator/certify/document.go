@@ -1,9 +1,6 @@
 package certify
 
 import (
-	"encoding/json"
-	"io"
-
 	"github.com/natproof/natproof/scenarios/cell"
 	"github.com/natproof/natproof/scenarios/neighbour"
 )
@@ -30,6 +27,7 @@ type DocumentVerdict struct {
 	NAT       string           `json:"nat"`
 	Status    Status           `json:"status"`
 	Played    bool             `json:"played"`
+	Plays     int              `json:"plays,omitempty"` // if more than once
 	Because   []DocumentReason `json:"because,omitempty"`
 	WouldWork []DocumentChange `json:"wouldWork,omitempty"`
 	Why       string           `json:"why,omitempty"`       // of not-covered, cannot and error
@@ -67,7 +65,10 @@ func (c Certificate) Document() Document {
 		Traits: c.Learned.Findings, Axes: c.Learned.Axes, Cannot: c.Learned.Cannot, Verdicts: []DocumentVerdict{},
 	}
 	for _, v := range c.Verdicts {
-		x := DocumentVerdict{ID: v.Cell.ID(), Flow: v.Cell.Flow.Name(), NAT: v.Cell.A, Status: v.Status, Played: v.Played, Why: v.Why}
+		x := DocumentVerdict{ID: v.Cell.ID(), Flow: v.Cell.Flow.Name(), NAT: v.Cell.A, Status: v.Status, Played: v.Played(), Why: v.Why}
+		if v.Plays > 1 {
+			x.Plays = v.Plays
+		}
 		if v.Status == NotAsPredicted {
 			x.Surprises = v.surprises()
 		}
@@ -85,12 +86,4 @@ func (c Certificate) Document() Document {
 		d.Verdicts = append(d.Verdicts, x)
 	}
 	return d
-}
-
-// JSON writes the certificate as a Document.
-func (c Certificate) JSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(c.Document())
 }

@@ -20,7 +20,7 @@ const (
 	probeVia       = "a foreign Via"
 	probeChallenge = "a challenge"
 	probeRefresh   = "a short registration"
-	probeIdle      = "an idle time"
+	probeIdle      = "an idle time behind a NAT" // some hold no mapping unless they find that there is one
 )
 
 // The parts of the probes.
@@ -62,7 +62,7 @@ var probes = []probe{
 	{name: probeVia, nat: cell.NoNAT, registrar: &responder{expires: time.Hour, foreign: true}, play: playRegister},
 	{name: probeChallenge, nat: cell.NoNAT, registrar: &responder{expires: time.Hour, challenges: true}, play: playRegister},
 	{name: probeRefresh, nat: cell.NoNAT, registrar: &responder{expires: grants}, waits: func(o Options) time.Duration { return min(o.Wait, grants+5*time.Second) }, play: playWait},
-	{name: probeIdle, nat: cell.NoNAT, waits: func(o Options) time.Duration { return o.Wait }, play: playWait},
+	{name: probeIdle, nat: inTheHouse, keepsPorts: true, waits: func(o Options) time.Duration { return o.Wait }, play: playWait},
 }
 
 // playCall is a call after a while of ringing, long enough for reports.

@@ -140,7 +140,7 @@ func (e evidence) rport() Finding {
 		return unknown(no, "it sent no REGISTER")
 	}
 	v, has := sipmsg.Param(s.request.Top.Params, "rport")
-	show := s.shows("Via: %s", s.request.Vias[0])
+	show := s.shows("Via: %s", withoutBranch(s.request.Vias[0]))
 	switch {
 	case !has:
 		return seen(no, show)
@@ -150,6 +150,18 @@ func (e evidence) rport() Finding {
 		return f
 	}
 	return seen(yes, show)
+}
+
+// withoutBranch is a Via without what is another in each run.
+func withoutBranch(via string) string {
+	head, rest, ok := strings.Cut(via, ";branch=")
+	if !ok {
+		return via
+	}
+	if i := strings.IndexByte(rest, ';'); i >= 0 {
+		return head + rest[i:]
+	}
+	return head
 }
 
 // symmetric tells whether the port that SIP is sent from is the one that it is wanted at.

@@ -26,9 +26,9 @@ func TestCertificates(t *testing.T) {
 	}{
 		{"baresip", nil, classic, theory.Traits{SignallingTraits: rport, MediaTraits: theory.MediaTraits{HearsEarly: true}}},
 		{"baresip", map[string]string{"account": ";medianat=stun;stunserver=stun:203.0.113.20:3478"}, classic,
-			theory.Traits{SignallingTraits: rport, MediaTraits: theory.MediaTraits{HearsEarly: true, Media: theory.MediaAsked}}},
-		{"sipp", map[string]string{"rport": "false"}, classic, theory.Traits{MediaTraits: theory.MediaTraits{NoRTCP: true}}},
-		{"linphone-daemon", nil, cell.Choice{"a": {"none", "symmetric"}}, theory.Traits{SignallingTraits: rport}},
+			theory.Traits{SignallingTraits: rport, MediaTraits: theory.MediaTraits{HearsEarly: true, Media: theory.MediaAsked, NamesRTCP: true}}},
+		{"sipp", map[string]string{"rport": "false"}, cell.Choice{"a": {"none", "symmetric"}}, theory.Traits{MediaTraits: theory.MediaTraits{NoRTCP: true}}},
+		{"linphone-daemon", nil, cell.Choice{"a": {"none", "symmetric"}, "registrar": {"contact"}}, theory.Traits{SignallingTraits: theory.SignallingTraits{Rport: true, Learns: true}}},
 	} {
 		t.Run(x.program, func(t *testing.T) {
 			needs(t, x.program)

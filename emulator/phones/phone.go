@@ -99,7 +99,7 @@ type machine struct {
 func join(s stage.Setup, c Config) (*machine, error) {
 	m := &machine{Setup: s, cfg: c}
 	var err error
-	if m.dir, err = os.MkdirTemp("", "natproof-phone-"); err != nil {
+	if m.dir, err = newDir(); err != nil {
 		return nil, fmt.Errorf("phones: %w", err)
 	}
 	if m.ns, err = emulator.Attach(s.Seat.Site, s.Seat.Name, emulator.Config{
