@@ -77,9 +77,9 @@ func left(mark string, spaces []string) (all []string) {
 
 // Nothing is left of a process that was killed at any moment: no process, namespace, device, mount or file.
 func TestKilled(t *testing.T) {
-	kills := 100
-	if testing.Short() {
-		kills = 10
+	kills := 20
+	if require {
+		kills = 100
 	}
 	newPair(t, "none", vnet.LinkConfig{}, emulator.Auto) // or is skipped
 	before := host(t)
