@@ -82,7 +82,7 @@ emulator: ## real programs behind NATs: namespaces, TUN and packet rings, natpro
 
 bench-emulator: ## the emulator beside veth and nftables masquerade, in one run: small UDP packets, TCP, round trips, loss
 	sh internal/setup/emulator.sh
-	PATH="$$PATH:/usr/sbin:/sbin" $(GO) test -run '^$$' -bench BesideTheKernel -benchtime 3x -timeout 1h ./emulator
+	PATH="$$PATH:/usr/sbin:/sbin" $(GO) test -run '^$$' -bench BesideTheKernel -benchtime 5x -timeout 1h ./emulator
 
 kills: ## a registrar on SQLite killed with kill -9 a hundred times under load (KILLS=100)
 	$(GO) test -count=1 -v -run '^TestKilled$$' -timeout 1h ./servers/registrar/sqlite -args -kills $(KILLS)

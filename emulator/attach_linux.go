@@ -31,10 +31,10 @@ func (w *writer) counts(s *Stats) {
 // Namespace is a network namespace that is joined to a site of a lab.
 type Namespace struct {
 	name string
-	cfg  Config
+	cfg  Config // its addresses change, see Move
 	net  *netns
 	dev  device
-	port *vnet.Port
+	port atomic.Pointer[vnet.Port]
 	read chan struct{} // closed when nobody reads any more
 
 	sent, local, reads atomic.Uint64
@@ -59,10 +59,11 @@ func Attach(site *vnet.Site, name string, cfg Config) (*Namespace, error) {
 	}
 	cfg.Addrs = slices.Clone(cfg.Addrs)
 	n := &Namespace{name: name, cfg: cfg, read: make(chan struct{}), running: map[*Cmd]bool{}}
-	var err error
-	if n.port, err = site.AddPort(name, func([]byte) {}, cfg.Addrs...); err != nil { // nothing comes before it has sent something
+	port, err := site.AddPort(name, func([]byte) {}, cfg.Addrs...) // nothing comes before it has sent something
+	if err != nil {
 		return nil, err
 	}
+	n.port.Store(port)
 	n.net, err = newNetns(func(*netns) (err error) {
 		if n.dev, err = open(cfg.Driver, cfg.MTU); err != nil {
 			return err
@@ -70,7 +71,7 @@ func Attach(site *vnet.Site, name string, cfg Config) (*Namespace, error) {
 		return configure(interfaceName, site.Prefix(), cfg)
 	})
 	if err == nil {
-		err = n.port.Receive(n.dev.receive, n.dev.flush)
+		err = port.Receive(n.dev.receive, n.dev.flush)
 	}
 	if err != nil {
 		if n.dev != nil {
@@ -79,7 +80,7 @@ func Attach(site *vnet.Site, name string, cfg Config) (*Namespace, error) {
 		if n.net != nil {
 			n.net.close()
 		}
-		n.port.Close()
+		port.Close()
 		return fail(err)
 	}
 	go n.loop()
@@ -122,7 +123,7 @@ func (n *Namespace) loop() {
 		frames = slices.DeleteFunc(frames, func(f vnet.Frame) bool { return local(f.IP) })
 		n.local.Add(uint64(all - len(frames)))
 		n.sent.Add(uint64(len(frames)))
-		_ = n.port.SendBatch(frames) // none is longer than the device's MTU or what IP says
+		_ = n.port.Load().SendBatch(frames) // none is longer than the device's MTU or what IP says
 	}
 }
 
@@ -130,13 +131,13 @@ func (n *Namespace) loop() {
 func (n *Namespace) Name() string { return n.name }
 
 // Addr is the first address.
-func (n *Namespace) Addr() netip.Addr { return n.cfg.Addrs[0] }
+func (n *Namespace) Addr() netip.Addr { return n.Port().Addrs()[0] }
 
 // Addrs are all addresses.
-func (n *Namespace) Addrs() []netip.Addr { return slices.Clone(n.cfg.Addrs) }
+func (n *Namespace) Addrs() []netip.Addr { return n.Port().Addrs() }
 
 // Port is the port that joins the namespace to its site.
-func (n *Namespace) Port() *vnet.Port { return n.port }
+func (n *Namespace) Port() *vnet.Port { return n.port.Load() }
 
 // Path names the namespace for others as long as this process runs: nsenter --net=PATH.
 func (n *Namespace) Path() string { return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), n.net.fd) }
@@ -177,14 +178,14 @@ func (n *Namespace) Do(f func() error) error {
 // ListenUDP opens a UDP socket of the operating system's in the namespace.
 func (n *Namespace) ListenUDP(local netip.AddrPort) (conn *net.UDPConn, err error) {
 	err = n.Do(func() (err error) {
-		conn, err = net.ListenUDP(family("udp", local), net.UDPAddrFromAddrPort(local))
+		conn, err = net.ListenUDP(networkOf("udp", local), net.UDPAddrFromAddrPort(local))
 		return err
 	})
 	return conn, err
 }
 
-// family is the network of an address: a socket of both families would show those of IPv4 as IPv6.
-func family(network string, a netip.AddrPort) string {
+// networkOf is the network of an address: a socket of both families would show those of IPv4 as IPv6.
+func networkOf(network string, a netip.AddrPort) string {
 	if a.Addr().Is4() {
 		return network + "4"
 	}
@@ -194,7 +195,7 @@ func family(network string, a netip.AddrPort) string {
 // ListenTCP listens for connections in the namespace.
 func (n *Namespace) ListenTCP(local netip.AddrPort) (l *net.TCPListener, err error) {
 	err = n.Do(func() (err error) {
-		l, err = net.ListenTCP(family("tcp", local), net.TCPAddrFromAddrPort(local))
+		l, err = net.ListenTCP(networkOf("tcp", local), net.TCPAddrFromAddrPort(local))
 		return err
 	})
 	return l, err
@@ -242,7 +243,7 @@ func (n *Namespace) Close() error {
 	for _, f := range n.forwards {
 		errs = append(errs, f.end())
 	}
-	errs = append(errs, n.port.Close(), n.dev.close()) // the core first: it writes to the device
+	errs = append(errs, n.port.Load().Close(), n.dev.close()) // the core first: it writes to the device
 	<-n.read
 	n.net.close()
 	return errors.Join(errs...)

@@ -42,8 +42,8 @@ func (d Driver) String() string {
 
 // Config says what a namespace has.
 type Config struct {
-	// Addrs are its addresses, in the prefix of the site: one at least. Routes lead to the first address of each
-	// prefix, which is the site's router.
+	// Addrs are its addresses, in the prefix of the site: one at least. The default route is by the first address of
+	// that prefix, which is the site's router.
 	Addrs []netip.Addr
 	// MTU is that of the interface; 0 is 1500.
 	MTU    int

@@ -1,6 +1,7 @@
 package emulator
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -37,7 +38,15 @@ func configure(name string, site netip.Prefix, cfg Config) error {
 	if err := netlink.LinkSetUp(link); err != nil {
 		return fmt.Errorf("%s up: %w", name, err)
 	}
-	for _, a := range cfg.Addrs {
+	if err := address(link, site, cfg.Addrs); err != nil {
+		return err
+	}
+	return wait(name, cfg.Addrs)
+}
+
+// address gives the interface its addresses and the default route.
+func address(link netlink.Link, site netip.Prefix, addrs []netip.Addr) error {
+	for _, a := range addrs {
 		at := &netlink.Addr{IPNet: &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(site.Bits(), a.BitLen())}}
 		if a.Is6() {
 			at.Flags = unix.IFA_F_NODAD // there is nobody who could have it too (RFC 4862 section 5.4)
@@ -50,7 +59,32 @@ func configure(name string, site netip.Prefix, cfg Config) error {
 	if err := netlink.RouteAdd(&netlink.Route{LinkIndex: link.Attrs().Index, Gw: router.AsSlice()}); err != nil {
 		return fmt.Errorf("default route to %v: %w", router, err)
 	}
-	return wait(name, cfg.Addrs)
+	return nil
+}
+
+// readdress takes all addresses off the interface, and with them its routes, and gives it others.
+func readdress(name string, site netip.Prefix, addrs []netip.Addr) error {
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return fmt.Errorf("find %s: %w", name, err)
+	}
+	old, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+	if err != nil {
+		return fmt.Errorf("list addresses: %w", err)
+	}
+	for _, a := range old {
+		if err := netlink.AddrDel(link, &a); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) { // a second one goes with the first
+			return fmt.Errorf("remove address %v: %w", a, err)
+		}
+	}
+	everything := &net.IPNet{IP: make(net.IP, addrs[0].BitLen()/8), Mask: net.CIDRMask(0, addrs[0].BitLen())}
+	if err := netlink.RouteDel(&netlink.Route{LinkIndex: link.Attrs().Index, Dst: everything}); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("remove the default route: %w", err) // it may have gone with the last address
+	}
+	if err := address(link, site, addrs); err != nil {
+		return err
+	}
+	return wait(name, addrs)
 }
 
 // wait waits for what the kernel does in the background: it says that the interface is up, without which some programs do

@@ -77,23 +77,24 @@ func left(mark string, spaces []string) (all []string) {
 
 // Nothing is left of a process that was killed at any moment: no process, namespace, device, mount or file.
 func TestKilled(t *testing.T) {
-	kills := 100
-	if testing.Short() {
-		kills = 10
+	kills := 20
+	if require {
+		kills = 100
 	}
 	newPair(t, "none", vnet.LinkConfig{}, emulator.Auto) // or is skipped
 	before := host(t)
 	random := rand.New(rand.NewPCG(1, 1))
 	reached := 0
-	for i := range kills {
+	for i := range kills * 13 / 10 { // and other ends
 		mark := strconv.Itoa(54_000_000 + os.Getpid()%100_000*100 + i)
 		how, signal := "", syscall.SIGKILL
-		switch i % 10 {
-		case 7:
+		switch {
+		case i < kills:
+		case i%3 == 0:
 			signal = syscall.SIGINT
-		case 8:
+		case i%3 == 1:
 			signal = syscall.SIGTERM
-		case 9:
+		default:
 			how = "1"
 		}
 		tmp := t.TempDir()
@@ -139,7 +140,7 @@ func TestKilled(t *testing.T) {
 	if after := host(t); after != before {
 		t.Errorf("the host was\n%s\nand is\n%s", before, after)
 	}
-	t.Logf("%d of %d were up when they were killed", reached, kills)
+	t.Logf("%d of %d were up when they were killed", reached, kills*13/10)
 }
 
 // host is what of the host a namespace may leave behind: interfaces and mounts.

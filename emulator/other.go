@@ -54,6 +54,9 @@ func (*Namespace) Stats() Stats { return Stats{} }
 // Err is ErrUnsupported.
 func (*Namespace) Err() error { return ErrUnsupported }
 
+// Move is ErrUnsupported.
+func (*Namespace) Move(*vnet.Site, ...netip.Addr) error { return ErrUnsupported }
+
 // Do is ErrUnsupported.
 func (*Namespace) Do(func() error) error { return ErrUnsupported }
 

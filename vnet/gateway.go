@@ -42,6 +42,7 @@ type Gateway struct {
 	alg     *sipalg.Beside
 	// routed says that it does not translate: what is inside keeps its addresses outside too.
 	routed  bool
+	nat64   bool          // packets change their family
 	arrived func(*packet) // enter, bound once
 
 	fragments    FragmentPolicy
@@ -88,6 +89,7 @@ func (r *Realm) AddGateway(name string, cfg GatewayConfig) (*Gateway, error) {
 	}
 	g := &Gateway{lab: l, name: name, outside: r, nat: nat, routed: !cfg.NAT.Behavior().Translates(), link: newLink(l, name, cfg.Link, cfg.Inbound)}
 	g.mute, _ = nat.(natmodels.Mute)
+	g.nat64 = cfg.NAT.Behavior().Kind == natmodels.NAT64
 	g.alg = g.beside(cfg.ALG)
 	g.arrived = g.enter
 	g.inside = newRealm(l, "inside "+name, g)
@@ -154,6 +156,7 @@ func (g *Gateway) SetBehavior(nat natmodels.Model) error {
 	if err := g.nat.SetBehavior(nat); err != nil {
 		return fmt.Errorf("vnet: gateway %q: %w", g.name, err)
 	}
+	g.nat64 = g.nat.Model().Behavior().Kind == natmodels.NAT64
 	g.lab.changed(g.name, "behaviour changed")
 	return nil
 }
@@ -235,7 +238,7 @@ func (g *Gateway) translate(p *packet) {
 
 // parts says whether the NAT must see each of several segments in one.
 func (g *Gateway) parts(p *packet) bool {
-	return p.segment > 0 && g.nat.Model().Behavior().Kind == natmodels.NAT64
+	return p.segment > 0 && g.nat64
 }
 
 // whole joins fragments, or drops them. It is nil where there is no whole packet, yet or ever.
