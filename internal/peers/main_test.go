@@ -59,6 +59,14 @@ func skip(t *testing.T, why error) {
 	t.Skip(why)
 }
 
+// mayNot skips where the system does not let anybody make namespaces.
+func mayNot(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, emulator.ErrNoNamespace) || errors.Is(err, emulator.ErrNoDevice) || errors.Is(err, emulator.ErrUnsupported) {
+		skip(t, err)
+	}
+}
+
 // plan are cells.
 func plan(t *testing.T, choice cell.Choice) []cell.Cell {
 	t.Helper()
@@ -72,11 +80,9 @@ func plan(t *testing.T, choice cell.Choice) []cell.Cell {
 // run plays a cell.
 func run(t *testing.T, c cell.Cell, opts scenarios.RunOptions) scenarios.Result {
 	t.Helper()
-	opts.Seed, opts.Brief, opts.Trace = 1, true, true
+	opts.Seed, opts.Trace = 1, true
 	r := scenarios.Run(t.Context(), c, opts)
-	if errors.Is(r.Err, emulator.ErrNoNamespace) || errors.Is(r.Err, emulator.ErrNoDevice) || errors.Is(r.Err, emulator.ErrUnsupported) {
-		skip(t, r.Err)
-	}
+	mayNot(t, r.Err)
 	if r.Err != nil {
 		_ = report.Ladder(t.Output(), r, report.Options{})
 		t.Fatal(r.Err)
