@@ -1,8 +1,8 @@
 package peers_test
 
 import (
+	"fmt"
 	"net/netip"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -86,15 +86,14 @@ func attach(t *testing.T, site *vnet.Site, name string, addrs ...netip.Addr) *em
 	return ns
 }
 
-// bench is a program's namespace behind a NAT, and the STUN server on the other side.
-func bench(t *testing.T, nat natmodels.Model) *emulator.Namespace {
+// internet is one with the STUN server on it.
+func internet(t *testing.T) *vnet.Lab {
 	t.Helper()
 	lab, err := vnet.New(vnet.Config{DiscardTrace: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { lab.Close() })
-	ns := home(t, lab, nat)
 	servers, err := lab.Internet().AddSite("servers", vnet.SiteConfig{Prefix: cell.ServerNet, Hosts: vnet.Native})
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +111,13 @@ func bench(t *testing.T, nat natmodels.Model) *emulator.Namespace {
 			t.Error(err)
 		}
 	})
-	return ns
+	return lab
+}
+
+// bench is a program's namespace behind a NAT, and the STUN server on the other side.
+func bench(t *testing.T, nat natmodels.Model) *emulator.Namespace {
+	t.Helper()
+	return home(t, internet(t), nat)
 }
 
 // An independent client behind each behaviour of RFC 4787, with hairpinning and without, and behind devices, finds with
@@ -145,5 +150,80 @@ func TestNATDiscovery(t *testing.T) {
 	}
 }
 
-var _ = exec.Command
-var _ = strings.Fields
+// masquerade is Linux masquerade between a namespace of its own and this one, in which it runs a command.
+const masquerade = `
+unshare -n sleep 1000 & inside=$!
+until [ "$(readlink /proc/$inside/ns/net)" != "$(readlink /proc/self/ns/net)" ]; do sleep 0.01; done
+ip link add in0 type veth peer name eth0 netns $inside
+ip addr add 10.0.0.1/24 dev in0
+ip link set in0 up
+echo 1 > /proc/sys/net/ipv4/ip_forward
+nft add table ip nat
+nft add chain ip nat post "{ type nat hook postrouting priority 100; }"
+nft add rule ip nat post oifname eth0 masquerade
+in="nsenter --net=/proc/$inside/ns/net"
+$in ip link set lo up
+$in ip addr add 10.0.0.2/24 dev eth0
+$in ip link set eth0 up
+$in ip route add default via 10.0.0.1
+$in "$@"
+`
+
+// Behind Linux itself, on the same internet, it says word for word what it says behind the model of it.
+func TestNATDiscoveryBehindLinux(t *testing.T) {
+	needs(t, "turnutils_natdiscovery", "ip", "nft", "nsenter")
+	line := []string{"turnutils_natdiscovery", "-m", "-f", "-H", "-p", "3478", cell.STUNAddr.String()}
+	model, err := catalogue.Lookup("linux-masquerade")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said [2]string
+	t.Run("both", func(t *testing.T) {
+		for i := range said {
+			t.Run([]string{"model", "kernel"}[i], func(t *testing.T) {
+				t.Parallel()
+				var ns *emulator.Namespace
+				command, at := line, cell.PlaceOf(cell.A)
+				external := at.External
+				if i == 0 {
+					ns = bench(t, model)
+				} else {
+					site, err := internet(t).Internet().AddSite("router", vnet.SiteConfig{Prefix: at.Public, Hosts: vnet.Native})
+					if err != nil {
+						t.Fatal(err)
+					}
+					external, command = at.Host, append([]string{"sh", "-ec", masquerade, "sh"}, line...)
+					ns = attach(t, site, "router", external)
+				}
+				text, err := ns.Command(command[0], command[1:]...).CombinedOutput()
+				if err != nil {
+					t.Errorf("%v\n%s", err, text)
+				}
+				said[i] = strings.ReplaceAll(unnumbered(string(text)), external.String()+":", "external:")
+			})
+		}
+	})
+	if said[0] != said[1] {
+		t.Errorf("behind the model:\n%s\nbehind Linux:\n%s", said[0], said[1])
+	}
+}
+
+var (
+	clockWord = regexp.MustCompile(`(?m)^\d+: `)
+	portWord  = regexp.MustCompile(`(\.\d+):(\d+)`)
+)
+
+// unnumbered is a text with ephemeral ports numbered as they appear, and without the time.
+func unnumbered(text string) string {
+	seen := map[string]string{}
+	return portWord.ReplaceAllStringFunc(clockWord.ReplaceAllString(text, ""), func(s string) string {
+		addr, port, _ := strings.Cut(s, ":")
+		if port == "3478" || port == "3479" {
+			return s
+		}
+		if seen[port] == "" {
+			seen[port] = fmt.Sprintf("port %d", len(seen)+1)
+		}
+		return addr + ":" + seen[port]
+	})
+}
