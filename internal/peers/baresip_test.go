@@ -1,10 +1,12 @@
 package peers_test
 
 import (
+	"errors"
 	"fmt"
-	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -37,7 +39,7 @@ func baresip(t *testing.T, c cell.Cell, cfg phones.Config) stage.Phone {
 // baresip registers, calls and is called through the classes as predicted, and tshark beside it sees the RTP that the lab
 // has in its trace.
 func TestBaresip(t *testing.T) {
-	needs(t, "baresip", "tshark")
+	needs(t, "baresip", "tshark", "dumpcap")
 	choice := cell.Choice{"flow": {"call", "called"}, "b": {"none"}, "port-manager": {"local", "stun"}, "registrar": {"received"}, "rport": {"true"}, "latch": {"b"}}
 	if everything {
 		choice["latch"], choice["registrar"] = []string{"none", "b"}, []string{"contact", "received"}
@@ -47,18 +49,7 @@ func TestBaresip(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			r := play(t, c, scenarios.RunOptions{Phones: stage.Phones{cell.A: baresip(t, c, phones.Config{Path: watched(t, dir, "baresip")})}})
-			text, err := os.ReadFile(filepath.Join(dir, "rtp"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			seen, traced := map[pair]int{}, traced(r.Events)
-			for line := range strings.Lines(string(text)) {
-				f := strings.Fields(line)
-				if len(f) != 4 {
-					t.Fatalf("%q", line)
-				}
-				seen[pair{netip.MustParseAddrPort(f[0] + ":" + f[1]), netip.MustParseAddrPort(f[2] + ":" + f[3])}]++
-			}
+			seen, traced := captured(t, dir), traced(r.Events)
 			if fmt.Sprint(seen) != fmt.Sprint(traced) {
 				t.Errorf("tshark: %v\ntrace:  %v", seen, traced)
 			}
@@ -67,35 +58,28 @@ func TestBaresip(t *testing.T) {
 	}
 }
 
-// pair are the ends of a stream.
-type pair struct{ src, dst netip.AddrPort }
-
-// traced are the RTP packets that the host a has sent and got.
-func traced(events []vnet.Event) map[pair]int {
-	n := map[pair]int{}
+// traced are how many RTP packets the host a has sent and got, by who to whom.
+func traced(events []vnet.Event) map[string]int {
+	n := map[string]int{}
 	for _, e := range events {
-		if e.Box == cell.BoxA && e.Proto == natmodels.UDP && (e.Kind == vnet.Sent || e.Kind == vnet.Delivered) &&
-			(e.Src.Port() == cell.RTPPort || e.Dst.Port() == cell.RTPPort) && len(e.Payload) > 100 {
-			n[pair{e.Src, e.Dst}]++
+		if e.Box == cell.BoxA && e.Proto == natmodels.UDP && (e.Kind == vnet.Sent || e.Kind == vnet.Delivered) && len(e.Payload) == rtpSize &&
+			(e.Src.Port() == cell.RTPPort || e.Dst.Port() == cell.RTPPort) {
+			n[fmt.Sprintf("%v>%v", e.Src, e.Dst)]++
 		}
 	}
 	return n
 }
 
-// watched is a program that is the named one with tshark beside it, which writes the RTP packets of its host to the file
-// rtp.
+// rtpSize is the size of 20 ms of G.711 in RTP (RFC 3551 section 4.5.14).
+const rtpSize = 172
+
+// watched is a program that is the named one with dumpcap beside it.
 func watched(t *testing.T, dir, program string) string {
 	t.Helper()
 	path := filepath.Join(dir, program)
 	script := fmt.Sprintf(`#!/bin/sh
-export HOME=%[1]s
-tshark -Q -n -l -i eth0 -f "udp port %[2]d and greater 140" -d udp.port==%[2]d,rtp -Y "rtp.p_type == 0" -T fields -e ip.src -e udp.srcport -e ip.dst -e udp.dstport > %[1]s/rtp 2> %[1]s/said &
-tries=0
-until [ -e %[1]s/rtp ] && grep -q . /proc/net/packet && [ "$(wc -l < /proc/net/packet)" -gt 1 ]; do
-	tries=$((tries + 1))
-	[ $tries -lt 1000 ] || exit 1
-	sleep 0.02
-done
+dumpcap -q -i eth0 -f "udp port %[2]d" -w %[1]s/rtp.pcapng > %[1]s/said 2>&1 &
+until [ -s %[1]s/rtp.pcapng ]; do sleep 0.02; done
 exec %[3]s "$@"
 `, dir, cell.RTPPort, program)
 	if err := os.WriteFile(path, []byte(script), 0o700); err != nil {
@@ -103,6 +87,35 @@ exec %[3]s "$@"
 	}
 	return path
 }
+
+// captured is what traced is, as tshark reads it from what dumpcap has written.
+func captured(t *testing.T, dir string) map[string]int {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), "tshark", "-n", "-r", filepath.Join(dir, "rtp.pcapng"), "-d", fmt.Sprintf("udp.port==%d,rtp", cell.RTPPort),
+		"-Y", "rtp.p_type == 0", "-T", "fields", "-e", "ip.src", "-e", "udp.srcport", "-e", "ip.dst", "-e", "udp.dstport", "-e", "ip.len")
+	c.Env = append(os.Environ(), "HOME="+dir)
+	text, err := c.Output()
+	var exit *exec.ExitError
+	if err != nil && !(errors.As(err, &exit) && strings.Contains(string(exit.Stderr), "cut short")) { // dumpcap was killed
+		t.Fatalf("%v %s", err, text)
+	}
+	n := map[string]int{}
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if len(f) != 5 {
+			t.Fatalf("%q", line)
+		}
+		size, err := strconv.Atoi(f[4])
+		if err != nil {
+			t.Fatal(err)
+		}
+		// What the emulator gives the kernel as one has one header and the rest of each (UDP segmentation offload).
+		n[fmt.Sprintf("%s:%s>%s:%s", f[0], f[1], f[2], f[3])] += (size - ipAndUDP) / rtpSize
+	}
+	return n
+}
+
+const ipAndUDP = 28
 
 // Two of them through two NATs hear each other as predicted.
 func TestTwoBaresips(t *testing.T) {

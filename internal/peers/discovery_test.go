@@ -188,7 +188,7 @@ func TestNATDiscoveryBehindLinux(t *testing.T) {
 				if i == 0 {
 					ns = bench(t, model)
 				} else {
-					site, err := internet(t).Internet().AddSite("router", vnet.SiteConfig{Prefix: at.Public, Hosts: vnet.Native})
+					site, err := internet(t).Internet().AddSite("street", vnet.SiteConfig{Prefix: at.Public, Hosts: vnet.Native})
 					if err != nil {
 						t.Fatal(err)
 					}
