@@ -40,6 +40,7 @@ func baresip(t *testing.T, c cell.Cell, cfg phones.Config) stage.Phone {
 // has in its trace.
 func TestBaresip(t *testing.T) {
 	needs(t, "baresip", "tshark", "dumpcap")
+	t.Parallel()
 	choice := cell.Choice{"flow": {"call", "called"}, "b": {"none"}, "port-manager": {"local", "stun"}, "registrar": {"received"}, "rport": {"true"}}
 	if everything {
 		choice["latch"], choice["registrar"] = []string{"none", "b"}, []string{"contact", "received"}
@@ -120,6 +121,7 @@ const ipAndUDP = 28
 // Two of them through two NATs hear each other as predicted.
 func TestTwoBaresips(t *testing.T) {
 	needs(t, "baresip")
+	t.Parallel()
 	choice := cell.Choice{"flow": {"call"}, "port-manager": {"stun"}, "registrar": {"received"}, "rport": {"true"}}
 	if everything {
 		choice["port-manager"] = []string{"local", "stun"}

@@ -124,6 +124,7 @@ func bench(t *testing.T, nat natmodels.Model) *emulator.Namespace {
 // this project's server what the model says.
 func TestNATDiscovery(t *testing.T) {
 	needs(t, "turnutils_natdiscovery")
+	t.Parallel()
 	models := map[string]natmodels.Model{}
 	for _, name := range append(cell.RFC4787()[1:], "linux-masquerade", "cisco-asa", "aws-nat-gateway") {
 		model, err := catalogue.Lookup(name)
@@ -172,6 +173,7 @@ $in "$@"
 // Behind Linux itself, on the same internet, it says word for word what it says behind the model of it.
 func TestNATDiscoveryBehindLinux(t *testing.T) {
 	needs(t, "turnutils_natdiscovery", "ip", "nft", "nsenter")
+	t.Parallel()
 	line := []string{"turnutils_natdiscovery", "-m", "-f", "-H", "-p", "3478", cell.STUNAddr.String()}
 	model, err := catalogue.Lookup("linux-masquerade")
 	if err != nil {

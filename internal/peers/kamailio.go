@@ -21,9 +21,11 @@ import (
 // Kamailio is Kamailio 5.6 and its like as a registrar and proxy, without a password. The zero value is plain RFC 3261:
 // it calls users at the Contact that they wrote.
 type Kamailio struct {
-	// NATHelper has it call users where their REGISTER came from (fix_nated_register), and sends what is in a dialog
-	// where its messages came from (add_contact_alias, handle_ruri_alias).
-	NATHelper bool
+	// Received has it call users where their REGISTER came from (nathelper's fix_nated_register).
+	Received bool
+	// Alias has it send what is in a dialog to where messages of the peer came from (add_contact_alias,
+	// handle_ruri_alias).
+	Alias bool
 	// ForceRport sends responses to the source of requests also where they do not ask for it (RFC 3581).
 	ForceRport bool
 	// Modules is the directory of its modules; empty is Debian's.

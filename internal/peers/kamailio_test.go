@@ -17,15 +17,18 @@ var kamailios = []struct {
 	policy string
 }{
 	{"plain", peers.Kamailio{}, "contact"},
-	{"nathelper", peers.Kamailio{NATHelper: true}, "received"},
+	{"nathelper", peers.Kamailio{Received: true, Alias: true}, "received"},
+	{"without alias", peers.Kamailio{Received: true}, "received-no-alias"},
 }
 
-// Kamailio does as this project's proxy does: without nathelper as policy contact, with it as policy received.
+// Kamailio does as this project's proxy does: without nathelper as policy contact, with
+// it as policy received, or received-no-alias.
 func TestKamailio(t *testing.T) {
 	needs(t, "kamailio")
+	t.Parallel()
 	calls := cell.Choice{"flow": {"call", "called"}, "b": {"none"}, "port-manager": {"local", "stun"}, "rport": {"true"}}
 	if everything {
-		calls["b"], calls["rport"] = []string{"classic"}, []string{"false", "true"}
+		calls["flow"], calls["b"], calls["rport"] = []string{"call"}, []string{"classic"}, []string{"false", "true"}
 	}
 	for _, x := range kamailios {
 		calls["registrar"] = []string{x.policy}
@@ -44,6 +47,7 @@ func TestKamailio(t *testing.T) {
 // With force_rport it answers phones that do not ask for RFC 3581 as if they did.
 func TestKamailioForcesRport(t *testing.T) {
 	needs(t, "kamailio")
+	t.Parallel()
 	for _, x := range kamailios {
 		x.proxy.ForceRport = true
 		for _, c := range plan(t, cell.Choice{"flow": {"register", "call"}, "b": {"none"}, "registrar": {x.policy}, "port-manager": {"local"}}) {

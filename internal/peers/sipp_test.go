@@ -42,6 +42,7 @@ func (h *heard) add(e vnet.Event) {
 // the other, which sends to where media comes from, behind each.
 func TestSIPp(t *testing.T) {
 	needs(t, "sipp")
+	t.Parallel()
 	for _, name := range cell.Classic() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
