@@ -5,11 +5,9 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"sync"
 	"text/template"
 	"time"
 
@@ -69,28 +67,29 @@ func (k Kamailio) Serve(seat stage.Seat) (stop func() error, err error) {
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	close := func() error { return errors.Join(ns.Close(), os.RemoveAll(dir)) }
+	leave := func() error { return errors.Join(ns.Close(), os.RemoveAll(dir)) }
 	at := netip.AddrPortFrom(seat.Addr, cell.ProxyPort)
 	text, err := k.config(at)
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "kamailio.cfg"), text, 0o600)
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("peers: kamailio: %w", err), close())
+		return nil, errors.Join(fmt.Errorf("peers: kamailio: %w", err), leave())
 	}
-	var said output
+	var said bytes.Buffer // not to be read before it has ended
 	c := ns.Command("kamailio", "-DD", "-f", filepath.Join(dir, "kamailio.cfg"), "-Y", dir, "-P", filepath.Join(dir, "pid"), "-m", "16", "-M", "4")
 	c.Stdout, c.Stderr = &said, &said
 	if err := c.Start(); err != nil {
-		return nil, errors.Join(fmt.Errorf("peers: kamailio: %w", err), close())
+		return nil, errors.Join(fmt.Errorf("peers: kamailio: %w", err), leave())
 	}
 	stop = func() error {
-		err := close()
+		err := leave()
 		_ = c.Wait() // it was killed
 		return err
 	}
 	if err := serves(ns, at, c.Ended()); err != nil {
-		return nil, errors.Join(fmt.Errorf("peers: kamailio: %w: %s", err, said.String()), stop())
+		stopped := stop()
+		return nil, errors.Join(fmt.Errorf("peers: kamailio: %w: %s", err, said.String()), stopped)
 	}
 	return stop, nil
 }
@@ -109,7 +108,7 @@ func serves(ns *emulator.Namespace, at netip.AddrPort, ended <-chan struct{}) er
 	for begun := time.Now(); time.Since(begun) < startTime; {
 		request := fmt.Sprintf("OPTIONS sip:nobody@%v SIP/2.0\r\nVia: SIP/2.0/UDP %v;branch=z9hG4bK%d\r\nMax-Forwards: 70\r\nFrom: <sip:ready@%v>;tag=1\r\nTo: <sip:nobody@%v>\r\nCall-ID: ready\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n",
 			at, conn.LocalAddr(), time.Since(begun), at.Addr(), at)
-		if _, err := conn.WriteToUDPAddrPort([]byte(request), at); err != nil && !refused(err) {
+		if _, err := conn.WriteToUDPAddrPort([]byte(request), at); err != nil {
 			return err
 		}
 		conn.SetReadDeadline(time.Now().Add(100 * time.Millisecond))
@@ -123,28 +122,4 @@ func serves(ns *emulator.Namespace, at netip.AddrPort, ended <-chan struct{}) er
 		}
 	}
 	return errors.New("it does not answer")
-}
-
-// refused says whether nobody was there.
-func refused(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "write"
-}
-
-// output is what a program has written.
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
 }

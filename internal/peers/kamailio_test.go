@@ -2,6 +2,7 @@ package peers_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/natproof/natproof/internal/peers"
@@ -76,5 +77,20 @@ func TestNoSeatForAProxy(t *testing.T) {
 		if r := scenarios.Run(t.Context(), c, scenarios.RunOptions{Proxy: peers.Kamailio{}.Serve}); !errors.Is(r.Err, stage.ErrNotThisProxy) {
 			t.Errorf("%s: %v", id, r.Err)
 		}
+	}
+}
+
+// A configuration that it does not take is told of, with what it has said.
+func TestKamailioThatDoesNotStart(t *testing.T) {
+	needs(t, "kamailio")
+	t.Parallel()
+	c, err := scenarios.ParseID("register/local[a=none]")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := scenarios.Run(t.Context(), c, scenarios.RunOptions{Proxy: peers.Kamailio{Modules: t.TempDir()}.Serve})
+	mayNot(t, r.Err)
+	if r.Err == nil || !strings.Contains(r.Err.Error(), "bad config file") {
+		t.Error(r.Err)
 	}
 }
