@@ -105,7 +105,7 @@ real-peers: ## Kamailio, baresip, SIPp and coturn's NAT discovery behind NATs: a
 
 real-peers-all: ## the same, whole products of cells: some ten minutes
 	sh internal/setup/peers.sh
-	NATPROOF_ALL_PEERS=1 $(PEERS) -parallel 48 -timeout 30m
+	NATPROOF_ALL_PEERS=1 $(PEERS) -parallel 16 -timeout 30m
 
 adapters: ## pion/webrtc on a virtual host, in modules of their own for transport v4 and v5
 	cd adapters/transportv4 && $(GO) vet ./... && $(GO) test ./...

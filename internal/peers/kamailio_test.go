@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/natproof/natproof/internal/peers"
 	"github.com/natproof/natproof/scenarios"
@@ -22,6 +23,9 @@ var kamailios = []struct {
 	{"without alias", peers.Kamailio{Received: true}, "received-no-alias"},
 }
 
+// talk is how long calls by way of it are: enough for RTP to be judged.
+const talk = 4 * time.Second
+
 // Kamailio does as this project's proxy does: without nathelper as policy contact, with
 // it as policy received, or received-no-alias.
 func TestKamailio(t *testing.T) {
@@ -29,7 +33,7 @@ func TestKamailio(t *testing.T) {
 	t.Parallel()
 	calls := cell.Choice{"flow": {"call", "called"}, "b": {"none"}, "port-manager": {"local", "stun"}, "rport": {"true"}}
 	if everything {
-		calls["flow"], calls["b"], calls["rport"] = []string{"call"}, []string{"classic"}, []string{"false", "true"}
+		calls["flow"], calls["b"] = []string{"call"}, []string{"classic"}
 	}
 	for _, x := range kamailios {
 		calls["registrar"] = []string{x.policy}
@@ -39,7 +43,7 @@ func TestKamailio(t *testing.T) {
 		for _, c := range cells {
 			t.Run(x.name+" "+c.ID(), func(t *testing.T) {
 				t.Parallel()
-				play(t, c, scenarios.RunOptions{Proxy: x.proxy.Serve})
+				play(t, c, scenarios.RunOptions{Proxy: x.proxy.Serve, MediaTime: talk})
 			})
 		}
 	}
@@ -60,7 +64,7 @@ func TestKamailioForcesRport(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				r := run(t, c, scenarios.RunOptions{Proxy: x.proxy.Serve})
+				r := run(t, c, scenarios.RunOptions{Proxy: x.proxy.Serve, MediaTime: talk})
 				judged(t, scenarios.Judge(c, r.Seed, predicted, r.Observed), r)
 			})
 		}
