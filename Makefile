@@ -9,7 +9,7 @@ BENCHTIME ?= 1s
 AGAINST ?= 0d0d3a0
 KILLS ?= 100
 
-.PHONY: help docs matrix matrix-wide matrix-all test suites race repeat determinism bench bench-against memory calibrate test-kernel real-nats emulator bench-emulator kills peers phones sipp image adapters lint fuzz
+.PHONY: help docs matrix matrix-wide matrix-all test suites race repeat determinism bench bench-against memory calibrate test-kernel real-nats emulator bench-emulator kills peers phones real-peers real-peers-all sipp image adapters lint fuzz
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
@@ -97,6 +97,16 @@ image: ## the OCI image of natproof serve, where podman, buildah or docker is; t
 phones: ## certificates of baresip, SIPp and linphone behind NATs, on the real clock: some ten minutes
 	sh internal/setup/phones.sh
 	NATPROOF_REQUIRE_PHONES=1 $(GO) test -count=1 -parallel 4 -timeout 20m -v ./emulator/phones
+
+PEERS = PATH="$$PATH:/usr/sbin:/sbin" NATPROOF_REQUIRE_PEERS=1 $(GO) test -count=1 -v ./internal/peers
+
+real-peers: ## Kamailio, baresip, SIPp and coturn's NAT discovery behind NATs: a chosen set, two minutes (Linux, root or user namespaces)
+	sh internal/setup/peers.sh
+	$(PEERS) -parallel 24
+
+real-peers-all: ## the same, whole products of cells: some ten minutes
+	sh internal/setup/peers.sh
+	NATPROOF_ALL_PEERS=1 $(PEERS) -parallel 16 -timeout 30m
 
 adapters: ## pion/webrtc on a virtual host, in modules of their own for transport v4 and v5
 	cd adapters/transportv4 && $(GO) vet ./... && $(GO) test ./...

@@ -26,13 +26,17 @@ type RunOptions struct {
 	Access    *vnet.LinkConfig // the access link of each side; nil is stage.DefaultLink
 	Phones    stage.Phones     // who is at the ends; nil is this project's user agent
 	Trace     bool             // keep Events and Boxes in the Result
+	// Proxy runs a registrar and proxy in the place of this project's own, until stop is called: one that
+	// brings a host of its own and joins it to the seat. Cells are played on the real clock then. It is
+	// predicted to do what the cell says that a proxy does.
+	Proxy func(stage.Seat) (stop func() error, err error)
 	// Setup changes the world when it is built and nothing runs in it yet: its links, say.
 	Setup func(*stage.World) error
 }
 
 // Run plays one cell under virtual time and judges it. A context that has ended
-// keeps it from starting; a cell takes milliseconds. With a phone that brings a host
-// of its own it is played on the real clock.
+// keeps it from starting; a cell takes milliseconds. With a phone or a proxy that
+// brings a host of its own it is played on the real clock.
 func Run(ctx context.Context, c cell.Cell, opts RunOptions) Result {
 	opts = opts.withDefaults(c)
 	predicted, err := predict(c, opts.Phones, opts.MediaTime)
@@ -77,11 +81,28 @@ func (o RunOptions) withDefaults(c cell.Cell) RunOptions {
 // outer context goes into the bubble: a goroutine that waits for something outside of it would stop
 // virtual time.
 func (o RunOptions) clock(ctx context.Context, play func(context.Context)) (leak error) {
-	if len(o.Phones.Bringing()) == 0 {
+	if len(o.bringing()) == 0 {
 		return bubble.Run(func() { play(context.Background()) })
 	}
 	play(ctx)
 	return nil
+}
+
+// bringing are those who bring a host of their own.
+func (o RunOptions) bringing() []cell.Side {
+	all := o.Phones.Bringing()
+	if o.Proxy != nil {
+		all = append(all, stage.Proxy)
+	}
+	return all
+}
+
+// serveProxy runs the registrar and proxy.
+func (p *production) serveProxy() (stop func() error, err error) {
+	if p.opts.Proxy != nil {
+		return p.opts.Proxy(p.world.Seat(stage.Proxy))
+	}
+	return p.world.ServeProxy(p.cell, p.opts.Seed)
 }
 
 // production is one cell being played.
@@ -164,7 +185,7 @@ func (p *production) run(ctx context.Context) (err error) {
 // build makes the world and starts everything in it.
 func (p *production) build(lab *vnet.Lab) error {
 	var err error
-	if p.world, err = stage.NewWorld(lab, p.cell, p.opts.Seed, *p.opts.Access, p.opts.Phones.Bringing()...); err != nil {
+	if p.world, err = stage.NewWorld(lab, p.cell, p.opts.Seed, *p.opts.Access, p.opts.bringing()...); err != nil {
 		return err
 	}
 	p.boxes = p.world.Boxes()
@@ -175,7 +196,7 @@ func (p *production) build(lab *vnet.Lab) error {
 	}
 	for _, serve := range []func() (func() error, error){
 		p.world.ServeSTUN,
-		func() (func() error, error) { return p.world.ServeProxy(p.cell, p.opts.Seed) },
+		p.serveProxy,
 	} {
 		stop, err := serve()
 		if err != nil {

@@ -87,6 +87,8 @@ var (
 	// ErrNotThisPhone is the error of a phone that is none of what the cell wants: the
 	// value of an axis that it has no way to obey. Such a cell is not played.
 	ErrNotThisPhone = errors.New("stage: no such phone")
+	// ErrNotThisProxy is that of a registrar and proxy that is not for such a cell.
+	ErrNotThisProxy = errors.New("stage: no such proxy")
 )
 
 // Setup is where an endpoint finds itself.

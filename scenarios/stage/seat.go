@@ -20,6 +20,9 @@ type Seat struct {
 func (w *World) keepSeats(c cell.Cell, bring []cell.Side) error {
 	for _, side := range bring {
 		switch {
+		case side == Proxy && (c.Topology == cell.ProxyNAT || c.Registrar == cell.RegistrarAnotherSource):
+			return fmt.Errorf("stage: %s: %w: there is no seat for a host of its own", cell.BoxProxy, ErrNotThisProxy)
+		case side == Proxy:
 		case c.Host(side) == "" || c.Host(side) == cell.BoxGateway:
 			continue // it is somebody else in this cell
 		case side == cell.C, side == cell.B && c.Topology == cell.OneNAT, side == cell.A && (c.Topology == cell.TwoPhones || c.Flow.Uses(cell.KeyPhones)):
@@ -31,13 +34,19 @@ func (w *World) keepSeats(c cell.Cell, bring []cell.Side) error {
 	return nil
 }
 
+// Proxy is the side of a registrar and proxy that brings a host of its own.
+const Proxy cell.Side = "proxy"
+
+// Seat is that of an end, or of the proxy, that brings a host of its own.
+func (w *World) Seat(side cell.Side) Seat { return w.seats[side] }
+
 // seat adds the host of an end, or keeps its place for it.
-func (w *World) seat(site *vnet.Site, c cell.Cell, side cell.Side, addr netip.Addr) (*vnet.Host, error) {
+func (w *World) seat(site *vnet.Site, side cell.Side, name string, addrs ...netip.Addr) (*vnet.Host, error) {
 	if _, brings := w.seats[side]; brings {
-		w.seats[side] = Seat{c.Host(side), site, addr}
+		w.seats[side] = Seat{name, site, addrs[0]}
 		return nil, nil
 	}
-	return site.AddHost(c.Host(side), addr)
+	return site.AddHost(name, addrs...)
 }
 
 // Peopled says whether there is a phone at an end: on a host, or with a seat for its own. The

@@ -25,7 +25,7 @@ type World struct {
 	A, B                 *vnet.Host    // B is nil where the gateway is the other end
 	NATA, NATB           *vnet.Gateway // nil on a side without a NAT
 	Carrier              *vnet.Gateway // nil where there is none
-	STUN, Proxy, Gateway *vnet.Host    // STUN has two addresses; Gateway is nil where the flow has none
+	STUN, Proxy, Gateway *vnet.Host    // STUN has two addresses; Proxy is nil where it brings a host of its own, Gateway where the flow has none
 	Beside               *vnet.Host    // the phone beside a, or nil
 	Stranger             *vnet.Host    // somebody who is not of the call, or nil
 	Crowd                []*vnet.Host  // others beside a; they are no boxes to be drawn
@@ -155,7 +155,7 @@ func (w *World) addSide(c cell.Cell, side cell.Side, seed uint64, access vnet.Li
 	if err != nil {
 		return err
 	}
-	host, err := w.seat(site, c, side, addr)
+	host, err := w.seat(site, side, c.Host(side), addr)
 	if err != nil {
 		return err
 	}
@@ -242,7 +242,7 @@ func (w *World) addProxy(c cell.Cell, site *vnet.Site) error {
 		addrs = append(addrs, calls)
 	}
 	var err error
-	if w.Proxy, err = site.AddHost(cell.BoxProxy, addrs...); err != nil {
+	if w.Proxy, err = w.seat(site, Proxy, cell.BoxProxy, addrs...); err != nil {
 		return err
 	}
 	w.box(cell.BoxProxy, RoleServer, addrs...)

@@ -1,0 +1,108 @@
+package peers_test
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/natproof/natproof/emulator"
+	"github.com/natproof/natproof/report"
+	"github.com/natproof/natproof/scenarios"
+	"github.com/natproof/natproof/scenarios/cell"
+)
+
+func TestMain(m *testing.M) {
+	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin") // where the commands are, though not on everybody's path
+	os.Exit(emulator.Main(checked{m}))
+}
+
+// checked are the tests, and a look at what they leave running.
+type checked struct{ *testing.M }
+
+func (c checked) Run() int {
+	code := c.M.Run()
+	if err := goleak.Find(); err != nil && code == 0 {
+		os.Stderr.WriteString(err.Error() + "\n")
+		return 1
+	}
+	return code
+}
+
+var (
+	// required: what is missing is a failure.
+	required = os.Getenv("NATPROOF_REQUIRE_PEERS") != ""
+	// everything: whole products of cells instead of a chosen set.
+	everything = os.Getenv("NATPROOF_ALL_PEERS") != ""
+)
+
+// needs skips without a program; internal/setup/peers.sh installs them.
+func needs(t *testing.T, programs ...string) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("real programs on the real clock")
+	}
+	for _, p := range programs {
+		if _, err := exec.LookPath(p); err != nil {
+			skip(t, err)
+		}
+	}
+}
+
+func skip(t *testing.T, why error) {
+	t.Helper()
+	if required {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+// mayNot skips where the system does not let anybody make namespaces.
+func mayNot(t *testing.T, err error) {
+	t.Helper()
+	if errors.Is(err, emulator.ErrNoNamespace) || errors.Is(err, emulator.ErrNoDevice) || errors.Is(err, emulator.ErrUnsupported) {
+		skip(t, err)
+	}
+}
+
+// plan are cells.
+func plan(t *testing.T, choice cell.Choice) []cell.Cell {
+	t.Helper()
+	cells, err := scenarios.Plan(choice)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cells
+}
+
+// run plays a cell.
+func run(t *testing.T, c cell.Cell, opts scenarios.RunOptions) scenarios.Result {
+	t.Helper()
+	opts.Seed, opts.Trace = 1, true
+	r := scenarios.Run(t.Context(), c, opts)
+	mayNot(t, r.Err)
+	if r.Err != nil {
+		_ = report.Ladder(t.Output(), r, report.Options{})
+		t.Fatal(r.Err)
+	}
+	return r
+}
+
+// judged fails if a result is not as predicted, and shows what was played.
+func judged(t *testing.T, r, played scenarios.Result) {
+	t.Helper()
+	if !r.Expected {
+		_ = report.Ladder(t.Output(), played, report.Options{})
+		t.Error(r.Surprises())
+	}
+}
+
+// play plays a cell, which must be as predicted.
+func play(t *testing.T, c cell.Cell, opts scenarios.RunOptions) scenarios.Result {
+	t.Helper()
+	r := run(t, c, opts)
+	judged(t, r, r)
+	return r
+}
