@@ -9,7 +9,7 @@ BENCHTIME ?= 1s
 AGAINST ?= 0d0d3a0
 KILLS ?= 100
 
-.PHONY: help docs matrix matrix-wide matrix-all test suites race repeat determinism bench bench-against memory calibrate test-kernel real-nats emulator bench-emulator kills peers phones real-peers real-peers-all sipp image adapters lint fuzz
+.PHONY: help docs matrix matrix-wide matrix-all test suites race repeat determinism bench bench-against memory calibrate test-kernel real-nats emulator bench-emulator kills peers phones phones-all real-peers real-peers-all sipp image adapters lint fuzz
 .DEFAULT_GOAL := help
 
 help: ## what can be done here
@@ -31,13 +31,13 @@ matrix-all: ## every flow through every pair of NATs, each axis and each two axe
 
 test: ## every test, and the regression matrix as Ginkgo specs
 	$(GO) vet ./...
-	$(GO) test ./...
+	$(GO) test -timeout 1h ./...
 
 suites: ## the regression matrix alone, one spec a cell
 	$(GO) tool ginkgo --fail-on-empty ./suites
 
 race: ## every test under the race detector
-	$(GO) test -race ./...
+	$(GO) test -race -timeout 3h ./...
 
 repeat: ## the regression matrix twenty times over, in random order: nothing may flake
 	$(GO) tool ginkgo --fail-on-empty --repeat=19 --randomize-all ./suites
@@ -94,9 +94,13 @@ sipp: ## calls and registrations by SIPp over loopback, against registrar, gatew
 image: ## the OCI image of natproof serve, where podman, buildah or docker is; the program in it anyway
 	@GO='$(GO)' bash .ci/image
 
-phones: ## certificates of baresip, SIPp and linphone behind NATs, on the real clock: some ten minutes
+phones: ## baresip, SIPp and linphone in cells like any phone of ours, behind NATs, on the real clock: some seconds
 	sh internal/setup/phones.sh
-	NATPROOF_REQUIRE_PHONES=1 $(GO) test -count=1 -parallel 4 -timeout 20m -v ./emulator/phones
+	NATPROOF_REQUIRE_PHONES=1 $(GO) test -count=1 -parallel 4 -v ./emulator/phones
+
+phones-all: ## certificates of theirs too, and two programs that call each other: some ten minutes
+	sh internal/setup/phones.sh
+	NATPROOF_REQUIRE_PHONES=1 $(GO) test -count=1 -parallel 4 -timeout 40m -v ./emulator/phones -args -all
 
 PEERS = PATH="$$PATH:/usr/sbin:/sbin" NATPROOF_REQUIRE_PEERS=1 $(GO) test -count=1 -v ./internal/peers
 

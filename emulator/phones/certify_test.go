@@ -13,8 +13,8 @@ import (
 // Certificates of programs: what is learned of them, and that each cell that is played by it is as
 // predicted.
 func TestCertificates(t *testing.T) {
-	if !required {
-		t.Skip("minutes on the real clock: make phones")
+	if !*all {
+		t.Skip("minutes on the real clock: make phones-all")
 	}
 	classic := cell.Choice{}
 	rport := theory.SignallingTraits{Rport: true}

@@ -2,6 +2,7 @@ package phones_test
 
 import (
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"testing"
@@ -31,8 +32,11 @@ func (c checked) Run() int {
 	return code
 }
 
-// required: what is missing is a failure, and long tests are not left out.
+// required: what is missing is a failure.
 var required = os.Getenv("NATPROOF_REQUIRE_PHONES") != ""
+
+// all: long tests are not left out.
+var all = flag.Bool("all", false, "play what takes minutes, too")
 
 // needs skips without a program, or without the right to make namespaces.
 func needs(t *testing.T, program string) {

@@ -14,8 +14,8 @@ import (
 // Two programs call each other through two NATs, and who hears whom is as theory says of what was
 // learned of them.
 func TestTwoPrograms(t *testing.T) {
-	if !required {
-		t.Skip("minutes on the real clock: make phones")
+	if !*all {
+		t.Skip("minutes on the real clock: make phones-all")
 	}
 	needs(t, "baresip")
 	cells, err := scenarios.Plan(cell.Choice{"flow": {"call"}, "port-manager": {"stun"}, "a": {"port-restricted", "symmetric", "none"}, "b": {"full-cone", "port-restricted", "symmetric"}, "registrar": {"received"}, "rport": {"true"}})
