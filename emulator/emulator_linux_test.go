@@ -229,7 +229,7 @@ func TestPing(t *testing.T) {
 	need(t, "ping")
 	both(t, func(t *testing.T, d emulator.Driver) {
 		p := newPair(t, "symmetric", vnet.LinkConfig{}, d)
-		out, err := p.in.Command("ping", "-c", "3", "-i", "0.05", "server.example").CombinedOutput()
+		out, err := p.in.Command("ping", "-c", "3", "-i", "0.05", "-w", "30", "server.example").CombinedOutput()
 		if err != nil || !strings.Contains(string(out), "3 received") {
 			t.Errorf("%v\n%s", err, out)
 		}
