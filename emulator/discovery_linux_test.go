@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,12 +60,12 @@ func turnserver(dir string) []string {
 func answers(t *testing.T, dial func() (net.Conn, error)) {
 	t.Helper()
 	request := append([]byte{0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, "natprooftest"...)
-	for range 200 {
+	for range patience / (20 * time.Millisecond) {
 		c, err := dial()
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.SetDeadline(time.Now().Add(50 * time.Millisecond))
+		c.SetDeadline(time.Now().Add(500 * time.Millisecond))
 		c.Write(request)
 		k, _ := c.Read(make([]byte, 1500))
 		c.Close()
@@ -100,6 +101,9 @@ func dialIn(path, to string) (c net.Conn, err error) {
 func TestNATDiscovery(t *testing.T) {
 	need(t, "turnutils_natdiscovery")
 	need(t, "turnserver")
+	t.Parallel()
+	var all sync.WaitGroup // the client waits most of the time: all at once, not as many as there are processors
+	defer all.Wait()
 	for _, name := range append(catalogue.PresetNames(), "linux-masquerade", "cisco-asa", "aws-nat-gateway") {
 		model, err := catalogue.Lookup(name)
 		if err != nil {
@@ -109,27 +113,28 @@ func TestNATDiscovery(t *testing.T) {
 		if !b.Translates() {
 			continue
 		}
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := newPair(t, name, vnet.LinkConfig{}, emulator.Auto)
-			if err := p.out.Close(); err != nil {
-				t.Fatal(err)
-			}
-			var err error
-			if p.out, err = emulator.Attach(p.out.Port().Site(), "server", emulator.Config{Addrs: append(p.out.Addrs(), addr(second))}); err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { p.out.Close() })
-			line := turnserver(t.TempDir())
-			if err := p.out.Command(line[0], line[1:]...).Start(); err != nil {
-				t.Fatal(err)
-			}
-			answers(t, func() (net.Conn, error) { return p.out.Dial(t.Context(), "udp", second+":3479") })
-			text, err := p.in.Command(discovery[0], discovery[1:]...).CombinedOutput()
-			mapping, filtering := verdict(t, text, err)
-			if mapping != dependences[b.Mapping] || filtering != dependences[b.Filtering] {
-				t.Errorf("%s, %s, and it is %v\n%s", mapping, filtering, b.Code(), text)
-			}
+		all.Go(func() {
+			t.Run(name, func(t *testing.T) {
+				p := newPair(t, name, vnet.LinkConfig{}, emulator.Auto)
+				if err := p.out.Close(); err != nil {
+					t.Fatal(err)
+				}
+				var err error
+				if p.out, err = emulator.Attach(p.out.Port().Site(), "server", emulator.Config{Addrs: append(p.out.Addrs(), addr(second))}); err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { p.out.Close() })
+				line := turnserver(t.TempDir())
+				if err := p.out.Command(line[0], line[1:]...).Start(); err != nil {
+					t.Fatal(err)
+				}
+				answers(t, func() (net.Conn, error) { return p.out.Dial(t.Context(), "udp", second+":3479") })
+				text, err := p.in.Command(discovery[0], discovery[1:]...).CombinedOutput()
+				mapping, filtering := verdict(t, text, err)
+				if mapping != dependences[b.Mapping] || filtering != dependences[b.Filtering] {
+					t.Errorf("%s, %s, and it is %v\n%s", mapping, filtering, b.Code(), text)
+				}
+			})
 		})
 	}
 }
@@ -141,6 +146,7 @@ func TestNATDiscoveryBehindLinux(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, or a user namespace")
 	}
+	t.Parallel()
 	kernel := kernelRouter(t)
 	enter := func(ns string, line ...string) *exec.Cmd {
 		return exec.Command("nsenter", append([]string{"--net=" + ns}, line...)...)

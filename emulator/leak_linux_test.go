@@ -82,6 +82,7 @@ func TestKilled(t *testing.T) {
 		kills = 10
 	}
 	newPair(t, "none", vnet.LinkConfig{}, emulator.Auto) // or is skipped
+	t.Parallel()
 	before := host(t)
 	random := rand.New(rand.NewPCG(1, 1))
 	reached := 0
@@ -126,7 +127,7 @@ func TestKilled(t *testing.T) {
 			t.Fatal(spaces)
 		}
 		gone := func() bool { return len(left(mark, spaces)) == 0 }
-		for n := 0; !gone() && n < 500; n++ { // the kernel takes its time
+		for n := 0; !gone() && n < 6000; n++ { // the kernel takes its time
 			time.Sleep(10 * time.Millisecond)
 		}
 		if all := left(mark, spaces); len(all) > 0 {
@@ -182,7 +183,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 		return len(all)
 	}
 	once := func() {
-		for _, d := range []emulator.Driver{emulator.TUN, emulator.Ring} {
+		for _, d := range drivers() {
 			n, err := emulator.Attach(site, "program", emulator.Config{Addrs: []netip.Addr{addr(outside)}, Driver: d})
 			if err != nil {
 				skip(t, err)
