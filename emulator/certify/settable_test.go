@@ -91,7 +91,7 @@ func startSettable(setup stage.Setup, s settings) (stage.Endpoint, error) {
 		}
 	}
 	if s.stun {
-		p.ending.Go(func() { p.asksAgain(conns[0]) })
+		p.ending.Go(func() { p.keepsMapping(conns[0]) })
 	}
 	p.conn, p.media, p.sip = conns[0], [2]net.PacketConn{conns[1], conns[2]}, known[0]
 	p.described = media.Description{RTP: known[1], RTCP: known[2], NameRTCP: s.names}
@@ -143,11 +143,11 @@ func asked(conn net.PacketConn, server netip.AddrPort) (netip.AddrPort, error) {
 	return r.Address(), nil
 }
 
-// asksAgain keeps the mapping towards the STUN server, as who has registered an address of it has
-// to. Nobody looks at the answers.
-func (p *settablePhone) asksAgain(conn net.PacketConn) {
-	question := stun.MustBuild(stun.NewTransactionIDSetter([stun.TransactionIDSize]byte{'a', 'g', 'a', 'i', 'n'}), stun.BindingRequest)
-	p.every(25*time.Second, func() { _, _ = conn.WriteTo(question.Raw, net.UDPAddrFromAddrPort(p.STUN)) })
+// keepsMapping keeps the mapping towards the STUN server, as who has registered an address of it has
+// to: an indication, which is not answered (RFC 8489 §6.3.2).
+func (p *settablePhone) keepsMapping(conn net.PacketConn) {
+	keeps := stun.MustBuild(stun.NewTransactionIDSetter([stun.TransactionIDSize]byte{'a', 'g', 'a', 'i', 'n'}), stun.NewType(stun.MethodBinding, stun.ClassIndication))
+	p.every(25*time.Second, func() { _, _ = conn.WriteTo(keeps.Raw, net.UDPAddrFromAddrPort(p.STUN)) })
 }
 
 // every does something again and again until the phone is closed.
