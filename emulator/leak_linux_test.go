@@ -126,11 +126,12 @@ func TestKilled(t *testing.T) {
 		if slices.ContainsFunc(spaces, func(s string) bool { return strings.HasPrefix(s, "error") }) {
 			t.Fatal(spaces)
 		}
-		gone := func() bool { return len(left(mark, spaces)) == 0 }
-		for n := 0; !gone() && n < 6000; n++ { // the kernel takes its time
+		all := left(mark, spaces)
+		for n := 0; len(all) > 0 && n < 6000; n++ { // the kernel takes its time, and gives others the numbers of namespaces that are gone
 			time.Sleep(10 * time.Millisecond)
+			all = left(mark, spaces)
 		}
-		if all := left(mark, spaces); len(all) > 0 {
+		if len(all) > 0 {
 			t.Fatalf("kill %d by %v leaves %q", i, signal, all)
 		}
 		if files, _ := os.ReadDir(tmp); len(files) > 0 {
