@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -60,12 +61,12 @@ func turnserver(dir string) []string {
 func answers(t *testing.T, dial func() (net.Conn, error)) {
 	t.Helper()
 	request := append([]byte{0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42}, "natprooftest"...)
-	for range 200 {
+	for range patience / (20 * time.Millisecond) {
 		c, err := dial()
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.SetDeadline(time.Now().Add(50 * time.Millisecond))
+		c.SetDeadline(time.Now().Add(500 * time.Millisecond))
 		c.Write(request)
 		k, _ := c.Read(make([]byte, 1500))
 		c.Close()
@@ -145,6 +146,9 @@ func TestHairpinDiscovery(t *testing.T) {
 func TestNATDiscovery(t *testing.T) {
 	need(t, "turnutils_natdiscovery")
 	need(t, "turnserver")
+	t.Parallel()
+	var all sync.WaitGroup // the client waits most of the time: all at once, not as many as there are processors
+	defer all.Wait()
 	for _, name := range append(catalogue.PresetNames(), "linux-masquerade", "cisco-asa", "aws-nat-gateway") {
 		model, err := catalogue.Lookup(name)
 		if err != nil {
@@ -154,15 +158,16 @@ func TestNATDiscovery(t *testing.T) {
 		if !b.Translates() {
 			continue
 		}
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := newPair(t, name, vnet.LinkConfig{}, emulator.Auto)
-			serveSTUN(t, p)
-			text, err := p.in.Command(discovery[0], discovery[1:]...).CombinedOutput()
-			mapping, filtering := verdict(t, text, err)
-			if mapping != dependences[b.Mapping] || filtering != dependences[b.Filtering] {
-				t.Errorf("%s, %s, and it is %v\n%s", mapping, filtering, b.Code(), text)
-			}
+		all.Go(func() {
+			t.Run(name, func(t *testing.T) {
+				p := newPair(t, name, vnet.LinkConfig{}, emulator.Auto)
+				serveSTUN(t, p)
+				text, err := p.in.Command(discovery[0], discovery[1:]...).CombinedOutput()
+				mapping, filtering := verdict(t, text, err)
+				if mapping != dependences[b.Mapping] || filtering != dependences[b.Filtering] {
+					t.Errorf("%s, %s, and it is %v\n%s", mapping, filtering, b.Code(), text)
+				}
+			})
 		})
 	}
 }
@@ -174,6 +179,7 @@ func TestNATDiscoveryBehindLinux(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, or a user namespace")
 	}
+	t.Parallel()
 	kernel := kernelRouter(t)
 	enter := func(ns string, line ...string) *exec.Cmd {
 		return exec.Command("nsenter", append([]string{"--net=" + ns}, line...)...)

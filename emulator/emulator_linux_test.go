@@ -27,12 +27,18 @@ func TestMain(m *testing.M) {
 	if order := os.Getenv(loadVar); order != "" {
 		beLoad(order)
 	}
+	if driver := os.Getenv(nobodyVar); driver != "" {
+		becomeNobody(driver)
+	}
 	os.Setenv("PATH", os.Getenv("PATH")+":/usr/sbin:/sbin") // where the commands are, though not on everybody's path
 	os.Exit(emulator.Main(m))
 }
 
 // require has tests fail where the system can do nothing for them, instead of being skipped.
 var require = os.Getenv("NATPROOF_REQUIRE_EMULATOR") == "1"
+
+// patience is how long a test waits for what will come at once: others may want the processor too.
+const patience = time.Minute
 
 var (
 	addr   = netip.MustParseAddr
@@ -121,7 +127,7 @@ func attach(t testing.TB, r *vnet.Realm, name, net string, driver emulator.Drive
 
 // both runs a test with each driver.
 func both(t *testing.T, f func(*testing.T, emulator.Driver)) {
-	for _, d := range []emulator.Driver{emulator.TUN, emulator.Ring} {
+	for _, d := range drivers() {
 		t.Run(d.String(), func(t *testing.T) { f(t, d) })
 	}
 }
@@ -147,7 +153,7 @@ func TestUDP(t *testing.T) {
 				t.Fatal(err)
 			}
 			buf := make([]byte, 5000)
-			server.SetReadDeadline(time.Now().Add(5 * time.Second))
+			server.SetReadDeadline(time.Now().Add(patience))
 			n, from, err := server.ReadFromUDPAddrPort(buf)
 			if err != nil || string(buf[:n]) != string(sent) || from.Addr() != addr(external) {
 				t.Fatalf("%d of %d bytes from %v, %v; %+v", n, size, from, err, p.lab.Stats())
@@ -155,7 +161,7 @@ func TestUDP(t *testing.T) {
 			if _, err := server.WriteToUDPAddrPort(buf[:n], from); err != nil {
 				t.Fatal(err)
 			}
-			client.SetReadDeadline(time.Now().Add(5 * time.Second))
+			client.SetReadDeadline(time.Now().Add(patience))
 			if n, from, err := client.ReadFromUDPAddrPort(buf); err != nil || string(buf[:n]) != string(sent) || from != ap(outside+":7000") {
 				t.Fatalf("%d of %d bytes from %v, %v", n, size, from, err)
 			}
@@ -177,7 +183,7 @@ func TestTCP(t *testing.T) {
 		})
 	}
 	t.Run("segment by segment", func(t *testing.T) {
-		tcp(t, newPair(t, "linux-masquerade", vnet.LinkConfig{MTU: 1400, Latency: time.Millisecond}, emulator.TUN), size/10)
+		tcp(t, newPair(t, "linux-masquerade", vnet.LinkConfig{MTU: 1400, Latency: time.Millisecond}, drivers()[0]), size/10)
 	})
 }
 
@@ -203,14 +209,14 @@ func tcp(t *testing.T, p *pair, size int64) {
 		_, err = io.Copy(h, c)
 		sums <- sum{string(h.Sum(nil)), err}
 	}()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c, err := p.in.Dial(ctx, "tcp", "server.example:8080")
 	if err != nil {
 		t.Fatalf("%v; %+v", err, p.lab.Stats())
 	}
 	defer c.Close()
-	c.SetDeadline(time.Now().Add(time.Minute))
+	c.SetDeadline(time.Now().Add(patience))
 	h := sha256.New()
 	begun := time.Now()
 	if _, err := io.CopyN(io.MultiWriter(c, h), rand.Reader, size); err != nil {

@@ -56,7 +56,7 @@ func TestForward(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c.SetDeadline(time.Now().Add(5 * time.Second))
+			c.SetDeadline(time.Now().Add(patience))
 			c.Write([]byte("hello"))
 			b := make([]byte, 5)
 			if _, err := io.ReadFull(c, b); err != nil || string(b) != "hello" {

@@ -90,7 +90,7 @@ func readdress(name string, site netip.Prefix, addrs []netip.Addr) error {
 // wait waits for what the kernel does in the background: it says that the interface is up, without which some programs do
 // not use it (IFF_RUNNING), and takes what is for its IPv6 addresses.
 func wait(name string, addrs []netip.Addr) error {
-	for range 1000 {
+	for range 5000 {
 		link, err := netlink.LinkByName(name)
 		if err != nil {
 			return fmt.Errorf("find %s: %w", name, err)

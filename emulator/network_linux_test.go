@@ -74,7 +74,7 @@ func burst(t *testing.T, in, out *emulator.Namespace, to netip.AddrPort) {
 	}()
 	buf := make([]byte, 2000)
 	for i := range n {
-		server.SetReadDeadline(time.Now().Add(10 * time.Second))
+		server.SetReadDeadline(time.Now().Add(patience))
 		k, _, err := server.ReadFromUDPAddrPort(buf)
 		<-window
 		if err != nil || int(binary.BigEndian.Uint32(buf)) != i || k != 4+[...]int{172, 172, 172, 60, 1400}[i%5] || buf[k-1] != byte(i) {
@@ -133,7 +133,7 @@ func pathMTU(t *testing.T, c net.Conn) (mtu int) {
 		t.Fatal(err)
 	}
 	big := make([]byte, 1400)
-	for range 100 {
+	for range patience / (10 * time.Millisecond) {
 		if _, err := c.Write(big); errors.Is(err, unix.EMSGSIZE) {
 			break
 		}
@@ -150,7 +150,7 @@ func pathMTU(t *testing.T, c net.Conn) (mtu int) {
 func TestTraceroute(t *testing.T) {
 	need(t, "traceroute")
 	p := newPair(t, "port-restricted", vnet.LinkConfig{}, emulator.Auto)
-	out, err := p.in.Command("traceroute", "-n", "-q", "1", outside).CombinedOutput()
+	out, err := p.in.Command("traceroute", "-n", "-q", "1", "-w", "60,0,0", outside).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
@@ -177,7 +177,7 @@ func TestClosedPort(t *testing.T) {
 	}
 	defer c.Close()
 	c.Write([]byte("x"))
-	c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	c.SetReadDeadline(time.Now().Add(patience))
 	if _, err := c.Read(make([]byte, 1)); !errors.Is(err, unix.ECONNREFUSED) {
 		t.Error(err)
 	}
@@ -212,7 +212,7 @@ func TestNeighbours(t *testing.T) {
 			t.Fatal(err)
 		}
 		buf := make([]byte, 10)
-		real.SetReadDeadline(time.Now().Add(5 * time.Second))
+		real.SetReadDeadline(time.Now().Add(patience))
 		k, from, err := real.ReadFromUDPAddrPort(buf)
 		if err != nil || string(buf[:k]) != "ping" || from != ap("203.0.113.20:5060") {
 			t.Fatalf("%q from %v, %v", buf[:k], from, err)
@@ -220,7 +220,7 @@ func TestNeighbours(t *testing.T) {
 		if _, err := real.WriteToUDPAddrPort([]byte("pong"), from); err != nil {
 			t.Fatal(err)
 		}
-		virtual.SetReadDeadline(time.Now().Add(5 * time.Second))
+		virtual.SetReadDeadline(time.Now().Add(patience))
 		if k, from, err := virtual.ReadFromUDPAddrPort(buf); err != nil || string(buf[:k]) != "pong" || from != ap(outside+":5060") {
 			t.Errorf("%q from %v, %v", buf[:k], from, err)
 		}
@@ -265,7 +265,7 @@ func TestBroken(t *testing.T) {
 		if out, err := p.in.Command("ip", "link", "delete", "eth0").CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
-		for range 500 {
+		for range patience / (10 * time.Millisecond) {
 			if p.in.Err() != nil {
 				return
 			}

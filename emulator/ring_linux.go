@@ -214,11 +214,11 @@ func (r *ring) put(b []byte) {
 // flush writes what waits.
 func (r *ring) flush() {
 	for done := 0; done < r.n; {
-		k, _, e := unix.Syscall6(unix.SYS_SENDMMSG, uintptr(r.fd), uintptr(unsafe.Pointer(&r.msgs[done])), uintptr(r.n-done), 0, 0, 0)
+		k, e := sendNow(r.fd, r.msgs[done:r.n])
 		r.writes.Add(1)
 		switch e {
 		case 0:
-			done += int(k)
+			done += k
 		case unix.EINTR:
 		default:
 			r.failed.Add(1)

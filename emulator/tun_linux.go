@@ -2,7 +2,6 @@ package emulator
 
 import (
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -80,12 +79,12 @@ func (t *tun) next() ([]vnet.Frame, error) {
 // readAll reads until there is no more; it says whether there was anything.
 func (t *tun) readAll(fd uintptr) bool {
 	for at := 0; len(t.frames) < maxBatch && at+maxFrame <= len(t.buf); {
-		n, err := readNow(fd, t.buf[at:at+maxFrame])
-		switch {
-		case err == nil:
-		case errors.Is(err, unix.EINTR):
+		n, err := readNow(int(fd), t.buf[at:at+maxFrame])
+		switch err {
+		case 0:
+		case unix.EINTR:
 			continue
-		case errors.Is(err, unix.EAGAIN):
+		case unix.EAGAIN:
 			return len(t.frames) > 0
 		default:
 			t.fail = err
@@ -140,30 +139,6 @@ func unwrap(b []byte) vnet.Frame {
 		be.PutUint16(p[start+offset:], sum)
 	}
 	return vnet.Frame{IP: p}
-}
-
-// readNow reads from a descriptor that does not block. The scheduler need not know of it (RawSyscall): it takes less time than
-// to tell.
-func readNow(fd uintptr, b []byte) (int, error) {
-	n, _, e := unix.RawSyscall(unix.SYS_READ, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))
-	if e != 0 {
-		return 0, e
-	}
-	return int(n), nil
-}
-
-// writev writes a packet that is in several parts, to a descriptor that does not block.
-func writev(fd int, parts []unix.Iovec) error {
-	for {
-		_, _, e := unix.RawSyscall(unix.SYS_WRITEV, uintptr(fd), uintptr(unsafe.Pointer(&parts[0])), uintptr(len(parts)))
-		switch e {
-		case 0:
-			return nil
-		case unix.EINTR:
-		default:
-			return e
-		}
-	}
 }
 
 func iovec(b []byte) unix.Iovec {

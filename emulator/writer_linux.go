@@ -77,7 +77,7 @@ func (w *writer) flush() {
 		w.wrap()
 	}
 	w.writes.Add(1)
-	if writev(w.fd, w.waits) != nil {
+	if writeNow(w.fd, w.waits) != nil {
 		w.failed.Add(uint64(w.n))
 	}
 	w.n, w.first = 0, nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/emiago/sipgo"
 	"github.com/emiago/sipgo/sip"
+	"github.com/pion/stun/v3"
 
 	"github.com/natproof/natproof/bubble"
 	"github.com/natproof/natproof/media"
@@ -89,6 +90,9 @@ func startSettable(setup stage.Setup, s settings) (stage.Endpoint, error) {
 			}
 		}
 	}
+	if s.stun {
+		p.ending.Go(func() { p.keepsMapping(conns[0]) })
+	}
 	p.conn, p.media, p.sip = conns[0], [2]net.PacketConn{conns[1], conns[2]}, known[0]
 	p.described = media.Description{RTP: known[1], RTCP: known[2], NameRTCP: s.names}
 	p.ua, _ = sipgo.NewUA(sipgo.WithUserAgent(string(setup.Side)), sipgo.WithUserAgentHostname(cell.Domain), sipgo.WithUserAgentDNSResolver(bubble.NoDNS))
@@ -139,6 +143,27 @@ func asked(conn net.PacketConn, server netip.AddrPort) (netip.AddrPort, error) {
 	return r.Address(), nil
 }
 
+// keepsMapping keeps the mapping towards the STUN server, as who has registered an address of it has
+// to: an indication, which is not answered (RFC 8489 §6.3.2).
+func (p *settablePhone) keepsMapping(conn net.PacketConn) {
+	keeps := stun.MustBuild(stun.NewTransactionIDSetter([stun.TransactionIDSize]byte{'a', 'g', 'a', 'i', 'n'}), stun.NewType(stun.MethodBinding, stun.ClassIndication))
+	p.every(25*time.Second, func() { _, _ = conn.WriteTo(keeps.Raw, net.UDPAddrFromAddrPort(p.STUN)) })
+}
+
+// every does something again and again until the phone is closed.
+func (p *settablePhone) every(d time.Duration, do func()) {
+	for {
+		wait := time.NewTimer(d)
+		select {
+		case <-wait.C:
+			do()
+		case <-p.stop:
+			wait.Stop()
+			return
+		}
+	}
+}
+
 // request goes by way of the proxy, with a Via of its own.
 func (p *settablePhone) request(method sip.RequestMethod, uri string) *sip.Request {
 	req := sip.NewRequest(method, sip.Uri{})
@@ -185,16 +210,7 @@ func (p *settablePhone) learn(res *sip.Response) bool {
 
 func (p *settablePhone) keeps() {
 	packet := map[cell.KeepAlive]string{cell.KeepAliveCRLF: "\r\n\r\n", cell.KeepAliveZero: "\x00\x00\x00\x00"}[p.keepAlive]
-	for {
-		wait := time.NewTimer(p.interval)
-		select {
-		case <-wait.C:
-			_, _ = p.conn.WriteTo([]byte(packet), net.UDPAddrFromAddrPort(p.Proxy))
-		case <-p.stop:
-			wait.Stop()
-			return
-		}
-	}
+	p.every(p.interval, func() { _, _ = p.conn.WriteTo([]byte(packet), net.UDPAddrFromAddrPort(p.Proxy)) })
 }
 
 func (p *settablePhone) Call(ctx context.Context, target string) (stage.Call, error) {

@@ -46,38 +46,51 @@ func file(t *testing.T) *lab.File {
 	return f
 }
 
-// snapshots of a lab as it plays.
-func snapshots(t *testing.T) (all []lab.Snapshot) {
+// snapshots of a lab as it plays, until two are enough; for a minute at most.
+func snapshots(t *testing.T, enough func(now, before lab.Snapshot) bool) (now, before lab.Snapshot) {
 	t.Helper()
-	var mu sync.Mutex
-	done := make(chan struct{})
+	f, err := lab.Parse("watch.yaml", []byte(strings.Replace(text, "lasts: 1200ms", "lasts: 1m", 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	var looking sync.WaitGroup
-	_, err := file(t).Play(t.Context(), lab.Options{Clock: lab.Real, OnStart: func(look func() lab.Snapshot) {
+	_, err = f.Play(ctx, lab.Options{Clock: lab.Real, OnStart: func(look func() lab.Snapshot) {
 		looking.Go(func() {
-			for {
-				select {
-				case <-done:
-					return
-				case <-time.After(200 * time.Millisecond):
-					mu.Lock()
-					all = append(all, look())
-					mu.Unlock()
-				}
+			defer cancel()
+			for now = look(); ctx.Err() == nil && !enough(now, before); now = look() {
+				before = now
+				time.Sleep(200 * time.Millisecond)
 			}
 		})
 	}})
-	close(done)
+	cancel()
 	looking.Wait()
-	if err != nil || len(all) < 3 {
-		t.Fatal(err, len(all))
+	if err != nil && !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
 	}
-	return all
+	return now, before
 }
 
 // Whatever the size, the screen is no larger, and shows what there is room for.
 func TestRender(t *testing.T) {
-	all := snapshots(t)
-	now, before := all[len(all)-2], all[len(all)-3]
+	missing := func(now, before lab.Snapshot) (screen, what string) {
+		screen = watch.Render("a call through a NAT", now, before, 120, 40)
+		for _, want := range []string{"a call through a NAT", "nat: ", "10.0.0.2:40000 <-> 198.51.100.1:40000", "alice -> bob: up since", "RTP  alice -> bob", "alice calls bob", "internet RTP: no-route"} {
+			if !strings.Contains(screen, want) {
+				return screen, want
+			}
+		}
+		return screen, ""
+	}
+	now, before := snapshots(t, func(now, before lab.Snapshot) bool {
+		_, what := missing(now, before)
+		return what == ""
+	})
+	if screen, what := missing(now, before); what != "" {
+		t.Errorf("no %q in\n%s", what, screen)
+	}
 	for _, size := range [][2]int{{120, 40}, {80, 24}, {40, 10}, {20, 4}, {1, 1}} {
 		screen := watch.Render("a call through a NAT", now, before, size[0], size[1])
 		lines := strings.Split(screen, "\n")
@@ -88,12 +101,6 @@ func TestRender(t *testing.T) {
 			if utf8.RuneCountInString(l) > max(size[0], 20) {
 				t.Errorf("%v: %q is too long", size, l)
 			}
-		}
-	}
-	screen := watch.Render("a call through a NAT", now, before, 120, 40)
-	for _, want := range []string{"a call through a NAT", "nat: ", "10.0.0.2:40000 <-> 198.51.100.1:40000", "alice -> bob: up since", "RTP  alice -> bob", "alice calls bob", "internet RTP: no-route"} {
-		if !strings.Contains(screen, want) {
-			t.Errorf("no %q in\n%s", want, screen)
 		}
 	}
 }
