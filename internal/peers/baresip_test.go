@@ -79,6 +79,7 @@ func watched(t *testing.T, dir, program string) string {
 	t.Helper()
 	path := filepath.Join(dir, program)
 	script := fmt.Sprintf(`#!/bin/sh
+rm -f %[1]s/rtp.pcapng
 dumpcap -q -i eth0 -f "udp port %[2]d" -w %[1]s/rtp.pcapng > %[1]s/said 2>&1 &
 until [ -s %[1]s/rtp.pcapng ]; do sleep 0.02; done
 exec %[3]s "$@"
