@@ -39,7 +39,8 @@ func TestKamailio(t *testing.T) {
 		calls["registrar"] = []string{x.policy}
 		cells := append(
 			plan(t, cell.Choice{"flow": {"register"}, "registrar": {x.policy}, "rport": {"false", "true"}, "port-manager": {"local"}}),
-			plan(t, calls)...)
+			plan(t, cell.Choice{"flow": {"pc-to-phone"}, "registrar": {x.policy}, "rport": {"true"}})...)
+		cells = append(cells, plan(t, calls)...)
 		for _, c := range cells {
 			t.Run(x.name+" "+c.ID(), func(t *testing.T) {
 				t.Parallel()
