@@ -138,3 +138,17 @@ func TestTwoBaresips(t *testing.T) {
 		})
 	}
 }
+
+// Nothing of a call is this project's but the other phone and the network: baresip by way of Kamailio.
+func TestBaresipByWayOfKamailio(t *testing.T) {
+	needs(t, "baresip", "kamailio")
+	t.Parallel()
+	for _, x := range kamailios {
+		for _, c := range plan(t, cell.Choice{"flow": {"called"}, "b": {"none"}, "port-manager": {"stun"}, "registrar": {x.policy}, "rport": {"true"}}) {
+			t.Run(x.name+" "+c.ID(), func(t *testing.T) {
+				t.Parallel()
+				play(t, c, scenarios.RunOptions{Phones: stage.Phones{cell.A: baresip(t, c, phones.Config{})}, Proxy: x.proxy.Serve})
+			})
+		}
+	}
+}
