@@ -49,12 +49,15 @@ func TestBaresip(t *testing.T) {
 		t.Run(c.ID(), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			r := play(t, c, scenarios.RunOptions{Phones: stage.Phones{cell.A: baresip(t, c, phones.Config{Path: watched(t, dir, "baresip")})}})
-			seen, traced := captured(t, dir), traced(r.Events)
-			if fmt.Sprint(seen) != fmt.Sprint(traced) {
-				t.Errorf("tshark: %v\ntrace:  %v", seen, traced)
-			}
-			t.Log(seen)
+			phone := baresip(t, c, phones.Config{Path: watched(t, dir, "baresip")})
+			run(t, c, scenarios.RunOptions{Phones: stage.Phones{cell.A: phone}}, func(r scenarios.Result) scenarios.Result {
+				seen, traced := captured(t, dir), traced(r.Events)
+				if fmt.Sprint(seen) != fmt.Sprint(traced) {
+					r.Err = fmt.Errorf("RTP beside a: tshark has %v, the trace %v", seen, traced)
+				}
+				t.Log(seen)
+				return r
+			})
 		})
 	}
 }
