@@ -108,7 +108,7 @@ real-peers: ## Kamailio, baresip, SIPp and coturn's NAT discovery behind NATs: a
 	sh internal/setup/peers.sh
 	$(PEERS) -parallel 24
 
-real-peers-all: ## the same, whole products of cells: some ten minutes
+real-peers-all: ## the same, whole products of cells, some six minutes
 	sh internal/setup/peers.sh
 	NATPROOF_ALL_PEERS=1 $(PEERS) -parallel 16 -timeout 30m
 

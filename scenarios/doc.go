@@ -24,6 +24,7 @@
 //
 // [RunOptions.Phones] puts other endpoints at the ends: see [stage.Phone] and the example in
 // examples/plain. They are judged by what they send and get, and predicted by their traits.
+// [RunOptions.Proxy] puts another registrar and proxy in the place of this project's.
 //
 // # The rooms below
 //

@@ -49,12 +49,15 @@ func TestBaresip(t *testing.T) {
 		t.Run(c.ID(), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			r := play(t, c, scenarios.RunOptions{Phones: stage.Phones{cell.A: baresip(t, c, phones.Config{Path: watched(t, dir, "baresip")})}})
-			seen, traced := captured(t, dir), traced(r.Events)
-			if fmt.Sprint(seen) != fmt.Sprint(traced) {
-				t.Errorf("tshark: %v\ntrace:  %v", seen, traced)
-			}
-			t.Log(seen)
+			phone := baresip(t, c, phones.Config{Path: watched(t, dir, "baresip")})
+			run(t, c, scenarios.RunOptions{Phones: stage.Phones{cell.A: phone}}, func(r scenarios.Result) scenarios.Result {
+				seen, traced := captured(t, dir), traced(r.Events)
+				if fmt.Sprint(seen) != fmt.Sprint(traced) {
+					r.Err = fmt.Errorf("RTP beside a: tshark has %v, the trace %v", seen, traced)
+				}
+				t.Log(seen)
+				return r
+			})
 		})
 	}
 }
@@ -79,6 +82,7 @@ func watched(t *testing.T, dir, program string) string {
 	t.Helper()
 	path := filepath.Join(dir, program)
 	script := fmt.Sprintf(`#!/bin/sh
+rm -f %[1]s/rtp.pcapng
 dumpcap -q -i eth0 -f "udp port %[2]d" -w %[1]s/rtp.pcapng > %[1]s/said 2>&1 &
 until [ -s %[1]s/rtp.pcapng ]; do sleep 0.02; done
 exec %[3]s "$@"
@@ -135,5 +139,19 @@ func TestTwoBaresips(t *testing.T) {
 			one := baresip(t, c, phones.Config{})
 			play(t, c, scenarios.RunOptions{Phones: stage.Phones{cell.A: one, cell.B: one}})
 		})
+	}
+}
+
+// Nothing of a call is this project's but the other phone and the network: baresip by way of Kamailio.
+func TestBaresipByWayOfKamailio(t *testing.T) {
+	needs(t, "baresip", "kamailio")
+	t.Parallel()
+	for _, x := range kamailios {
+		for _, c := range plan(t, cell.Choice{"flow": {"called"}, "b": {"none"}, "port-manager": {"stun"}, "registrar": {x.policy}, "rport": {"true"}}) {
+			t.Run(x.name+" "+c.ID(), func(t *testing.T) {
+				t.Parallel()
+				play(t, c, scenarios.RunOptions{Phones: stage.Phones{cell.A: baresip(t, c, phones.Config{})}, Proxy: x.proxy.Serve})
+			})
+		}
 	}
 }
