@@ -21,6 +21,12 @@ var SessionTimer = add(Flow{
 	Ends:   callEnds,
 	With:   []string{cell.KeySession, cell.KeyRefresher, cell.KeyRefreshBy, cell.KeyKeepAlive, cell.KeyInterval, cell.KeyChange, cell.KeyWhen},
 	Caller: cell.A,
+	Unsure: func(_ cell.Cell, o cell.Outcome) string {
+		if s, _ := o.Step(SessionRefreshResponse); s.Fate == cell.Lost && s.Cause.Rule == cell.RuleForeignVia {
+			return "who gives a session up first, where the 200 to a refresh arrives and must be discarded"
+		}
+		return ""
+	},
 	Steps: steps(registers(callEnds, cell.A), registers(callEnds, cell.B),
 		after((*theory.Network).ChangedBefore, timed(calls(callEnds, cell.A), cell.A)),
 		refreshes(callEnds, cell.A), outlives(callEnds, cell.A)),

@@ -137,7 +137,8 @@ func coveredNAT(cfg Config, e End) error {
 		return errors.New("what an ALG has opened, and expires while the phone is idle")
 	case b.FilterScope == natmodels.PerEndpoint && cfg.Change == cell.ChangeBehaviour:
 		return errors.New("filters that remember per endpoint, when the NAT is another than before")
-	case cfg.ALG != nil && cfg.ALG.Double && cfg.Idle > 0 && (cfg.Change != "" && cfg.Change != cell.ChangeNone || forgets(b, flowIdle+cfg.Idle)):
+	case cfg.ALG != nil && cfg.ALG.Double && cfg.Idle > 0 && (cfg.Change != "" && cfg.Change != cell.ChangeNone || forgets(b, flowIdle+cfg.Idle)),
+		cfg.ALG != nil && cfg.ALG.Double && cfg.Policy == cell.RegistrarAnotherSource && forgets(b, flowIdle):
 		return errors.New("what an ALG has opened, and expires while the phone is idle")
 	case cfg.ALG != nil && cfg.ALG.Double && b.Mapping != natmodels.EndpointIndependent && b.PortChoice == natmodels.PreserveElseRandom:
 		return errors.New("an ALG that takes the port of one mapping for another's")
