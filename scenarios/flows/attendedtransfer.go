@@ -16,6 +16,7 @@ var AttendedTransfer = add(Flow{
 	Help:     "call two, and have one take the place of the call with the other",
 	Story:    "All register; a calls b, then c, which has a public address, and transfers b to c: b calls c, which ends its call with a for it (Replaces), a hangs up, b and c talk, and one of them hangs up.",
 	Ends:     transferEnds,
+	Brief:    briefTalk,
 	Caller:   cell.A,
 	Consults: true,
 	Talk:     [2]cell.Side{cell.B, cell.C},

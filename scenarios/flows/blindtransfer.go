@@ -13,6 +13,7 @@ var BlindTransfer = add(Flow{
 	Help:   "call, and have the other end call a third",
 	Story:  "All register; a calls b and transfers it to c, which has a public address: b calls c, a hangs up, b and c talk, and one of them hangs up.",
 	Ends:   transferEnds,
+	Brief:  briefTalk,
 	Caller: cell.A,
 	Talk:   [2]cell.Side{cell.B, cell.C},
 	Steps: steps(registers(transferEnds, cell.A), registers(transferEnds, cell.B), registers(transferEnds, cell.C),

@@ -17,6 +17,7 @@ var DTMF = add(Flow{
 	Help:   "both register, one calls the other and presses keys",
 	Story:  "Both register; a calls b through the proxy, they talk, a presses keys, and one hangs up.",
 	Ends:   callEnds,
+	Brief:  briefTalk,
 	With:   []string{cell.KeyDigits},
 	Able:   map[cell.Side][]string{cell.A: {stage.Keys}},
 	Caller: cell.A,

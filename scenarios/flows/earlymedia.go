@@ -17,6 +17,7 @@ var EarlyMedia = add(Flow{
 	Help:   "both register, one calls the other and hears it before it answers",
 	Story:  "Both register; a calls b through the proxy; b rings, with a session description and media at once (183), then answers; they talk, and one hangs up.",
 	Ends:   callEnds,
+	Brief:  briefTalk,
 	Caller: cell.A,
 	Ring:   ringing,
 	Unsure: func(c cell.Cell, o cell.Outcome) string {
