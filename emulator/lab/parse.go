@@ -13,6 +13,8 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/natproof/natproof/internal/yamldepth"
 )
 
 // MaxSize is how long a file may be, in bytes.
@@ -102,27 +104,13 @@ func placeAt(text string, at int) place {
 // maxDepth is more than a file needs, and little enough for the parser, which recurses.
 const maxDepth = 16
 
-// shallow notes and refuses what is nested deeper, in brackets or in dashes.
+// shallow notes and refuses what is nested deeper.
 func (ps *problems) shallow(tokens token.Tokens) bool {
-	depth, dashes, line := 0, 0, 0
-	for _, t := range tokens {
-		if t.Position.Line != line {
-			line, dashes = t.Position.Line, 0
-		}
-		switch t.Type {
-		case token.SequenceStartType, token.MappingStartType:
-			depth++
-		case token.SequenceEndType, token.MappingEndType:
-			depth--
-		case token.SequenceEntryType, token.MappingKeyType:
-			dashes++
-		}
-		if depth > maxDepth || dashes > maxDepth {
-			ps.add(tokenPlace(t), fmt.Errorf("%w: nested too deep", ErrShape))
-			return false
-		}
+	t := yamldepth.Beyond(maxDepth, tokens)
+	if t != nil {
+		ps.add(tokenPlace(t), fmt.Errorf("%w: nested too deep", ErrShape))
 	}
-	return true
+	return t == nil
 }
 
 func (ps *problems) syntax(err error) {

@@ -1,7 +1,6 @@
 package peers_test
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"testing"
@@ -46,24 +45,8 @@ func needs(t *testing.T, programs ...string) {
 	}
 	for _, p := range programs {
 		if _, err := exec.LookPath(p); err != nil {
-			skip(t, err)
+			t.Fatal(err)
 		}
-	}
-}
-
-func skip(t *testing.T, why error) {
-	t.Helper()
-	if required {
-		t.Fatal(why)
-	}
-	t.Skip(why)
-}
-
-// mayNot skips where the system does not let anybody make namespaces.
-func mayNot(t *testing.T, err error) {
-	t.Helper()
-	if errors.Is(err, emulator.ErrNoNamespace) || errors.Is(err, emulator.ErrNoDevice) || errors.Is(err, emulator.ErrUnsupported) {
-		skip(t, err)
 	}
 }
 
@@ -83,7 +66,6 @@ func run(t *testing.T, c cell.Cell, opts scenarios.RunOptions, expect func(scena
 	opts.Seed, opts.Trace = 1, true
 	for first := true; ; first = false {
 		r := scenarios.Run(t.Context(), c, opts)
-		mayNot(t, r.Err)
 		if r.Err == nil {
 			r = expect(r)
 		}

@@ -52,7 +52,6 @@ func TestSIPp(t *testing.T) {
 				t.Fatal(err)
 			}
 			w, err := world.New(world.Config{NAT: nat, Policy: registrar.PolicyReceived, Password: "secret", Seed: 1, OnEvent: h.add})
-			mayNot(t, err)
 			if err != nil {
 				t.Fatal(err)
 			}

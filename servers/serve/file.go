@@ -12,6 +12,8 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/natproof/natproof/internal/yamldepth"
 )
 
 // Values are the words of settings, by their names.
@@ -153,24 +155,10 @@ func position(n ast.Node) token.Position {
 	return token.Position{Line: 1, Column: 1}
 }
 
-// shallow refuses what is nested deeper, in brackets or in dashes.
+// shallow refuses what is nested deeper.
 func (r *reader) shallow(tokens token.Tokens) error {
-	depth, dashes, line := 0, 0, 0
-	for _, t := range tokens {
-		if t.Position.Line != line {
-			line, dashes = t.Position.Line, 0
-		}
-		switch t.Type {
-		case token.SequenceStartType, token.MappingStartType:
-			depth++
-		case token.SequenceEndType, token.MappingEndType:
-			depth--
-		case token.SequenceEntryType, token.MappingKeyType:
-			dashes++
-		}
-		if depth > maxDepth || dashes > maxDepth {
-			return r.fail(t.Position.Line, t.Position.Column, fmt.Errorf("%w: nested too deep", ErrFile))
-		}
+	if t := yamldepth.Beyond(maxDepth, tokens); t != nil {
+		return r.fail(t.Position.Line, t.Position.Column, fmt.Errorf("%w: nested too deep", ErrFile))
 	}
 	return nil
 }

@@ -12,6 +12,8 @@ import (
 	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
+
+	"github.com/natproof/natproof/internal/yamldepth"
 )
 
 // ParseYAML reads the YAML of a document: a mapping with the names of the XML, in which sipsrv
@@ -52,27 +54,13 @@ type yamlReader struct{ Problems }
 // maxDepth is more than a document needs, and little enough for the parser, which recurses.
 const maxDepth = 16
 
-// shallow notes and refuses what is nested deeper, in brackets or in dashes.
+// shallow notes and refuses what is nested deeper.
 func (r *yamlReader) shallow(tokens token.Tokens) bool {
-	depth, dashes, line := 0, 0, 0
-	for _, t := range tokens {
-		if t.Position.Line != line {
-			line, dashes = t.Position.Line, 0
-		}
-		switch t.Type {
-		case token.SequenceStartType, token.MappingStartType:
-			depth++
-		case token.SequenceEndType, token.MappingEndType:
-			depth--
-		case token.SequenceEntryType:
-			dashes++
-		}
-		if depth > maxDepth || dashes > maxDepth {
-			r.add(tokenPlace(t), "", fmt.Errorf("%w: nested too deep", ErrShape))
-			return false
-		}
+	t := yamldepth.Beyond(maxDepth, tokens)
+	if t != nil {
+		r.add(tokenPlace(t), "", fmt.Errorf("%w: nested too deep", ErrShape))
 	}
-	return true
+	return t == nil
 }
 
 func (r *yamlReader) syntax(err error) {
